@@ -1,0 +1,97 @@
+/** Where a fault stands in a text that a person wrote; lines and columns count from 1. */
+export interface Position {
+  file: string;
+  line: number;
+  column: number;
+}
+
+/**
+ * The stable classes of expected errors. They decide the exit code:
+ * `usage` 5; `inventory`, `playbook` and `variables` 6; `host` (a task failed) 2; `unreachable` 4;
+ * `verify` 3; `lab` 1; `interrupted` 130. Whatever is not a CausewayError is our own fault, exit 70.
+ */
+export type ErrorCode =
+  | "usage"
+  | "inventory"
+  | "playbook"
+  | "variables"
+  | "host"
+  | "unreachable"
+  | "verify"
+  | "lab"
+  | "interrupted";
+
+export interface ErrorDetail {
+  /** Where in a file the fault stands. */
+  at?: Position;
+  /** What was found, in the words of the one who wrote it. */
+  found?: string;
+  /** What would have been right. */
+  expected?: string;
+  /** What to do, or to write instead. */
+  advice?: string;
+  /** The host on which it happened. */
+  host?: string;
+  /** The task that asked for it, as the report names it. */
+  task?: string;
+  /** The command, as one could paste it into a shell on that host. */
+  command?: string;
+  /** What the command or the daemon said, already free of secrets. */
+  output?: string;
+  cause?: unknown;
+}
+
+/**
+ * An error that was foreseen: it says what was found, where, what was expected and what to do.
+ * It is shown without a stack trace.
+ */
+export class CausewayError extends Error {
+  override name = "CausewayError";
+  readonly code: ErrorCode;
+  readonly detail: ErrorDetail;
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.detail = detail;
+  }
+}
+
+/** Several faults that were found together; none hides another. All have the same code. */
+export class CausewayErrors extends CausewayError {
+  override name = "CausewayErrors";
+  readonly errors: readonly CausewayError[];
+
+  constructor(errors: readonly [CausewayError, ...CausewayError[]]) {
+    super(errors[0].code, errors.map((e) => e.message).join("\n"));
+    this.errors = errors;
+  }
+}
+
+/** Throws what was found, as one error or as several together; does nothing when nothing was. */
+export function throwAll(errors: readonly CausewayError[]): void {
+  const [first, ...rest] = errors;
+  if (!first) return;
+  throw rest.length === 0 ? first : new CausewayErrors([first, ...rest]);
+}
+
+/** The error as a person reads it: position, message, found, expected, advice, command and output; no stack. */
+export function describeError(error: CausewayError): string {
+  if (error instanceof CausewayErrors) return error.errors.map(describeError).join("\n\n");
+  const { at, host, task, found, expected, advice, command, output } = error.detail;
+  const where = [at && `${at.file}:${at.line}:${at.column}`, host, task && `[${task}]`]
+    .filter(Boolean)
+    .join(" ");
+  const line = (label: string, text: string | undefined) =>
+    text === undefined || text === ""
+      ? []
+      : [`  ${label.padEnd(9)} ${text.trimEnd().replaceAll("\n", `\n${" ".repeat(12)}`)}`];
+  return [
+    where ? `${where}: ${error.message}` : error.message,
+    ...line("found", found),
+    ...line("expected", expected),
+    ...line("do", advice),
+    ...line("command", command),
+    ...line("output", output),
+  ].join("\n");
+}

@@ -1,0 +1,63 @@
+/** How one host is reached. Times are in milliseconds. */
+export interface ConnectionTarget {
+  /** The inventory's name of the host; used in messages only. */
+  name: string;
+  kind: "ssh" | "local";
+  /** `ansible_host`, or the inventory's name. */
+  address: string;
+  port?: number;
+  user?: string;
+  privateKeyFile?: string;
+  password?: string;
+  /** Files in OpenSSH's format, before the user's own and the system's. */
+  knownHostsFiles?: readonly string[];
+  /** Become root through sudo; the session's one shell is then a root shell. */
+  become: boolean;
+  becomePassword?: string;
+}
+
+export interface SessionOptions {
+  hostKeyChecking: "strict" | "accept-new" | "off";
+  /** Until the connection is ready, the shell included. */
+  connectTimeoutMs: number;
+  /** Until one command has ended, unless the command says otherwise. */
+  commandTimeoutMs: number;
+  /** ssh_config to honour instead of the user's and the system's; `none` for none at all. */
+  sshConfigFile?: string;
+  signal?: AbortSignal;
+}
+
+export interface CommandOptions {
+  timeoutMs?: number;
+  /** Each complete line of standard output, as it arrives, for a person who waits. */
+  onLine?: (line: string) => void;
+}
+
+/** What a command did. A command that was killed or never ran is an error, never a code. */
+export interface CommandResult {
+  stdout: string;
+  stderr: string;
+  /** The exit code, 0 to 255. */
+  code: number;
+}
+
+/**
+ * One shell on one host. Everything that is asked for in the same tick travels as one script and comes back as
+ * one answer. Each command runs in a subshell of its own, `(eval '…') </dev/null`, one after the other; `$$` is the
+ * process id of the session's shell in all of them.
+ *
+ * Commands reject with a CausewayError: `unreachable` when the connection is lost, `host` when a command did not
+ * end in time (it has been killed on the host, too).
+ */
+export interface Session {
+  readonly name: string;
+  run(script: string, options?: CommandOptions): Promise<CommandResult>;
+  /** Writes a file of the controller to `path` on the host, mode 0600, over a channel of its own. */
+  push(localFile: string, path: string): Promise<void>;
+  close(): Promise<void>;
+  /** Counted for the bench and for tests. */
+  readonly stats: { readonly roundTrips: number; readonly commands: number; readonly connectMs: number };
+}
+
+/** Opens the one connection to a host, over SSH or on this machine. */
+export type Connect = (target: ConnectionTarget, options: SessionOptions) => Promise<Session>;
