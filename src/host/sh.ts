@@ -53,11 +53,16 @@ function isScript(word: Word): word is Script {
   return typeof word === "object" && "text" in word;
 }
 
+/** JavaScript's own escapes of `${` and of a backtick are taken back; all other backslashes are the shell's. */
+function literal(part: string): string {
+  return part.replaceAll("\\${", "${").replaceAll("\\`", "`");
+}
+
 /** Builds a script; every interpolated value is quoted with POSIX single quotes. */
 export function sh(parts: TemplateStringsArray, ...words: Word[]): Script {
   const secrets: string[] = [];
   const text = parts.raw.reduce(
-    (all, part, i) => all + (i === 0 ? "" : expand(words[i - 1] ?? "", secrets)) + part,
+    (all, part, i) => all + (i === 0 ? "" : expand(words[i - 1] ?? "", secrets)) + literal(part),
     "",
   );
   return { text, secrets };

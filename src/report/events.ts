@@ -76,16 +76,44 @@ export type RunEvent = { at: number } & (
       reason?: string;
       later?: string;
     }
-  | { type: "step"; host: string; task: string; step: ShownStep; state: "started" | "done" | "failed"; ms?: number }
+  | {
+      type: "step";
+      host: string;
+      task: string;
+      step: ShownStep;
+      state: "started" | "done" | "failed";
+      ms?: number;
+    }
   /** A reload or restart: `restart docker`; `planned` only in check. */
-  | { type: "consequence"; host: string; what: string; why: readonly string[]; state: "planned" | "started" | "done" | "failed"; ms?: number }
+  | {
+      type: "consequence";
+      host: string;
+      what: string;
+      why: readonly string[];
+      state: "planned" | "started" | "done" | "failed";
+      ms?: number;
+    }
   /** A host that leaves the run. */
   | { type: "failed"; host: string; error: CausewayError }
   | { type: "unreachable"; host: string; error: CausewayError }
   /** With -v: each command as one could paste it. */
   | { type: "command"; host: string; command: string; code: number; ms: number }
-  | { type: "probe"; name: string; state: "started" | "passed" | "failed"; doing?: string; matrix?: Matrix; error?: CausewayError }
-  | { type: "recap"; hosts: Readonly<Record<string, HostRecap>>; check: boolean; interrupted: boolean; exitCode: number; ms: number }
+  | {
+      type: "probe";
+      name: string;
+      state: "started" | "passed" | "failed";
+      doing?: string;
+      matrix?: Matrix;
+      error?: CausewayError;
+    }
+  | {
+      type: "recap";
+      hosts: Readonly<Record<string, HostRecap>>;
+      check: boolean;
+      interrupted: boolean;
+      exitCode: number;
+      ms: number;
+    }
 );
 
 /** Takes every event of a run, shows it in its own way, and never throws. */

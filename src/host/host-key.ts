@@ -1,0 +1,87 @@
+import { appendFileSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { CausewayError } from "../errors.ts";
+import {
+  fingerprint,
+  forgetKnownHosts,
+  judge,
+  keyType,
+  lookupName,
+  readKnownHosts,
+  type Verdict,
+} from "./known-hosts.ts";
+
+export interface HostKeyCheck {
+  host: string;
+  port: number;
+  /** The first is where an accepted key is written. */
+  files: readonly string[];
+  mode: "strict" | "accept-new" | "off";
+}
+
+/** Why a key was refused, or nothing when it was accepted. In `accept-new`, an unknown key is written down. */
+export function refuseHostKey(check: HostKeyCheck, key: Buffer): CausewayError | undefined {
+  if (check.mode === "off") return undefined;
+  const name = lookupName(check.host, check.port);
+  const verdict = judge(check.files.flatMap(readKnownHosts), name, key);
+  if (verdict.known) return undefined;
+  if (verdict.why === "unknown" && check.mode === "accept-new") {
+    remember(check.files[0], name, key);
+    return undefined;
+  }
+  return refusal(check, name, key, verdict);
+}
+
+function remember(file: string | undefined, name: string, key: Buffer): void {
+  if (file === undefined) return;
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  appendFileSync(file, `${name} ${keyType(key)} ${key.toString("base64")}\n`, { mode: 0o600 });
+  forgetKnownHosts(file);
+}
+
+function refusal(
+  check: HostKeyCheck,
+  name: string,
+  key: Buffer,
+  verdict: Verdict & { known: false },
+): CausewayError {
+  const shown = `${keyType(key)} ${fingerprint(key)}`;
+  const lines = verdict.entries.map(
+    (e) => `${e.file}:${e.line} ${e.type} ${fingerprint(Buffer.from(e.key, "base64"))}`,
+  );
+  const file = check.files[0] ?? "~/.ssh/known_hosts";
+  const scan = `ssh-keyscan -p ${check.port} ${check.host} >> ${file}`;
+  switch (verdict.why) {
+    case "changed":
+      return new CausewayError(
+        "unreachable",
+        `the host key of ${name} CHANGED: it may be another machine, or somebody in between`,
+        {
+          found: shown,
+          expected: lines.join("\n"),
+          advice: `if the host was really reinstalled: ssh-keygen -R '${name}' -f ${verdict.entries[0]?.file ?? file} && ${scan}`,
+        },
+      );
+    case "revoked":
+      return new CausewayError("unreachable", `the host key of ${name} is revoked`, {
+        found: shown,
+        expected: `not the key that ${lines.join(", ")} revokes`,
+        advice: "the key is known to be stolen or lost: give the host a new one",
+      });
+    case "authority":
+      return new CausewayError(
+        "unreachable",
+        `${name} is known by a certificate authority only, and host certificates are not supported`,
+        {
+          found: `@cert-authority in ${lines.join(", ")}; the host showed ${shown}`,
+          advice: `compare the fingerprint with the host's console, then: ${scan}`,
+        },
+      );
+    default:
+      return new CausewayError("unreachable", `the host key of ${name} is not known`, {
+        found: shown,
+        expected: `a line for ${name} in ${check.files.join(" or ")}`,
+        advice: `compare the fingerprint with the host's console, then: ${scan}\nor run once with --host-key-checking=accept-new`,
+      });
+  }
+}

@@ -1,0 +1,81 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+/** What OpenSSH would use for a host, as far as it is honoured here. */
+export interface SshConfig {
+  hostName?: string;
+  user?: string;
+  port?: number;
+  identityFiles: readonly string[];
+  identityAgent?: string;
+  /** `user@host:port`, several in a row, as OpenSSH writes them. */
+  proxyJump?: string;
+  proxyCommand?: string;
+  hostKeyAlias?: string;
+  userKnownHostsFiles: readonly string[];
+  globalKnownHostsFiles: readonly string[];
+}
+
+const defaultKeys = ["id_ed25519", "id_ecdsa", "id_rsa"];
+
+/** Without any ssh_config: OpenSSH's own defaults. */
+export function defaultSshConfig(): SshConfig {
+  const ssh = join(homedir(), ".ssh");
+  return {
+    identityFiles: defaultKeys.map((name) => join(ssh, name)).filter((file) => existsSync(file)),
+    userKnownHostsFiles: [join(ssh, "known_hosts"), join(ssh, "known_hosts2")],
+    globalKnownHostsFiles: ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"],
+  };
+}
+
+/**
+ * The effective configuration, from `ssh -G` where somebody wrote one: OpenSSH itself is the only exact reader of it.
+ * Nobody's configuration costs no process.
+ */
+export async function sshConfigFor(host: string, file: string | undefined): Promise<SshConfig> {
+  const users = join(homedir(), ".ssh", "config");
+  if (file === "none" || (file === undefined && !existsSync(users))) return defaultSshConfig();
+  const args = file === undefined ? ["-G", "--", host] : ["-G", "-F", file, "--", host];
+  const { stdout } = await promisify(execFile)("ssh", args);
+  return parseSshConfig(stdout, host);
+}
+
+/** Takes apart what `ssh -G` prints. */
+export function parseSshConfig(text: string, host: string): SshConfig {
+  const all = (key: string) =>
+    text
+      .split("\n")
+      .flatMap((line) => (line.startsWith(`${key} `) ? [line.slice(key.length + 1).trim()] : []));
+  const one = (key: string) => all(key).find((value) => value !== "none" && value !== "");
+  const home = (path: string) => path.replace(/^~(?=\/)/, homedir());
+  const files = (key: string) =>
+    all(key)
+      .flatMap((line) => line.split(" "))
+      .filter(Boolean)
+      .map(home);
+  const config: SshConfig = {
+    identityFiles: all("identityfile")
+      .map(home)
+      .filter((f) => existsSync(f)),
+    userKnownHostsFiles: files("userknownhostsfile"),
+    globalKnownHostsFiles: files("globalknownhostsfile"),
+  };
+  const [hostName, user, port] = [one("hostname"), one("user"), one("port")];
+  const [proxyJump, proxyCommand, alias, agent] = [
+    one("proxyjump"),
+    one("proxycommand"),
+    one("hostkeyalias"),
+    one("identityagent"),
+  ];
+  if (hostName && hostName !== host) config.hostName = hostName;
+  if (user) config.user = user;
+  if (port) config.port = Number(port);
+  if (proxyJump) config.proxyJump = proxyJump;
+  if (proxyCommand) config.proxyCommand = proxyCommand;
+  if (alias) config.hostKeyAlias = alias;
+  if (agent && agent !== "SSH_AUTH_SOCK") config.identityAgent = home(agent);
+  return config;
+}

@@ -1,0 +1,273 @@
+import { createHash } from "node:crypto";
+import { createReadStream, readFileSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { connect as connectTcp, type Socket } from "node:net";
+import { userInfo } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NodeSSH } from "node-ssh";
+import type { Client, ClientChannel } from "ssh2";
+import { CausewayError } from "../errors.ts";
+import { becomeRoot } from "./become.ts";
+import { credentialsFor } from "./credentials.ts";
+import { refuseHostKey } from "./host-key.ts";
+import { knownAlgorithms, lookupName, readKnownHosts } from "./known-hosts.ts";
+import type { ConnectionTarget, Session, SessionOptions } from "./session.ts";
+import { quote } from "./sh.ts";
+import { Shell } from "./shell.ts";
+import { type SshConfig, sshConfigFor } from "./ssh-config.ts";
+
+/** Opens the one SSH connection to a host, through its jump hosts, and a shell on it. */
+export async function connectSsh(target: ConnectionTarget, options: SessionOptions): Promise<Session> {
+  const began = Date.now();
+  const deadline = began + options.connectTimeoutMs;
+  const hops: NodeSSH[] = [];
+  try {
+    const ssh = await openWithRetry(target, options, deadline, hops);
+    return await openShell(ssh, target, options, began, deadline, hops);
+  } catch (error) {
+    for (const hop of hops) hop.dispose();
+    throw asUnreachable(error, target, options);
+  }
+}
+
+/** A refused or reset connection is tried again while there is time; a refused key or login never. */
+async function openWithRetry(
+  target: ConnectionTarget,
+  options: SessionOptions,
+  deadline: number,
+  hops: NodeSSH[],
+): Promise<NodeSSH> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await open(target, options, deadline, hops);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "";
+      if (attempt > 0 || !["ECONNREFUSED", "ECONNRESET"].includes(code) || Date.now() + 1000 > deadline)
+        throw error;
+      await sleep(500);
+    }
+  }
+}
+
+async function open(
+  target: ConnectionTarget,
+  options: SessionOptions,
+  deadline: number,
+  hops: NodeSSH[],
+): Promise<NodeSSH> {
+  const config = await sshConfigFor(target.address, options.sshConfigFile);
+  const host = config.hostName ?? target.address;
+  const port = target.port ?? config.port ?? 22;
+  const username = target.user ?? config.user ?? userInfo().username;
+  const sock = config.proxyJump
+    ? await jump(config.proxyJump, host, port, options, deadline, hops)
+    : await tcp(host, port, deadline);
+  const files = [
+    ...(target.knownHostsFiles ?? []),
+    ...config.userKnownHostsFiles,
+    ...config.globalKnownHostsFiles,
+  ];
+  const check = { host: config.hostKeyAlias ?? host, port, files, mode: options.hostKeyChecking };
+  let refused: CausewayError | undefined;
+  const { methods, tried } = credentialsFor(target, config, username);
+  const { NodeSSH } = await import("node-ssh");
+  const ssh = new NodeSSH();
+  hops.push(ssh);
+  try {
+    await ssh.connect({
+      sock,
+      username,
+      // One after the other, as OpenSSH does; the server says when it has had enough.
+      authHandler: methods,
+      hostVerifier: (key: Buffer) => {
+        refused = refuseHostKey(check, key);
+        return refused === undefined;
+      },
+      algorithms: preferred(check.host, port, files),
+      readyTimeout: Math.max(1, deadline - Date.now()),
+      keepaliveInterval: 5000,
+      keepaliveCountMax: 2,
+    } as Parameters<NodeSSH["connect"]>[0]);
+  } catch (error) {
+    sock.destroy();
+    throw refused ?? loginError(error, username, tried);
+  }
+  // node-ssh stops listening once it is ready; an error without a listener would end this process.
+  ssh.connection?.on("error", () => {});
+  return ssh;
+}
+
+/** A host known by one type of key has to be asked for that type, or it shows another and is refused. */
+function preferred(host: string, port: number, files: readonly string[]) {
+  const known = knownAlgorithms(files.flatMap(readKnownHosts), lookupName(host, port));
+  return known.length === 0 ? undefined : { serverHostKey: { prepend: known, append: [], remove: [] } };
+}
+
+function tcp(host: string, port: number, deadline: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTcp({ host, port, noDelay: true, keepAlive: true });
+    const timer = setTimeout(
+      () => socket.destroy(timedOut(`${host}:${port}`)),
+      Math.max(1, deadline - Date.now()),
+    );
+    socket.once("connect", () => {
+      clearTimeout(timer);
+      socket.removeListener("error", reject);
+      resolve(socket);
+    });
+    socket.once("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
+}
+
+function timedOut(where: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`no answer from ${where}`), { code: "ETIMEDOUT" });
+}
+
+/** Through `a,b` to the host: each hop is a connection of its own, with its own host key check. */
+async function jump(
+  proxyJump: string,
+  host: string,
+  port: number,
+  options: SessionOptions,
+  deadline: number,
+  hops: NodeSSH[],
+): Promise<Socket> {
+  const last = proxyJump.split(",").at(-1) ?? "";
+  const before = proxyJump.split(",").slice(0, -1).join(",");
+  const [, user, address = "", hopPort] =
+    /^(?:ssh:\/\/)?(?:([^@]+)@)?\[?([^\]:]+)\]?(?::(\d+))?$/.exec(last.trim()) ?? [];
+  const target: ConnectionTarget = { name: address, kind: "ssh", address, become: false };
+  if (user) target.user = user;
+  if (hopPort) target.port = Number(hopPort);
+  if (before)
+    throw new CausewayError("unreachable", `several jump hosts in a row are not supported`, {
+      found: proxyJump,
+      advice: "give the jump host its own ProxyJump in ssh_config",
+    });
+  const hop = await open(target, options, deadline, hops);
+  return (await hop.forwardOut("127.0.0.1", 0, host, port)) as unknown as Socket;
+}
+
+async function openShell(
+  ssh: NodeSSH,
+  target: ConnectionTarget,
+  options: SessionOptions,
+  began: number,
+  deadline: number,
+  hops: NodeSSH[],
+): Promise<Session> {
+  const client = ssh.connection as Client;
+  const start = await becomeRoot(target, (command) => channel(client, command), deadline);
+  const stream = start.stream;
+  let reason = "";
+  client.on("error", (error: Error & { level?: string }) => {
+    reason ||= error.level === "client-timeout" ? "the host stopped answering" : error.message;
+  });
+  const ended = new Promise<string>((resolve) => {
+    stream.once("close", () => resolve(reason || "the remote shell ended"));
+    client.once("close", () => resolve(reason || "the connection was closed"));
+  });
+  const beside = async (script: string) =>
+    void (await drain(await channel(client, `${start.prefix}sh -c ${quote(script)}`)));
+  const shell = new Shell(
+    target.name,
+    { stdin: stream, stdout: stream, stderr: stream.stderr, ended, beside, close: () => stream.close() },
+    options.commandTimeoutMs,
+  );
+  const connectMs = Date.now() - began;
+  return {
+    name: target.name,
+    run: (script, runOptions) => shell.run(script, runOptions),
+    push: (file, path) => push(client, target, start.prefix, file, path),
+    close: async () => {
+      for (const hop of [...hops].reverse()) hop.dispose();
+    },
+    get stats() {
+      return { ...shell.stats, connectMs };
+    },
+  };
+}
+
+function channel(client: Client, command: string): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    client.exec(command, (error, stream) => (error ? reject(error) : resolve(stream)));
+  });
+}
+
+function drain(stream: ClientChannel): Promise<{ stdout: string; stderr: string; code: number }> {
+  return new Promise((resolve) => {
+    let [stdout, stderr, code] = ["", "", -1];
+    stream.on("data", (chunk: Buffer) => {
+      stdout += chunk;
+    });
+    stream.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk;
+    });
+    stream.on("exit", (status: number | null) => {
+      code = status ?? -1;
+    });
+    stream.on("close", () => resolve({ stdout, stderr, code }));
+  });
+}
+
+/** Sends a file over a channel of its own, and compares its checksum on the host; a partial file is taken away. */
+async function push(
+  client: Client,
+  target: ConnectionTarget,
+  prefix: string,
+  file: string,
+  path: string,
+): Promise<void> {
+  const { size } = await stat(file);
+  const sum = createHash("sha256").update(readFileSync(file)).digest("hex");
+  const script = `umask 077; f=${quote(path)}; cat >"$f" && [ "$(stat -c %s "$f")" = ${size} ] && [ "$(sha256sum <"$f" | cut -c 1-64)" = ${sum} ] || { rm -f "$f"; exit 1; }`;
+  const stream = await channel(client, `${prefix}sh -c ${quote(script)}`);
+  createReadStream(file).pipe(stream);
+  const { code, stderr } = await drain(stream);
+  if (code === 0) return;
+  throw new CausewayError("host", `sending ${file} failed`, {
+    host: target.name,
+    command: `scp ${file} ${target.address}:${path}`,
+    output: stderr,
+  });
+}
+
+function loginError(error: unknown, username: string, tried: readonly string[]): unknown {
+  if (!(error instanceof Error) || (error as { level?: string }).level !== "client-authentication")
+    return error;
+  return new CausewayError("unreachable", `the host refused the login of ${username}`, {
+    found: tried.length > 0 ? `tried ${tried.join(", ")}` : "no key, no agent and no password to try",
+    expected: "a key that the host's authorized_keys names",
+    advice: "set ansible_user and ansible_ssh_private_key_file in the inventory, or start an ssh-agent",
+  });
+}
+
+const words: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens on its SSH port",
+  ECONNRESET: "the connection was reset while it was made",
+  EHOSTUNREACH: "there is no route to it",
+  ENETUNREACH: "there is no route to its network",
+  ENOTFOUND: "its name is not known",
+  EAI_AGAIN: "its name could not be looked up",
+};
+
+function asUnreachable(error: unknown, target: ConnectionTarget, options: SessionOptions): CausewayError {
+  if (error instanceof CausewayError) {
+    return new CausewayError(error.code, error.message, { ...error.detail, host: target.name });
+  }
+  const { code = "", message, level } = error as NodeJS.ErrnoException & { level?: string };
+  const late = code === "ETIMEDOUT" || level === "client-timeout";
+  const where = `${target.address}${target.port ? `:${target.port}` : ""}`;
+  const why = late ? `no answer within ${options.connectTimeoutMs / 1000} s` : (words[code] ?? message);
+  return new CausewayError("unreachable", `the host cannot be reached: ${why}`, {
+    host: target.name,
+    found: `${where}: ${message}`,
+    advice: `try by hand: ssh ${target.port ? `-p ${target.port} ` : ""}${target.user ? `${target.user}@` : ""}${target.address}`,
+    cause: error,
+  });
+}
+
+export type { SshConfig };

@@ -1,0 +1,67 @@
+export interface DockerNetwork {
+  id: string;
+  name: string;
+  driver: string;
+  scope: string;
+}
+
+export interface DockerContainer {
+  id: string;
+  name: string;
+  state: string;
+  networks: readonly string[];
+}
+
+/** The daemon as it runs now. */
+export interface DockerState {
+  state: "missing" | "stopped" | "running";
+  /** The daemon's version, `20.10.5+dfsg1`; empty unless it runs. */
+  version: string;
+  networks: readonly DockerNetwork[];
+  containers: readonly DockerContainer[];
+}
+
+export interface NetworkMember {
+  name: string;
+  running: boolean;
+  /** The address it has now; empty while it is stopped. */
+  address: string;
+  /** The address that was asked for with `--ip`; empty when Docker chose. */
+  asked: string;
+}
+
+/** Takes apart what the reader's script prints of a daemon. */
+export function parseDocker(text: string): DockerState {
+  const [head = "", ...lines] = text.split("\n");
+  if (!head.startsWith("running ")) {
+    return { state: head === "missing" ? "missing" : "stopped", version: "", networks: [], containers: [] };
+  }
+  const split = lines.indexOf("--");
+  const networks = lines.slice(0, split).map((line) => {
+    const [id = "", driver = "", scope = "", ...name] = line.split(" ");
+    return { id, driver, scope, name: name.join(" ") };
+  });
+  const containers = lines
+    .slice(split + 1)
+    .filter(Boolean)
+    .map((line) => {
+      const [id = "", state = "", name = "", attached = ""] = line.split(" ");
+      return { id, state, name, networks: attached.split(",").filter(Boolean) };
+    });
+  return { state: "running", version: head.slice("running ".length).trim(), networks, containers };
+}
+
+/** Takes apart the lines of `docker inspect` on a network's containers. */
+export function parseMembers(text: string): NetworkMember[] {
+  return text.split("\n").flatMap((line) => {
+    const [name = "", running = "", address = "", asked = ""] = line.split(" ");
+    return name === ""
+      ? []
+      : [{ name: name.replace(/^\//, ""), running: running === "true", address, asked }];
+  });
+}
+
+/** The parts of a version that can be compared: `20.10.5+dfsg1` → [20, 10, 5]. */
+export function versionParts(version: string): number[] {
+  return (/^\d+(\.\d+)*/.exec(version)?.[0] ?? "0").split(".").map(Number);
+}

@@ -1,0 +1,43 @@
+/** One rule as `iptables-save` prints it. */
+export interface Rule {
+  table: string;
+  chain: string;
+  /** The specification behind `-A CHAIN`, as printed. */
+  spec: string;
+  comment?: string;
+}
+
+/** Everything that `iptables-save` knows. */
+export interface Rules {
+  /** False where iptables is not installed. */
+  present: boolean;
+  rules: readonly Rule[];
+  /** `filter FORWARD` → `DROP`; `-` for a chain of one's own. */
+  policies: ReadonlyMap<string, string>;
+}
+
+/** Takes apart `iptables-save`; the single word `missing` stands for no iptables. */
+export function parseRules(text: string): Rules {
+  const rules: Rule[] = [];
+  const policies = new Map<string, string>();
+  let table = "";
+  for (const line of text.split("\n")) {
+    if (line.startsWith("*")) table = line.slice(1).trim();
+    else if (line.startsWith(":")) {
+      const [chain, policy = "-"] = line.slice(1).split(" ");
+      policies.set(`${table} ${chain}`, policy);
+    } else if (line.startsWith("-A ")) {
+      const [, chain = "", spec = ""] = /^-A (\S+) ?(.*)$/.exec(line) ?? [];
+      const comment = /--comment (?:"((?:[^"\\]|\\.)*)"|(\S+))/.exec(spec);
+      const rule: Rule = { table, chain, spec };
+      if (comment) rule.comment = (comment[1] ?? comment[2] ?? "").replace(/\\(.)/g, "$1");
+      rules.push(rule);
+    }
+  }
+  return { present: text.trim() !== "missing", rules, policies };
+}
+
+/** The words of a rule in the order that `iptables-save` prints them, so that two spellings can be compared. */
+export function canonicalRule(spec: string): string {
+  return spec.replaceAll('"', "").replaceAll(/\s+/g, " ").trim();
+}

@@ -1,0 +1,35 @@
+/** A systemd unit, as `systemctl show` sees it. */
+export interface UnitState {
+  name: string;
+  /** False when systemd knows no such unit. */
+  present: boolean;
+  /** `active`, `inactive`, `failed`, `activating`, … */
+  active: string;
+  /** The finer state: `running`, `exited`, `auto-restart`. */
+  sub: string;
+  /** `enabled`, `disabled`, `masked`, `static`; empty when there is no unit file. */
+  enabled: string;
+  needsReload: boolean;
+  fragmentPath: string;
+  dropIns: readonly string[];
+  mainPid: number;
+  /** The command line of ExecStart, its first if there are several. */
+  execStart: string;
+}
+
+/** Takes apart `systemctl show -p …`. */
+export function parseUnit(name: string, text: string): UnitState {
+  const property = (key: string) => new RegExp(`^${key}=(.*)$`, "m").exec(text)?.[1] ?? "";
+  return {
+    name,
+    present: property("LoadState") !== "not-found" && property("LoadState") !== "",
+    active: property("ActiveState"),
+    sub: property("SubState"),
+    enabled: property("UnitFileState"),
+    needsReload: property("NeedDaemonReload") === "yes",
+    fragmentPath: property("FragmentPath"),
+    dropIns: property("DropInPaths").split(" ").filter(Boolean),
+    mainPid: Number(property("MainPID") || 0),
+    execStart: /argv\[\]=(.*?) ;/.exec(property("ExecStart"))?.[1]?.trim() ?? "",
+  };
+}

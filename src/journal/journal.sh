@@ -1,0 +1,238 @@
+# The journal's half that runs on the host: POSIX sh and coreutils only.
+# It is stored beside the entries, so that an undo needs neither the controller nor the network.
+#
+#   $CW/stop                   a person asked to stop before the next step
+#   $CW/format                 the version of this layout
+#   $CW/lock                   who performs just now
+#   $CW/head                   "RUN SEQ" of the newest entry
+#   $CW/lib-HASH.sh            this text, as the entries below were made with
+#   $CW/runs/RUN/run.json      one line: when, by whom, which playbook
+#   $CW/runs/RUN/end           how the run ended on this host
+#   $CW/runs/RUN/NNNN.json     one line: what was intended
+#   $CW/runs/RUN/NNNN.res      the resource: a kind, and its arguments quoted for the shell
+#   $CW/runs/RUN/NNNN.was      the resource's token before, and .now after
+#   $CW/runs/RUN/NNNN.before*  what the kind needs to restore it
+#   $CW/runs/RUN/NNNN.done     it was performed;  .undone: it was taken back
+#
+# A kind is three functions on a resource, called with its arguments and with $B, the entry's path without an ending:
+# cw_KIND_token prints its state in one line, cw_KIND_save keeps what restoring it needs, cw_KIND_restore restores it.
+
+CW=${CW:-/var/lib/causeway}
+
+cw_say() { printf '@cw %s\n' "$*"; }
+
+# Prints the output of a failed command to the report, and leaves the script.
+cw_fail() {
+  cw_say "$@"
+  [ -n "$OUT" ] && [ -s "$OUT" ] && tail -c 8000 "$OUT" | sed 's/^/@cw | /; '
+  exit 71
+}
+
+# The start time of a process in clock ticks: with the boot id it tells two processes of one number apart.
+cw_started() {
+  read -r cw_stat 2>/dev/null <"/proc/$1/stat" || return 1
+  set -- ${cw_stat##*) }
+  shift 19
+  printf %s "$1"
+}
+
+# cw_holder_alive FILE: whether the process that wrote the lock is still there.
+cw_holder_alive() (
+  read -r pid started boot rest <"$1" || return 1
+  [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && [ "$(cw_started "$pid")" = "$started" ]
+)
+
+# cw_lock WORDS: takes the lock for this session's shell; WORDS say who and since when.
+cw_lock() {
+  cw_mine="$$ $(cw_started $$) $(cat /proc/sys/kernel/random/boot_id)"
+  [ -f "$CW/lock" ] && case "$(cat "$CW/lock" 2>/dev/null)" in "$cw_mine "*) return 0 ;; esac
+  printf '%s %s\n' "$cw_mine" "$1" >"$CW/lock.$$"
+  cw_try=0
+  until ln "$CW/lock.$$" "$CW/lock" 2>/dev/null; do
+    cw_try=$((cw_try + 1))
+    if [ $cw_try -gt 20 ] || cw_holder_alive "$CW/lock"; then
+      rm -f "$CW/lock.$$"
+      cw_say "locked $(cut -d ' ' -f 4- "$CW/lock" 2>/dev/null)"
+      exit 75
+    fi
+    # The dead holder's lock is moved away by name and looked at again: of two that find it, one gets it.
+    mv "$CW/lock" "$CW/lock.dead.$$" 2>/dev/null || continue
+    if cw_holder_alive "$CW/lock.dead.$$"; then ln "$CW/lock.dead.$$" "$CW/lock" 2>/dev/null; fi
+    rm -f "$CW/lock.dead.$$"
+  done
+  rm -f "$CW/lock.$$"
+}
+
+# Gives the lock back, if this session's shell has it.
+cw_unlock() {
+  case "$(cat "$CW/lock" 2>/dev/null)" in "$$ $(cw_started $$) "*) rm -f "$CW/lock" ;; esac
+}
+
+# cw_sync FILES: they survive a power cut from here on. coreutils before 8.24 syncs everything.
+cw_sync() { sync -- "$@" 2>/dev/null || sync; }
+
+# cw_begin RUN HEAD WHO LIBHASH RUNJSON: takes the lock, checks that nobody else wrote since HEAD was read.
+cw_begin() {
+  umask 077
+  mkdir -p "$CW/runs" || cw_fail "nojournal $CW"
+  cw_lock "$3"
+  cw_head=$(cat "$CW/head" 2>/dev/null)
+  if [ "$cw_head" != "$2" ]; then
+    cw_say "moved $cw_head"
+    exit 76
+  fi
+  rm -f "$CW/stop"
+  [ -f "$CW/format" ] || echo 1 >"$CW/format"
+  D=$CW/runs/$1
+  OUT=$CW/out
+  LIB=lib-$4.sh
+  if [ ! -d "$D" ]; then
+    mkdir "$D" || cw_fail "nojournal $D"
+    printf '%s\n' "$5" >"$D/run.json" || cw_fail "nojournal $D"
+  fi
+  umask 022
+}
+
+# cw_intend N JSON KIND ARGS…: writes down what will be done, and saves what undoing it needs.
+cw_intend() {
+  B=$D/$1
+  (
+    umask 077
+    printf '%s\n' "$2" >"$B.json" || exit 1
+    cw_kind=$3
+    shift 3
+    cw_write_resource "$cw_kind" "$@" >"$B.res" || exit 1
+    "cw_${cw_kind}_token" "$@" >"$B.was" && "cw_${cw_kind}_save" "$@"
+  ) >"$OUT" 2>&1 || cw_fail "failed $1 save $?"
+}
+
+# Prints the arguments quoted for the shell, so that a later `eval` gives them back.
+cw_write_resource() {
+  printf '%s' "$1"
+  shift
+  for cw_arg; do
+    case $cw_arg in
+      *\'*) printf " '%s'" "$(printf '%s' "$cw_arg" | sed "s/'/'\\\\''/g")" ;;
+      *) printf " '%s'" "$cw_arg" ;;
+    esac
+  done
+  printf '\n'
+}
+
+# cw_intended RUN LAST: from here on the entries are the host's memory.
+cw_intended() {
+  printf '%s %s\n' "$1" "$2" >"$CW/head.new" && mv -f "$CW/head.new" "$CW/head" || cw_fail "nojournal $CW/head"
+  cw_sync "$D"/* "$D" "$CW/head" "$CW/runs" "$CW"
+}
+
+# cw_perform N FUNCTION: performs one step in a subshell; its output goes to the report only when it fails.
+cw_perform() {
+  B=$D/$1
+  if [ -f "$CW/stop" ]; then
+    rm -f "$CW/stop"
+    cw_say "stopped $1"
+    exit 77
+  fi
+  cw_say "start $1"
+  ("$2") >"$OUT" 2>&1 </dev/null || cw_fail "failed $1 perform $?"
+  cw_token_of "$B" >"$B.now" 2>/dev/null
+  : >"$B.done"
+  cw_say "done $1"
+}
+
+# cw_token_of ENTRY: the present state of the entry's resource.
+cw_token_of() { (read -r cw_kind cw_args <"$1.res" && eval "cw_${cw_kind}_token $cw_args"); }
+
+# cw_state ENTRY: before, ours, other (somebody changed it since) or half (it was never finished).
+cw_state() {
+  cw_is=$(cw_token_of "$1" 2>/dev/null)
+  if [ "$cw_is" = "$(cat "$1.was" 2>/dev/null)" ]; then
+    echo before
+  elif [ ! -f "$1.now" ]; then
+    echo half
+  elif [ "$cw_is" = "$(cat "$1.now")" ]; then
+    echo ours
+  else
+    echo other
+  fi
+}
+
+# cw_undo ENTRY [force]: restores the entry's resource. 0 restored or nothing to do, 3 somebody changed it since.
+cw_undo() {
+  B=$1
+  [ -f "$B.res" ] || { : >"$B.undone"; return 0; }
+  read -r cw_kind cw_args <"$B.res"
+  case $(cw_state "$B") in
+    before) ;;
+    other) case $cw_kind in file | sysctl) [ "$2" = force ] || return 3 ;; esac
+      cw_restore || return 1 ;;
+    *) cw_restore || return 1 ;;
+  esac
+  for cw_closed in $(cat "$B.closes" 2>/dev/null); do rm -f "$CW/runs/$cw_closed.undone"; done
+  : >"$B.undone"
+}
+
+cw_restore() { (eval "cw_${cw_kind}_restore $cw_args") </dev/null; }
+
+# cw_consequence WORD UNIT: daemon-reload, reload or restart; then it has to stay alive.
+cw_consequence() {
+  if [ "$1" = daemon-reload ]; then
+    systemctl daemon-reload >"$OUT" 2>&1
+    return
+  fi
+  systemctl reset-failed "$2" 2>/dev/null
+  systemctl "$1" "$2" >"$OUT" 2>&1 && cw_alive "$2"
+}
+
+# A unit is alive when it is active now and, a second later, still the same activation.
+cw_alive() {
+  systemctl is-active -q "$1" || return 1
+  cw_pid=$(systemctl show -p MainPID --value "$1")
+  sleep "${CW_SETTLE:-0.3}"
+  systemctl is-active -q "$1" && [ "$(systemctl show -p MainPID --value "$1")" = "$cw_pid" ]
+}
+
+cw_words_of() { journalctl -u "$1" -n "${2:-12}" --no-pager -o cat 2>/dev/null; }
+
+# cw_intend_removal N JSON RUN/N: an older entry will be taken back; its resource is saved once more, for the undo of that.
+cw_intend_removal() {
+  read -r cw_line <"$CW/runs/$3.res" || cw_fail "failed $1 save 1"
+  eval "cw_intend \"\$1\" \"\$2\" $cw_line"
+  printf '%s\n' "$3" >"$D/$1.closes"
+}
+
+# cw_remove RUN/N: takes an older entry back.
+cw_remove() {
+  cw_undo "$CW/runs/$1"
+  cw_code=$?
+  [ $cw_code != 3 ] || echo "somebody changed it since causeway did; it is left as it is"
+  return $cw_code
+}
+
+# cw_give_up WORD UNIT ENTRIES: a restart failed. The steps that asked for it are undone, newest first, and the unit is
+# started as it was; what the daemon said goes to the report.
+cw_give_up() {
+  cw_verb=$1 cw_unit=$2
+  shift 2
+  cat "$OUT" 2>/dev/null >"$OUT.said"
+  [ -n "$cw_unit" ] && cw_words_of "$cw_unit" 20 >>"$OUT.said"
+  cw_list=
+  for cw_n; do cw_list="$cw_n $cw_list"; done
+  for cw_n in $cw_list; do
+    if cw_undo "$D/$cw_n"; then cw_say "undone $cw_n"; else cw_say "stuck $cw_n"; fi
+  done
+  systemctl daemon-reload
+  if [ -n "$cw_unit" ]; then
+    systemctl reset-failed "$cw_unit" 2>/dev/null
+    systemctl restart "$cw_unit" >/dev/null 2>&1
+    cw_say "unit $cw_unit $(systemctl is-active "$cw_unit")"
+  fi
+  mv "$OUT.said" "$OUT"
+  cw_fail "broken $cw_verb $cw_unit"
+}
+
+# cw_end RUN STATE: how the run ended on this host; the lock is free again.
+cw_end() {
+  [ ! -d "$CW/runs/$1" ] || { printf '%s\n' "$2" >"$CW/runs/$1/end"; rm -f "$CW/out"; }
+  cw_unlock
+}

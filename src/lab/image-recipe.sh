@@ -1,0 +1,85 @@
+#!/bin/sh
+# Makes a lab's root image: image-recipe.sh SUITE FOLDER [MIRROR]. What it holds is the baseline of every lab host:
+# Docker installed, enabled and unconfigured; nothing that could run a playbook on the host; and, as a local
+# repository, the packages that tasks install although a lab host has no way out.
+set -eu
+suite=$1 folder=$2 mirror=${3:-}
+
+packages=systemd,systemd-sysv,dbus,docker.io,iptables,iproute2,openssh-server,sudo,tcpdump,iputils-ping,curl,busybox-static,procps,kmod,ca-certificates,unzip
+local='etcd-server etcd-client consul'
+[ "$suite" = bullseye ] || local='etcd-server etcd-client'
+
+# shellcheck disable=SC2016
+mmdebstrap --mode=root --variant=apt --include="$packages" \
+  --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
+  --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+  --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/gcc/*' \
+  --customize-hook="mkdir -p \"\$1/srv/packages/partial\"; APT_CONFIG=\"\$MMDEBSTRAP_APT_CONFIG\" apt-get --yes --download-only -o Dir::Cache::archives=\"\$1/srv/packages\" install $local" \
+  "$suite" "$folder/root" ${mirror:+"deb $mirror $suite main"}
+
+cd "$folder/root"
+rm -rf srv/packages/partial srv/packages/lock
+for deb in srv/packages/*.deb; do
+  dpkg-deb -f "$deb"
+  printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "${deb##*/}" "$(stat -c %s "$deb")" "$(sha256sum <"$deb" | cut -d ' ' -f 1)"
+done >srv/packages/Packages
+echo 'deb [trusted=yes] file:/srv/packages ./' >etc/apt/sources.list
+rm -rf etc/apt/sources.list.d/* var/lib/apt/lists/* etc/apt/apt.conf.d/*mmdebstrap*
+mkdir -p var/lib/apt/lists/partial
+chroot . apt-get -q update -o APT::Sandbox::User=root
+
+# Hosts bring their own identity and key.
+rm -f etc/ssh/ssh_host_* etc/docker/key.json
+: >etc/machine-id
+cat >etc/ssh/sshd_config.d/lab.conf <<'END'
+HostKey /etc/ssh/ssh_host_ed25519_key
+UseDNS no
+MaxStartups 1000
+END
+
+for user in ops ops-nopass; do chroot . useradd -m -s /bin/sh -G sudo "$user"; done
+printf 'ops:ops\nops-nopass:ops\n' | chroot . chpasswd
+echo 'ops-nopass ALL=(ALL) NOPASSWD: ALL' >etc/sudoers.d/ops-nopass
+chmod 440 etc/sudoers.d/ops-nopass
+
+cat >usr/local/sbin/lab-network <<'END'
+#!/bin/sh
+read -r address gateway </etc/lab-network || exit 0
+ip addr replace "$address" dev host0
+ip link set host0 up
+ip route replace default via "$gateway"
+END
+cat >usr/local/sbin/lab-cgroup <<'END'
+#!/bin/sh
+# On cgroup v1 the container's hierarchies are mounted read-only; Docker has to write below its own.
+for hierarchy in /sys/fs/cgroup/*/; do
+  [ -e "$hierarchy/cgroup.procs" ] && mount -o remount,bind,rw "$hierarchy"
+done
+true
+END
+chmod 755 usr/local/sbin/lab-network usr/local/sbin/lab-cgroup
+for name in network cgroup; do
+  cat >etc/systemd/system/lab-$name.service <<END
+[Unit]
+Description=Lab $name
+DefaultDependencies=no
+Before=network.target containerd.service docker.service ssh.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/lab-$name
+[Install]
+WantedBy=sysinit.target
+END
+  chroot . systemctl -q enable lab-$name.service
+done
+chroot . systemctl -q enable docker.service docker.socket ssh.service
+chroot . systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
+  fstrim.timer man-db.timer console-getty.service getty.target getty@tty1.service systemd-timesyncd.service \
+  systemd-networkd.service systemd-resolved.service systemd-networkd-wait-online.service
+
+mkdir -p "$folder/busybox/bin"
+cp bin/busybox "$folder/busybox/bin/busybox"
+for applet in $(bin/busybox --list); do ln -sf busybox "$folder/busybox/bin/$applet"; done
+tar -C "$folder/busybox" -c -f "$folder/busybox.tar" .
+rm -rf "$folder/busybox"

@@ -1,0 +1,217 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CausewayError } from "../errors.ts";
+import { succeeds } from "./command.ts";
+import { ensureDisk, ensureKeys, unmount } from "./disk.ts";
+import { ensureImage, imageFolder } from "./image.ts";
+import { withLock } from "./lock.ts";
+import { initPid, keeperPid, killMachine, type Machine, removeCgroup, startMachine } from "./machine.ts";
+import { networkDown, networkUp } from "./network.ts";
+import { hostPaths, labPaths } from "./paths.ts";
+import type { LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";
+
+export { installPrerequisites, missingPrerequisites } from "./prerequisites.ts";
+export type { LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";
+
+type LabHost = LabSpec["hosts"][number];
+
+const quiet: LabProgress = () => {};
+
+/** How to reach the hosts of a lab; nothing is started. */
+export function labConnection(spec: LabSpec): LabConnection {
+  const { privateKey, knownHosts } = labPaths(spec.name);
+  return {
+    user: "root",
+    privateKeyFile: privateKey,
+    knownHostsFile: knownHosts,
+    hosts: spec.hosts.map(({ name, address }) => ({ name, address, port: 22 })),
+  };
+}
+
+/** The path of the lab's network namespace, for captures on its bridge `br0`. */
+export function labNetns(spec: LabSpec): string {
+  return labPaths(spec.name).netnsPath;
+}
+
+function machineOf(spec: LabSpec, host: string): Machine {
+  return { name: host, netnsPath: labNetns(spec), paths: hostPaths(spec, host) };
+}
+
+function named(spec: LabSpec, names?: readonly string[]): LabHost[] {
+  const unknown = (names ?? []).find((name) => !spec.hosts.some((h) => h.name === name));
+  if (unknown !== undefined) {
+    throw new CausewayError("usage", `the lab ${spec.name} has no host ${unknown}`, {
+      expected: spec.hosts.map((h) => h.name).join(", "),
+    });
+  }
+  return spec.hosts.filter((h) => names === undefined || names.includes(h.name));
+}
+
+/** Builds what is missing, boots what is down, and waits until every host accepts SSH and has finished booting. */
+export async function labUp(spec: LabSpec, progress: LabProgress = quiet): Promise<LabConnection> {
+  await ensureImage(spec, progress);
+  await withLock(labPaths(spec.name).lock, async () => {
+    await ensureKeys(spec);
+    await networkUp(spec);
+    await boot(spec, [...spec.hosts], progress);
+  });
+  return labConnection(spec);
+}
+
+async function boot(spec: LabSpec, hosts: readonly LabHost[], progress: LabProgress): Promise<void> {
+  const down: LabHost[] = [];
+  for (const host of hosts) if ((await keeperPid(machineOf(spec, host.name))) === undefined) down.push(host);
+  if (down.length > 0) progress(`booting ${down.map((h) => h.name).join(", ")}`);
+  await Promise.all(
+    down.map(async (host) => {
+      // What a kill -9 or a reboot of this machine left half-up is cleared away first; its disk stays.
+      await killMachine(machineOf(spec, host.name));
+      await ensureDisk(spec, host, progress);
+      await startMachine(machineOf(spec, host.name));
+    }),
+  );
+  await Promise.all(hosts.map((host) => waitUntilUp(spec, host)));
+}
+
+async function acceptsSsh(address: string): Promise<boolean> {
+  const socket = connect({ host: address, port: 22, timeout: 500 });
+  const answered = await Promise.race([
+    once(socket, "data").then(() => true),
+    once(socket, "timeout").then(() => false),
+  ]).catch(() => false);
+  socket.destroy();
+  return answered;
+}
+
+async function waitUntilUp(spec: LabSpec, host: LabHost): Promise<void> {
+  const machine = machineOf(spec, host.name);
+  const until = Date.now() + 60_000;
+  while (Date.now() < until) {
+    const pid = await initPid(machine);
+    if (pid !== undefined && (await acceptsSsh(host.address)) && (await booted(pid))) return;
+    if ((await keeperPid(machine)) === undefined) break;
+    await sleep(50);
+  }
+  throw new CausewayError("lab", `lab host ${host.name} did not come up`, {
+    output: (await readFile(machine.paths.log, "utf8").catch(() => "")).slice(-2000),
+    advice: `read ${machine.paths.log}; “run lab reset ${host.name}” gives it a new disk`,
+  });
+}
+
+/** Whatever it is told to start at boot has been started, or has failed to. */
+async function booted(pid: number): Promise<boolean> {
+  const inside = ["-t", String(pid), "--mount", "--pid", "--net", "--uts", "--ipc", "--root"];
+  return succeeds(
+    "nsenter",
+    ...inside,
+    "sh",
+    "-c",
+    "case $(systemctl is-system-running) in running | degraded) exit 0 ;; *) exit 1 ;; esac",
+  );
+}
+
+export async function labStatus(
+  spec: LabSpec,
+): Promise<{ up: boolean; image: "built" | "missing"; hosts: LabHostStatus[] }> {
+  const hosts = await Promise.all(
+    spec.hosts.map(async ({ name, address }): Promise<LabHostStatus> => {
+      const pid = await initPid(machineOf(spec, name));
+      if (pid === undefined) return { name, address, state: "down" };
+      return { name, address, pid, state: (await acceptsSsh(address)) ? "up" : "booting" };
+    }),
+  );
+  const image = existsSync(await imageFolder(spec)) ? "built" : "missing";
+  return { up: hosts.every((h) => h.state === "up"), image, hosts };
+}
+
+/** Takes the lab away: hosts, disks, network; its image and keys stay. */
+export async function labDown(spec: LabSpec): Promise<void> {
+  await withLock(labPaths(spec.name).lock, async () => {
+    // Also hosts that an earlier inventory named.
+    const known = await readdir(labPaths(spec.name).hosts).catch(() => []);
+    const names = [...new Set([...known, ...spec.hosts.map((h) => h.name)])];
+    await Promise.all(names.map((name) => discard(spec, name)));
+    await networkDown(spec);
+  });
+  await rm(labPaths(spec.name).lock, { force: true });
+}
+
+async function discard(spec: LabSpec, name: string): Promise<void> {
+  const paths = hostPaths(spec, name);
+  await killMachine(machineOf(spec, name));
+  await removeCgroup(paths.cgroup);
+  await unmount(paths.root);
+  await rm(join(paths.folder, "disk"), { recursive: true, force: true });
+  await rm(paths.root, { recursive: true, force: true });
+}
+
+/** Gives hosts a pristine disk and boots them; their keys and machine-id stay. */
+export async function labReset(
+  spec: LabSpec,
+  names?: readonly string[],
+  progress: LabProgress = quiet,
+): Promise<void> {
+  const hosts = named(spec, names);
+  await ensureImage(spec, progress);
+  await withLock(labPaths(spec.name).lock, async () => {
+    await ensureKeys(spec);
+    await networkUp(spec);
+    await Promise.all(hosts.map((h) => discard(spec, h.name)));
+    await boot(spec, hosts, progress);
+  });
+}
+
+/** A power cut: the hosts end at once and stay off. */
+export async function labPowerOff(spec: LabSpec, names: readonly string[]): Promise<void> {
+  await Promise.all(named(spec, names).map((h) => killMachine(machineOf(spec, h.name))));
+}
+
+/** Boots hosts that are off, from the disk they had. */
+export async function labPowerOn(spec: LabSpec, names: readonly string[]): Promise<void> {
+  await withLock(labPaths(spec.name).lock, () => boot(spec, named(spec, names), quiet));
+}
+
+/** Reboots hosts from inside, and waits until they are up again. */
+export async function labReboot(spec: LabSpec, names: readonly string[]): Promise<void> {
+  await Promise.all(
+    named(spec, names).map(async (host) => {
+      const before = await initPid(machineOf(spec, host.name));
+      await labExec(spec, host.name, ["systemctl", "reboot"], "ignore");
+      for (let tries = 0; tries < 600 && (await initPid(machineOf(spec, host.name))) === before; tries += 1)
+        await sleep(50);
+      await waitUntilUp(spec, host);
+    }),
+  );
+}
+
+/** A shell on a host, or one command with its output and exit code. */
+export async function labExec(
+  spec: LabSpec,
+  name: string,
+  argv: readonly string[] | null,
+  stdio: "inherit" | "ignore" = "inherit",
+): Promise<number> {
+  const [host] = named(spec, [name]);
+  const { privateKeyFile, knownHostsFile } = labConnection(spec);
+  const options = [
+    "-F",
+    "none",
+    "-i",
+    privateKeyFile,
+    "-o",
+    "IdentitiesOnly=yes",
+    "-o",
+    `UserKnownHostsFile=${knownHostsFile}`,
+    "-o",
+    "LogLevel=ERROR",
+  ];
+  const words = argv?.map((word) => `'${word.replaceAll("'", `'\\''`)}'`) ?? [];
+  const child = spawn("ssh", [...options, `root@${host?.address}`, ...words], { stdio });
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code ?? 255;
+}

@@ -1,0 +1,136 @@
+import { spawn } from "node:child_process";
+import { existsSync, openSync } from "node:fs";
+import { readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { packageDir } from "../package-dir.ts";
+import type { HostPaths } from "./paths.ts";
+
+/** A keeper and the machine that it keeps. */
+export interface Machine {
+  name: string;
+  paths: Pick<HostPaths, "folder" | "keeper" | "off" | "log" | "cgroup">;
+  netnsPath: string;
+}
+
+async function startTime(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+}
+
+/** The keeper's process id, if it is the very process that was started, and alive. */
+export async function keeperPid(machine: Machine): Promise<number | undefined> {
+  const [pid = "", started] = (await readFile(machine.paths.keeper, "utf8").catch(() => ""))
+    .trim()
+    .split(" ");
+  if (!pid || (await startTime(Number(pid))) !== started) return undefined;
+  return Number(pid);
+}
+
+/** Starts the keeper, detached: it outlives this process. */
+export async function startMachine(machine: Machine): Promise<void> {
+  await rm(machine.paths.off, { force: true });
+  const log = openSync(machine.paths.log, "a");
+  const keeper = spawn(
+    "sh",
+    [
+      join(packageDir, "src/lab/keeper.sh"),
+      machine.name,
+      machine.paths.folder,
+      machine.netnsPath,
+      machine.paths.cgroup,
+    ],
+    { detached: true, stdio: ["ignore", log, log], cwd: "/" },
+  );
+  keeper.unref();
+  if (keeper.pid) await writeFile(machine.paths.keeper, `${keeper.pid} ${await startTime(keeper.pid)}\n`);
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+  return text.trim().split(" ").filter(Boolean).map(Number);
+}
+
+/** The machine's init, seen from outside. */
+export async function initPid(machine: Machine): Promise<number | undefined> {
+  const keeper = await keeperPid(machine);
+  if (keeper === undefined) return undefined;
+  for (const nspawn of await childrenOf(keeper)) {
+    for (const pid of await childrenOf(nspawn)) {
+      const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+      if (name.trim() === "systemd") return pid;
+    }
+  }
+  return undefined;
+}
+
+async function hierarchies(): Promise<string[]> {
+  const root = "/sys/fs/cgroup";
+  const below = (await readdir(root, { withFileTypes: true }))
+    .filter((d) => d.isDirectory())
+    .map((d) => join(root, d.name));
+  return [
+    ...below.filter((d) => existsSync(join(d, "cgroup.procs"))),
+    ...(existsSync(join(root, "cgroup.procs")) ? [root] : []),
+  ];
+}
+
+async function foldersBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const deeper = await Promise.all(
+    entries.filter((e) => e.isDirectory()).map((e) => foldersBelow(join(folder, e.name))),
+  );
+  return [...deeper.flat(), folder];
+}
+
+/** Every process that was started in a cgroup, in any hierarchy. */
+async function processesIn(cgroup: string): Promise<Set<number>> {
+  const pids = new Set<number>();
+  for (const hierarchy of await hierarchies()) {
+    for (const folder of await foldersBelow(join(hierarchy, cgroup))) {
+      const text = await readFile(join(folder, "cgroup.procs"), "utf8").catch(() => "");
+      for (const pid of text.split("\n").filter(Boolean)) pids.add(Number(pid));
+    }
+  }
+  return pids;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
+}
+
+/** Ends a machine at once, as a power cut would, and its keeper; returns when nothing of it runs. */
+export async function killMachine(machine: Machine): Promise<void> {
+  if (existsSync(machine.paths.folder)) await writeFile(machine.paths.off, "");
+  const keeper = await keeperPid(machine);
+  if (keeper !== undefined) {
+    const children = await childrenOf(keeper);
+    kill(keeper);
+    for (const child of children) kill(child);
+  }
+  for (let tries = 0; tries < 200; tries += 1) {
+    const left = await processesIn(machine.paths.cgroup);
+    if (left.size === 0) break;
+    for (const pid of left) kill(pid);
+    await sleep(25);
+  }
+  await rm(machine.paths.keeper, { force: true });
+}
+
+/** Removes a cgroup in every hierarchy, with all below it, and the folders above it that are left empty. */
+export async function removeCgroup(cgroup: string): Promise<void> {
+  for (const hierarchy of await hierarchies()) {
+    for (let tries = 0; tries < 40 && existsSync(join(hierarchy, cgroup)); tries += 1) {
+      for (const folder of await foldersBelow(join(hierarchy, cgroup))) await rmdir(folder).catch(() => {});
+      if (existsSync(join(hierarchy, cgroup))) await sleep(25);
+    }
+    const parts = cgroup.split("/");
+    for (let length = parts.length - 1; length > 0; length -= 1) {
+      await rmdir(join(hierarchy, ...parts.slice(0, length))).catch(() => {});
+    }
+  }
+}

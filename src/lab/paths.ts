@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { LabSpec } from "./types.ts";
+
+/** Everything that a lab makes on this machine lies below this folder. */
+export const labsFolder = "/var/lib/causeway-lab";
+export const imagesFolder = join(labsFolder, "images");
+
+/** A short name for interfaces, which have at most 15 characters. */
+function short(lab: string): string {
+  return createHash("sha256").update(lab).digest("hex").slice(0, 8);
+}
+
+export interface LabPaths {
+  folder: string;
+  hosts: string;
+  privateKey: string;
+  knownHosts: string;
+  lock: string;
+  /** The network namespace's name, and the path under which others join it. */
+  netns: string;
+  netnsPath: string;
+  /** The machine's end of the veth, and the lab's end. */
+  outer: string;
+  inner: string;
+}
+
+export function labPaths(lab: string): LabPaths {
+  const folder = join(labsFolder, "labs", lab);
+  const netns = `causeway-${short(lab)}`;
+  return {
+    folder,
+    hosts: join(folder, "hosts"),
+    privateKey: join(folder, "id_ed25519"),
+    knownHosts: join(folder, "known_hosts"),
+    lock: join(labsFolder, "labs", `${lab}.lock`),
+    netns,
+    netnsPath: `/run/netns/${netns}`,
+    outer: `cw${short(lab)}o`,
+    inner: `cw${short(lab)}i`,
+  };
+}
+
+export interface HostPaths {
+  folder: string;
+  /** The merged root that the machine sees. */
+  root: string;
+  upper: string;
+  work: string;
+  docker: string;
+  /** `PID STARTTIME` of the keeper. */
+  keeper: string;
+  /** While it is there, a machine that ends is not started again. */
+  off: string;
+  log: string;
+  hostKey: string;
+  machineId: string;
+  /** The host's cgroup, below every hierarchy. */
+  cgroup: string;
+}
+
+export function hostPaths(spec: LabSpec, host: string): HostPaths {
+  const folder = join(labPaths(spec.name).hosts, host);
+  return {
+    folder,
+    root: join(folder, "root"),
+    upper: join(folder, "disk/upper"),
+    work: join(folder, "disk/work"),
+    docker: join(folder, "disk/docker"),
+    keeper: join(folder, "keeper"),
+    off: join(folder, "off"),
+    log: join(folder, "console.log"),
+    hostKey: join(folder, "ssh_host_ed25519_key"),
+    machineId: join(folder, "machine-id"),
+    cgroup: join("causeway-lab", spec.name, host),
+  };
+}

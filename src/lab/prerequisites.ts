@@ -1,0 +1,52 @@
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { CausewayError } from "../errors.ts";
+import { command } from "./command.ts";
+import type { LabProgress } from "./types.ts";
+
+/** A command that the lab needs, and the Debian package that brings it. */
+const needs = [
+  ["systemd-nspawn", "systemd-container"],
+  ["mmdebstrap", "mmdebstrap"],
+  ["ip", "iproute2"],
+  ["ssh", "openssh-client"],
+  ["ssh-keygen", "openssh-client"],
+  ["flock", "util-linux"],
+] as const;
+
+function onPath(name: string): boolean {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return folders.some((folder) => folder !== "" && existsSync(join(folder, name)));
+}
+
+/** The Debian packages that this machine lacks for a lab. */
+export function missingPrerequisites(): string[] {
+  return [...new Set(needs.filter(([name]) => !onPath(name)).map(([, debian]) => debian))];
+}
+
+/** Installs them through apt-get, after saying so. Needs root and a Debian or Ubuntu machine. */
+export async function installPrerequisites(missing: readonly string[], progress: LabProgress): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    throw new CausewayError("lab", "the embedded lab needs root: it boots real hosts on this machine", {
+      advice: "run it with sudo, or name your own hosts with -i inventory.yaml",
+    });
+  }
+  if (missing.length === 0) return;
+  if (!onPath("apt-get")) {
+    throw new CausewayError("lab", `the embedded lab needs ${missing.join(", ")}`, {
+      advice: "install them with this machine's own package manager; the lab is tried on Debian and Ubuntu",
+    });
+  }
+  progress(`installing ${missing.join(", ")} with apt-get`);
+  await command("apt-get", "-q", "update");
+  await command(
+    "env",
+    "DEBIAN_FRONTEND=noninteractive",
+    "apt-get",
+    "-q",
+    "-y",
+    "install",
+    "--no-install-recommends",
+    ...missing,
+  );
+}

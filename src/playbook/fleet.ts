@@ -1,0 +1,40 @@
+/** One host as playbooks see it. */
+export interface HostView<V = Readonly<Record<string, unknown>>, F = Readonly<Record<string, unknown>>> {
+  readonly name: string;
+  /** Where the runner reaches it: `ansible_host`, or its name. */
+  readonly address: string;
+  readonly groups: readonly string[];
+  readonly vars: V;
+  /** What was read of the host before the first step. Asking for it defers the play until it was read. */
+  readonly facts: F;
+}
+
+/** All hosts that a playbook names, those outside `--limit` included: a peer is a peer although this run leaves it alone. */
+export class Fleet<V = Readonly<Record<string, unknown>>, F = Readonly<Record<string, unknown>>> {
+  readonly hosts: readonly HostView<V, F>[];
+  readonly #reached: () => ReadonlySet<string>;
+
+  constructor(hosts: readonly HostView<V, F>[], reached: () => ReadonlySet<string> = () => new Set()) {
+    this.hosts = hosts;
+    this.#reached = reached;
+  }
+
+  /** The hosts that answered and whose facts are known. */
+  get reached(): readonly HostView<V, F>[] {
+    const reached = this.#reached();
+    return this.hosts.filter((h) => reached.has(h.name));
+  }
+
+  peersOf(host: { readonly name: string }): readonly HostView<V, F>[] {
+    return this.hosts.filter((h) => h.name !== host.name);
+  }
+
+  /** The hosts of a group, in the inventory's order; none for a group that does not exist. */
+  group(name: string): readonly HostView<V, F>[] {
+    return name === "all" ? this.hosts : this.hosts.filter((h) => h.groups.includes(name));
+  }
+
+  host(name: string): HostView<V, F> | undefined {
+    return this.hosts.find((h) => h.name === name);
+  }
+}

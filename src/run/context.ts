@@ -1,0 +1,20 @@
+import type { Said } from "./host-run.ts";
+
+/** What all hosts of one run share. */
+export interface RunContext {
+  /** Sortable by time: `20260101T120000Z-1a2b`. */
+  readonly id: string;
+  /** The playbook's name: the owner of its steps. */
+  readonly owner: string;
+  /** `user@machine since=… run=…`, for whoever meets the lock. */
+  readonly who: string;
+  /** One line of JSON, kept in every host's journal. */
+  readonly record: string;
+  readonly check: boolean;
+  readonly performTimeoutMs: number;
+  readonly say: (event: Said) => void;
+  /** Aborted by the first Ctrl-C. */
+  readonly interrupted: AbortSignal;
+  /** Whether any step was performed since the last barrier: what hosts share is read again. */
+  changedSomething: boolean;
+}

@@ -1,0 +1,243 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { CausewayError } from "../errors.ts";
+import { anyRelated } from "../host/resources.ts";
+import type { TaskInstance } from "../task/define.ts";
+import { consequenceWords, type Step } from "../task/step.ts";
+import type { RunContext } from "./context.ts";
+import type { HostRun } from "./host-run.ts";
+import { type Intended, owe, perform } from "./perform.ts";
+import { inOrder, isConverged, planTask, type TaskPlan } from "./plan.ts";
+
+/** How often a plan may depend on the effect of the step before; more is a task that never ends. */
+const roundsAtMost = 8;
+
+interface PlayOnHost {
+  title: string;
+  index: number;
+}
+
+/**
+ * Brings one host to where a play's tasks want it: steps in as few scripts as can be, restarts once at the end, then
+ * everything read and planned once more. What is still missing then is the error.
+ */
+export async function convergePlay(
+  host: HostRun,
+  run: RunContext,
+  play: PlayOnHost,
+  tasks: readonly TaskInstance[],
+): Promise<void> {
+  const changed = new Set<TaskInstance>();
+  const pending: Intended[] = [];
+  for (const instance of tasks) {
+    host.planned.add(`${instance.task} ${instance.key}`);
+    await convergeTask(host, run, play, instance, pending, changed);
+    stopIfInterrupted(run, host, play.title);
+  }
+  await flush(host, run, pending, true);
+  await prove(
+    host,
+    run,
+    play,
+    tasks.filter((t) => changed.has(t)),
+  );
+  for (const instance of tasks) {
+    const state = changed.has(instance) ? "changed" : "ok";
+    host.recap[state] += 1;
+    if (state === "changed")
+      host.say({
+        type: "task",
+        host: host.name,
+        play: play.title,
+        task: instance.task,
+        key: instance.key,
+        state,
+      });
+  }
+}
+
+async function convergeTask(
+  host: HostRun,
+  run: RunContext,
+  play: PlayOnHost,
+  instance: TaskInstance,
+  pending: Intended[],
+  changed: Set<TaskInstance>,
+): Promise<void> {
+  const about = {
+    type: "task",
+    host: host.name,
+    play: play.title,
+    task: instance.task,
+    key: instance.key,
+  } as const;
+  let plan = await planOn(host, instance);
+  // What a step that is still waiting could have changed has to be performed and read first.
+  if (anyRelated(touchedBy(pending), [...plan.looked])) {
+    await flush(host, run, pending, false);
+    plan = await planOn(host, instance);
+  }
+  if (isConverged(plan)) {
+    host.say({ ...about, state: "ok" });
+    return;
+  }
+  changed.add(instance);
+  for (let round = 0; ; round += 1) {
+    if (round === roundsAtMost) throw neverEnds(host, instance, plan);
+    host.say({ ...about, state: "performing", steps: plan.steps });
+    intend(host, run, play, plan, pending);
+    if (plan.later === undefined) return;
+    await flush(host, run, pending, false);
+    const before = plan;
+    plan = await planOn(host, instance);
+    if (isConverged(plan)) return;
+    if (plan.later !== undefined && plan.steps.length === 0) plan = await wait(host, play, before, plan);
+  }
+}
+
+function planOn(host: HostRun, instance: TaskInstance): Promise<TaskPlan> {
+  return planTask(instance, host.reader()).catch((error: unknown) => {
+    throw named(error, host, instance);
+  });
+}
+
+function intend(host: HostRun, run: RunContext, play: PlayOnHost, plan: TaskPlan, pending: Intended[]): void {
+  const { task, key } = plan.instance;
+  for (const step of plan.steps)
+    pending.push({ identity: { owner: run.owner, task, key, play: play.index }, step });
+  for (const { consequence, why } of plan.owed) owe(host, consequence, why);
+}
+
+function touchedBy(pending: readonly Intended[]): string[] {
+  return pending.flatMap((p) => ("step" in p ? p.step.touches : ["*"]));
+}
+
+/** Performs what is pending; at the end of a play the restarts come with it. */
+async function flush(host: HostRun, run: RunContext, pending: Intended[], endOfPlay: boolean): Promise<void> {
+  const actions = pending.splice(0);
+  const causes = endOfPlay ? causedBy(host, actions) : [];
+  await perform(host, run, actions, causes);
+}
+
+function causedBy(host: HostRun, actions: readonly Intended[]) {
+  const all = new Map([...host.owed].map(([words, { consequence }]) => [words, consequence]));
+  for (const action of actions) {
+    for (const cause of "step" in action ? action.step.causes : action.remove.causes)
+      all.set(consequenceWords(cause), cause);
+  }
+  return inOrder([...all.values()]);
+}
+
+/** Converged means: read and planned again, and nothing is missing. */
+async function prove(
+  host: HostRun,
+  run: RunContext,
+  play: PlayOnHost,
+  tasks: readonly TaskInstance[],
+): Promise<void> {
+  for (let round = 0; ; round += 1) {
+    const plans = await Promise.all(tasks.map((t) => planOn(host, t)));
+    let missing = plans.filter((p) => !isConverged(p));
+    missing = await settle(host, play, missing);
+    if (missing.length === 0) return;
+    // A restart can bring to light what the running state still owes; once more, then it is an error.
+    const [first] = missing;
+    if (!first) return;
+    if (round === 2 || missing.every((p) => p.later !== undefined && p.steps.length === 0))
+      throw notConverged(host, first);
+    const pending: Intended[] = [];
+    for (const plan of missing) intend(host, run, play, plan, pending);
+    await flush(host, run, pending, true);
+  }
+}
+
+/** Reads again with back-off what says that it takes its time. */
+async function settle(host: HostRun, play: PlayOnHost, missing: readonly TaskPlan[]): Promise<TaskPlan[]> {
+  const still: TaskPlan[] = [];
+  for (const plan of missing) {
+    if (plan.instance.settlesMs === 0) still.push(plan);
+    else {
+      const after = await wait(host, play, plan, plan);
+      if (!isConverged(after)) still.push(after);
+    }
+  }
+  return still;
+}
+
+async function wait(host: HostRun, play: PlayOnHost, before: TaskPlan, plan: TaskPlan): Promise<TaskPlan> {
+  const { instance } = plan;
+  const until = Date.now() + instance.settlesMs;
+  let now = plan;
+  for (let pause = 100; Date.now() < until; pause = Math.min(pause * 2, 2000)) {
+    const reason = now.later ?? missingWords(now);
+    host.say({
+      type: "task",
+      host: host.name,
+      play: play.title,
+      task: instance.task,
+      key: instance.key,
+      state: "waiting",
+      reason,
+    });
+    await sleep(Math.min(pause, Math.max(0, until - Date.now())));
+    host.memory.forget(["*"]);
+    now = await planOn(host, instance);
+    if (isConverged(now) || (now.steps.length > 0 && before.steps.length === 0)) return now;
+  }
+  if (now.later !== undefined && now.steps.length === 0) throw notConverged(host, now);
+  return now;
+}
+
+function missingWords(plan: TaskPlan): string {
+  return [
+    ...plan.steps.map(stepWords),
+    ...plan.owed.map((o) => `${consequenceWords(o.consequence)}: ${o.why}`),
+    plan.later ?? "",
+  ]
+    .filter(Boolean)
+    .join("; ");
+}
+
+function stepWords(step: Step): string {
+  return `${step.what}: ${step.from ?? "—"} → ${step.to ?? "—"}`;
+}
+
+function notConverged(host: HostRun, plan: TaskPlan): CausewayError {
+  return new CausewayError(
+    "host",
+    "the task did not converge: planned again after its steps, something is still missing",
+    {
+      host: host.name,
+      task: `${plan.instance.task} ${plan.instance.key}`,
+      found: missingWords(plan),
+      expected: "nothing left to do",
+      advice: "look at the host with the command of the step above; run again with -v to see every command",
+    },
+  );
+}
+
+function neverEnds(host: HostRun, instance: TaskInstance, plan: TaskPlan): CausewayError {
+  return new CausewayError("host", `the task plans anew without end (${roundsAtMost} rounds)`, {
+    host: host.name,
+    task: `${instance.task} ${instance.key}`,
+    found: missingWords(plan),
+  });
+}
+
+/** The error with the host and task it belongs to; what is not one of ours is passed on as it is. */
+export function named(error: unknown, host: HostRun, instance: TaskInstance): unknown {
+  if (!(error instanceof CausewayError) || error.detail.task) return error;
+  return new CausewayError(error.code, error.message, {
+    ...error.detail,
+    host: host.name,
+    task: `${instance.task} ${instance.key}`,
+    cause: error,
+  });
+}
+
+function stopIfInterrupted(run: RunContext, host: HostRun, title: string): void {
+  if (!run.interrupted.aborted) return;
+  throw new CausewayError("interrupted", `stopped in “${title}”`, {
+    host: host.name,
+    advice: "run again to finish, or roll back",
+  });
+}

@@ -1,0 +1,64 @@
+import type { CausewayError } from "../errors.ts";
+import { HostReader, ReadMemory } from "../host/reader.ts";
+import type { Session } from "../host/session.ts";
+import type { InventoryHost } from "../inventory/types.ts";
+import { type Journal, parseJournal, readJournalScript } from "../journal/entries.ts";
+import type { HostView } from "../playbook/fleet.ts";
+import type { HostRecap, RunEvent } from "../report/events.ts";
+import type { Consequence } from "../task/step.ts";
+
+/** An event without its time. */
+export type Said = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, "at"> : never) : never;
+
+/** One host during one run: its session, what was read there, its journal, how it fares. */
+export class HostRun {
+  readonly host: InventoryHost;
+  readonly view: HostView;
+  readonly session: Session;
+  readonly memory: ReadMemory;
+  readonly say: (event: Said) => void;
+  journal: Journal = { head: "", runs: [], entries: [] };
+  /** The number of the newest entry of this run. */
+  entries = 0;
+  /** Restarts that steps made necessary and that have not happened yet, with the entries that asked. */
+  readonly owed = new Map<string, { consequence: Consequence; causedBy: string[]; why: Set<string> }>();
+  /** Identities that were planned, as `task key`. */
+  readonly planned = new Set<string>();
+  readonly recap: HostRecap & { owed: string[] } = emptyRecap();
+  failure?: CausewayError;
+
+  constructor(host: InventoryHost, view: HostView, session: Session, say: (event: Said) => void) {
+    this.host = host;
+    this.view = view;
+    this.session = session;
+    this.memory = new ReadMemory(session);
+    this.say = say;
+  }
+
+  get name(): string {
+    return this.host.name;
+  }
+
+  reader(): HostReader {
+    return new HostReader(this.memory);
+  }
+
+  async readJournal(): Promise<void> {
+    const { stdout } = await this.memory.ask(readJournalScript, { looksAt: ["journal"] });
+    this.journal = parseJournal(stdout, this.name);
+  }
+
+  /** The host leaves the run; the others go on. */
+  fail(error: CausewayError): void {
+    if (this.failure) return;
+    this.failure = error;
+    this.recap.owed = [...this.owed.keys()];
+    if (error.code === "unreachable") this.recap.unreachable = true;
+    else this.recap.failed += 1;
+    this.say({ type: error.code === "unreachable" ? "unreachable" : "failed", host: this.name, error });
+  }
+}
+
+export function emptyRecap(): HostRecap & { owed: string[] } {
+  return { ok: 0, changed: 0, failed: 0, unreachable: false, steps: 0, restarts: 0, owed: [] };
+}

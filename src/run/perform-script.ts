@@ -1,0 +1,93 @@
+import { quote, rawScript, type Script } from "../host/sh.ts";
+import { type Entry, entryPath } from "../journal/entries.ts";
+import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
+import { hostLibrary } from "./host-library.ts";
+
+/** Under which identity a step is done. */
+export interface Identity {
+  owner: string;
+  task: string;
+  key: string;
+  play: number;
+}
+
+/** A step that is to be performed, or an older entry that is to be taken back, with its number in the run's journal. */
+export type Action = { n: string; identity: Identity } & ({ step: Step } | { remove: Entry });
+
+export interface PerformOptions {
+  run: string;
+  /** The journal's head as it was when this was planned; another one stops the script. */
+  head: string;
+  /** Who holds the lock from now on, in words. */
+  who: string;
+  /** One line of JSON about the run. */
+  runRecord: string;
+  actions: readonly Action[];
+  consequences: readonly { consequence: Consequence; causedBy: readonly string[] }[];
+}
+
+/** The script that performs: lock, write-ahead, steps, then reloads and restarts. It tells its progress line by line. */
+export function performScript(options: PerformOptions): Script {
+  const { text, hash } = hostLibrary();
+  const secrets = options.actions.flatMap((a) => ("step" in a ? a.step.perform.secrets : []));
+  const last = options.actions.at(-1)?.n;
+  const lines = [
+    `eval ${force(text)}`,
+    ["cw_begin", options.run, force(options.head), force(options.who), hash, force(options.runRecord)].join(
+      " ",
+    ),
+    `[ -f "$CW/$LIB" ] || { (umask 077; printf '%s\\n' ${force(text)} >"$CW/$LIB"); }`,
+    ...options.actions.map((action) => intend(action, options.run)),
+    ...(last ? [`cw_intended ${options.run} ${last}`] : []),
+    ...options.actions.flatMap(perform),
+    ...options.consequences.flatMap(consequence),
+    "true",
+  ];
+  return rawScript(lines.join("\n"), secrets);
+}
+
+/** Single quotes in any case: an empty word stays a word. */
+function force(word: string): string {
+  return word === "" ? "''" : quote(word);
+}
+
+function intend(action: Action, run: string): string {
+  const entry = JSON.stringify({ run, ...entryRecord(action) });
+  if ("remove" in action) return `cw_intend_removal ${action.n} ${force(entry)} ${entryPath(action.remove)}`;
+  return ["cw_intend", action.n, force(entry), ...action.step.resource.map(force)].join(" ");
+}
+
+/** What the journal keeps of a step: no command, so no secret. */
+function entryRecord(action: Action): Omit<Entry, "run" | "done" | "undone"> {
+  const { n, identity } = action;
+  if ("remove" in action) {
+    const { kind, what, from, to, causes } = action.remove;
+    return { n, ...identity, kind, what, from: to, to: from, causes, closes: entryPath(action.remove) };
+  }
+  const { kind, what, from, to, causes, irreversible } = action.step;
+  return {
+    n,
+    ...identity,
+    kind,
+    what,
+    from,
+    to,
+    causes,
+    ...(irreversible === undefined ? {} : { irreversible }),
+  };
+}
+
+function perform(action: Action): string[] {
+  const body = "remove" in action ? `cw_remove ${entryPath(action.remove)}` : action.step.perform.text;
+  return [`cw_do() { eval ${force(body)}; }`, `cw_perform ${action.n} cw_do`];
+}
+
+function consequence({ consequence: what, causedBy }: PerformOptions["consequences"][number]): string[] {
+  const unit = what.do === "daemon-reload" ? "" : quote(what.unit);
+  const words = consequenceWords(what);
+  return [
+    `cw_say begin ${words}`,
+    `if cw_consequence ${what.do} ${unit}; then cw_say end ${words}`,
+    `else cw_give_up ${what.do} ${force(unit)} ${causedBy.join(" ")}; fi`,
+  ];
+}

@@ -1,0 +1,41 @@
+import type { HostReader } from "../host/reader.ts";
+import type { Resource } from "../host/resources.ts";
+import type { TaskInstance } from "../task/define.ts";
+import { type Consequence, isLater, isOwed, isStep, type Step } from "../task/step.ts";
+
+/** What one task still misses on one host. */
+export interface TaskPlan {
+  instance: TaskInstance;
+  steps: readonly Step[];
+  /** Why the rest cannot be planned yet. */
+  later?: string;
+  owed: readonly { consequence: Consequence; why: string }[];
+  /** What the plan rests on. */
+  looked: ReadonlySet<Resource>;
+}
+
+/** Reads and plans one task. Nothing is changed. */
+export async function planTask(instance: TaskInstance, reader: HostReader): Promise<TaskPlan> {
+  const items = await instance.plan(reader);
+  const waits = items.find(isLater)?.later;
+  return {
+    instance,
+    steps: items.filter(isStep),
+    ...(waits === undefined ? {} : { later: waits }),
+    owed: items.filter(isOwed).map(({ owed, why }) => ({ consequence: owed, why })),
+    looked: reader.looked,
+  };
+}
+
+export function isConverged(plan: TaskPlan): boolean {
+  return plan.steps.length === 0 && plan.later === undefined && plan.owed.length === 0;
+}
+
+/** Reloads of systemd before reloads, these before restarts; Docker last, because others bring it its network. */
+export function inOrder(consequences: readonly Consequence[]): Consequence[] {
+  const rank = (c: Consequence) =>
+    c.do === "daemon-reload"
+      ? 0
+      : (c.do === "reload" ? 1 : 3) + (/^docker(\.service)?$/.test(c.unit) ? 1 : 0);
+  return [...consequences].sort((a, b) => rank(a) - rank(b));
+}

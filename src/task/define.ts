@@ -1,0 +1,66 @@
+import type { Static, TObject } from "typebox";
+import { CausewayError, throwAll } from "../errors.ts";
+import type { Reader } from "../host/reader.ts";
+import { validate } from "../schema/schema.ts";
+import type { PlanItem } from "./step.ts";
+
+export interface TaskDefinition<P extends TObject, S> {
+  /** Kebab-case; the file's name. */
+  name: string;
+  /** One line for the reference page. */
+  summary: string;
+  params: P;
+  /** What tells two of these tasks on one host apart: a destination, a name; a constant where there can be one only. */
+  key: (params: Static<P>) => string;
+  /** Looks at the host; cannot change it. Ask for everything at once: what is asked in one tick travels together. */
+  read: (host: Reader, params: Static<P>) => Promise<S>;
+  /** Pure: the steps that are missing. Nothing missing is an empty list. */
+  present: (state: S, params: Static<P>) => readonly PlanItem[];
+  /** How long it may take until its effect shows, `30s`; it is read again with back-off until then. */
+  settles?: string;
+}
+
+/** A task with its parameters, ready to be read and planned. */
+export interface TaskInstance {
+  readonly task: string;
+  readonly key: string;
+  readonly settlesMs: number;
+  /** Reads the host and gives the pure plan of what was read. */
+  plan(host: Reader): Promise<readonly PlanItem[]>;
+}
+
+/** A task module: parameters in, a task out. Wrong parameters are an error where the playbook composes it. */
+export interface Task<P extends TObject, S> {
+  (params: Static<P>): TaskInstance;
+  readonly definition: TaskDefinition<P, S>;
+}
+
+/** Defines a task: one read, one pure function. */
+export function defineTask<P extends TObject, S>(definition: TaskDefinition<P, S>): Task<P, S> {
+  const settlesMs = definition.settles === undefined ? 0 : milliseconds(definition.settles);
+  const build = (params: Static<P>): TaskInstance => {
+    throwAll(
+      validate(definition.params, params, { code: "playbook", subject: `parameters of ${definition.name}` }),
+    );
+    return {
+      task: definition.name,
+      key: definition.key(params),
+      settlesMs,
+      plan: async (host) => definition.present(await definition.read(host, params), params),
+    };
+  };
+  return Object.assign(build, { definition });
+}
+
+/** `30s`, `500ms`, `2m` in milliseconds. */
+export function milliseconds(words: string): number {
+  const found = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(words);
+  if (!found) {
+    throw new CausewayError("playbook", "a time is not written as one", {
+      found: words,
+      expected: "500ms, 30s or 2m",
+    });
+  }
+  const unit = { ms: 1, s: 1000, m: 60_000 }[found[2] as "ms" | "s" | "m"];
+  return Number(found[1]) * unit;
+}

@@ -1,0 +1,82 @@
+# What has to come back at boot lies in /etc/causeway/{links,routes,rules}, a file each; one unit applies them after
+# the network and Docker are up, and again whenever Docker restarts. The unit comes with the first file, goes with the last.
+
+cw_boot_name() {
+  cw_plain=$(printf %s "$1" | tr -c 'A-Za-z0-9.-' _ | cut -c 1-60)
+  printf '%s-%s' "$cw_plain" "$(printf %s "$1" | cksum | cut -d ' ' -f 1)"
+}
+
+# cw_boot_save FOLDER NAME
+cw_boot_save() {
+  cw_file=/etc/causeway/$1/$(cw_boot_name "$2")
+  if [ -f "$cw_file" ]; then cat "$cw_file" >"$B.before.boot"; fi
+}
+
+# cw_boot_restore FOLDER NAME
+cw_boot_restore() {
+  if [ -f "$B.before.boot" ]; then
+    cw_boot_keep "$1" "$2" "$(cat "$B.before.boot")"
+  else
+    cw_boot_forget "$1" "$2"
+  fi
+}
+
+# cw_boot_keep FOLDER NAME LINES
+cw_boot_keep() {
+  mkdir -p "/etc/causeway/$1" || return 1
+  cw_file=/etc/causeway/$1/$(cw_boot_name "$2")
+  printf '%s\n' "$3" >"$cw_file.new" && mv -f "$cw_file.new" "$cw_file" && cw_sync "$cw_file" || return 1
+  [ -f /etc/systemd/system/causeway-network.service ] && [ -x /etc/causeway/apply ] || cw_boot_install
+}
+
+# cw_boot_forget FOLDER NAME
+cw_boot_forget() {
+  rm -f "/etc/causeway/$1/$(cw_boot_name "$2")"
+  rmdir "/etc/causeway/$1" 2>/dev/null
+  for cw_left in /etc/causeway/links/* /etc/causeway/routes/* /etc/causeway/rules/*; do
+    [ -e "$cw_left" ] && return 0
+  done
+  [ -f /etc/systemd/system/causeway-network.service ] || return 0
+  systemctl disable -q causeway-network.service 2>/dev/null
+  systemctl stop causeway-network.service 2>/dev/null
+  rm -f /etc/systemd/system/causeway-network.service /etc/causeway/apply
+  rmdir /etc/causeway 2>/dev/null
+  systemctl daemon-reload
+}
+
+cw_boot_install() {
+  cat >/etc/causeway/apply <<'END'
+#!/bin/sh
+# Written by causeway: puts its links, routes and rules in place again; whatever is there already stays.
+cd /etc/causeway || exit 0
+code=0
+for file in links/*; do [ -f "$file" ] && { sh "$file" || code=1; }; done
+for file in routes/*; do
+  [ -f "$file" ] && while read -r line; do ip -4 route replace $line table main || code=1; done <"$file"
+done
+for file in rules/*; do
+  [ -f "$file" ] && while read -r table how chain spec; do
+    eval "iptables -w 30 -t $table -C $chain $spec" 2>/dev/null || eval "iptables -w 30 -t $table $how $chain $spec" || code=1
+  done <"$file"
+done
+exit $code
+END
+  chmod 755 /etc/causeway/apply
+  cat >/etc/systemd/system/causeway-network.service <<'END'
+# Written by causeway; it goes away with the last route, rule or link that causeway keeps.
+[Unit]
+Description=Routes, rules and links kept by causeway
+Wants=network-online.target
+After=network-online.target docker.service
+PartOf=docker.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/etc/causeway/apply
+
+[Install]
+WantedBy=multi-user.target docker.service
+END
+  systemctl daemon-reload && systemctl enable -q causeway-network.service && systemctl start --no-block causeway-network.service
+}

@@ -1,0 +1,22 @@
+import { file } from "./file.ts";
+import { jsonKeys } from "./json.ts";
+import { link, noLink, noRoute, noRule, route, rule, sysctl } from "./network-state.ts";
+import { dockerNetwork, noDockerNetwork, packages, run, unit } from "./software.ts";
+
+/** The kinds of step. The set is closed: each knows how to save and restore what it touches. */
+export const step = {
+  file,
+  jsonKeys,
+  packages,
+  unit,
+  route,
+  noRoute,
+  rule,
+  noRule,
+  sysctl,
+  link,
+  noLink,
+  dockerNetwork,
+  noDockerNetwork,
+  run,
+};

@@ -1,0 +1,75 @@
+# network NAME: a Docker network with its options, and the containers attached to it with their addresses.
+
+# Prints the network as the words that would create it; nothing when there is none. A daemon or store that does not
+# answer is an error, never "absent".
+cw_network_words() (
+  cw_found=$(docker network ls --no-trunc -q --filter "name=^$1\$") || exit 1
+  [ -n "$cw_found" ] || exit 0
+  docker network inspect -f '--driver
+{{.Driver}}
+{{range .IPAM.Config}}{{if .Subnet}}--subnet
+{{.Subnet}}
+{{end}}{{if .Gateway}}--gateway
+{{.Gateway}}
+{{end}}{{if .IPRange}}--ip-range
+{{.IPRange}}
+{{end}}{{range $name, $address := .AuxiliaryAddresses}}--aux-address
+{{$name}}={{$address}}
+{{end}}{{end}}{{range $key, $value := .Options}}--opt
+{{$key}}={{$value}}
+{{end}}{{range $key, $value := .Labels}}--label
+{{$key}}={{$value}}
+{{end}}{{if .Internal}}--internal
+{{end}}{{if .Attachable}}--attachable
+{{end}}' $cw_found | sed '/^$/d'
+)
+
+# The containers on it, running or stopped: name, and the address that was asked for.
+cw_network_members() (
+  docker ps -aq --no-trunc --filter "network=$1" | while read -r cw_id; do
+    docker inspect -f "{{.Name}} {{with index .NetworkSettings.Networks \"$1\"}}{{with .IPAMConfig}}{{.IPv4Address}}{{end}} {{.IPAddress}}{{end}}" "$cw_id"
+  done | sed 's,^/,,'
+)
+
+cw_network_token() { cw_network_words "$1" | tr '\n' ' '; echo .; }
+
+cw_network_save() {
+  cw_network_words "$1" >"$B.before" && { [ ! -s "$B.before" ] || cw_network_members "$1" >"$B.before.members"; }
+}
+
+cw_network_restore() (
+  [ "$(cw_network_words "$1")" != "$(cat "$B.before")" ] || exit 0
+  cw_network_drop "$1" || exit 1
+  [ ! -s "$B.before" ] || cw_network_make "$1" "$B.before" "$B.before.members"
+)
+
+# cw_network_make NAME WORDSFILE MEMBERSFILE
+cw_network_make() (
+  cw_members=$3
+  cw_name=$1
+  set --
+  while IFS= read -r cw_word; do set -- "$@" "$cw_word"; done <"$2"
+  docker network create "$@" "$cw_name" || exit 1
+  [ ! -s "$cw_members" ] || while read -r cw_container cw_asked cw_given; do
+    cw_ip=${cw_asked:-$cw_given}
+    docker network connect ${cw_ip:+--ip "$cw_ip"} "$cw_name" "$cw_container" || exit 1
+  done <"$cw_members"
+)
+
+# cw_network_drop NAME: its containers are taken off first.
+cw_network_drop() (
+  [ -n "$(cw_network_words "$1")" ] || exit 0
+  cw_network_members "$1" | while read -r cw_container cw_rest; do
+    docker network disconnect -f "$1" "$cw_container" || exit 1
+  done || exit 1
+  docker network rm "$1"
+)
+
+# cw_network_put NAME WORDS: as asked, one word a line; the containers of the one before come along.
+cw_network_put() (
+  cw_network_members "$1" >"$B.members" 2>/dev/null
+  cw_network_drop "$1" || exit 1
+  printf '%s\n' "$2" >"$B.words"
+  cw_network_make "$1" "$B.words" "$B.members" || exit 1
+  rm -f "$B.words" "$B.members"
+)

@@ -1,0 +1,73 @@
+# package NAMES: installed or not, with whatever their installation brings along.
+
+cw_package_list() {
+  if command -v dpkg-query >/dev/null; then
+    dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' | sed -n 's/^ii  *//p' | sort
+  else
+    rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n' | sort
+  fi
+}
+
+cw_package_marks() { if command -v apt-mark >/dev/null; then apt-mark showmanual | sort; fi; }
+
+cw_package_token() (
+  cw_all=$(cw_package_list)
+  for cw_name in $1; do printf '%s\n' "$cw_all" | grep -q "^$cw_name " && printf '%s ' "$cw_name"; done
+  echo .
+)
+
+cw_package_save() {
+  cw_package_list >"$B.before" && cw_package_marks >"$B.before.manual"
+}
+
+cw_package_restore() (
+  cw_package_list >"$B.after" || exit 1
+  [ -f "$B.added" ] || comm -13 "$B.before" "$B.after" | cut -d ' ' -f 1 >"$B.added"
+  # Exactly the names that came, as far as they are still there; nothing else that apt thinks orphaned.
+  cw_gone=$(cut -d ' ' -f 1 "$B.after" | sort -u | comm -12 - "$B.added")
+  if [ -n "$cw_gone" ]; then
+    if command -v dpkg >/dev/null; then
+      DEBIAN_FRONTEND=noninteractive dpkg --purge $cw_gone || exit 1
+    else
+      rpm -e $cw_gone || exit 1
+    fi
+  fi
+  for cw_name in $1; do
+    cw_had=$(grep "^$cw_name " "$B.before") || continue
+    grep -q "^$cw_name " "$B.after" || cw_package_get "$cw_name${cw_had:+=${cw_had#* }}" || exit 1
+  done
+  if [ -s "$B.before.manual" ]; then
+    cw_package_marks | comm -23 "$B.before.manual" - | xargs -r apt-mark manual >/dev/null
+  fi
+  rm -f "$B.after"
+  systemctl daemon-reload
+  systemctl list-units --state=failed --state=not-found --plain --no-legend 2>/dev/null | while read -r cw_unit cw_rest; do
+    [ "$(systemctl show -p LoadState --value "$cw_unit")" = not-found ] && systemctl reset-failed "$cw_unit" 2>/dev/null
+  done
+  true
+)
+
+# cw_package_put NAMES: installs them with the start of their services prevented.
+cw_package_put() (
+  cw_package_get "$1" || exit 1
+  cw_package_list >"$B.after"
+  comm -13 "$B.before" "$B.after" | cut -d ' ' -f 1 >"$B.added"
+  rm -f "$B.after"
+)
+
+# apt starts what it installs; policy-rc.d is Debian's way to say no (101). Somebody's own policy is put back.
+cw_package_get() (
+  if command -v apt-get >/dev/null; then
+    cw_policy=/usr/sbin/policy-rc.d
+    [ -e $cw_policy ] && mv $cw_policy $cw_policy.causeway
+    trap 'rm -f $cw_policy; [ ! -e $cw_policy.causeway ] || mv $cw_policy.causeway $cw_policy' EXIT
+    printf '#!/bin/sh\nexit 101\n' >$cw_policy && chmod 755 $cw_policy
+    export DEBIAN_FRONTEND=noninteractive
+    cw_apt='apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold'
+    $cw_apt install $1 || { apt-get -q update && $cw_apt install $1; }
+  elif command -v dnf >/dev/null; then
+    dnf -y -q install $(printf %s "$1" | tr = -)
+  else
+    yum -y -q install $(printf %s "$1" | tr = -)
+  fi
+)

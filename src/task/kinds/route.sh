@@ -1,0 +1,34 @@
+# route DESTINATION: the routes of the main table to one destination, and the line that brings ours back at boot.
+
+cw_route_token() (
+  ip -4 route show exact "$1" table main | sed 's/ *linkdown//; s/ *dead//; s/ *$//'
+  cat "/etc/causeway/routes/$(cw_boot_name "$1")" 2>/dev/null
+  true
+)
+
+cw_route_save() (
+  ip -4 route show exact "$1" table main | sed 's/ *linkdown//; s/ *dead//; s/ *$//' >"$B.before" || exit 1
+  cw_boot_save routes "$1"
+)
+
+cw_route_restore() (
+  cw_boot_restore routes "$1" || exit 1
+  # Only what carries our protocol number is ours to take away.
+  ip -4 route flush exact "$1" proto 202 table main 2>/dev/null
+  while read -r cw_line; do
+    ip -4 route show exact "$1" table main | grep -qF "$cw_line" || ip -4 route replace $cw_line table main || exit 1
+  done <"$B.before"
+)
+
+# cw_route_put DESTINATION ARGUMENTS: now, and at every boot. A destination is replaced, never doubled.
+cw_route_put() (
+  cw_boot_keep routes "$1" "$1 $2 proto 202" || exit 1
+  ip -4 route flush exact "$1" table main 2>/dev/null
+  ip -4 route replace $1 $2 proto 202 table main
+)
+
+# cw_route_drop DESTINATION
+cw_route_drop() (
+  cw_boot_forget routes "$1"
+  ip -4 route flush exact "$1" table main
+)

@@ -1,0 +1,87 @@
+import type { Resource } from "../host/resources.ts";
+import type { Script } from "../host/sh.ts";
+import type { ShownStep } from "../report/events.ts";
+
+/** What a change makes necessary. The engine does each once, after the group of steps: reloads of systemd first. */
+export type Consequence = { do: "daemon-reload" } | { do: "reload" | "restart"; unit: string };
+
+export type StepKind =
+  | "file"
+  | "json"
+  | "package"
+  | "unit"
+  | "route"
+  | "rule"
+  | "sysctl"
+  | "link"
+  | "network"
+  | "run";
+
+/**
+ * One change on one host, as data. The resource is what its undo restores: the kind's shell functions read its token,
+ * save it and restore it, so that the undo is exact without anybody writing one.
+ */
+export interface Step extends ShownStep {
+  kind: StepKind;
+  /** The kind's name on the host and its arguments, as `cw_KIND_save` and the others take them. */
+  resource: readonly [kind: string, ...args: string[]];
+  /** Performs the change; `$B` is the journal entry's path without an ending. */
+  perform: Script;
+  /** What it can change, so that only that is read again. */
+  touches: readonly Resource[];
+  causes: readonly Consequence[];
+  /** Why it cannot be undone, if so. */
+  irreversible?: string;
+  /** How long it may take, in milliseconds; the session's default otherwise. */
+  timeoutMs?: number;
+}
+
+/** A plan that depends on the effect of an earlier step, and what it waits for. */
+export interface Later {
+  later: string;
+}
+
+/** A reload or restart that the running state asks for although no step is missing. */
+export interface Owed {
+  owed: Consequence;
+  why: string;
+}
+
+export type PlanItem = Step | Later | Owed;
+
+/** The rest cannot be planned before an earlier step has taken effect; check says so. */
+export function later(reason: string): Later {
+  return { later: reason };
+}
+
+/** The running state is not what the files say: the daemon has to be reloaded or restarted. */
+export function owed(consequence: Consequence, why: string): Owed {
+  return { owed: consequence, why };
+}
+
+export function restart(unit: string): Consequence {
+  return { do: "restart", unit };
+}
+
+export function reload(unit: string): Consequence {
+  return { do: "reload", unit };
+}
+
+export const daemonReload: Consequence = { do: "daemon-reload" };
+
+/** A consequence as a person reads it, and by which two are the same: `restart docker`. */
+export function consequenceWords(consequence: Consequence): string {
+  return consequence.do === "daemon-reload" ? "daemon-reload" : `${consequence.do} ${consequence.unit}`;
+}
+
+export function isStep(item: PlanItem): item is Step {
+  return "resource" in item;
+}
+
+export function isLater(item: PlanItem): item is Later {
+  return "later" in item;
+}
+
+export function isOwed(item: PlanItem): item is Owed {
+  return "owed" in item;
+}
