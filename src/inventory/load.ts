@@ -1,0 +1,213 @@
+import { execFile } from "node:child_process";
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { CausewayError, throwAll } from "../errors.ts";
+import { contains, networkOf, parseAddress } from "../net/ipv4.ts";
+import { packageDir } from "../package-dir.ts";
+import { nearest } from "../schema/nearest.ts";
+import { connectionOf } from "./connection.ts";
+import { addDocument, addVars, emptyLayout, type Layout, refuseCycles } from "./layout.ts";
+import { parentsOf, precedence } from "./precedence.ts";
+import type { Inventory, InventoryHost, Variable } from "./types.ts";
+import { readYaml } from "./yaml-document.ts";
+
+/** The file that `-i` means: a path, or a bare name in `inventory/`, here or in this package. */
+export function resolveInventoryPath(given: string): string {
+  const folders = given.includes("/") ? [""] : ["", "inventory", join(packageDir, "inventory")];
+  const candidates = folders.flatMap((folder) =>
+    ["", ".yaml", ".yml"].map((end) => join(folder, given) + end),
+  );
+  const found = candidates.find((file) => existsSync(file));
+  if (found) return found;
+  const known = readdirSync(join(packageDir, "inventory")).filter((f) => f.endsWith(".yaml"));
+  const meant = nearest(basename(given), known);
+  throw new CausewayError("inventory", `the inventory ${given} is not there`, {
+    expected: `a file, a folder, or one of ${known.join(", ")}`,
+    ...(meant ? { advice: `did you mean ${meant}?` } : {}),
+  });
+}
+
+/** Reads inventories, `group_vars/` and `host_vars/` beside them, by Ansible's rules. */
+export async function loadInventory(
+  given: readonly string[],
+  extraVars: ReadonlyMap<string, Variable> = new Map(),
+): Promise<Inventory> {
+  const layout = emptyLayout();
+  const paths: string[] = [];
+  for (const one of given) {
+    if (one.includes(",")) addHostList(layout, one);
+    else {
+      const path = resolveInventoryPath(one);
+      paths.push(path);
+      for (const file of filesOf(path)) await addFile(layout, file);
+    }
+  }
+  refuseCycles(layout.groups);
+  for (const folder of new Set(paths.map((p) => (statSync(p).isDirectory() ? p : dirname(p)))))
+    addVarsFolders(layout, folder);
+  return build(layout, paths, extraVars);
+}
+
+function addHostList(layout: Layout, list: string): void {
+  for (const name of list
+    .split(",")
+    .map((n) => n.trim())
+    .filter(Boolean)) {
+    layout.hosts.set(name, { vars: new Map() });
+    layout.groups.get("ungrouped")?.hosts.add(name);
+  }
+}
+
+function filesOf(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path)
+    .filter((name) => !/^\.|~$|\.(orig|bak|retry|cfg)$|^(group|host)_vars$/.test(name))
+    .sort()
+    .map((name) => join(path, name))
+    .filter((file) => statSync(file).isFile());
+}
+
+async function addFile(layout: Layout, file: string): Promise<void> {
+  const text = readFileSync(file, "utf8");
+  if (text.startsWith("#!") && isExecutable(file)) return addScript(layout, file);
+  if (/^\s*\[[\w:.-]+\]\s*$/m.test(text) && !/^\w[\w-]*:\s*$/m.test(text)) {
+    throw new CausewayError("inventory", `${file} is an INI inventory; this reads Ansible's YAML layout`, {
+      at: { file, line: 1, column: 1 },
+      advice: `convert it once: ansible-inventory -i ${file} --list --yaml > ${file.replace(extname(file), "")}.yaml`,
+    });
+  }
+  addDocument(layout, file, readYaml(file, text, "inventory"));
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A script that answers `--list` with Ansible's JSON. */
+async function addScript(layout: Layout, file: string): Promise<void> {
+  const { stdout } = await promisify(execFile)(resolve(file), ["--list"], {
+    maxBuffer: 64 * 1024 * 1024,
+    timeout: 60_000,
+  }).catch((error: { stderr?: string; message: string }) => {
+    throw new CausewayError("inventory", `the inventory script ${file} failed`, {
+      command: `${file} --list`,
+      output: error.stderr || error.message,
+    });
+  });
+  const listed = readYaml(`${file} --list`, stdout, "inventory").value as Record<string, unknown>;
+  const meta = (listed._meta as { hostvars?: Record<string, unknown> } | undefined)?.hostvars ?? {};
+  const groups: Record<string, unknown> = {};
+  for (const [name, body] of Object.entries(listed)) {
+    if (name === "_meta") continue;
+    const group = (Array.isArray(body) ? { hosts: body } : body) as {
+      hosts?: string[];
+      children?: string[];
+      vars?: unknown;
+    };
+    groups[name] = {
+      hosts: Object.fromEntries((group.hosts ?? []).map((h) => [h, meta[h] ?? null])),
+      children: Object.fromEntries((group.children ?? []).map((c) => [c, null])),
+      vars: group.vars ?? null,
+    };
+  }
+  addDocument(layout, file, readYaml(`${file} --list`, JSON.stringify(groups), "inventory"));
+}
+
+/** `group_vars/NAME(.yaml|/…)` and `host_vars/` win over what the inventory file itself says. */
+function addVarsFolders(layout: Layout, folder: string): void {
+  const add = (base: string, target: Map<string, Variable>, subject: string) => {
+    const candidates = [base, `${base}.yml`, `${base}.yaml`, `${base}.json`].filter((f) => existsSync(f));
+    for (const file of candidates.flatMap((f) => filesOf(f))) {
+      const document = readYaml(file, readFileSync(file, "utf8"), "inventory");
+      addVars(document, [], target, document.value, subject);
+    }
+  };
+  for (const [name, group] of layout.groups)
+    add(join(folder, "group_vars", name), group.vars, `variables of group ${name}`);
+  for (const [name, host] of layout.hosts)
+    add(join(folder, "host_vars", name), host.vars, `variables of ${name}`);
+}
+
+function build(
+  layout: Layout,
+  paths: readonly string[],
+  extraVars: ReadonlyMap<string, Variable>,
+): Inventory {
+  const errors: CausewayError[] = [];
+  const parents = parentsOf(layout.groups);
+  const hosts = [...layout.hosts].map(([name, { vars: own, at }]): InventoryHost => {
+    const groups = precedence(layout.groups, parents, name);
+    const vars = new Map<string, Variable>();
+    for (const group of groups) for (const [key, variable] of group.vars) vars.set(key, variable);
+    for (const [key, variable] of own) vars.set(key, variable);
+    for (const [key, variable] of extraVars) vars.set(key, variable);
+    const { target, errors: found } = connectionOf(name, vars, paths[0] ?? ".");
+    errors.push(...found);
+    return {
+      name,
+      groups: groups.map((g) => g.name).filter((g) => g !== "all"),
+      vars: Object.fromEntries([...vars].map(([key, { value }]) => [key, value])),
+      connection: target,
+      whereIs: (variable) => vars.get(variable)?.at,
+      ...(at ? { at } : {}),
+    };
+  });
+  throwAll(
+    errors.filter(
+      (e, i) =>
+        errors.findIndex((o) => o.message === e.message && o.detail.at?.line === e.detail.at?.line) === i,
+    ),
+  );
+  if (hosts.length === 0) {
+    throw new CausewayError("inventory", "the inventory has no hosts", {
+      found: paths.join(", "),
+      expected: "all:\n  hosts:\n    docker-200:\n      ansible_host: 10.0.0.200",
+    });
+  }
+  const lab = labOf(layout, hosts);
+  return { paths, hosts, groups: layout.groups, ...(lab ? { lab } : {}) };
+}
+
+function labOf(layout: Layout, hosts: readonly InventoryHost[]): Inventory["lab"] {
+  if (!layout.lab) return undefined;
+  const { value, document } = layout.lab;
+  const network = networkOf(value.subnet);
+  const seen = new Map<string, string>();
+  const errors: CausewayError[] = [];
+  const members = value.hosts.map((name, index) => {
+    const at = document.locate(["lab", "hosts", index], false);
+    const fault = (message: string, expected: string) =>
+      errors.push(new CausewayError("inventory", message, { ...(at ? { at } : {}), expected }));
+    const host = hosts.find((h) => h.name === name);
+    const address = host?.connection.address ?? "";
+    const number = parseAddress(address);
+    if (!host)
+      fault(
+        `the lab's host ${name} is not a host of this inventory`,
+        `one of ${hosts.map((h) => h.name).join(", ")}`,
+      );
+    else if (number === undefined || !network || !contains(network, number) || number <= network.first + 1)
+      fault(
+        `the address ${address} of ${name} is not one for the lab`,
+        `ansible_host inside ${value.subnet}, the first address being this machine's`,
+      );
+    else if (seen.has(address))
+      fault(`${name} has the address of ${seen.get(address)}`, "an address of its own");
+    seen.set(address, name);
+    return { name, address };
+  });
+  throwAll(errors);
+  return {
+    name: value.name,
+    subnet: value.subnet,
+    image: value.image ?? "bullseye",
+    hosts: members,
+    ...(value.mirror ? { mirror: value.mirror } : {}),
+  };
+}

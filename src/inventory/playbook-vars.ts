@@ -1,0 +1,60 @@
+import type { TObject } from "typebox";
+import { CausewayError } from "../errors.ts";
+import { nearest } from "../schema/nearest.ts";
+import { coerce, validate, withDefaults } from "../schema/schema.ts";
+import type { InventoryHost, Variable } from "./types.ts";
+
+/** A playbook's variables for one host: typed, with defaults; or everything that is wrong with them. */
+export function resolveVars(
+  schema: TObject,
+  host: InventoryHost,
+): { vars: Record<string, unknown>; errors: CausewayError[] } {
+  const given: Record<string, unknown> = {};
+  const errors: CausewayError[] = [];
+  for (const [name, property] of Object.entries(schema.properties)) {
+    if (host.vars[name] !== undefined) given[name] = coerce(property, host.vars[name]);
+  }
+  for (const name of Object.keys(host.vars)) {
+    if (name in schema.properties || name.startsWith("ansible_")) continue;
+    const meant = nearest(
+      name,
+      Object.keys(schema.properties).filter((key) => given[key] === undefined),
+      name.length > 4 ? 2 : 1,
+    );
+    if (!meant) continue;
+    const at = host.whereIs(name);
+    errors.push(
+      new CausewayError("variables", `${name} looks misspelt`, {
+        host: host.name,
+        ...(at ? { at } : {}),
+        advice: `did you mean ${meant}? No variable of this playbook is called ${name}`,
+      }),
+    );
+  }
+  const vars = withDefaults(schema, given);
+  const found = validate(schema, vars, {
+    code: "variables",
+    subject: "variables",
+    host: host.name,
+    locate: (path) => host.whereIs(String(path[0])) ?? (path.length > 0 ? host.at : undefined),
+  });
+  // What is missing because it was misspelt is said once.
+  const missing = (e: CausewayError) => errors.length > 0 && / is missing$/.test(e.message);
+  return { vars, errors: [...errors, ...found.filter((e) => !missing(e))] };
+}
+
+/** `-e` variables that the playbook does not have. */
+export function unknownExtraVars(schema: TObject, extraVars: ReadonlyMap<string, Variable>): CausewayError[] {
+  const known = Object.keys(schema.properties);
+  return [...extraVars].flatMap(([name, { at }]) => {
+    if (known.includes(name) || name.startsWith("ansible_")) return [];
+    const meant = nearest(name, known);
+    return [
+      new CausewayError("variables", `-e ${name}: this playbook has no such variable`, {
+        ...(at ? { at } : {}),
+        expected: `one of ${known.join(", ")}`,
+        ...(meant ? { advice: `did you mean ${meant}?` } : {}),
+      }),
+    ];
+  });
+}

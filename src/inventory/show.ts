@@ -1,0 +1,43 @@
+import { secretVariables } from "./connection.ts";
+import { hostsOfGroup } from "./patterns.ts";
+import type { Inventory, InventoryHost } from "./types.ts";
+
+/** A host's variables as `--host` prints them; passwords are masked. */
+export function shownVars(host: InventoryHost): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(host.vars).map(([key, value]) => [key, secretVariables.test(key) ? "********" : value]),
+  );
+}
+
+/** The inventory as `ansible-inventory --list` prints it. */
+export function asAnsibleList(inventory: Inventory): Record<string, unknown> {
+  const groups = [...inventory.groups.values()].map((group) => [
+    group.name,
+    {
+      ...(group.hosts.size > 0 ? { hosts: [...group.hosts] } : {}),
+      ...(group.children.size > 0 ? { children: [...group.children] } : {}),
+    },
+  ]);
+  const hostvars = Object.fromEntries(inventory.hosts.map((host) => [host.name, shownVars(host)]));
+  return { _meta: { hostvars }, ...Object.fromEntries(groups) };
+}
+
+/** The inventory as `ansible-inventory --graph` draws it. */
+export function asGraph(inventory: Inventory): string {
+  const below = new Set([...inventory.groups.values()].flatMap((g) => [...g.children]));
+  const draw = (name: string, indent: string): string[] => {
+    const group = inventory.groups.get(name);
+    const children =
+      name === "all"
+        ? [...inventory.groups.keys()].filter((g) => g !== "all" && (!below.has(g) || group?.children.has(g)))
+        : [...(group?.children ?? [])];
+    const used = children.filter((child) => hostsOfGroup(inventory, child).size > 0 || child === "ungrouped");
+    const inner = name === "all" ? "  |" : `${indent}  |`;
+    return [
+      `${indent}@${name}:`.replace(/^\s+\|@/, (m) => m.replace("@", "--@")),
+      ...used.flatMap((child) => draw(child, inner)),
+      ...[...(group?.hosts ?? [])].map((host) => `${inner}--${host}`),
+    ];
+  };
+  return draw("all", "").join("\n");
+}

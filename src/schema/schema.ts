@@ -1,0 +1,199 @@
+import { createRequire } from "node:module";
+import type { Ajv as AjvClass, ErrorObject, ValidateFunction } from "ajv";
+import type { TSchema } from "typebox";
+import { CausewayError, type ErrorCode, type Position } from "../errors.ts";
+import { formats } from "./formats.ts";
+import { nearest } from "./nearest.ts";
+
+export type Path = readonly (string | number)[];
+
+export interface Context {
+  code: ErrorCode;
+  /** What is being checked: `variables of docker-200`. */
+  subject: string;
+  /** Where a path was written, if it was written in a file; with `onKey`, the key rather than its value. */
+  locate?: (path: Path, onKey: boolean) => Position | undefined;
+  host?: string;
+}
+
+let ajv: AjvClass | undefined;
+const compiled = new WeakMap<TSchema, ValidateFunction>();
+
+/** Loaded with the first value that is checked, not before. */
+function validator(schema: TSchema): ValidateFunction {
+  let validate = compiled.get(schema);
+  if (!validate) {
+    if (!ajv) {
+      const { Ajv } = createRequire(import.meta.url)("ajv") as typeof import("ajv");
+      ajv = new Ajv({ allErrors: true, verbose: true, strict: false });
+      for (const [name, check] of Object.entries(formats))
+        ajv.addFormat(name, { type: "string", validate: (t: string) => check(t) === undefined });
+    }
+    validate = ajv.compile(schema);
+    compiled.set(schema, validate);
+  }
+  return validate;
+}
+
+/** Checks a value against its schema. Every fault says what was found and what would be right; none is ajv's jargon. */
+export function validate(schema: TSchema, value: unknown, context: Context): CausewayError[] {
+  const check = validator(schema);
+  if (check(value)) return [];
+  const errors = check.errors ?? [];
+  // A union that fails has one error a branch; the union's own says it all.
+  const unions = errors.filter((e) => e.keyword === "anyOf").map((e) => e.schemaPath);
+  return errors
+    .filter((e) => !unions.some((u) => e.schemaPath !== u && e.schemaPath.startsWith(u)))
+    .map((e) => explain(e, context));
+}
+
+function explain(error: ErrorObject, context: Context): CausewayError {
+  const path = error.instancePath
+    .split("/")
+    .slice(1)
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const secret = (error.parentSchema as { secret?: boolean } | undefined)?.secret === true;
+  const { key, onKey, message, expected, advice } = wordsFor(error);
+  const whole = key === undefined ? path : [...path, key];
+  const at = context.locate?.(whole, onKey) ?? context.locate?.(path, false);
+  const name = whole.join(".");
+  return new CausewayError(context.code, `${context.subject}: ${message.replace("%", name || "the value")}`, {
+    ...(at ? { at } : {}),
+    ...(context.host ? { host: context.host } : {}),
+    ...(key !== undefined ? {} : { found: secret ? "(secret)" : show(error.data) }),
+    ...(expected ? { expected } : {}),
+    ...(advice ? { advice } : {}),
+  });
+}
+
+interface WordsForError {
+  key?: string;
+  onKey: boolean;
+  message: string;
+  expected?: string;
+  advice?: string;
+}
+
+function wordsFor(error: ErrorObject): WordsForError {
+  const { keyword, params, parentSchema = {} } = error;
+  switch (keyword) {
+    case "additionalProperties": {
+      const key = String(params.additionalProperty);
+      const known = Object.keys((parentSchema.properties as object | undefined) ?? {});
+      const meant = nearest(key, known);
+      const expected = known.length > 0 ? `one of ${known.join(", ")}` : "no keys at all";
+      return {
+        key,
+        onKey: true,
+        message: "% is not known here",
+        expected,
+        ...(meant ? { advice: `did you mean ${meant}?` } : {}),
+      };
+    }
+    case "required": {
+      const key = String(params.missingProperty);
+      const property = (parentSchema.properties as Record<string, { description?: string }> | undefined)?.[
+        key
+      ];
+      return {
+        key,
+        onKey: false,
+        message: "% is missing",
+        ...(property?.description ? { expected: property.description } : {}),
+      };
+    }
+    case "format": {
+      const misfit = formats[String(params.format)]?.(String(error.data));
+      return {
+        onKey: false,
+        message: "% is not right",
+        expected: misfit?.expected ?? String(params.format),
+        ...(misfit?.advice ? { advice: misfit.advice } : {}),
+      };
+    }
+    case "type":
+      return { onKey: false, message: "% has the wrong type", expected: typeWords(params.type) };
+    case "const":
+    case "enum":
+      return {
+        onKey: false,
+        message: "% is not one of the possible values",
+        expected: show(params.allowedValues ?? params.allowedValue),
+      };
+    case "anyOf": {
+      const branches = (parentSchema.anyOf ?? []) as { const?: unknown; type?: string; format?: string }[];
+      const words = branches.map((b) =>
+        b.const === undefined ? typeWords(b.type ?? b.format) : show(b.const),
+      );
+      const meant =
+        typeof error.data === "string"
+          ? nearest(
+              error.data,
+              branches.map((b) => String(b.const)),
+            )
+          : undefined;
+      return {
+        onKey: false,
+        message: "% is not one of the possible values",
+        expected: words.join(" or "),
+        ...(meant ? { advice: `did you mean ${meant}?` } : {}),
+      };
+    }
+    default:
+      return { onKey: false, message: "% is not right", expected: error.message ?? keyword };
+  }
+}
+
+function typeWords(type: unknown): string {
+  const words: Record<string, string> = {
+    string: "a text",
+    integer: "a whole number",
+    number: "a number",
+    boolean: "true or false",
+    array: "a list",
+    object: "a mapping of keys to values",
+    null: "nothing",
+  };
+  return String(type)
+    .split(",")
+    .map((t) => words[t] ?? t)
+    .join(" or ");
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}
+
+/** The value with the defaults of the schema's own properties filled in. */
+export function withDefaults(
+  schema: TSchema,
+  value: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const properties = (schema as { properties?: Record<string, { default?: unknown }> }).properties ?? {};
+  const filled: Record<string, unknown> = { ...value };
+  for (const [key, property] of Object.entries(properties)) {
+    if (filled[key] === undefined && property.default !== undefined) filled[key] = property.default;
+    if (filled[key] === undefined) delete filled[key];
+  }
+  return filled;
+}
+
+/** A text from the command line as the type that its schema asks for; a text that does not fit stays one. */
+export function coerce(schema: TSchema | undefined, value: unknown): unknown {
+  if (typeof value !== "string" || !schema) return value;
+  const type = (schema as { type?: string }).type;
+  if ((type === "integer" || type === "number") && /^-?\d+(\.\d+)?$/.test(value)) return Number(value);
+  if (type === "boolean" && /^(true|yes|on)$/i.test(value)) return true;
+  if (type === "boolean" && /^(false|no|off)$/i.test(value)) return false;
+  if ((type === "array" || type === "object") && /^[[{]/.test(value)) return tryJson(value);
+  return value;
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

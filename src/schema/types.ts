@@ -1,0 +1,30 @@
+import { type TSchema, type TString, Type } from "typebox";
+
+interface Words {
+  description?: string;
+  default?: string;
+}
+
+/** A network address with its prefix, host bits clear: `192.168.100.0/24`. */
+export function Cidr(words: Words = {}): TString {
+  return Type.String({ ...words, format: "cidr" });
+}
+
+/** An interface's address with the prefix of its network: `192.168.100.1/24`. */
+export function InterfaceCidr(words: Words = {}): TString {
+  return Type.String({ ...words, format: "interface-cidr" });
+}
+
+/** An IPv4 address. */
+export function Ipv4(words: Words = {}): TString {
+  return Type.String({ ...words, format: "ipv4-address" });
+}
+
+export function AbsolutePath(words: Words = {}): TString {
+  return Type.String({ ...words, format: "absolute-path" });
+}
+
+/** Marks a value that appears in no output, event, journal or process list. */
+export function secret<T extends TSchema>(schema: T): T {
+  return Object.assign(schema, { secret: true });
+}
