@@ -91,3 +91,8 @@ function consequence({ consequence: what, causedBy }: PerformOptions["consequenc
     `else cw_give_up ${what.do} ${force(unit)} ${causedBy.join(" ")}; fi`,
   ];
 }
+
+/** Notes how the run ended on this host, and gives the lock back. */
+export function endScript(run: string, state: string): Script {
+  return rawScript(`eval ${force(hostLibrary().text)}\ncw_end ${run} ${state}`);
+}

@@ -1,0 +1,31 @@
+/** The one door: playbooks and tasks import from here, and from nowhere else in src/. */
+export { type Static, Type } from "typebox";
+export { CausewayError } from "./errors.ts";
+export type { Reader } from "./host/reader.ts";
+export { rawScript, type Script, Secret, sh } from "./host/sh.ts";
+export { type DockerState, type NetworkMember, versionParts } from "./host/tools/docker.ts";
+export type { FileState } from "./host/tools/file.ts";
+export type { Address, Link, Route } from "./host/tools/ip.ts";
+export { canonicalRule, type Rule, type Rules } from "./host/tools/iptables.ts";
+export type { UnitState } from "./host/tools/systemd.ts";
+export {
+  contains,
+  formatAddress,
+  formatNetwork,
+  lastAddress,
+  networkOf,
+  overlaps,
+  parseAddress,
+  parseInterface,
+  subnetOf,
+} from "./net/ipv4.ts";
+export { defineFact, definePlaybook } from "./playbook/define.ts";
+export type { Fleet, HostView } from "./playbook/fleet.ts";
+export type { Matrix, MatrixCell } from "./report/events.ts";
+export { AbsolutePath, Cidr, InterfaceCidr, Ipv4, secret } from "./schema/types.ts";
+export { defineTask } from "./task/define.ts";
+export { step } from "./task/kinds/index.ts";
+export { readJson } from "./task/kinds/json.ts";
+export { routeProtocol } from "./task/kinds/network-state.ts";
+export { defineProbe, type ProbeHost } from "./task/probe.ts";
+export { daemonReload, later, owed, type PlanItem, reload, restart, type Step } from "./task/step.ts";

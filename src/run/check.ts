@@ -1,0 +1,55 @@
+import type { TaskInstance } from "../task/define.ts";
+import { type Consequence, consequenceWords } from "../task/step.ts";
+import { named } from "./converge.ts";
+import type { HostRun } from "./host-run.ts";
+import { inOrder, isConverged, planTask } from "./plan.ts";
+
+/** Shows the plan of one play on one host: the very steps that would be performed. */
+export async function checkPlay(
+  host: HostRun,
+  play: { title: string },
+  tasks: readonly TaskInstance[],
+): Promise<void> {
+  const consequences = new Map<string, { consequence: Consequence; why: string[] }>();
+  const because = (consequence: Consequence, why: string) => {
+    const words = consequenceWords(consequence);
+    const known = consequences.get(words) ?? { consequence, why: [] };
+    known.why.push(why);
+    consequences.set(words, known);
+  };
+  for (const instance of tasks) {
+    const about = {
+      type: "task",
+      host: host.name,
+      play: play.title,
+      task: instance.task,
+      key: instance.key,
+    } as const;
+    const plan = await planTask(instance, host.reader()).catch((error: unknown) => {
+      throw named(error, host, instance);
+    });
+    host.recap[isConverged(plan) ? "ok" : "changed"] += 1;
+    host.recap.steps += plan.steps.length;
+    for (const step of plan.steps) for (const cause of step.causes) because(cause, step.what);
+    for (const { consequence, why } of plan.owed) because(consequence, why);
+    if (isConverged(plan)) host.say({ ...about, state: "ok" });
+    else
+      host.say({
+        ...about,
+        state: "planned",
+        steps: plan.steps,
+        ...(plan.later === undefined ? {} : { later: plan.later }),
+      });
+  }
+  const ordered = inOrder([...consequences.values()].map((c) => c.consequence)).map(consequenceWords);
+  for (const what of ordered) {
+    if (what.startsWith("restart")) host.recap.restarts += 1;
+    host.say({
+      type: "consequence",
+      host: host.name,
+      what,
+      why: consequences.get(what)?.why ?? [],
+      state: "planned",
+    });
+  }
+}
