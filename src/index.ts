@@ -1,7 +1,7 @@
 /** The one door: playbooks and tasks import from here, and from nowhere else in src/. */
 export { type Static, Type } from "typebox";
 export { CausewayError } from "./errors.ts";
-export type { Reader } from "./host/reader.ts";
+export type { Kept, Reader } from "./host/reader.ts";
 export { rawScript, type Script, Secret, sh } from "./host/sh.ts";
 export { type DockerState, type NetworkMember, versionParts } from "./host/tools/docker.ts";
 export type { FileState } from "./host/tools/file.ts";
@@ -26,6 +26,6 @@ export { AbsolutePath, Cidr, InterfaceCidr, Ipv4, secret } from "./schema/types.
 export { defineTask } from "./task/define.ts";
 export { step } from "./task/kinds/index.ts";
 export { readJson } from "./task/kinds/json.ts";
-export { routeProtocol } from "./task/kinds/network-state.ts";
+export { keptRoute, keptRule, type RuleStep, routeProtocol } from "./task/kinds/network-state.ts";
 export { defineProbe, type ProbeHost } from "./task/probe.ts";
 export { daemonReload, later, owed, type PlanItem, reload, restart, type Step } from "./task/step.ts";

@@ -35,6 +35,8 @@ export interface Reader {
   addresses(): Promise<readonly Address[]>;
   /** All iptables rules in every table; `present` is false where iptables is missing. */
   rules(): Promise<Rules>;
+  /** What causeway itself put aside to come back at boot. */
+  kept(): Promise<Kept>;
   unit(name: string): Promise<UnitState>;
   /** Which of the packages are installed, with their versions. */
   packages(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
@@ -44,6 +46,13 @@ export interface Reader {
   docker(): Promise<DockerState>;
   /** Containers of a network, running or stopped, with their addresses. */
   networkMembers(network: string): Promise<readonly NetworkMember[]>;
+}
+
+/** The routes, rules and links that come back at boot, as lines of their files. */
+export interface Kept {
+  /** Whether the unit that brings them back is enabled. */
+  enabled: boolean;
+  lines: readonly string[];
 }
 
 interface Seen {
@@ -128,6 +137,13 @@ export class HostReader implements Reader {
         "rule",
       ]),
     );
+  }
+
+  async kept(): Promise<Kept> {
+    const script = sh`systemctl is-enabled causeway-network.service 2>/dev/null || echo disabled; cat /etc/causeway/routes/* /etc/causeway/rules/* /etc/causeway/links/* 2>/dev/null; true`;
+    const text = await this.#must(script, ["route", "rule", "link", "unit:causeway-network.service"]);
+    const [enabled, ...lines] = text.split("\n");
+    return { enabled: enabled === "enabled", lines };
   }
 
   async unit(name: string): Promise<UnitState> {

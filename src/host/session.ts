@@ -31,6 +31,8 @@ export interface CommandOptions {
   timeoutMs?: number;
   /** Each complete line of standard output, as it arrives, for a person who waits. */
   onLine?: (line: string) => void;
+  /** What `-v` shows instead of the script: without the engine's own lines, and without secrets. */
+  shown?: string;
 }
 
 /** What a command did. A command that was killed or never ran is an error, never a code. */

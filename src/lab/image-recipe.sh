@@ -80,6 +80,9 @@ chroot . systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backu
 
 mkdir -p "$folder/busybox/bin"
 cp bin/busybox "$folder/busybox/bin/busybox"
-for applet in $(bin/busybox --list); do ln -sf busybox "$folder/busybox/bin/$applet"; done
+for applet in $(bin/busybox --list); do
+  [ "$applet" = busybox ] || ln -s busybox "$folder/busybox/bin/$applet"
+done
+mkdir -p "$folder/busybox/tmp"
 tar -C "$folder/busybox" -c -f "$folder/busybox.tar" .
 rm -rf "$folder/busybox"

@@ -1,3 +1,4 @@
+import type { ListrRendererFactory } from "listr2";
 import type { CausewayError } from "../errors.ts";
 
 /** A change as a person reads it; free of secrets. */
@@ -116,8 +117,13 @@ export type RunEvent = { at: number } & (
     }
 );
 
+/** A renderer of listr2's, for the stages of a run: connecting, and each play. */
+export type StageRenderer = ListrRendererFactory;
+
 /** Takes every event of a run, shows it in its own way, and never throws. */
 export interface Reporter {
+  /** Draws the hosts that listr2 works on. */
+  readonly renderer?: StageRenderer;
   event(event: RunEvent): void;
   /** Resolves once everything is written and the terminal is as it was. */
   close(): Promise<void>;

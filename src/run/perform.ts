@@ -1,10 +1,13 @@
 import { CausewayError } from "../errors.ts";
-import type { Entry } from "../journal/entries.ts";
+import { type Entry, journalFolder } from "../journal/entries.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import { type Action, type Identity, performScript } from "./perform-script.ts";
 import { inOrder } from "./plan.ts";
+
+/** While it is there, the performing script stops before its next step. */
+const stopFile = `${journalFolder}/stop`;
 
 export type Intended = { identity: Identity } & ({ step: Step } | { remove: Entry });
 
@@ -38,13 +41,27 @@ export async function perform(
     (sum, a) => sum + ("step" in a ? (a.step.timeoutMs ?? 0) : 0),
     run.performTimeoutMs,
   );
-  const result = await host.session.run(script.text, { timeoutMs, onLine: (line) => progress.take(line) });
+  const stop = () => void host.session.push("/dev/null", stopFile).catch(() => {});
+  run.interrupted.addEventListener("abort", stop, { once: true });
+  const result = await host.session
+    .run(script.text, { timeoutMs, onLine: (line) => progress.take(line), shown: shownScript(actions, due) })
+    .finally(() => run.interrupted.removeEventListener("abort", stop));
   const last = actions.at(-1);
   if (last) host.journal = { ...host.journal, head: `${run.id} ${last.n}` };
   host.memory.forget(due.length > 0 ? ["*"] : [...actions.flatMap(touchedBy), "journal"]);
   if (actions.length > 0) run.changedSomething = true;
   if (result.code !== 0) throw progress.error(result.code, result.stderr, run.who);
   for (const { consequence } of due) host.owed.delete(consequenceWords(consequence));
+}
+
+/** What `-v` shows of a performing script: the steps and restarts as one could paste them, secrets masked. */
+function shownScript(actions: readonly Action[], due: readonly { consequence: Consequence }[]): string {
+  const steps = actions.map((action) => {
+    if ("remove" in action) return `cw_remove ${action.remove.run}/${action.remove.n}`;
+    const { text, secrets } = action.step.perform;
+    return secrets.reduce((masked, secret) => masked.replaceAll(secret, "********"), text);
+  });
+  return [...steps, ...due.map(({ consequence }) => `systemctl ${consequenceWords(consequence)}`)].join("\n");
 }
 
 /** What an action makes necessary is owed from the moment it is performed until it was done. */

@@ -47,7 +47,8 @@ cw_boot_forget() {
 cw_boot_install() {
   cat >/etc/causeway/apply <<'END'
 #!/bin/sh
-# Written by causeway: puts its links, routes and rules in place again; whatever is there already stays.
+# Written by causeway: puts its links, routes and rules in place again. A rule that has to be first is put in front of
+# what Docker has put in front of it since.
 cd /etc/causeway || exit 0
 code=0
 for file in links/*; do [ -f "$file" ] && { sh "$file" || code=1; }; done
@@ -56,7 +57,11 @@ for file in routes/*; do
 done
 for file in rules/*; do
   [ -f "$file" ] && while read -r table how chain spec; do
-    eval "iptables -w 30 -t $table -C $chain $spec" 2>/dev/null || eval "iptables -w 30 -t $table $how $chain $spec" || code=1
+    if eval "iptables -w 30 -t $table -C $chain $spec" 2>/dev/null; then
+      [ "$how" = -A ] && continue
+      eval "iptables -w 30 -t $table -D $chain $spec" || code=1
+    fi
+    eval "iptables -w 30 -t $table $how $chain $spec" || code=1
   done <"$file"
 done
 exit $code

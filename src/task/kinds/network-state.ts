@@ -29,6 +29,16 @@ export function route({ to, via, dev, was = null }: RouteStep): Step {
   };
 }
 
+/** The line by which a route comes back at boot. */
+export function keptRoute({ to, via, dev }: Pick<RouteStep, "to" | "via" | "dev">): string {
+  return [to, via && `via ${via}`, dev && `dev ${dev}`, `proto ${routeProtocol}`].filter(Boolean).join(" ");
+}
+
+/** The line by which a rule comes back at boot. */
+export function keptRule({ table, chain, spec, comment, place }: RuleStep): string {
+  return `${table} ${place === "first" ? "-I" : "-A"} ${chain} ${ruleWords(spec, comment)}`;
+}
+
 /** Takes the routes to a destination away. */
 export function noRoute({ to, was }: { to: string; was: string }): Step {
   return { ...route({ to, was }), to: null, perform: sh`cw_route_drop ${to}` };

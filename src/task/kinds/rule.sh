@@ -42,7 +42,8 @@ cw_rule_put() (
   cw_boot_keep rules "$*" "$1 $cw_how $2 $3" || exit 1
   cw_rule_has "$@"
   case $? in
-    0) : ;;
+    # First means first: one that slipped behind others is put in front again.
+    0) [ "$cw_how" = -A ] || eval "iptables -w 30 -t $1 -D $2 $3 && iptables -w 30 -t $1 -I $2 $3" ;;
     1) eval "iptables -w 30 -t $1 $cw_how $2 $3" ;;
     *) exit 1 ;;
   esac

@@ -1,0 +1,106 @@
+import {
+  CausewayError,
+  contains,
+  defineFact,
+  type Fleet,
+  type HostView,
+  networkOf,
+  parseAddress,
+  sh,
+  versionParts,
+} from "causeway";
+
+/** What is asked of every host before the first step anywhere. */
+export const hostFacts = {
+  hostname: defineFact({
+    name: "hostname",
+    read: async (host) => (await host.read(sh`cat /proc/sys/kernel/hostname`, { looksAt: [] })).stdout.trim(),
+  }),
+  addresses: defineFact({ name: "addresses", read: (host) => host.addresses() }),
+  docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).version }),
+  /** firewalld and ufw, where active, wipe or precede rules. ufw's unit is active even when ufw is off. */
+  firewall: defineFact({
+    name: "firewall",
+    read: async (host) =>
+      (
+        await host.read(
+          sh`systemctl is-active -q firewalld && echo firewalld; grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw; true`,
+          { looksAt: [] },
+        )
+      ).stdout.trim(),
+  }),
+  /** The address from which this run connects; empty for a local host or behind sudo. */
+  runner: defineFact({
+    name: "runner",
+    read: async (host) => (await host.read(sh`echo "\${SSH_CONNECTION%% *}"`, { looksAt: [] })).stdout.trim(),
+  }),
+};
+
+type Facts = { readonly [K in keyof typeof hostFacts]: Awaited<ReturnType<(typeof hostFacts)[K]["read"]>> };
+type AnyFleet<V extends object> = Fleet<V, Facts>;
+
+/** Two hosts of one name: cluster software takes them for one, and so would a person. */
+export function sameHostNames<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
+  const seen = new Map<string, HostView<V, Facts>>();
+  return fleet.reached.flatMap((host) => {
+    const other = seen.get(host.facts.hostname);
+    seen.set(host.facts.hostname, host);
+    if (!other) return [];
+    return [
+      new CausewayError("host", `${other.name} and ${host.name} have one hostname: ${host.facts.hostname}`, {
+        host: host.name,
+        expected: "a hostname of its own for each host",
+        advice: `on ${host.name}: hostnamectl set-hostname ${host.name}`,
+      }),
+    ];
+  });
+}
+
+/** A next hop has to be on the host's own link, or the kernel refuses the route. */
+export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
+  return fleet.reached.flatMap((host) => {
+    const links = host.facts.addresses.flatMap((a) => networkOf(a.cidr) ?? []);
+    return fleet.peersOf(host).flatMap((peer) => {
+      const address = parseAddress(peer.address);
+      if (address === undefined || links.some((network) => contains(network, address))) return [];
+      return [
+        new CausewayError("host", `${peer.name} (${peer.address}) is not on a link of ${host.name}`, {
+          host: host.name,
+          found: host.facts.addresses.map((a) => `${a.cidr} on ${a.dev}`).join(", "),
+          expected: `an address in the same network as ${peer.address}`,
+          advice: "static routes need one layer-2 segment; across routers use flannel (vxlan) or overlay",
+        }),
+      ];
+    });
+  });
+}
+
+/** A firewall manager that would wipe or precede the rules. */
+export function wallsOfOthers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
+  return fleet.reached
+    .filter((host) => host.facts.firewall !== "")
+    .map(
+      (host) =>
+        new CausewayError("host", `${host.facts.firewall} is active: it would wipe or precede the rules`, {
+          host: host.name,
+          advice: host.facts.firewall.includes("ufw")
+            ? "let ufw allow the container subnets, or: ufw disable"
+            : "systemctl disable --now firewalld, or open the container subnets there",
+        }),
+    );
+}
+
+/** Docker 28.0 and 28.1 drop packets to a container's own address before any rule of ours, and have no key against it. */
+export function undirectableDockers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
+  return fleet.reached.flatMap((host) => {
+    const [major = 0, minor = 0] = versionParts(host.facts.docker);
+    if (major !== 28 || minor >= 2) return [];
+    return [
+      new CausewayError("host", `Docker ${host.facts.docker} drops direct traffic to containers`, {
+        host: host.name,
+        expected: "Docker before 28, or 28.2 and newer (allow-direct-routing)",
+        advice: "upgrade Docker on this host",
+      }),
+    ];
+  });
+}

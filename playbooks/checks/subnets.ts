@@ -1,0 +1,60 @@
+import {
+  CausewayError,
+  contains,
+  formatNetwork,
+  type HostView,
+  networkOf,
+  overlaps,
+  parseAddress,
+  parseInterface,
+} from "causeway";
+
+/** What is wrong with a plan of subnets, before anything is connected to. `bipOf` gives each host's bridge address. */
+export function badSubnets<H extends HostView<object, unknown>>(
+  hosts: readonly H[],
+  bipOf: (host: H) => string,
+): CausewayError[] {
+  const plan = hosts.map((host) => ({ host, bip: bipOf(host), network: networkOf(bipOf(host)) }));
+  const errors: CausewayError[] = [];
+  for (const [index, one] of plan.entries()) {
+    if (!one.network) continue;
+    const { address } = parseInterface(one.bip) ?? { address: -1 };
+    if (address === one.network.first)
+      errors.push(
+        new CausewayError("variables", `bip ${one.bip} is the network itself, not an address in it`, {
+          host: one.host.name,
+          expected: `an address of the bridge, such as ${one.bip.replace(/\.\d+\//, ".1/")}`,
+        }),
+      );
+    for (const other of plan.slice(0, index)) {
+      if (!other.network || !overlaps(one.network, other.network)) continue;
+      errors.push(
+        new CausewayError(
+          "variables",
+          `the container subnets of ${other.host.name} and ${one.host.name} overlap`,
+          {
+            found: `${formatNetwork(other.network)} and ${formatNetwork(one.network)}`,
+            expected: "a subnet of its own for each host",
+            advice: `give ${one.host.name} another bip`,
+          },
+        ),
+      );
+    }
+    for (const peer of hosts) {
+      const management = parseAddress(peer.address);
+      if (management === undefined || !contains(one.network, management)) continue;
+      errors.push(
+        new CausewayError(
+          "variables",
+          `the container subnet of ${one.host.name} contains the management address of ${peer.name}`,
+          {
+            found: `${peer.address} lies in ${formatNetwork(one.network)}`,
+            expected: "a container subnet apart from the network by which hosts are reached",
+            advice: `give ${one.host.name} another bip; with this one it would cut itself off`,
+          },
+        ),
+      );
+    }
+  }
+  return errors;
+}

@@ -1,0 +1,69 @@
+import { definePlaybook, InterfaceCidr, subnetOf, Type } from "causeway";
+import { dockerBip } from "../tasks/docker-bip.ts";
+import { iptablesForward } from "../tasks/iptables-forward.ts";
+import { pingCheck } from "../tasks/ping-check.ts";
+import { staticRoute } from "../tasks/static-route.ts";
+import {
+  hostFacts,
+  offLinkPeers,
+  sameHostNames,
+  undirectableDockers,
+  wallsOfOthers,
+} from "./checks/facts.ts";
+import { badSubnets } from "./checks/subnets.ts";
+
+const vars = Type.Object({
+  bip: InterfaceCidr({
+    description: "the address of docker0 and the prefix of its subnet, a host: 192.168.100.1/24",
+  }),
+  interrupt_containers: Type.Boolean({
+    default: false,
+    description: "whether running containers may lose their network to a restart of Docker",
+  }),
+  probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
+});
+
+const comment = "causeway:static-route";
+
+export default definePlaybook({
+  name: "static-route",
+  summary: "Every host owns a container subnet, and every peer routes to it",
+  owns: "container-network",
+  vars,
+  facts: hostFacts,
+  check: (fleet) => badSubnets(fleet.hosts, (host) => host.vars.bip),
+  preflight: (fleet) => [
+    ...sameHostNames(fleet),
+    ...offLinkPeers(fleet),
+    ...wallsOfOthers(fleet),
+    ...undirectableDockers(fleet),
+  ],
+  plays: [
+    {
+      title: "Give each docker0 its own subnet",
+      hosts: "docker",
+      tasks: ({ vars: { bip, interrupt_containers } }) => [
+        dockerBip({ bip, interrupt_containers, direct_routing: true }),
+      ],
+    },
+    {
+      title: "Route to every peer, and let its containers through",
+      hosts: "docker",
+      tasks: (host, fleet) =>
+        fleet
+          .peersOf(host)
+          .flatMap((peer) => [
+            staticRoute({ to: subnetOf(peer.vars.bip), via: peer.address }),
+            iptablesForward({ own: subnetOf(host.vars.bip), peer: subnetOf(peer.vars.bip), comment }),
+          ]),
+    },
+  ],
+  verify: (fleet) => [
+    pingCheck({
+      network: "bridge",
+      image: fleet.hosts[0]?.vars.probe_image ?? "busybox",
+      count: 3,
+      source: "preserved",
+    }),
+  ],
+});

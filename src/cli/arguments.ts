@@ -1,0 +1,131 @@
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import { CausewayError } from "../errors.ts";
+import { nearest } from "../schema/nearest.ts";
+
+/** One option of the command line, with its line in the help. */
+export interface Option {
+  type: "string" | "boolean";
+  short?: string;
+  multiple?: boolean;
+  /** The placeholder of its value. */
+  value?: string;
+  help: string;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+type Value<O extends Option> = O["type"] extends "boolean"
+  ? boolean
+  : O["multiple"] extends true
+    ? string[]
+    : string;
+export type Values<O extends Options> = { readonly [K in keyof O]?: Value<O[K]> };
+
+/** What names the hosts, for every command that has to do with them. */
+export const inventoryOptions = {
+  inventory: {
+    type: "string",
+    short: "i",
+    multiple: true,
+    value: "FILE",
+    help: "inventory: a file, a folder, a name in inventory/, or host,host (default: lab)",
+  },
+  limit: { type: "string", short: "l", value: "PATTERN", help: "only these hosts; @FILE names one a line" },
+  "extra-vars": {
+    type: "string",
+    short: "e",
+    multiple: true,
+    value: "VARS",
+    help: "name=value, '{\"name\": …}' or @FILE; they win over all others",
+  },
+} as const satisfies Options;
+
+/** How hosts are reached. */
+export const connectionOptions = {
+  user: { type: "string", short: "u", value: "NAME", help: "log in as, where the inventory does not say" },
+  "private-key": { type: "string", value: "FILE", help: "with this key, where the inventory does not say" },
+  become: { type: "boolean", short: "b", help: "become root through sudo" },
+  "ask-become-pass": { type: "boolean", short: "K", help: "ask for sudo's password once" },
+  "host-key-checking": { type: "string", value: "MODE", help: "strict (default), accept-new or off" },
+  "ssh-config": { type: "string", value: "FILE", help: "instead of ~/.ssh/config; none for no file at all" },
+  forks: {
+    type: "string",
+    short: "f",
+    value: "N",
+    help: "hosts that are connected to at a time (default 64)",
+  },
+  "connect-timeout": { type: "string", value: "SECONDS", help: "until a host answers (default 10)" },
+  "command-timeout": { type: "string", value: "SECONDS", help: "until one command ends (default 120)" },
+  timeout: { type: "string", value: "SECONDS", help: "for the whole run (default: none)" },
+} as const satisfies Options;
+
+/** How a run is shown. */
+export const outputOptions = {
+  verbose: { type: "boolean", short: "v", help: "show every command with its time" },
+  diff: { type: "boolean", short: "D", help: "show what changes in files" },
+  output: {
+    type: "string",
+    value: "HOW",
+    help: "pretty (on a terminal), plain (elsewhere) or json (one event a line)",
+  },
+} as const satisfies Options;
+
+export const helpOption = {
+  help: { type: "boolean", short: "h", help: "show this" },
+} as const satisfies Options;
+
+/** Takes the command line apart; a misspelt option is an error with the nearest name. */
+export function parse<O extends Options>(
+  options: O,
+  args: readonly string[],
+): { values: Values<O>; positionals: string[] } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: options as unknown as NonNullable<ParseArgsConfig["options"]>,
+      allowPositionals: true,
+      strict: true,
+    });
+    return { values: values as Values<O>, positionals };
+  } catch (error) {
+    throw usage(error as Error & { code?: string }, Object.keys(options), args);
+  }
+}
+
+function usage(error: Error, known: readonly string[], args: readonly string[]): CausewayError {
+  const unknown = /Unknown option '(-{1,2})([^']+)'/.exec(error.message);
+  if (!unknown)
+    return new CausewayError("usage", error.message.split("\n")[0] ?? "", { advice: "see run --help" });
+  const [, dashes = "", name = ""] = unknown;
+  const meant = dashes === "--" ? nearest(name, known, 3) : undefined;
+  return new CausewayError("usage", `there is no option ${dashes}${name}`, {
+    found: args.join(" "),
+    advice: meant ? `did you mean --${meant}?` : "run --help shows them all",
+  });
+}
+
+/** A number that an option gave, or its default. */
+export function numberOption(name: string, text: string | undefined, fallback: number, least = 1): number {
+  if (text === undefined) return fallback;
+  const number = Number(text);
+  if (!Number.isFinite(number) || number < least) {
+    throw new CausewayError("usage", `--${name} takes a number of at least ${least}`, { found: text });
+  }
+  return number;
+}
+
+/** One of a few words that an option gave. */
+export function wordOption<W extends string>(
+  name: string,
+  text: string | undefined,
+  words: readonly W[],
+): W | undefined {
+  if (text === undefined) return undefined;
+  const found = words.find((w) => w === text);
+  if (found) return found;
+  const meant = nearest(text, words);
+  throw new CausewayError("usage", `--${name} is ${words.join(", ")}`, {
+    found: text,
+    ...(meant ? { advice: `did you mean ${meant}?` } : {}),
+  });
+}

@@ -1,0 +1,67 @@
+// Starts the command line out of a bundle that is made once for each state of the sources, so that a start takes
+// tens of milliseconds. This file is JavaScript because nothing has been compiled yet when it runs.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  process.stderr.write(`run: Node ${process.versions.node} is too old; causeway needs 20.19 or newer\n`);
+  process.exit(5);
+}
+
+/** Of every source file and of what is installed: another state is another bundle. */
+function stateOfSources() {
+  const hash = createHash("sha256").update(readFileSync(join(root, "package-lock.json")));
+  for (const entry of readdirSync(join(root, "src"), { recursive: true }).sort()) {
+    if (!entry.endsWith(".ts")) continue;
+    hash.update(`\0${entry}\0`).update(readFileSync(join(root, "src", entry)));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+async function bundle(folder) {
+  const { build } = await import("esbuild");
+  const temporary = `${folder}.${process.pid}`;
+  mkdirSync(temporary, { recursive: true });
+  await build({
+    entryPoints: { main: join(root, "src/cli/main.ts"), index: join(root, "src/index.ts") },
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    mainFields: ["module", "main"],
+    target: "node20",
+    minifySyntax: true,
+    keepNames: true,
+    sourcemap: "linked",
+    outdir: temporary,
+    outExtension: { ".js": ".mjs" },
+    logLevel: "error",
+    // Loaded when they are needed, from node_modules.
+    external: ["node-ssh", "ssh2", "zx", "zx/core", "listr2", "ajv", "esbuild", "diff"],
+    banner: {
+      js: "import { createRequire as __r } from 'node:module'; const require = __r(import.meta.url);",
+    },
+  });
+  // Bundles of earlier states go; a day's grace, because a run that is still going loads parts of its own.
+  for (const name of readdirSync(dirname(folder))) {
+    const path = join(dirname(folder), name);
+    if (path !== temporary && Date.now() - statSync(path).mtimeMs > 86_400_000)
+      rmSync(path, { recursive: true, force: true });
+  }
+  try {
+    renameSync(temporary, folder);
+  } catch (error) {
+    // Another process was faster.
+    if (!existsSync(folder)) throw error;
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+const folder = join(root, ".cache/bundle", stateOfSources());
+if (!existsSync(folder)) await bundle(folder);
+await import(pathToFileURL(join(folder, "main.mjs")).href);

@@ -1,0 +1,62 @@
+import { CausewayError, describeError, type ErrorCode } from "../errors.ts";
+
+const exitCodes: Readonly<Record<ErrorCode, number>> = {
+  usage: 5,
+  inventory: 6,
+  playbook: 6,
+  variables: 6,
+  host: 2,
+  unreachable: 4,
+  verify: 3,
+  lab: 1,
+  interrupted: 130,
+};
+
+/** Does what the command line asks for and gives the exit code. What one command does not need is not loaded. */
+async function main(args: readonly string[]): Promise<number> {
+  const [first, ...rest] = args;
+  switch (first) {
+    case undefined:
+    case "help":
+    case "-h":
+    case "--help":
+      return help();
+    case "--version":
+      return version();
+    case "inventory":
+      return (await import("./inventory-command.ts")).inventoryCommand(rest);
+    case "lab":
+      return (await import("./lab-command.ts")).labCommand(rest);
+    default:
+      return (await import("./playbook-command.ts")).playbookCommand(args);
+  }
+}
+
+async function help(): Promise<number> {
+  const { overview, optionLines } = await import("./help.ts");
+  const { playbookOptions } = await import("./playbook-options.ts");
+  process.stdout.write(`${overview}\nOptions of a playbook:\n${optionLines(playbookOptions)}\n`);
+  return 0;
+}
+
+async function version(): Promise<number> {
+  const { readFileSync } = await import("node:fs");
+  const { packageDir } = await import("../package-dir.ts");
+  const { version } = JSON.parse(readFileSync(`${packageDir}/package.json`, "utf8")) as { version: string };
+  process.stdout.write(`causeway ${version}\n`);
+  return 0;
+}
+
+function report(error: unknown): number {
+  if (error instanceof CausewayError) {
+    process.stderr.write(`${describeError(error)}\n`);
+    return exitCodes[error.code];
+  }
+  const stack = error instanceof Error ? error.stack : String(error);
+  process.stderr.write(
+    `This is a bug in causeway. Please report it with the command line and the lines below.\n${stack}\n`,
+  );
+  return 70;
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch(report);

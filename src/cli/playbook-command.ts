@@ -1,0 +1,109 @@
+import { writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CausewayError } from "../errors.ts";
+import { packageDir } from "../package-dir.ts";
+import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
+import { nearest } from "../schema/nearest.ts";
+import { numberOption, parse, type Values } from "./arguments.ts";
+import { inventoryOf, reachable, sessionOptions } from "./fleet-of.ts";
+import { playbookOptions } from "./playbook-options.ts";
+import { reporterFor } from "./reporter-for.ts";
+import { listenForSignals } from "./signals.ts";
+
+type PlaybookValues = Values<typeof playbookOptions>;
+
+const commands = ["inventory", "lab", "history", "rollback", "help"];
+
+/** What playbooks get when they import `causeway`: this program's own door. */
+function door(): string {
+  const here = fileURLToPath(import.meta.url);
+  return here.endsWith(".ts") ? `${packageDir}/src/index.ts` : here.replace(/[^/]+$/, "index.mjs");
+}
+
+/** `run PLAYBOOK …` */
+export async function playbookCommand(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(playbookOptions, args);
+  if (values.help) {
+    const { optionLines, overview } = await import("./help.ts");
+    process.stdout.write(`${overview}\nOptions of a playbook:\n${optionLines(playbookOptions)}\n`);
+    return 0;
+  }
+  const [given, more] = positionals;
+  if (given === undefined || more !== undefined) throw oneplaybook(positionals);
+  refuseMisspeltCommand(given);
+  const playbook = await loadPlaybook(resolvePlaybookPath(given), door());
+  const { inventory, extraVars } = await inventoryOf(values);
+  const { prepare } = await import("../run/prepare.ts");
+  const limit = values.limit === undefined ? {} : { limit: values.limit };
+  const prepared = prepare({ playbook, inventory, extraVars, ...limit });
+  if (values["syntax-check"] || values["list-hosts"] || values["list-tasks"]) {
+    const { listHosts, listTasks } = await import("./listings.ts");
+    if (values["syntax-check"]) process.stdout.write(`${given}: fine\n`);
+    if (values["list-hosts"]) process.stdout.write(listHosts(playbook, inventory, prepared));
+    if (values["list-tasks"]) process.stdout.write(listTasks(playbook, inventory, prepared));
+    return 0;
+  }
+  return perform(given, values, { playbook, inventory, extraVars, ...limit });
+}
+
+async function perform(
+  given: string,
+  values: PlaybookValues,
+  what: Parameters<typeof import("../run/prepare.ts").prepare>[0],
+): Promise<number> {
+  const { reporter, message } = await reporterFor(values);
+  const signals = listenForSignals((text) => message("warning", text));
+  try {
+    const inventory = await reachable(what.inventory, values, (text) => message("info", text));
+    const total = numberOption("timeout", values.timeout, 0, 0);
+    if (total > 0) signals.stopAfter(total * 1000, (text) => message("warning", text));
+    const [{ run }, { connect }] = await Promise.all([import("../run/run.ts"), import("../host/connect.ts")]);
+    const outcome = await run({
+      ...what,
+      inventory,
+      check: values.check === true,
+      verify: values["no-verify"] !== true,
+      forks: numberOption("forks", values.forks, 64),
+      session: sessionOptions(values, signals.abandoned),
+      connect,
+      reporter,
+      interrupted: signals.interrupted,
+      breakLock: values["break-lock"] === true,
+      verbose: values.verbose === true,
+    });
+    await reporter.close();
+    if (outcome.retry.length > 0 && !values.check) writeRetry(given, outcome.retry);
+    return outcome.exitCode;
+  } finally {
+    signals.dispose();
+    await reporter.close();
+  }
+}
+
+/** The failed and unreachable hosts, for `--limit @file`. */
+function writeRetry(given: string, hosts: readonly string[]): void {
+  const file = `${basename(given, ".ts")}.retry`;
+  try {
+    writeFileSync(file, `${hosts.join("\n")}\n`);
+  } catch {
+    // A folder that cannot be written to costs the convenience only.
+    return;
+  }
+  process.stderr.write(`to try these hosts again: run ${given} --limit @${file}\n`);
+}
+
+function oneplaybook(found: readonly string[]): CausewayError {
+  return new CausewayError("usage", found.length === 0 ? "which playbook?" : "one playbook at a time", {
+    ...(found.length === 0 ? {} : { found: found.join(" ") }),
+    expected: "run PLAYBOOK [-i INVENTORY] [options]",
+  });
+}
+
+function refuseMisspeltCommand(given: string): void {
+  const meant = /[/.]/.test(given) ? undefined : nearest(given, commands);
+  if (!meant) return;
+  throw new CausewayError("usage", `${given} is neither a command nor a playbook`, {
+    advice: `did you mean run ${meant}?`,
+  });
+}

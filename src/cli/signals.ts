@@ -1,0 +1,46 @@
+/** What Ctrl-C asks for: the first to stop before the next step, the second to stop now. */
+export interface Signals {
+  readonly interrupted: AbortSignal;
+  readonly abandoned: AbortSignal;
+  /** The same as a first Ctrl-C, after a time; for `--timeout`. */
+  stopAfter(ms: number, say: (text: string) => void): void;
+  dispose(): void;
+}
+
+/** How long a session gets to end its command on the host before this process goes. */
+const graceMs = 2000;
+
+/** Listens for Ctrl-C and SIGTERM. */
+export function listenForSignals(say: (text: string) => void): Signals {
+  const soft = new AbortController();
+  const hard = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const onSignal = () => {
+    if (!soft.signal.aborted) {
+      say("stopping: the step in flight is finished; once more stops now");
+      soft.abort();
+    } else if (!hard.signal.aborted) {
+      say("stopping now; what was in flight is left half-done, and the next run or a rollback takes it up");
+      hard.abort();
+      setTimeout(() => process.exit(130), graceMs).unref();
+    } else process.exit(130);
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return {
+    interrupted: soft.signal,
+    abandoned: hard.signal,
+    stopAfter: (ms, sayWhy) => {
+      timer = setTimeout(() => {
+        sayWhy(`the run took longer than --timeout ${ms / 1000}`);
+        soft.abort();
+      }, ms);
+      timer.unref();
+    },
+    dispose: () => {
+      clearTimeout(timer);
+      process.removeListener("SIGINT", onSignal);
+      process.removeListener("SIGTERM", onSignal);
+    },
+  };
+}

@@ -1,0 +1,188 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { basename, dirname, extname, join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { BuildFailure, Plugin } from "esbuild";
+import { CausewayError, type Position } from "../errors.ts";
+import { packageDir } from "../package-dir.ts";
+import { nearest } from "../schema/nearest.ts";
+import type { Playbook } from "./define.ts";
+
+/** A playbook as it was compiled: which sources it came from, with their checksums. */
+interface Compiled {
+  inputs: Readonly<Record<string, string>>;
+}
+
+/** The file that was meant: a path, or a bare name in `playbooks/`, here or in this package. */
+export function resolvePlaybookPath(given: string): string {
+  const folders = given.includes("/") ? [""] : ["", "playbooks", join(packageDir, "playbooks")];
+  const ends = extname(given) === "" ? [".ts", ""] : [""];
+  const found = folders
+    .flatMap((folder) => ends.map((end) => join(folder, given) + end))
+    .find((f) => existsSync(f) && extname(f) !== "");
+  if (found) return resolve(found);
+  throw new CausewayError("playbook", `the playbook ${given} is not there`, {
+    found: `nothing at ${resolve(given)}`,
+    expected: "a TypeScript file whose default export is definePlaybook({ … })",
+    advice: "this package's own: run playbooks/static-route.ts",
+  });
+}
+
+/**
+ * Loads a playbook. `door` is what it gets when it imports `causeway`: the module that is running, so that there is one
+ * of everything. It is compiled by esbuild together with what it imports, once for each state of these files.
+ */
+export async function loadPlaybook(file: string, door: string): Promise<Playbook> {
+  const compiled = await compile(file, door);
+  process.setSourceMapsEnabled(true);
+  const loaded = (await import(pathToFileURL(compiled).href).catch((error: unknown) => {
+    throw loadError(file, error, door);
+  })) as { default?: Partial<Playbook> };
+  if (loaded.default?.causeway === "playbook") return loaded.default as Playbook;
+  throw new CausewayError("playbook", `${shown(file)} is not a playbook`, {
+    at: { file: shown(file), line: 1, column: 1 },
+    found: loaded.default === undefined ? "no default export" : `a default export of another kind`,
+    expected: "export default definePlaybook({ name, summary, vars, plays })",
+  });
+}
+
+function shown(file: string): string {
+  const here = relative(process.cwd(), file);
+  return here.startsWith("..") ? file : here;
+}
+
+const checksum = (text: string | Buffer) => createHash("sha256").update(text).digest("hex");
+
+/** The compiled file, out of the cache where every source is still what it was. */
+async function compile(file: string, door: string): Promise<string> {
+  const folder = join(packageDir, ".cache", "playbooks");
+  const base = join(folder, `${basename(file, ".ts")}-${checksum(`${file} ${door}`).slice(0, 12)}`);
+  const known = readCompiled(`${base}.json`);
+  if (known && Object.entries(known.inputs).every(([path, sum]) => sumOf(path) === sum)) {
+    return `${base}-${checksum(JSON.stringify(known.inputs)).slice(0, 12)}.mjs`;
+  }
+  const { code, inputs } = await bundle(file, door);
+  const target = `${base}-${checksum(JSON.stringify(inputs)).slice(0, 12)}.mjs`;
+  mkdirSync(folder, { recursive: true });
+  replace(target, code);
+  replace(`${base}.json`, JSON.stringify({ inputs } satisfies Compiled));
+  return target;
+}
+
+function readCompiled(file: string): Compiled | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Compiled;
+  } catch {
+    return undefined;
+  }
+}
+
+function sumOf(path: string): string | undefined {
+  try {
+    return checksum(readFileSync(path));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Another run may read it at the same moment: it is there as a whole or not at all. */
+function replace(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}`;
+  writeFileSync(temporary, text);
+  renameSync(temporary, file);
+}
+
+async function bundle(file: string, door: string): Promise<{ code: string; inputs: Record<string, string> }> {
+  const { build } = await import("esbuild");
+  const result = await build({
+    entryPoints: [file],
+    bundle: true,
+    write: false,
+    metafile: true,
+    absWorkingDir: dirname(file),
+    format: "esm",
+    platform: "node",
+    mainFields: ["module", "main"],
+    target: "node20",
+    sourcemap: "inline",
+    sourcesContent: false,
+    logLevel: "silent",
+    outfile: join(packageDir, ".cache", "playbooks", "out.mjs"),
+    define: { "import.meta.url": JSON.stringify(pathToFileURL(file).href) },
+    plugins: [oneDoor(door)],
+  }).catch((error: BuildFailure) => {
+    throw buildError(error, file);
+  });
+  const paths = Object.keys(result.metafile.inputs).map((path) => resolve(dirname(file), path));
+  return {
+    code: result.outputFiles[0]?.text ?? "",
+    inputs: Object.fromEntries(paths.map((path) => [path, sumOf(path) ?? ""])),
+  };
+}
+
+/** `causeway` is this very program, wherever the playbook lies. */
+function oneDoor(door: string): Plugin {
+  return {
+    name: "causeway",
+    setup({ onResolve }) {
+      onResolve({ filter: /^causeway$/ }, () => ({ path: pathToFileURL(door).href, external: true }));
+    },
+  };
+}
+
+function buildError(error: BuildFailure, file: string): unknown {
+  const [first] = error.errors ?? [];
+  if (!first) return error;
+  const { location } = first;
+  const at: Position = location
+    ? {
+        file: shown(resolve(dirname(file), location.file)),
+        line: location.line,
+        column: location.column + 1,
+      }
+    : { file: shown(file), line: 1, column: 1 };
+  return new CausewayError("playbook", first.text, {
+    at,
+    ...(location?.lineText ? { found: location.lineText.trim() } : {}),
+    ...(/^Could not resolve/.test(first.text)
+      ? { advice: "check the path, with its ending .ts; a package has to be installed beside the playbook" }
+      : {}),
+  });
+}
+
+/** What went wrong while the playbook's own top-level code ran, with its place in the source. */
+function loadError(file: string, error: unknown, door: string): unknown {
+  if (error instanceof CausewayError) {
+    const at = placeOf(error, file);
+    return error.detail.at || !at
+      ? error
+      : new CausewayError(error.code, error.message, { ...error.detail, at });
+  }
+  if (!(error instanceof Error)) return error;
+  const missing = /does not provide an export named '([^']+)'/.exec(error.message)?.[1];
+  if (missing !== undefined) {
+    const offered = [...readFileSync(door, "utf8").matchAll(/\b[A-Za-z]\w+\b/g)].map(([word]) => word);
+    const meant = nearest(missing, offered);
+    return new CausewayError("playbook", `causeway has no export ${missing}`, {
+      at: { file: shown(file), line: 1, column: 1 },
+      ...(meant ? { advice: `did you mean ${meant}?` } : {}),
+    });
+  }
+  const at = placeOf(error, file);
+  return new CausewayError("playbook", `${error.name}: ${error.message}`, {
+    at: at ?? { file: shown(file), line: 1, column: 1 },
+    advice: "this was thrown while the playbook was loaded",
+    cause: error,
+  });
+}
+
+/** The first line of the stack that is neither ours nor Node's. */
+function placeOf(error: Error, file: string): Position | undefined {
+  for (const line of (error.stack ?? "").split("\n")) {
+    const [, path, row, column] = /\(?(?:file:\/\/)?(\/[^():]+):(\d+):(\d+)\)?$/.exec(line) ?? [];
+    if (!path || !row || !column) continue;
+    if (path === file || (!path.startsWith(join(packageDir, "src")) && !/node_modules|\.cache/.test(path)))
+      return { file: shown(path), line: Number(row), column: Number(column) };
+  }
+  return undefined;
+}

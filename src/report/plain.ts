@@ -1,0 +1,14 @@
+import type { Reporter, ReporterOptions } from "./events.ts";
+import { Transcript } from "./transcript.ts";
+
+/** Line by line, for logs and pipes. */
+export function plainReporter(options: ReporterOptions): Reporter {
+  const transcript = new Transcript(options);
+  return {
+    event: (event) => {
+      const lines = transcript.lines(event);
+      if (lines.length > 0) options.stdout.write(`${lines.join("\n")}\n`);
+    },
+    close: async () => {},
+  };
+}

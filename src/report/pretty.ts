@@ -1,0 +1,57 @@
+import type { ListrRenderer } from "listr2";
+import type { Reporter, ReporterOptions, StageRenderer } from "./events.ts";
+import { LiveArea } from "./live-area.ts";
+import { LiveHosts } from "./live-hosts.ts";
+import { Transcript } from "./transcript.ts";
+
+/**
+ * What a person sees: lines that stay, and below them the hosts that are being worked on. listr2 runs the hosts; its own
+ * renderer draws every task anew at every event, which a thousand hosts do not survive, so it is given this one.
+ */
+export function prettyReporter(options: ReporterOptions): Reporter {
+  const transcript = new Transcript(options);
+  const hosts = new LiveHosts(options.color);
+  const area = new LiveArea(options.stdout, (columns, rows, now) => hosts.draw(columns, rows, now));
+  return {
+    renderer: stageRenderer(hosts),
+    event: (event) => {
+      hosts.take(event, Date.now());
+      area.print(transcript.lines(event));
+      if (event.type === "run" || event.type === "message") area.start();
+      if (event.type === "recap") area.stop();
+    },
+    close: async () => area.stop(),
+  };
+}
+
+interface StageTask {
+  title?: string;
+  isCompleted(): boolean;
+  isPending(): boolean;
+}
+
+/** listr2's side of it: how many hosts a stage has, and how many are done. */
+function stageRenderer(hosts: LiveHosts): StageRenderer {
+  return class implements ListrRenderer {
+    static rendererOptions = {};
+    static rendererTaskOptions = {};
+    static nonTTY = true;
+    readonly #tasks: readonly StageTask[];
+
+    constructor(tasks: readonly StageTask[]) {
+      this.#tasks = tasks;
+    }
+
+    render(): void {
+      hosts.stage = () => ({
+        count: this.#tasks.length,
+        working: new Set(this.#tasks.filter((t) => t.isPending()).map((t) => t.title)),
+        done: this.#tasks.filter((t) => t.isCompleted()).length,
+      });
+    }
+
+    end(): void {
+      hosts.stage = undefined;
+    }
+  } as unknown as StageRenderer;
+}

@@ -1,0 +1,116 @@
+import { CausewayError } from "../errors.ts";
+import type { Session } from "../host/session.ts";
+import type { InventoryHost } from "../inventory/types.ts";
+import type { TaskInstance } from "../task/define.ts";
+import type { RunContext } from "./context.ts";
+import { HostRun } from "./host-run.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { RunOptions } from "./options.ts";
+import type { AnyPlay, Prepared } from "./prepare.ts";
+
+/**
+ * Connects to all hosts, so many at a time, and asks each on its first trip for everything that can be asked: journal,
+ * facts, and what all tasks will read. Gives the hosts that answered, in the inventory's order; `lost` takes the others.
+ */
+export async function connectAll(
+  options: RunOptions,
+  context: RunContext,
+  prepared: Prepared,
+  lost: (host: InventoryHost, error: CausewayError) => void,
+): Promise<HostRun[]> {
+  const connected = new Map<string, HostRun>();
+  const parallel = { atOnce: options.forks, renderer: options.reporter.renderer };
+  await inParallel(prepared.chosen, parallel, async (host) => {
+    if (options.interrupted.aborted) return;
+    context.say({ type: "connecting", host: host.name });
+    let session: Session | undefined;
+    try {
+      session = await options.connect(host.connection, options.session);
+      context.say({ type: "connected", host: host.name, ms: session.stats.connectMs });
+      const view = prepared.fleet.host(host.name) as HostRun["view"];
+      const state = new HostRun(
+        host,
+        view,
+        options.verbose ? spoken(session, context) : session,
+        context.say,
+      );
+      await firstTrip(options, context, state, prepared);
+      connected.set(host.name, state);
+    } catch (error) {
+      await session?.close().catch(() => {});
+      if (!(error instanceof CausewayError)) throw error;
+      lost(host, error);
+    }
+  });
+  return prepared.chosen.flatMap((host) => connected.get(host.name) ?? []);
+}
+
+/** A session that tells every command. */
+function spoken(session: Session, context: RunContext): Session {
+  return {
+    name: session.name,
+    push: (file, path) => session.push(file, path),
+    close: () => session.close(),
+    get stats() {
+      return session.stats;
+    },
+    run: async (script, options) => {
+      const began = Date.now();
+      const result = await session.run(script, options);
+      context.say({
+        type: "command",
+        host: session.name,
+        command: options?.shown ?? script,
+        code: result.code,
+        ms: Date.now() - began,
+      });
+      return result;
+    },
+  };
+}
+
+async function firstTrip(
+  options: RunOptions,
+  context: RunContext,
+  host: HostRun,
+  { fleet, facts }: Prepared,
+): Promise<void> {
+  const reader = host.reader();
+  const asked = Object.entries(options.playbook.facts ?? {}).map(
+    async ([name, fact]) => [name, await fact.read(reader)] as const,
+  );
+  // Asked for now so that it travels along; the answers are taken, and the errors met, when each play is planned.
+  for (const play of options.playbook.plays)
+    for (const task of composeEarly(play, host, fleet)) void task.plan(host.reader()).catch(() => {});
+  const [read] = await Promise.all([Promise.all(asked), host.readJournal()]);
+  facts.set(host.name, Object.fromEntries(read));
+  if (host.journal.holder && !options.check) await meetHolder(options, host, host.journal.holder, context);
+}
+
+/** Somebody else is at work: said before anything is planned, unless the operator knows better. */
+async function meetHolder(
+  options: RunOptions,
+  host: HostRun,
+  holder: string,
+  context: RunContext,
+): Promise<void> {
+  if (options.breakLock) {
+    await host.session.run("rm -f /var/lib/causeway/lock");
+    context.say({ type: "message", level: "warning", host: host.name, text: `broke the lock of ${holder}` });
+    return;
+  }
+  throw new CausewayError("host", "another run is working on this host", {
+    host: host.name,
+    found: `the lock is held by ${holder}`,
+    advice: "wait until it has ended; if it is known to be dead, run again with --break-lock",
+  });
+}
+
+function composeEarly(play: AnyPlay, host: HostRun, fleet: Prepared["fleet"]): readonly TaskInstance[] {
+  try {
+    return play.tasks(host.view, fleet);
+  } catch {
+    // It needs facts, or it is wrong: both show when the play's turn comes.
+    return [];
+  }
+}

@@ -1,0 +1,25 @@
+import type { Connect, SessionOptions } from "../host/session.ts";
+import type { HostRecap, Reporter } from "../report/events.ts";
+import type { PrepareOptions } from "./prepare.ts";
+
+export interface RunOptions extends PrepareOptions {
+  check: boolean;
+  verify: boolean;
+  /** Hosts that are connected to at a time. */
+  forks: number;
+  session: SessionOptions;
+  connect: Connect;
+  reporter: Reporter;
+  /** Aborted by the first Ctrl-C. */
+  interrupted: AbortSignal;
+  breakLock: boolean;
+  /** Told the commands that run, for `-v`. */
+  verbose: boolean;
+}
+
+export interface RunOutcome {
+  exitCode: number;
+  hosts: Readonly<Record<string, HostRecap>>;
+  /** Hosts that failed or could not be reached, sorted: what `--limit @file` takes. */
+  retry: readonly string[];
+}

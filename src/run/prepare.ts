@@ -1,0 +1,86 @@
+import { CausewayError, throwAll } from "../errors.ts";
+import { select } from "../inventory/patterns.ts";
+import { resolveVars, unknownExtraVars } from "../inventory/playbook-vars.ts";
+import type { Inventory, InventoryHost, Variable } from "../inventory/types.ts";
+import type { Play, Playbook } from "../playbook/define.ts";
+import { Fleet, type HostView } from "../playbook/fleet.ts";
+
+/** A play whatever its variables and facts are. */
+export type AnyPlay = Play<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>>;
+
+/** Thrown by `host.facts` before they were read: the play is composed again once they are there. */
+const notYet = new Error("facts are not read yet");
+
+export function isNotYet(error: unknown): boolean {
+  return error === notYet;
+}
+
+export interface PrepareOptions {
+  playbook: Playbook;
+  inventory: Inventory;
+  extraVars: ReadonlyMap<string, Variable>;
+  limit?: string;
+}
+
+/** What is known of a run before its first connection. */
+export interface Prepared {
+  /** The hosts that the playbook names. */
+  members: readonly InventoryHost[];
+  /** Those of them that this run is about. */
+  chosen: readonly InventoryHost[];
+  fleet: Fleet;
+  /** Filled in as hosts answer. */
+  facts: Map<string, Record<string, unknown>>;
+}
+
+/** Everything that is known before the first connection. Variables, patterns and the plan's own check are judged here. */
+export function prepare({ playbook, inventory, extraVars, limit }: PrepareOptions): Prepared {
+  throwAll(unknownExtraVars(playbook.vars, extraVars));
+  const named = new Set(
+    playbook.plays.flatMap((play) =>
+      select(inventory, play.hosts, `play “${play.title}”: hosts`, "playbook").map((h) => h.name),
+    ),
+  );
+  const members = inventory.hosts.filter((h) => named.has(h.name));
+  const chosen =
+    limit === undefined ? members : select(inventory, limit, "--limit").filter((h) => named.has(h.name));
+  if (chosen.length === 0)
+    throw new CausewayError("usage", `--limit ${limit} leaves no host of this playbook`, {
+      expected: members.map((h) => h.name).join(", "),
+    });
+  const facts = new Map<string, Record<string, unknown>>();
+  const errors: CausewayError[] = [];
+  const views = members.map((host): HostView => {
+    const resolved = resolveVars(playbook.vars, host);
+    errors.push(...resolved.errors);
+    return {
+      name: host.name,
+      address: host.connection.address,
+      groups: host.groups,
+      vars: resolved.vars,
+      get facts() {
+        const known = facts.get(host.name);
+        if (!known) throw notYet;
+        return known;
+      },
+    };
+  });
+  throwAll(once(errors));
+  const fleet = new Fleet(views, () => new Set(facts.keys()));
+  throwAll(playbook.check?.(fleet as never) ?? []);
+  return { members, chosen, fleet, facts };
+}
+
+/** The same fault in a group's variable is one fault, not one a host. */
+function once(errors: readonly CausewayError[]): CausewayError[] {
+  const seen = new Set<string>();
+  return errors.filter((error) => {
+    const { at } = error.detail;
+    const key = at
+      ? `${error.message} ${at.file}:${at.line}:${at.column}`
+      : `${error.message} ${error.detail.host}`;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}

@@ -1,0 +1,191 @@
+import {
+  CausewayError,
+  defineProbe,
+  formatAddress,
+  type Matrix,
+  type MatrixCell,
+  type ProbeHost,
+  type Static,
+  sh,
+  Type,
+} from "causeway";
+
+const params = Type.Object(
+  {
+    network: Type.String({ default: "bridge", description: "the Docker network that the containers are on" }),
+    image: Type.String({
+      default: "busybox",
+      description: "an image with busybox's ping and nc, already on every host; nothing is pulled",
+    }),
+    count: Type.Integer({ default: 3, minimum: 1, maximum: 100, description: "packets a pair" }),
+    source: Type.Union([Type.Literal("preserved"), Type.Literal("any")], {
+      default: "preserved",
+      description: "whether the far side has to see the container's own address",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+type Params = Static<typeof params>;
+
+/** A container that was started for the proof. */
+interface ProbeContainer {
+  host: ProbeHost;
+  id: string;
+  address: string;
+}
+
+/** The port on which a probe container says from where it was called. */
+const port = 7777;
+/** A container that nobody takes away ends by itself after so many seconds. */
+const lifetime = 120;
+
+/**
+ * Proves with real packets which containers reach which: every ordered pair of hosts, container to container, with
+ * loss, round-trip time, and the source address that the far side saw. The containers are always removed.
+ */
+export const pingCheck = defineProbe({
+  name: "ping-check",
+  summary: "Every ordered pair of hosts, container to container",
+  params,
+  run: async (hosts, wanted, say): Promise<Matrix> => {
+    const label = `causeway.probe=${process.pid}-${Date.now().toString(36)}`;
+    try {
+      say(`starting a container on each of ${hosts.length} hosts`);
+      const containers = await everyOf(hosts.map((host) => startContainer(host, label, wanted)));
+      const pairs = hosts.length * (hosts.length - 1);
+      say(`pinging ${pairs} ordered pairs`);
+      const cells = await everyOf(containers.map((from) => pingAll(from, containers, wanted)));
+      return {
+        title: `containers on ${wanted.network}`,
+        hosts: hosts.map((h) => h.name),
+        cells: cells.flat(),
+        notes: [],
+      };
+    } finally {
+      await Promise.allSettled(hosts.map((host) => removeContainers(host, label)));
+    }
+  },
+});
+
+/** Waits for all of them, so that nothing is still starting when the removal begins; then the first error counts. */
+async function everyOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
+/** Says over TCP which address a call came from: the connection is found in the kernel's table by its socket. */
+const sayCaller = `i=$(readlink /proc/$$/fd/0); i=\${i#*[}; i=\${i%]}
+while read -r n l r s q t x u o j k; do [ "$j" = "$i" ] && echo "$r"; done </proc/net/tcp`;
+
+async function startContainer(
+  host: ProbeHost,
+  label: string,
+  { network, image }: Params,
+): Promise<ProbeContainer> {
+  const inside = sh`nc -ll -p ${port} -e sh -c ${sayCaller} & exec sleep ${lifetime}`;
+  const { stdout, stderr, code } = await host.sh(
+    sh`docker image inspect ${image} >/dev/null 2>&1 || { echo 'no such image on this host' >&2; exit 40; }
+id=$(docker run -d --rm --label ${label} --network ${network} ${image} sh -c ${inside.text}) || exit 41
+echo "$id $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$id")"`,
+    { timeoutMs: 60_000 },
+  );
+  if (code === 0) {
+    const [id = "", address = ""] = stdout.trim().split(" ");
+    return { host, id, address };
+  }
+  throw new CausewayError("verify", "the probe container could not be started", {
+    host: host.name,
+    task: "ping-check",
+    command: `docker run --rm --network ${network} ${image} true`,
+    output: stderr,
+    ...(code === 40
+      ? {
+          found: `no image ${image}`,
+          advice: `docker pull ${image}; without a registry: docker save ${image} | ssh ${host.address} docker load`,
+        }
+      : {}),
+  });
+}
+
+async function removeContainers(host: ProbeHost, label: string): Promise<void> {
+  await host.sh(
+    sh`ids=$(docker ps -aq --filter label=${label}); [ -z "$ids" ] || docker rm -f $ids >/dev/null 2>&1; true`,
+    { timeoutMs: 60_000 },
+  );
+}
+
+/** All pings of one container at once, each answer in a file of its own on the host. */
+async function pingAll(
+  from: ProbeContainer,
+  all: readonly ProbeContainer[],
+  wanted: Params,
+): Promise<MatrixCell[]> {
+  const peers = all.filter((c) => c !== from);
+  if (peers.length === 0) return [];
+  const one = (to: ProbeContainer, index: number) =>
+    sh`(docker exec ${from.id} sh -c ${`ping -c ${wanted.count} -w ${wanted.count + 2} ${to.address}; echo "@caller $(nc -w 2 ${to.address} ${port} </dev/null 2>/dev/null)"`} >"$d/${index}" 2>&1) &`
+      .text;
+  const script = `d=$(mktemp -d) || exit 1\n${peers.map(one).join("\n")}\nwait\nfor i in ${peers.map((_, i) => i).join(" ")}; do echo "@pair $i"; cat "$d/$i"; done\nrm -rf "$d"`;
+  const { stdout } = await from.host.sh(
+    { text: script, secrets: [] },
+    { timeoutMs: (wanted.count + 30) * 1000 + peers.length * 500 },
+  );
+  const answers = new Map(
+    stdout
+      .split(/^@pair /m)
+      .slice(1)
+      .map((part) => [Number.parseInt(part, 10), part] as const),
+  );
+  return Promise.all(peers.map((to, index) => judge(from, to, answers.get(index) ?? "", wanted)));
+}
+
+async function judge(
+  from: ProbeContainer,
+  to: ProbeContainer,
+  answer: string,
+  wanted: Params,
+): Promise<MatrixCell> {
+  const loss = Number(/(\d+)% packet loss/.exec(answer)?.[1] ?? 100);
+  const rtt = /= [\d.]+\/([\d.]+)\//.exec(answer)?.[1];
+  const caller = callerAddress(/^@caller ([0-9A-F]{8}):/m.exec(answer)?.[1]);
+  const preserved = caller === undefined ? undefined : caller === from.address;
+  const reached = loss < 100;
+  const ok = loss === 0 && (wanted.source === "any" || preserved === true);
+  const cell: MatrixCell = {
+    from: from.host.name,
+    to: to.host.name,
+    ok,
+    expected: "reachable",
+    lossPercent: loss,
+    ...(rtt === undefined ? {} : { rttMs: Number(rtt) }),
+    ...(caller === undefined ? {} : { sourceSeen: caller }),
+    ...(preserved === undefined ? {} : { sourcePreserved: preserved }),
+  };
+  return ok ? cell : { ...cell, ...(await causeOf(from, to, { reached, caller })) };
+}
+
+/** `0264A8C0`, as /proc/net/tcp writes 192.168.100.2 on a little-endian machine. */
+function callerAddress(hex: string | undefined): string | undefined {
+  if (hex === undefined) return undefined;
+  const bytes = hex.match(/../g) ?? [];
+  return formatAddress(bytes.reverse().reduce((sum, byte) => sum * 256 + Number.parseInt(byte, 16), 0));
+}
+
+async function causeOf(
+  from: ProbeContainer,
+  to: ProbeContainer,
+  { reached, caller }: { reached: boolean; caller: string | undefined },
+): Promise<{ cause: string; command: string }> {
+  if (reached && caller !== undefined && caller !== from.address) {
+    return {
+      cause: `masqueraded: the far side saw ${caller} instead of ${from.address}`,
+      command: "iptables -t nat -S POSTROUTING",
+    };
+  }
+  const { stdout } = await from.host.sh(sh`ip -4 route get ${to.address} 2>&1 | head -n 1`);
+  const command = `ip route get ${to.address}`;
+  if (!stdout.includes(to.host.address))
+    return { cause: `no route to it: ${stdout.trim() || "unreachable"}`, command };
+  return { cause: `no answer, although it is routed to ${to.host.name}`, command: "iptables -vnL FORWARD" };
+}
