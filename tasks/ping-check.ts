@@ -76,7 +76,7 @@ async function everyOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
 
 /** Says over TCP which address a call came from: the connection is found in the kernel's table by its socket. */
 const sayCaller = `i=$(readlink /proc/$$/fd/0); i=\${i#*[}; i=\${i%]}
-while read -r n l r s q t x u o j k; do [ "$j" = "$i" ] && echo "$r"; done </proc/net/tcp`;
+cat /proc/net/tcp /proc/net/tcp6 | while read -r n l r s q t x u o j k; do [ "$j" = "$i" ] && echo "$r"; done`;
 
 async function startContainer(
   host: ProbeHost,
@@ -148,7 +148,7 @@ async function judge(
 ): Promise<MatrixCell> {
   const loss = Number(/(\d+)% packet loss/.exec(answer)?.[1] ?? 100);
   const rtt = /= [\d.]+\/([\d.]+)\//.exec(answer)?.[1];
-  const caller = callerAddress(/^@caller ([0-9A-F]{8}):/m.exec(answer)?.[1]);
+  const caller = callerAddress(/^@caller [0-9A-F]*([0-9A-F]{8}):/m.exec(answer)?.[1]);
   const preserved = caller === undefined ? undefined : caller === from.address;
   const reached = loss < 100;
   const ok = loss === 0 && (wanted.source === "any" || preserved === true);
@@ -165,7 +165,7 @@ async function judge(
   return ok ? cell : { ...cell, ...(await causeOf(from, to, { reached, caller })) };
 }
 
-/** `0264A8C0`, as /proc/net/tcp writes 192.168.100.2 on a little-endian machine. */
+/** `0264A8C0`, as /proc/net/tcp and the end of a tcp6 address write 192.168.100.2 on a little-endian machine. */
 function callerAddress(hex: string | undefined): string | undefined {
   if (hex === undefined) return undefined;
   const bytes = hex.match(/../g) ?? [];
@@ -181,6 +181,12 @@ async function causeOf(
     return {
       cause: `masqueraded: the far side saw ${caller} instead of ${from.address}`,
       command: "iptables -t nat -S POSTROUTING",
+    };
+  }
+  if (reached && caller === undefined) {
+    return {
+      cause: "it answers pings, and no TCP connection: which address it sees is not known",
+      command: `nc -w 2 ${to.address} ${port}   # inside a container`,
     };
   }
   const { stdout } = await from.host.sh(sh`ip -4 route get ${to.address} 2>&1 | head -n 1`);

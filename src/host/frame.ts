@@ -8,6 +8,8 @@ export class FrameCutter {
   /** The last bytes that could be the beginning of a marker. */
   #tail = Buffer.alloc(0);
   #marker: Buffer | undefined;
+  /** What came before anybody expected it: the other stream of the command before is not there yet. */
+  #early: Buffer[] = [];
   readonly #onFrame: (output: Buffer, code: number) => void;
   readonly #onData: ((chunk: Buffer) => void) | undefined;
 
@@ -19,10 +21,16 @@ export class FrameCutter {
   /** From here on the stream holds the output of the command with this nonce. */
   expect(nonce: string): void {
     this.#marker = Buffer.from(`\n${nonce} `);
+    const early = this.#early;
+    this.#early = [];
+    for (const chunk of early) this.push(chunk);
   }
 
   push(chunk: Buffer): void {
-    if (!this.#marker) return;
+    if (!this.#marker) {
+      this.#early.push(chunk);
+      return;
+    }
     const hay = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk]);
     const offset = this.#size - this.#tail.length;
     const at = hay.indexOf(this.#marker);
@@ -44,7 +52,7 @@ export class FrameCutter {
     this.#size = 0;
     this.#tail = Buffer.alloc(0);
     this.#marker = undefined;
+    if (rest.length > 0) this.#early.push(Buffer.from(rest));
     this.#onFrame(output, code);
-    if (rest.length > 0) this.push(Buffer.from(rest));
   }
 }

@@ -42,6 +42,8 @@ export interface PlaybookDefinition<S extends TObject, F extends Facts> {
   check?: (fleet: Fleet<Static<S>, FactValues<F>>) => readonly CausewayError[];
   /** Pure, over the facts of the hosts that answered: a refusal leaves every host untouched. */
   preflight?: (fleet: Fleet<Static<S>, FactValues<F>>) => readonly CausewayError[];
+  /** A pattern: the hosts of a playbook that has no plays, only a proof. */
+  hosts?: string;
   plays: readonly Play<Static<S>, FactValues<F>>[];
   /** What proves that it works. */
   verify?: (fleet: Fleet<Static<S>, FactValues<F>>) => readonly ProbeInstance[];

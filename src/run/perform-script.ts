@@ -1,5 +1,5 @@
 import { quote, rawScript, type Script } from "../host/sh.ts";
-import { type Entry, entryPath } from "../journal/entries.ts";
+import { type Entry, entryPath, journalFolder } from "../journal/entries.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
 import { hostLibrary } from "./host-library.ts";
 
@@ -94,5 +94,5 @@ function consequence({ consequence: what, causedBy }: PerformOptions["consequenc
 
 /** Notes how the run ended on this host, and gives the lock back. */
 export function endScript(run: string, state: string): Script {
-  return rawScript(`eval ${force(hostLibrary().text)}\ncw_end ${run} ${state}`);
+  return rawScript(`. ${journalFolder}/lib-${hostLibrary().hash}.sh && cw_end ${run} ${state}`);
 }

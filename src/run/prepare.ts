@@ -37,9 +37,12 @@ export interface Prepared {
 export function prepare({ playbook, inventory, extraVars, limit }: PrepareOptions): Prepared {
   throwAll(unknownExtraVars(playbook.vars, extraVars));
   const named = new Set(
-    playbook.plays.flatMap((play) =>
-      select(inventory, play.hosts, `play “${play.title}”: hosts`, "playbook").map((h) => h.name),
-    ),
+    [
+      ...playbook.plays.flatMap((play) =>
+        select(inventory, play.hosts, `play “${play.title}”: hosts`, "playbook"),
+      ),
+      ...(playbook.hosts ? select(inventory, playbook.hosts, "hosts", "playbook") : []),
+    ].map((h) => h.name),
   );
   const members = inventory.hosts.filter((h) => named.has(h.name));
   const chosen =
