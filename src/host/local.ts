@@ -18,6 +18,7 @@ export async function connectLocal(target: ConnectionTarget, options: SessionOpt
       quote: (word: string) => word,
       nothrow: true,
       verbose: false,
+      quiet: true,
       stdio: ["pipe", "pipe", "pipe"],
       detached: true,
       cwd: "/",
@@ -38,7 +39,7 @@ export async function connectLocal(target: ConnectionTarget, options: SessionOpt
     stream.once("close", () => resolve("the local shell ended")),
   );
   const beside = async (script: string) =>
-    void (await $({ shell: "/bin/sh", prefix: "", quote: (w: string) => w, nothrow: true })([
+    void (await $({ shell: "/bin/sh", prefix: "", quote: (w: string) => w, nothrow: true, quiet: true })([
       script,
     ] as unknown as TemplateStringsArray));
   const shell = new Shell(

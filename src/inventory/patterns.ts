@@ -19,7 +19,9 @@ function glob(pattern: string): RegExp {
 
 /** One word of a pattern: a host, a group, a glob, `~regex`, with an optional subscript. */
 function matchWord(inventory: Inventory, word: string): string[] {
-  const [, plain = word, subscript] = /^(.+?)\[(-?\d*(?::-?\d*)?)\]$/.exec(word) ?? [];
+  // A regular expression has no subscript: its brackets are its own.
+  const parts = word.startsWith("~") ? null : /^(.+?)\[(-?\d*(?::-?\d*)?)\]$/.exec(word);
+  const [, plain = word, subscript] = parts ?? [];
   const test = plain.startsWith("~") ? new RegExp(plain.slice(1)) : glob(plain === "all" ? "*" : plain);
   const direct = plain.startsWith("~") || /[*?[]/.test(plain) || plain === "all";
   const names = new Set<string>();

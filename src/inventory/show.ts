@@ -25,19 +25,17 @@ export function asAnsibleList(inventory: Inventory): Record<string, unknown> {
 /** The inventory as `ansible-inventory --graph` draws it. */
 export function asGraph(inventory: Inventory): string {
   const below = new Set([...inventory.groups.values()].flatMap((g) => [...g.children]));
+  const top = [...inventory.groups.keys()].filter((g) => g !== "all" && !below.has(g));
   const draw = (name: string, indent: string): string[] => {
     const group = inventory.groups.get(name);
-    const children =
-      name === "all"
-        ? [...inventory.groups.keys()].filter((g) => g !== "all" && (!below.has(g) || group?.children.has(g)))
-        : [...(group?.children ?? [])];
-    const used = children.filter((child) => hostsOfGroup(inventory, child).size > 0 || child === "ungrouped");
-    const inner = name === "all" ? "  |" : `${indent}  |`;
+    const children = [...(group?.children ?? []), ...(name === "all" ? top : [])];
+    const used = [...new Set(children)].filter(
+      (child) => hostsOfGroup(inventory, child).size > 0 || child === "ungrouped",
+    );
     return [
-      `${indent}@${name}:`.replace(/^\s+\|@/, (m) => m.replace("@", "--@")),
-      ...used.flatMap((child) => draw(child, inner)),
-      ...[...(group?.hosts ?? [])].map((host) => `${inner}--${host}`),
+      ...used.flatMap((child) => [`${indent}|--@${child}:`, ...draw(child, `${indent}|  `)]),
+      ...[...(group?.hosts ?? [])].map((host) => `${indent}|--${host}`),
     ];
   };
-  return draw("all", "").join("\n");
+  return ["@all:", ...draw("all", "  ")].join("\n");
 }

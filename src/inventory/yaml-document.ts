@@ -68,7 +68,9 @@ function syntaxError(
     expected: message.split("\n")[0] ?? message,
     advice: tab
       ? "indent with spaces; YAML allows no tabs"
-      : "mend this line; what follows it is indented below its key",
+      : /unique/.test(message)
+        ? "this key stands there twice: take one away"
+        : "mend this line; what follows it is indented below its key",
   });
 }
 

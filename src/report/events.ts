@@ -63,6 +63,8 @@ export type RunEvent = { at: number } & (
   | { type: "message"; level: "info" | "warning"; text: string; host?: string }
   | { type: "connecting"; host: string }
   | { type: "connected"; host: string; ms: number }
+  /** What a host cost: round trips after the handshake, and commands that travelled in them. */
+  | { type: "disconnected"; host: string; roundTrips: number; commands: number }
   | { type: "play"; title: string; index: number; count: number; hosts: readonly string[] }
   /** `planned` only in check; `later` says why the rest cannot be planned yet. */
   | {

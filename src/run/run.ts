@@ -126,5 +126,7 @@ async function farewell(host: HostRun, context: RunContext): Promise<void> {
     const state = host.failure ? (host.failure.code === "interrupted" ? "interrupted" : "failed") : "done";
     await host.session.run(endScript(context.id, state).text).catch(() => {});
   }
+  const { roundTrips, commands } = host.session.stats;
+  host.say({ type: "disconnected", host: host.name, roundTrips, commands });
   await host.session.close().catch(() => {});
 }

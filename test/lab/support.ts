@@ -1,0 +1,218 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
+import {
+  installPrerequisites,
+  type LabSpec,
+  labConnection,
+  labDown,
+  labReset,
+  labStatus,
+  labUp,
+  missingPrerequisites,
+} from "../../src/lab/index.ts";
+import { packageDir } from "../../src/package-dir.ts";
+
+export interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command of this machine and waits for its end. */
+export function execute(
+  argv: readonly string[],
+  options: { cwd?: string; input?: string; env?: Record<string, string> } = {},
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const [file = "", ...args] = argv;
+    const child = spawn(file, args, { cwd: options.cwd, env: { ...process.env, ...options.env } });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk;
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk;
+    });
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code: code ?? 255, stdout, stderr }));
+    child.stdin.end(options.input ?? "");
+  });
+}
+
+const bips = ["192.168.100.1/24", "192.168.200.1/24", "192.168.210.1/24", "192.168.220.1/24"];
+
+/** A lab of a test file's own: fresh before its tests, gone after them. A lab that cannot start is a failure. */
+export class TestLab {
+  readonly spec: LabSpec;
+  readonly folder = mkdtempSync(join(tmpdir(), "causeway-lab-"));
+
+  constructor(name: string, third: number, hosts: number, image: LabSpec["image"] = "bullseye") {
+    this.spec = {
+      name,
+      subnet: `10.214.${third}.0/24`,
+      image,
+      hosts: Array.from({ length: hosts }, (_, i) => ({
+        name: `docker-${200 + i}`,
+        address: `10.214.${third}.${200 + i}`,
+      })),
+    };
+  }
+
+  get names(): string[] {
+    return this.spec.hosts.map((h) => h.name);
+  }
+
+  /** The inventory as a file; extra lines belong to all hosts' variables. */
+  inventory(
+    over: { hosts?: readonly string[]; vars?: Record<string, unknown>; of?: Record<string, object> } = {},
+  ): string {
+    const hosts = this.spec.hosts
+      .filter((h) => !over.hosts || over.hosts.includes(h.name))
+      .map(
+        (h) =>
+          [
+            h.name,
+            {
+              ansible_host: h.address,
+              bip: bips[this.names.indexOf(h.name)],
+              ...(over.of?.[h.name] ?? {}),
+            },
+          ] as const,
+      );
+    const document = {
+      lab: {
+        name: this.spec.name,
+        subnet: this.spec.subnet,
+        image: this.spec.image,
+        hosts: hosts.map(([name]) => name),
+      },
+      all: {
+        children: {
+          docker: { hosts: Object.fromEntries(hosts), vars: { ansible_user: "root", ...over.vars } },
+        },
+      },
+    };
+    const file = join(this.folder, `inventory-${Math.random().toString(36).slice(2, 8)}.yaml`);
+    writeFileSync(file, JSON.stringify(document, null, 2));
+    return file;
+  }
+
+  /** The same fleet as if its hosts were anybody's, and an ssh_config that knows their keys. */
+  plainInventory(): { inventory: string; sshConfig: string } {
+    const { privateKeyFile, knownHostsFile } = labConnection(this.spec);
+    const { all } = JSON.parse(readFileSync(this.inventory(), "utf8")) as { all: object };
+    const inventory = join(this.folder, "plain.yaml");
+    writeFileSync(
+      inventory,
+      JSON.stringify({ all: { ...all, vars: { ansible_ssh_private_key_file: privateKeyFile } } }),
+    );
+    const sshConfig = join(this.folder, "ssh_config");
+    writeFileSync(sshConfig, `Host *\n  UserKnownHostsFile ${knownHostsFile}\n  GlobalKnownHostsFile none\n`);
+    return { inventory, sshConfig };
+  }
+
+  /** The command line, as a person runs it. */
+  run(playbook: string, args: readonly string[] = [], inventory = this.inventory()): Promise<Result> {
+    return execute([join(packageDir, "run"), fromHere(playbook), "-i", inventory, ...args], {
+      cwd: this.folder,
+    });
+  }
+
+  /** The same, with its events. */
+  async events(
+    playbook: string,
+    args: readonly string[] = [],
+    inventory?: string,
+  ): Promise<{ code: number; stderr: string; events: RunEventLike[] }> {
+    const { code, stdout, stderr } = await this.run(playbook, [...args, "--output", "json"], inventory);
+    const events = stdout
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as RunEventLike);
+    return { code, stderr, events };
+  }
+
+  /** A script on a host, as root, beside SSH. */
+  async on(host: string, script: string): Promise<Result> {
+    const { hosts } = await labStatus(this.spec);
+    const pid = hosts.find((h) => h.name === host)?.pid;
+    if (pid === undefined) throw new Error(`${host} is down`);
+    const inside = ["-t", String(pid), "--mount", "--pid", "--net", "--uts", "--ipc", "--root", "--wd=/"];
+    return execute(["nsenter", ...inside, "/bin/sh", "-c", script], {
+      env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+    });
+  }
+
+  /** The same, where a failure is the test's. */
+  async must(host: string, script: string): Promise<string> {
+    const { code, stdout, stderr } = await this.on(host, script);
+    if (code !== 0) throw new Error(`${host}: ${script}\ncode ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  reset(names?: readonly string[]): Promise<void> {
+    return labReset(this.spec, names);
+  }
+}
+
+function fromHere(playbook: string): string {
+  return playbook.startsWith("playbooks/") ? join(packageDir, playbook) : playbook;
+}
+
+/** Events as a test looks at them. */
+export interface RunEventLike {
+  type: string;
+  host?: string;
+  task?: string;
+  key?: string;
+  state?: string;
+  later?: string;
+  what?: string;
+  step?: { what: string; from: string | null; to: string | null };
+  steps?: { what: string; from: string | null; to: string | null }[];
+  matrix?: { cells: { from: string; to: string; ok: boolean; sourcePreserved?: boolean; cause?: string }[] };
+  hosts?: Record<string, { ok: number; changed: number; failed: number; steps: number; restarts: number }>;
+  error?: { code: string; message: string; [key: string]: unknown };
+  [key: string]: unknown;
+}
+
+/** Brings a lab up for a test file, whatever an earlier, broken run left of it. */
+export function useLab(name: string, third: number, hosts: number, image?: LabSpec["image"]): TestLab {
+  const lab = new TestLab(name, third, hosts, image);
+  beforeAll(async () => {
+    await installPrerequisites(missingPrerequisites(), () => {});
+    await labDown(lab.spec);
+    await labUp(lab.spec);
+  });
+  afterAll(async () => {
+    await labDown(lab.spec);
+    rmSync(lab.folder, { recursive: true, force: true });
+  });
+  return lab;
+}
+
+/** The recap of a run: host → counts. */
+export function recapOf(events: readonly RunEventLike[]): NonNullable<RunEventLike["hosts"]> {
+  return events.find((e) => e.type === "recap")?.hosts ?? {};
+}
+
+/** What was performed, or would be, as `host what → to`, in order on each host. */
+export function stepsOf(events: readonly RunEventLike[], check = false): string[] {
+  const words = (host: string | undefined, s: { what: string; to: string | null }) =>
+    `${host} ${s.what} → ${s.to}`;
+  return events
+    .flatMap((e) => {
+      if (check && e.type === "task" && e.state === "planned")
+        return (e.steps ?? []).map((s) => words(e.host, s));
+      if (!check && e.type === "step" && e.state === "done" && e.step) return [words(e.host, e.step)];
+      return [];
+    })
+    .sort();
+}
+
+export function cellsOf(events: readonly RunEventLike[]) {
+  return events.findLast((e) => e.type === "probe" && e.matrix)?.matrix?.cells ?? [];
+}

@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest";
+import { dockerBip } from "../../tasks/docker-bip.ts";
+import { fileWith, noFile } from "./files.ts";
+import { planWords } from "./words.ts";
+
+const path = "/etc/docker/daemon.json";
+type State = Parameters<typeof dockerBip.definition.present>[0];
+
+function state(
+  over: Partial<State> & {
+    docker0?: string;
+    version?: string;
+    containers?: State["docker"]["containers"];
+  } = {},
+): State {
+  const { docker0 = "172.17.0.1/16", version = "20.10.5", containers = [], ...rest } = over;
+  const [address = "", prefix = "16"] = docker0.split("/");
+  return {
+    config: noFile(path),
+    addresses: docker0 ? [{ dev: "docker0", cidr: docker0, address, prefix: Number(prefix) }] : [],
+    docker: { state: "running", version, networks: [], containers },
+    unit: {
+      name: "docker.service",
+      present: true,
+      active: "active",
+      sub: "running",
+      enabled: "enabled",
+      needsReload: false,
+      fragmentPath: "/lib/systemd/system/docker.service",
+      dropIns: [],
+      mainPid: 1,
+      execStart: "/usr/sbin/dockerd -H fd://",
+    },
+    arguments: "/usr/sbin/dockerd -H fd:// ",
+    ...rest,
+  };
+}
+
+const wanted = { bip: "192.168.100.1/24", interrupt_containers: false, direct_routing: false };
+const plan = (s: State, over: Partial<typeof wanted> = {}) =>
+  planWords(dockerBip.definition.present(s, { ...wanted, ...over }));
+const web = { id: "1", name: "web", state: "running", networks: ["bridge"] };
+
+describe("docker-bip plans", () => {
+  test.each<[string, State, Partial<typeof wanted>, string[]]>([
+    ["a bare host", state(), {}, [`keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`]],
+    [
+      "a file with keys of its owner",
+      state({ config: fileWith(path, '{"debug": true, "bip": "10.0.0.1/24"}') }),
+      {},
+      [`keys of ${path}: bip "10.0.0.1/24" → bip "192.168.100.1/24" ⇒ restart docker`],
+    ],
+    [
+      "nothing, when file and docker0 are right",
+      state({ config: fileWith(path, '{"bip":"192.168.100.1/24"}'), docker0: "192.168.100.1/24" }),
+      {},
+      [],
+    ],
+    [
+      "the restart that an interrupted run still owes",
+      state({ config: fileWith(path, '{"bip":"192.168.100.1/24"}') }),
+      {},
+      ["owed: restart docker (docker0 has 172.17.0.1/16)"],
+    ],
+    [
+      "a docker0 that has lost its address",
+      state({ config: fileWith(path, '{"bip":"192.168.100.1/24"}'), docker0: "" }),
+      {},
+      ["owed: restart docker (docker0 has no address)"],
+    ],
+    [
+      "containers that will be hit, by name, where that is allowed",
+      state({ containers: [web] }),
+      { interrupt_containers: true },
+      [`keys of ${path}: — → bip "192.168.100.1/24"; interrupts web ⇒ restart docker`],
+    ],
+    [
+      "a stopped container is not hit",
+      state({ containers: [{ ...web, state: "exited" }] }),
+      {},
+      [`keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`],
+    ],
+    [
+      "direct routing, where Docker has that key",
+      state({ version: "28.3.0" }),
+      { direct_routing: true },
+      [`keys of ${path}: — → bip "192.168.100.1/24", allow-direct-routing true ⇒ restart docker`],
+    ],
+    [
+      "no such key before 28.2",
+      state({ version: "27.5.1" }),
+      { direct_routing: true },
+      [`keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`],
+    ],
+  ])("%s", (_name, s, over, expected) => expect(plan(s, over)).toEqual(expected));
+});
+
+describe("docker-bip refuses", () => {
+  test.each<[string, State, RegExp]>([
+    [
+      "a host without Docker",
+      state({ docker: { state: "missing", version: "", networks: [], containers: [] } }),
+      /not installed/,
+    ],
+    ["to interrupt containers unasked", state({ containers: [web] }), /cut running containers off/],
+    [
+      "a flag in the unit",
+      state({ unit: { ...state().unit, execStart: "/usr/bin/dockerd --bip 10.1.1.1/24" } }),
+      /started with --bip/,
+    ],
+    [
+      "a flag of the running daemon",
+      state({ arguments: "dockerd --bip=10.1.1.1/24 " }),
+      /started with --bip/,
+    ],
+    ["a file that is not JSON", state({ config: fileWith(path, '{\n  "debug": true,,\n}') }), /is not JSON/],
+    ["a file that holds no object", state({ config: fileWith(path, "[1]") }), /no JSON object/],
+  ])("%s", (_name, s, words) => expect(() => plan(s)).toThrow(words));
+
+  test("with line and column", () => {
+    const broken = state({ config: fileWith(path, '{\n  "debug": true,,\n}') });
+    expect(() => plan(broken)).toThrow(
+      expect.objectContaining({
+        detail: expect.objectContaining({ at: { file: path, line: 2, column: 17 } }),
+      }),
+    );
+  });
+
+  test("a parameter that is none", () => {
+    expect(() => dockerBip({ ...wanted, bip: "192.168.100.0/24" })).toThrow(/bip is not right/);
+    expect(() => dockerBip({ ...wanted, bib: 1 } as never)).toThrow(/bib is not known here/);
+  });
+});
+
+test("the file keeps its owner's bytes: only the key changes in the file", () => {
+  const before = '{\n    "registry-mirrors": [ "https://m" ],\n    "bip" : "10.0.0.1/24"\n}\n';
+  const [step] = dockerBip.definition.present(state({ config: fileWith(path, before) }), wanted);
+  expect(step && "diff" in step && step.diff?.after).toBe(before.replace("10.0.0.1/24", "192.168.100.1/24"));
+});
