@@ -132,9 +132,10 @@ export class Shell {
   #next(): void {
     const [job] = this.#running;
     if (!job) return;
+    // Before the streams are asked: its answer may be there already, and ends the time.
+    job.timer = setTimeout(() => void this.#timeOut(job), job.options.timeoutMs ?? this.#commandTimeoutMs);
     this.#stdout.expect(job.nonce);
     this.#stderr.expect(job.nonce);
-    job.timer = setTimeout(() => void this.#timeOut(job), job.options.timeoutMs ?? this.#commandTimeoutMs);
   }
 
   #stream(chunk: Buffer): void {

@@ -1,9 +1,12 @@
 import type { Reporter, ReporterOptions } from "./events.ts";
+import { unfailing } from "./unfailing.ts";
 
-/** The reporter that was asked for. Events that it cannot show never end a run. */
+/** The reporter that was asked for; the others are not even loaded. */
 export async function createReporter(options: ReporterOptions): Promise<Reporter> {
-  // A pipe that nobody reads any more is no error of the run.
-  options.stdout.on("error", () => {});
+  return unfailing(await reporterOf(options), options);
+}
+
+async function reporterOf(options: ReporterOptions): Promise<Reporter> {
   switch (options.output) {
     case "json":
       return (await import("./json.ts")).jsonReporter(options);

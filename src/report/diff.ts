@@ -1,17 +1,22 @@
 import { createTwoFilesPatch } from "diff";
 import type { ShownStep } from "./events.ts";
-import type { Paint } from "./paint.ts";
+import { type Paint, tame } from "./paint.ts";
+
+/** A text that was turned inside out is not worth more time than this. */
+const longestMs = 1000;
 
 /** A file's change as a unified diff; none for a step that changes no file. */
 export function diffLines({ diff }: ShownStep, paint: Paint): string[] {
   if (!diff || diff.before === diff.after) return [];
   const { path, before, after } = diff;
-  const patch = createTwoFilesPatch(`${path} (now)`, `${path} (then)`, before, after, "", "", { context: 3 });
-  return patch
-    .split("\n")
-    .slice(1)
-    .filter((line) => line !== "")
-    .map((line) => `    ${coloured(line, paint)}`);
+  const options = { context: 3, timeout: longestMs };
+  const patch = createTwoFilesPatch(path, path, before, after, "now", "then", options);
+  if (patch === undefined) return [`    ${path} changes too much to be shown line by line`];
+  const lines = patch.split("\n").filter((line) => line !== "");
+  // Before the headers stands a title for tools, not for people.
+  return lines
+    .slice(lines.findIndex((line) => line.startsWith("--- ")))
+    .map((line) => `    ${coloured(tame(line), paint)}`);
 }
 
 function coloured(line: string, paint: Paint): string {

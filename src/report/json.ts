@@ -1,20 +1,56 @@
-import { CausewayError, CausewayErrors } from "../errors.ts";
-import type { Reporter, ReporterOptions, RunEvent } from "./events.ts";
+import { type CausewayError, CausewayErrors } from "../errors.ts";
+import type { Reporter, ReporterOptions, RunEvent, ShownStep } from "./events.ts";
 
 /** One event a line. What each says is in docs/json-events.md. */
-export function jsonReporter({ stdout, diff }: ReporterOptions): Reporter {
-  const replacer = (key: string, value: unknown) => {
-    if (value instanceof CausewayError) return plainError(value);
-    return key === "diff" && !diff ? undefined : value;
-  };
+export function jsonReporter({ stdout, diff }: Pick<ReporterOptions, "stdout" | "diff">): Reporter {
   return {
-    event: (event: RunEvent) => void stdout.write(`${JSON.stringify(event, replacer)}\n`),
+    event: (event) => void stdout.write(`${JSON.stringify(plainEvent(event, diff))}\n`),
     close: async () => {},
   };
 }
 
-function plainError(error: CausewayError): Record<string, unknown> {
-  if (error instanceof CausewayErrors) return { code: error.code, errors: error.errors.map(plainError) };
-  const { cause: _, ...detail } = error.detail;
-  return { code: error.code, message: error.message, ...detail };
+function plainEvent(event: RunEvent, diff: boolean): object {
+  switch (event.type) {
+    case "task":
+      return event.steps ? { ...event, steps: event.steps.map((step) => plainStep(step, diff)) } : event;
+    case "step":
+      return { ...event, step: plainStep(event.step, diff) };
+    case "failed":
+    case "unreachable":
+      return { ...event, error: plainError(event.error) };
+    case "probe":
+      return event.error ? { ...event, error: plainError(event.error) } : event;
+    default:
+      return event;
+  }
+}
+
+/** Field by field: what runs hand over are whole steps, whose scripts have secrets in them. */
+function plainStep(step: ShownStep, withDiff: boolean): ShownStep {
+  const { kind, what, from, to, irreversible, diff } = step;
+  return {
+    kind,
+    what,
+    from,
+    to,
+    ...(irreversible === undefined ? {} : { irreversible }),
+    ...(withDiff && diff ? { diff: { path: diff.path, before: diff.before, after: diff.after } } : {}),
+  };
+}
+
+function plainError(error: CausewayError): object {
+  if (error instanceof CausewayErrors) return { errors: error.errors.map(plainError) };
+  const { at, found, expected, advice, host, task, command, output } = error.detail;
+  return {
+    code: error.code,
+    message: error.message,
+    at,
+    found,
+    expected,
+    advice,
+    host,
+    task,
+    command,
+    output,
+  };
 }

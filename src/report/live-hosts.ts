@@ -1,27 +1,37 @@
 import type { RunEvent } from "./events.ts";
-import { duration, type Paint, painter } from "./paint.ts";
+import { duration, oneLine, type Paint, painter } from "./paint.ts";
 
 interface LiveHost {
   name: string;
   doing: string;
+  /** What stays the same while the words change: a wait whose reason moves on is still one wait. */
+  key: string;
   /** Since when it does that, by the clock. */
   since: number;
 }
 
-/** Up to so many hosts are all shown; of more, only those that take their time. */
+/** How far the present stage is: each play, and the connecting before them. */
+export interface Stage {
+  done: number;
+  count: number;
+  working: ReadonlySet<string | undefined>;
+}
+
+/** Up to so many hosts are all shown; of more, only those that take their time or were lost. */
 const allShownUpTo = 12;
 const slowAfterMs = 3000;
+const timeShownAfterMs = 1000;
 const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
 
 /** What every host is doing just now. Taking an event costs the same however many hosts there are. */
 export class LiveHosts {
-  /** How far listr2 is with the present stage. */
-  stage: (() => { done: number; count: number; working: ReadonlySet<string | undefined> }) | undefined;
+  stage: (() => Stage) | undefined;
   readonly #paint: Paint;
   readonly #busy = new Map<string, LiveHost>();
+  /** Hosts that left the run, and why in one line. */
+  readonly #lost = new Map<string, string>();
   #heading = "connecting";
   #probe: LiveHost | undefined;
-  #lost = 0;
 
   constructor(color: boolean) {
     this.#paint = painter(color);
@@ -36,61 +46,91 @@ export class LiveHosts {
         this.#set(event.host, "reading", now);
         return;
       case "play":
-        this.#heading = event.title;
+        this.#heading = `PLAY ${event.title}`;
         this.#busy.clear();
         for (const host of event.hosts) this.#set(host, "planning", now);
         return;
       case "task":
-        if (event.state === "ok" || event.state === "changed" || event.state === "planned") return;
-        this.#set(event.host, `${event.task} ${event.key}: ${event.reason ?? "working"}`, now);
+        this.#task(event, now);
         return;
       case "step":
-        this.#set(event.host, `${event.task}: ${event.step.what}`, now);
+        if (event.state === "started") this.#set(event.host, `${event.task}: ${event.step.what}`, now);
+        else this.#set(event.host, "reading again", now);
         return;
       case "consequence":
-        this.#set(event.host, event.what, now);
+        this.#set(event.host, event.state === "started" ? event.what : "reading again", now);
         return;
       case "failed":
       case "unreachable":
-        this.#lost += 1;
         this.#busy.delete(event.host);
+        this.#lost.set(event.host, oneLine(`${event.type}: ${event.error.message}`));
         return;
       case "probe":
         this.#busy.clear();
         this.#probe =
-          event.state === "started" ? { name: event.name, doing: event.doing ?? "", since: now } : undefined;
+          event.state === "started"
+            ? { name: event.name, doing: oneLine(event.doing ?? ""), key: "", since: now }
+            : undefined;
         return;
       default:
     }
   }
 
-  #set(name: string, doing: string, now: number): void {
-    const host = this.#busy.get(name);
-    if (host?.doing === doing) return;
-    this.#busy.set(name, { name, doing, since: now });
-  }
-
-  /** The rows below the lines that stay: a heading with a counter, then the hosts that are worth a look. */
-  draw(_columns: number, rows: number, now: number): string[] {
+  /** At most so many rows: a heading that counts, the hosts that are worth a look, and a count of those left out. */
+  draw(rows: number, now: number): string[] {
     const turn = spinner[Math.floor(now / 100) % spinner.length] ?? "";
     if (this.#probe) return [this.#row(turn, this.#probe, now)];
     const stage = this.stage?.();
     if (!stage) return [];
-    const lost = this.#lost > 0 ? this.#paint("red", `, ${this.#lost} lost`) : "";
-    const heading = `${turn} ${this.#heading}  ${stage.done}/${stage.count} hosts${lost}`;
-    const busy = [...this.#busy.values()].filter((host) => stage.working.has(host.name));
-    const shown = busy.length <= allShownUpTo ? busy : busy.filter((host) => now - host.since > slowAfterMs);
-    const fitting = shown.slice(0, Math.max(0, rows - 2));
-    const more = shown.length - fitting.length;
+    const working = [...this.#busy.values()].filter((host) => stage.working.has(host.name));
+    const few = stage.count <= allShownUpTo;
+    const busy = few ? working : longestFirst(working.filter((host) => now - host.since > slowAfterMs));
+    const room = Math.max(0, rows - 1);
+    const total = busy.length + this.#lost.size;
+    // One row less where a count of the rest has to go somewhere.
+    const shown = total <= room ? total : Math.max(0, room - 1);
+    const lost = [...this.#lost].slice(0, Math.max(0, shown - busy.length));
     return [
-      this.#paint("cyan", heading),
-      ...fitting.map((host) => this.#row(" ", host, now)),
-      ...(more > 0 ? [`  … and ${more} more`] : []),
+      this.#headline(few ? "" : `${turn} `, stage),
+      ...busy.slice(0, shown).map((host) => this.#row(turn, host, now)),
+      ...lost.map(([name, why]) => this.#paint("red", `✗ ${name}  ${why}`)),
+      ...(total > shown ? [this.#paint("dim", `  … and ${total - shown} more`)] : []),
     ];
   }
 
+  #task(event: Extract<RunEvent, { type: "task" }>, now: number): void {
+    const name = `${event.task} ${event.key}`.trim();
+    switch (event.state) {
+      case "waiting":
+        this.#set(event.host, `${name}: waiting for ${event.reason ?? "it"}`, now, `waiting ${name}`);
+        return;
+      case "performing":
+      case "reading":
+        this.#set(event.host, name, now);
+        return;
+      default:
+        this.#set(event.host, "planning", now);
+        return;
+    }
+  }
+
+  #set(name: string, words: string, now: number, key = words): void {
+    const host = this.#busy.get(name);
+    const since = host?.key === key ? host.since : now;
+    this.#busy.set(name, { name, doing: oneLine(words), key, since });
+  }
+
+  #headline(turn: string, { done, count }: Stage): string {
+    const lost = this.#lost.size > 0 ? this.#paint("red", `, ${this.#lost.size} lost`) : "";
+    return this.#paint("cyan", `${turn}${this.#heading}  ${done}/${count} hosts done`) + lost;
+  }
+
   #row(mark: string, { name, doing, since }: LiveHost, now: number): string {
-    const time = now - since > 1000 ? this.#paint("dim", `  ${duration(now - since)}`) : "";
+    const time = now - since > timeShownAfterMs ? this.#paint("dim", ` (${duration(now - since)})`) : "";
     return `${mark} ${name}  ${doing}${time}`;
   }
+}
+
+function longestFirst(hosts: readonly LiveHost[]): LiveHost[] {
+  return [...hosts].sort((a, b) => a.since - b.since);
 }

@@ -1,59 +1,85 @@
 import type { Matrix, MatrixCell } from "./events.ts";
-import type { Paint } from "./paint.ts";
+import { count, oneLine, type Paint } from "./paint.ts";
 
 /** More hosts than this are told in numbers, with the pairs that failed. */
 const tableAtMost = 12;
+/** More pairs than this are counted: a fleet that is cut in two has thousands with the same cause. */
+const pairsAtMost = 50;
 
 /** The connectivity matrix: rows are where a packet starts, columns where it goes; below it what is wrong. */
 export function matrixLines(matrix: Matrix, paint: Paint): string[] {
-  const { cells, hosts } = matrix;
-  const good = cells.filter((c) => c.ok).length;
-  const head = `${matrix.title}: ${good}/${cells.length} ordered pairs as they should be`;
+  const { cells, hosts, notes } = matrix;
+  const failed = cells.filter((c) => !c.ok);
   return [
-    paint(good === cells.length ? "green" : "red", head),
+    paint(failed.length === 0 ? "green" : "red", `${matrix.title}: ${summary(cells)}`),
     ...(hosts.length > 1 && hosts.length <= tableAtMost ? table(matrix, paint) : []),
-    ...sourceLine(cells),
-    ...cells.filter((c) => !c.ok).flatMap((c) => failedPair(c, paint)),
-    ...matrix.notes,
+    ...sourceLines(cells, paint),
+    ...failed.slice(0, pairsAtMost).flatMap((cell) => failedPair(cell, paint)),
+    ...more(failed.length - pairsAtMost, "failed pair"),
+    ...notes.map((note) => `  ${oneLine(note)}`),
   ];
+}
+
+function summary(cells: readonly MatrixCell[]): string {
+  const wanted = cells.filter((c) => c.expected === "reachable");
+  const apart = cells.filter((c) => c.expected === "unreachable");
+  const good = (some: readonly MatrixCell[]) => `${some.filter((c) => c.ok).length}/${some.length}`;
+  return [
+    `${good(wanted)} ordered pairs reached`,
+    ...(apart.length > 0 ? [`${good(apart)} kept apart, as expected`] : []),
+  ].join(", ");
 }
 
 function table({ hosts, cells }: Matrix, paint: Paint): string[] {
-  const wide = Math.max(...hosts.map((h) => h.length), 12) + 2;
-  const row = (from: string) =>
-    hosts
-      .map((to) => {
-        const cell = cells.find((c) => c.from === from && c.to === to);
-        const text = cell ? cellWords(cell) : "·";
-        return paint(!cell ? "dim" : cell.ok ? "green" : "red", text.padEnd(wide));
-      })
-      .join("");
+  const byPair = new Map(cells.map((cell) => [`${cell.from} ${cell.to}`, cell]));
+  const rows = hosts.map((from) => hosts.map((to) => byPair.get(`${from} ${to}`)));
+  const wide = Math.max(9, ...hosts.map((h) => h.length), ...rows.flat().map((c) => cellWords(c).length)) + 2;
+  const shown = (cell: MatrixCell | undefined) =>
+    paint(!cell ? "dim" : cell.ok ? "green" : "red", cellWords(cell).padEnd(wide));
   return [
-    `  ${"from \\ to".padEnd(wide)}${hosts.map((h) => h.padEnd(wide)).join("")}`.trimEnd(),
-    ...hosts.map((from) => `  ${from.padEnd(wide)}${row(from)}`.trimEnd()),
+    `  ${["from \\ to", ...hosts].map((word) => word.padEnd(wide)).join("")}`.trimEnd(),
+    ...rows.map((row, i) => `  ${(hosts[i] ?? "").padEnd(wide)}${row.map(shown).join("")}`.trimEnd()),
   ];
 }
 
-function cellWords(cell: MatrixCell): string {
-  if (cell.expected === "unreachable") return cell.ok ? "not, as meant" : "✗ reached";
-  if (cell.lossPercent > 0) return `✗ ${cell.lossPercent}% lost`;
+function cellWords(cell: MatrixCell | undefined): string {
+  if (!cell) return "—";
+  if (cell.expected === "unreachable") return cell.ok ? "no (as expected)" : "✗ reached";
+  if (cell.lossPercent > 0) return `✗ loss ${cell.lossPercent}%`;
   if (!cell.ok) return "✗ see below";
-  return cell.rttMs === undefined ? "✓" : `✓ ${cell.rttMs.toFixed(2)} ms`;
+  return cell.rttMs === undefined ? "yes" : `${cell.rttMs.toFixed(2)} ms`;
 }
 
-/** One line on source addresses, when the probe looked at them. */
-function sourceLine(cells: readonly MatrixCell[]): string[] {
-  const seen = cells.filter((c) => c.sourcePreserved !== undefined);
-  if (seen.length === 0) return [];
-  const kept = seen.filter((c) => c.sourcePreserved).length;
-  return [`  source addresses preserved: ${kept}/${seen.length}`];
+/** Whether senders were seen under their own address, where the probe looked at that, and which were not. */
+function sourceLines(cells: readonly MatrixCell[], paint: Paint): string[] {
+  const looked = cells.filter((c) => c.sourcePreserved !== undefined);
+  if (looked.length === 0) return [];
+  const lost = looked.filter((c) => !c.sourcePreserved);
+  return [
+    `  source preserved: ${looked.length - lost.length}/${looked.length}`,
+    ...lost
+      .slice(0, pairsAtMost)
+      .map((cell) => paint("yellow", `  source not preserved: ${pair(cell)}${seen(cell)}`)),
+    ...more(lost.length - pairsAtMost, "pair"),
+  ];
+}
+
+function seen({ sourceSeen }: MatrixCell): string {
+  return sourceSeen === undefined ? "" : `, seen as ${oneLine(sourceSeen)}`;
+}
+
+function pair({ from, to }: MatrixCell): string {
+  return `${from} → ${to}`;
 }
 
 function failedPair(cell: MatrixCell, paint: Paint): string[] {
-  const cause =
-    cell.cause ?? (cell.expected === "unreachable" ? "reached, although it should not be" : "no answer");
+  const unsaid = cell.expected === "unreachable" ? "reached, although it should not be" : "no answer";
   return [
-    paint("red", `  ✗ ${cell.from} → ${cell.to}: ${cause}`),
-    ...(cell.command ? [`      on ${cell.from}: ${cell.command}`] : []),
+    paint("red", `  ✗ ${pair(cell)}: ${oneLine(cell.cause ?? unsaid)}`),
+    ...(cell.command ? [`      on ${cell.from}: ${oneLine(cell.command)}`] : []),
   ];
+}
+
+function more(n: number, noun: string): string[] {
+  return n > 0 ? [`  … and ${count(n, `more ${noun}`)}`] : [];
 }

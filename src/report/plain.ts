@@ -2,7 +2,7 @@ import type { Reporter, ReporterOptions } from "./events.ts";
 import { Transcript } from "./transcript.ts";
 
 /** Line by line, for logs and pipes. */
-export function plainReporter(options: ReporterOptions): Reporter {
+export function plainReporter(options: Omit<ReporterOptions, "output" | "stderr">): Reporter {
   const transcript = new Transcript(options);
   return {
     event: (event) => {

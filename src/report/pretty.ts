@@ -8,16 +8,16 @@ import { Transcript } from "./transcript.ts";
  * What a person sees: lines that stay, and below them the hosts that are being worked on. listr2 runs the hosts; its own
  * renderer draws every task anew at every event, which a thousand hosts do not survive, so it is given this one.
  */
-export function prettyReporter(options: ReporterOptions): Reporter {
+export function prettyReporter(options: Omit<ReporterOptions, "output" | "stderr">): Reporter {
   const transcript = new Transcript(options);
   const hosts = new LiveHosts(options.color);
-  const area = new LiveArea(options.stdout, (columns, rows, now) => hosts.draw(columns, rows, now));
+  const area = new LiveArea(options.stdout, (rows, now) => hosts.draw(rows, now));
   return {
     renderer: stageRenderer(hosts),
     event: (event) => {
       hosts.take(event, Date.now());
+      if (event.type === "run") area.start();
       area.print(transcript.lines(event));
-      if (event.type === "run" || event.type === "message") area.start();
       if (event.type === "recap") area.stop();
     },
     close: async () => area.stop(),

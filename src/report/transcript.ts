@@ -2,20 +2,26 @@ import { describeError } from "../errors.ts";
 import { diffLines } from "./diff.ts";
 import type { ReporterOptions, RunEvent, ShownStep } from "./events.ts";
 import { matrixLines } from "./matrix.ts";
-import { duration, type Paint, painter } from "./paint.ts";
+import { count, duration, oneLine, type Paint, painter } from "./paint.ts";
 import { recapLines } from "./recap.ts";
+import { commandLines, indented, stepWords } from "./words.ts";
 
 /** How often a wait is told again, in milliseconds. */
 const waitingEvery = 5000;
 
-type TaskEvent = Extract<RunEvent, { type: "task" }>;
+type Of<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 
 /** The lines that stay: what happened, each with its host in front, so that grep finds it. */
 export class Transcript {
   readonly #options: Pick<ReporterOptions, "verbose" | "diff">;
   readonly #paint: Paint;
+  /** When a wait was last told. */
   readonly #waiting = new Map<string, number>();
-  #wide = 8;
+  /** Which task's each step is: the event of a step leaves out the key. */
+  readonly #taskOf = new WeakMap<ShownStep, string>();
+  /** Tasks whose changes were told, step by step. */
+  readonly #told = new Set<string>();
+  #wide = 0;
 
   constructor({ color, ...options }: Pick<ReporterOptions, "verbose" | "diff" | "color">) {
     this.#options = options;
@@ -23,59 +29,66 @@ export class Transcript {
   }
 
   lines(event: RunEvent): string[] {
-    const paint = this.#paint;
     switch (event.type) {
       case "run":
-        this.#wide = Math.max(8, ...event.hosts.map((h) => h.length));
-        return [
-          `${paint("bold", event.playbook)}: ${event.summary}`,
-          `run ${event.id} on ${event.hosts.length} hosts${event.check ? ", check only: nothing is changed" : ""}`,
-        ];
-      case "message": {
-        const text = event.host ? this.#on(event.host, event.text) : event.text;
-        return [event.level === "warning" ? paint("yellow", `warning: ${text}`) : text];
-      }
+        return this.#run(event);
+      case "message":
+        return this.#message(event);
       case "play":
-        return ["", paint("bold", `PLAY ${event.index + 1}/${event.count}  ${event.title}`)];
+        return ["", this.#paint("bold", `PLAY ${event.title}`)];
       case "task":
         return this.#task(event);
       case "step":
-        return this.#step(event);
+        return event.state === "done" ? this.#stepDone(event) : [];
       case "consequence":
         return this.#consequence(event);
       case "failed":
       case "unreachable":
-        return [paint("red", this.#on(event.host, event.type)), ...indented(describeError(event.error))];
-      case "command":
-        return this.#options.verbose ? this.#command(event) : [];
+        return [
+          this.#paint("red", this.#on(event.host, event.type)),
+          ...indented(describeError(event.error)),
+        ];
       case "probe":
         return this.#probe(event);
       case "recap":
-        return ["", ...recapLines(event, paint)];
-      case "connected":
-        return this.#options.verbose ? [this.#on(event.host, `connected in ${duration(event.ms)}`)] : [];
+        return ["", ...recapLines(event, this.#paint)];
       default:
-        return [];
+        return this.#options.verbose ? this.#verbose(event) : [];
     }
   }
 
-  #on(host: string, text: string): string {
-    return `${host.padEnd(this.#wide)}  ${text}`;
+  #on(host: string, ...words: string[]): string {
+    return [host.padEnd(this.#wide), ...words].join("  ");
   }
 
-  #task(event: TaskEvent): string[] {
-    const name = event.key ? `${event.task} ${event.key}` : event.task;
-    switch (event.state) {
+  #run({ id, playbook, summary, check, hosts }: Of<"run">): string[] {
+    this.#wide = hosts.reduce((wide, host) => Math.max(wide, host.length), 0);
+    const only = check ? ", check only: nothing is changed" : "";
+    return [
+      `${this.#paint("bold", playbook)}: ${summary}`,
+      `run ${id} on ${count(hosts.length, "host")}${only}`,
+    ];
+  }
+
+  #message({ level, text, host }: Of<"message">): string[] {
+    const said = level === "warning" ? `warning: ${oneLine(text)}` : oneLine(text);
+    const line = host === undefined ? said : this.#on(host, said);
+    return [level === "warning" ? this.#paint("yellow", line) : line];
+  }
+
+  #task(event: Of<"task">): string[] {
+    const { host, state } = event;
+    const name = nameOf(event);
+    for (const step of event.steps ?? []) this.#taskOf.set(step, name);
+    switch (state) {
       case "ok":
-        return this.#options.verbose ? [this.#on(event.host, `ok        ${name}`)] : [];
+        return this.#options.verbose ? [this.#on(host, "ok     ", name)] : [];
       case "changed":
-        return [this.#paint("yellow", this.#on(event.host, `changed   ${name}`))];
+        // Its steps have said it already, unless all it took was a restart.
+        if (this.#told.delete(`${host} ${name}`)) return [];
+        return [this.#paint("yellow", this.#on(host, "changed", name))];
       case "planned":
-        return [
-          this.#paint("yellow", this.#on(event.host, `would change  ${name}`)),
-          ...(event.steps ?? []).flatMap((step) => [this.#change(step), ...this.#diff(step)]),
-          ...(event.later === undefined ? [] : [this.#paint("cyan", `    later: ${event.later}`)]),
-        ];
+        return this.#planned(event, name);
       case "waiting":
         return this.#wait(event, name);
       default:
@@ -83,59 +96,78 @@ export class Transcript {
     }
   }
 
-  #wait(event: TaskEvent, name: string): string[] {
-    const key = `${event.host} ${name}`;
+  #planned({ host, steps = [], later }: Of<"task">, name: string): string[] {
+    const would = (...words: string[]) =>
+      this.#paint("yellow", this.#on(host, "would change", name, ...words));
+    return [
+      ...steps.flatMap((step) => [would(stepWords(step, this.#paint)), ...this.#diff(step)]),
+      ...(later === undefined ? [] : [would(`later: ${oneLine(later)}`)]),
+      ...(steps.length === 0 && later === undefined ? [would()] : []),
+    ];
+  }
+
+  #wait({ host, at, reason }: Of<"task">, name: string): string[] {
+    const key = `${host} ${name}`;
     const last = this.#waiting.get(key);
-    if (last !== undefined && event.at - last < waitingEvery) return [];
-    this.#waiting.set(key, event.at);
-    return [this.#on(event.host, `waiting   ${name}: ${event.reason ?? ""}`)];
+    if (last !== undefined && at - last < waitingEvery) return [];
+    this.#waiting.set(key, at);
+    return [this.#on(host, "waiting", name, oneLine(reason ?? ""))];
   }
 
-  #step({ host, step, state, ms }: Extract<RunEvent, { type: "step" }>): string[] {
-    if (state !== "done") return [];
-    const took = ms !== undefined && ms >= 1000 ? ` (${duration(ms)})` : "";
-    return [`${this.#on(host, this.#words(step))}${took}`, ...this.#diff(step)];
-  }
-
-  #change(step: ShownStep): string {
-    const lasting = step.irreversible ? this.#paint("red", `  (cannot be undone: ${step.irreversible})`) : "";
-    return `    ${this.#words(step)}${lasting}`;
-  }
-
-  #words({ what, from, to }: ShownStep): string {
-    const sign = from === null ? "+" : to === null ? "-" : "~";
-    return `${sign} ${what}: ${from ?? "—"} → ${to ?? "—"}`;
+  #stepDone({ host, task, step, ms = 0 }: Of<"step">): string[] {
+    const name = this.#taskOf.get(step) ?? task;
+    this.#told.add(`${host} ${name}`);
+    const took = ms >= 1000 ? `  (${duration(ms)})` : "";
+    const line = this.#on(host, "changed", name, stepWords(step, this.#paint));
+    return [this.#paint("yellow", `${line}${took}`), ...this.#diff(step)];
   }
 
   #diff(step: ShownStep): string[] {
     return this.#options.diff ? diffLines(step, this.#paint) : [];
   }
 
-  #consequence({ host, what, why, state, ms }: Extract<RunEvent, { type: "consequence" }>): string[] {
-    const because = why.length > 0 ? `, because of ${why.join(", ")}` : "";
-    if (state === "planned") return [this.#on(host, `would ${what}${because}`)];
-    if (state === "done") return [this.#on(host, `${what} (${duration(ms ?? 0)})${because}`)];
-    if (state === "failed") return [this.#paint("red", this.#on(host, `${what} failed`))];
-    return [];
+  #consequence({ host, what, why, state, ms }: Of<"consequence">): string[] {
+    const because = why.length > 0 ? `, because of ${why.map(oneLine).join(", ")}` : "";
+    const took = ms === undefined ? "" : ` (${duration(ms)})`;
+    switch (state) {
+      case "planned":
+        return [this.#paint("yellow", this.#on(host, `would ${what}${because}`))];
+      case "done":
+        return [this.#paint("yellow", this.#on(host, `${what}${took}${because}`))];
+      case "failed":
+        return [this.#paint("red", this.#on(host, `${what} failed${took}${because}`))];
+      case "started":
+        return [];
+    }
   }
 
-  #command({ host, command, code, ms }: Extract<RunEvent, { type: "command" }>): string[] {
-    const text = command.length > 2000 ? `${command.slice(0, 2000)}…` : command;
-    const ended = `${code === 0 ? "" : `code ${code}, `}${duration(ms)}`;
-    return [
-      this.#paint("dim", `${this.#on(host, `$ ${text.trim().replaceAll("\n", "\n    ")}`)}   # ${ended}`),
-    ];
-  }
-
-  #probe(event: Extract<RunEvent, { type: "probe" }>): string[] {
+  #probe(event: Of<"probe">): string[] {
+    // Without words of what it is doing it has only just begun.
     if (event.state === "started")
-      return event.doing ? [] : ["", this.#paint("bold", `VERIFY  ${event.name}`)];
+      return event.doing === undefined ? ["", this.#paint("bold", `VERIFY ${event.name}`)] : [];
     if (event.error)
       return [this.#paint("red", `${event.name} failed`), ...indented(describeError(event.error))];
-    return event.matrix ? matrixLines(event.matrix, this.#paint) : [];
+    return event.matrix ? matrixLines(event.matrix, this.#paint) : [`${event.name} ${event.state}`];
+  }
+
+  #verbose(event: Of<"connecting" | "connected" | "disconnected" | "command">): string[] {
+    switch (event.type) {
+      case "connecting":
+        return [];
+      case "connected":
+        return [this.#on(event.host, `connected in ${duration(event.ms)}`)];
+      case "disconnected": {
+        const { host, roundTrips, commands } = event;
+        return [this.#on(host, `${count(roundTrips, "round trip")}, ${count(commands, "command")}`)];
+      }
+      case "command": {
+        const [first = "", ...rest] = commandLines(event.command, event.code, event.ms);
+        return [this.#on(event.host, first), ...rest].map((line) => this.#paint("dim", line));
+      }
+    }
   }
 }
 
-function indented(text: string): string[] {
-  return text.split("\n").map((line) => `    ${line}`);
+function nameOf({ task, key }: Of<"task">): string {
+  return key === "" ? task : `${task} ${key}`;
 }

@@ -110,8 +110,10 @@ describe.sequential("static-route", () => {
 
   test("a bip that dockerd refuses ends with the old file and a running Docker", async () => {
     const before = await lab.must("docker-201", `cat ${daemonJson}`);
-    const inventory = lab.inventory({ of: { "docker-201": { bip: "240.0.0.1/8" } } });
+    await lab.must("docker-201", "docker network create --subnet 192.168.201.0/24 other");
+    const inventory = lab.inventory({ of: { "docker-201": { bip: "192.168.201.1/24" } } });
     const { code, stdout } = await lab.run(playbook, ["-l", "docker-201", "--no-verify"], inventory);
+    expect(stdout).toMatch(/Pool overlaps with other one/);
     expect(stdout).toMatch(/restart docker failed; the steps that asked for it were taken back/);
     expect(code).toBe(2);
     expect(await lab.must("docker-201", `cat ${daemonJson}`)).toBe(before);

@@ -39,6 +39,7 @@ cw_boot_forget() {
   [ -f /etc/systemd/system/causeway-network.service ] || return 0
   systemctl disable -q causeway-network.service 2>/dev/null
   systemctl stop causeway-network.service 2>/dev/null
+  systemctl reset-failed causeway-network.service 2>/dev/null
   rm -f /etc/systemd/system/causeway-network.service /etc/causeway/apply
   rmdir /etc/causeway 2>/dev/null
   systemctl daemon-reload
@@ -83,5 +84,7 @@ ExecStart=/etc/causeway/apply
 [Install]
 WantedBy=multi-user.target docker.service
 END
-  systemctl daemon-reload && systemctl enable -q causeway-network.service && systemctl start --no-block causeway-network.service
+  systemctl daemon-reload && systemctl enable -q causeway-network.service || return 1
+  # Active, so that a restart of Docker restarts it, too. It waits for nothing here: what it needs is up.
+  systemctl start --job-mode=ignore-dependencies causeway-network.service || true
 }

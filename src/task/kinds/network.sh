@@ -5,7 +5,7 @@
 cw_network_words() (
   cw_found=$(docker network ls --no-trunc -q --filter "name=^$1\$") || exit 1
   [ -n "$cw_found" ] || exit 0
-  docker network inspect -f '--driver
+  cw_text=$(docker network inspect -f '--driver
 {{.Driver}}
 {{range .IPAM.Config}}{{if .Subnet}}--subnet
 {{.Subnet}}
@@ -13,7 +13,7 @@ cw_network_words() (
 {{.Gateway}}
 {{end}}{{if .IPRange}}--ip-range
 {{.IPRange}}
-{{end}}{{range $name, $address := .AuxiliaryAddresses}}--aux-address
+{{end}}{{range $name, $address := .AuxAddress}}--aux-address
 {{$name}}={{$address}}
 {{end}}{{end}}{{range $key, $value := .Options}}--opt
 {{$key}}={{$value}}
@@ -21,7 +21,8 @@ cw_network_words() (
 {{$key}}={{$value}}
 {{end}}{{if .Internal}}--internal
 {{end}}{{if .Attachable}}--attachable
-{{end}}' $cw_found | sed '/^$/d'
+{{end}}' $cw_found) || exit 1
+  printf '%s\n' "$cw_text" | sed '/^$/d'
 )
 
 # The containers on it, running or stopped: name, and the address that was asked for.
@@ -31,24 +32,27 @@ cw_network_members() (
   done | sed 's,^/,,'
 )
 
-cw_network_token() { cw_network_words "$1" | tr '\n' ' '; echo .; }
+cw_network_token() {
+  cw_now=$(cw_network_words "$1") || return 1
+  printf '%s .\n' "$cw_now" | tr '\n' ' '
+}
 
 cw_network_save() {
   cw_network_words "$1" >"$B.before" && { [ ! -s "$B.before" ] || cw_network_members "$1" >"$B.before.members"; }
 }
 
 cw_network_restore() (
-  [ "$(cw_network_words "$1")" != "$(cat "$B.before")" ] || exit 0
+  cw_now=$(cw_network_words "$1") || exit 1
+  [ "$cw_now" != "$(cat "$B.before")" ] || exit 0
   cw_network_drop "$1" || exit 1
   [ ! -s "$B.before" ] || cw_network_make "$1" "$B.before" "$B.before.members"
 )
 
 # cw_network_make NAME WORDSFILE MEMBERSFILE
 cw_network_make() (
-  cw_members=$3
-  cw_name=$1
+  cw_name=$1 cw_words=$2 cw_members=$3
   set --
-  while IFS= read -r cw_word; do set -- "$@" "$cw_word"; done <"$2"
+  while IFS= read -r cw_word; do set -- "$@" "$cw_word"; done <"$cw_words"
   docker network create "$@" "$cw_name" || exit 1
   [ ! -s "$cw_members" ] || while read -r cw_container cw_asked cw_given; do
     cw_ip=${cw_asked:-$cw_given}
@@ -58,7 +62,8 @@ cw_network_make() (
 
 # cw_network_drop NAME: its containers are taken off first.
 cw_network_drop() (
-  [ -n "$(cw_network_words "$1")" ] || exit 0
+  cw_now=$(cw_network_words "$1") || exit 1
+  [ -n "$cw_now" ] || exit 0
   cw_network_members "$1" | while read -r cw_container cw_rest; do
     docker network disconnect -f "$1" "$cw_container" || exit 1
   done || exit 1

@@ -1,0 +1,26 @@
+import type { ShownStep } from "./events.ts";
+import { duration, oneLine, type Paint, tame } from "./paint.ts";
+
+/** Longer scripts are shortened; who needs all of one takes the JSON. */
+const commandAtMost = 400;
+
+/** `keys of /etc/docker/daemon.json: — → "bip"`, with a word of warning where there is no way back. */
+export function stepWords({ what, from, to, irreversible }: ShownStep, paint: Paint): string {
+  const lasting = irreversible ? paint("red", `  (cannot be undone: ${oneLine(irreversible)})`) : "";
+  return `${oneLine(`${what}: ${from ?? "—"} → ${to ?? "—"}`)}${lasting}`;
+}
+
+/** A command after its host, as one could paste it: one line with its end behind it, several on lines of their own. */
+export function commandLines(command: string, code: number, ms: number): string[] {
+  const text = tame(command.trim());
+  const over = text.length - commandAtMost;
+  const shown = over > 0 ? `${text.slice(0, commandAtMost)}… (${over} characters more)` : text;
+  const ended = `# code ${code}, ${duration(ms)}`;
+  return shown.includes("\n") ? [`$ ${ended}`, ...shown.split("\n")] : [`$ ${shown}   ${ended}`];
+}
+
+export function indented(text: string): string[] {
+  return tame(text.replaceAll("\r\n", "\n"))
+    .split("\n")
+    .map((line) => `    ${line}`);
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import type { Matrix, MatrixCell } from "../../src/report/events.ts";
+import { matrixLines } from "../../src/report/matrix.ts";
+import { painter } from "../../src/report/paint.ts";
+
+const cell = (from: string, to: string, over: Partial<MatrixCell> = {}): MatrixCell => ({
+  from,
+  to,
+  ok: true,
+  expected: "reachable",
+  lossPercent: 0,
+  rttMs: 0.214,
+  ...over,
+});
+const lines = (matrix: Matrix) => matrixLines(matrix, painter(false)).join("\n");
+
+describe("the connectivity matrix", () => {
+  it("is a table, with every failed pair and its cause below", () => {
+    const cause = "no route to 192.168.200.0/24";
+    const lost = { ok: false, lossPercent: 100, cause, command: "ip route get 192.168.200.2" };
+    const matrix: Matrix = {
+      title: "containers on bridge",
+      hosts: ["a", "b", "c"],
+      cells: [
+        cell("a", "b", { sourcePreserved: true }),
+        cell("a", "c", lost),
+        cell("b", "a", { sourcePreserved: false, sourceSeen: "10.0.0.2" }),
+        cell("b", "c", { expected: "unreachable", lossPercent: 100 }),
+        cell("c", "a", { expected: "unreachable", ok: false }),
+        cell("c", "b", { ok: false }),
+      ],
+      notes: ["the MTU is 1450"],
+    };
+    expect(lines(matrix)).toBe(`containers on bridge: 2/4 ordered pairs reached, 1/2 kept apart, as expected
+  from \\ to         a                 b                 c
+  a                 —                 0.21 ms           ✗ loss 100%
+  b                 0.21 ms           —                 no (as expected)
+  c                 ✗ reached         ✗ see below       —
+  source preserved: 1/2
+  source not preserved: b → a, seen as 10.0.0.2
+  ✗ a → c: no route to 192.168.200.0/24
+      on a: ip route get 192.168.200.2
+  ✗ c → a: reached, although it should not be
+  ✗ c → b: no answer
+  the MTU is 1450`);
+  });
+
+  it("of a large fleet is a count and the pairs that failed", () => {
+    const hosts = Array.from({ length: 300 }, (_, i) => `h${i}`);
+    const cells = hosts.flatMap((from) => hosts.filter((to) => to !== from).map((to) => cell(from, to)));
+    const bad = cells.map((c, i) => (i < 3 ? { ...c, ok: false, cause: "lost" } : c));
+    expect(lines({ title: "all", hosts, cells: bad, notes: [] })).toBe(
+      "all: 89697/89700 ordered pairs reached\n  ✗ h0 → h1: lost\n  ✗ h0 → h2: lost\n  ✗ h0 → h3: lost",
+    );
+    const all = lines({ title: "all", hosts, cells: cells.map((c) => ({ ...c, ok: false })), notes: [] });
+    expect(all.split("\n")).toHaveLength(52);
+    expect(all).toMatch(/… and 89650 more failed pairs$/);
+  });
+});

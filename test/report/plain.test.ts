@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import type { ReporterOptions, RunEvent } from "../../src/report/events.ts";
+import { plainReporter } from "../../src/report/plain.ts";
+import { applied, checked, keysStep } from "./events.ts";
+import { FakeTerminal, quiet } from "./terminal.ts";
+
+function shown(events: readonly RunEvent[], over: Partial<ReporterOptions> = {}): string {
+  const terminal = new FakeTerminal();
+  const reporter = plainReporter({ ...quiet, ...over, stdout: terminal.stream });
+  for (const event of events) reporter.event(event);
+  return terminal.text;
+}
+
+describe("plain output", () => {
+  it("says one fact a line, each with its host in front", () => {
+    expect(shown(applied)).toBe(`static-route: Routes between hosts
+run R1 on 2 hosts
+docker-201  warning: the clock is off
+
+PLAY Addresses
+docker-200  changed  docker-bip docker0  keys of /etc/docker/daemon.json: — → "bip": "192.168.100.1/24"
+docker-200  restart docker (3.2 s), because of keys
+docker-200  waiting  docker-bip docker0  docker0 is down
+docker-200  waiting  docker-bip docker0  docker0 has no address
+docker-201  failed
+    site.yaml:3:7 docker-201 [docker-bip docker0]: restart docker failed
+      found     docker.service is failed
+      expected  a daemon that runs
+      do        correct the variables
+      command   systemctl restart docker
+      output    Pool overlaps
+                with other one
+
+RECAP
+docker-200 : ok=4 changed=2 failed=0 unreachable=0 restarts=1 owed=—
+docker-201 : ok=1 changed=0 failed=1 unreachable=0 restarts=0 owed=restart docker
+1 host failed: the cause stands above, at the host's name
+owed restarts have not happened; the next run makes up for them
+9.0 s, exit code 2: a host failed
+`);
+  });
+
+  it("names a task that took only a restart", () => {
+    const changed = applied.filter((e) => e.type === "task" && e.state === "changed");
+    expect(shown(changed)).toBe("docker-200  changed  docker-bip docker0\n");
+  });
+
+  it("shows each planned step, what has to wait, and the restarts", () => {
+    expect(shown(checked)).toBe(`docker-200  would change  docker-bip docker0  keys of /etc/docker/daemon.json: — → "bip": "192.168.100.1/24"
+docker-200  would change  docker-bip docker0  old store: there → —  (cannot be undone: it is gone)
+docker-200  would change  docker-bip docker0  later: the rest needs docker0
+docker-200  would restart docker, because of keys, store
+`);
+  });
+
+  it("shows diffs when asked, of plans and of changes", () => {
+    const diff = `    --- /etc/docker/daemon.json\tnow
+    +++ /etc/docker/daemon.json\tthen
+    @@ -1,2 +1,3 @@
+     {
+    +  "bip": "192.168.100.1/24"
+     }
+`;
+    expect(shown(applied, { diff: true })).toContain(diff);
+    expect(shown(checked, { diff: true })).toContain(diff);
+    expect(shown(applied)).not.toContain("+++");
+    expect(shown(checked, { diff: true, color: true })).toContain('\x1b[32m+  "bip"');
+  });
+
+  it("with -v also shows what was fine, and the commands", () => {
+    const verbose = shown(applied, { verbose: true });
+    expect(verbose).toContain("docker-200  ok       ip-forward\n");
+    expect(verbose).toContain("docker-200  connected in 88 ms\n");
+    expect(verbose).toContain("docker-200  $ cat /etc/docker/daemon.json   # code 0, 12 ms\n");
+    expect(verbose).toContain("docker-200  4 round trips, 31 commands\n");
+    expect(shown(applied)).not.toMatch(/ip-forward|\$ cat/);
+  });
+
+  it("leaves a script of several lines as one could paste it, and shortens a long one", () => {
+    const command = (text: string): RunEvent => ({
+      at: 0,
+      type: "command",
+      host: "a",
+      command: text,
+      code: 1,
+      ms: 5,
+    });
+    expect(shown([command("cat <<'X'\nhello\nX\n")], { verbose: true })).toBe(
+      "a  $ # code 1, 5 ms\ncat <<'X'\nhello\nX\n",
+    );
+    const long = shown([command("x".repeat(1000))], { verbose: true });
+    expect(long).toContain(`${"x".repeat(400)}… (600 characters more)`);
+  });
+
+  it("lets no host move the cursor", () => {
+    const step = { ...keysStep, to: "\x1b[2Jgone\x07\nnext" };
+    const text = shown([{ at: 0, type: "step", host: "a", task: "t", step, state: "done" }]);
+    expect(text).toBe("a  changed  t  keys of /etc/docker/daemon.json: — → gone next\n");
+  });
+});

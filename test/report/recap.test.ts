@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { painter } from "../../src/report/paint.ts";
+import { type Recap, recapLines } from "../../src/report/recap.ts";
+import { recapOf } from "./events.ts";
+
+const lines = (over: Partial<Recap>) =>
+  recapLines(
+    { at: 0, type: "recap", hosts: {}, check: false, interrupted: false, exitCode: 0, ms: 61_000, ...over },
+    painter(false),
+  );
+
+describe("the recap", () => {
+  it("lines its numbers up and says how it ended", () => {
+    const hosts = { a: recapOf({ ok: 12, restarts: 1 }), "docker-200": recapOf({ changed: 2 }) };
+    expect(lines({ hosts })).toEqual([
+      "RECAP",
+      "a          : ok=12 changed=0  failed=0  unreachable=0  restarts=1  owed=—",
+      "docker-200 : ok=4  changed=2  failed=0  unreachable=0  restarts=0  owed=—",
+      "1 min 1 s, exit code 0: every host is as it should be",
+    ]);
+  });
+
+  it("names what a check would do", () => {
+    const hosts = { a: recapOf({ changed: 1, restarts: 1 }) };
+    expect(lines({ hosts, check: true })[1]).toBe(
+      "a : ok=4 would-change=1 failed=0 unreachable=0 would-restart=1 owed=—",
+    );
+  });
+
+  it("of many hosts lists those that need attention", () => {
+    const hosts = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`h${i}`, recapOf()]));
+    hosts.h7 = recapOf({ ok: 0, unreachable: true });
+    expect(lines({ hosts, exitCode: 4 })).toEqual([
+      "RECAP",
+      "h7 : ok=0 changed=0 failed=0 unreachable=1 restarts=0 owed=—",
+      "299 hosts all fine, together : ok=1196 changed=0 restarts=0",
+      "1 host could not be reached: the cause stands above, at the host's name",
+      "1 min 1 s, exit code 4: a host could not be reached",
+    ]);
+  });
+
+  it.each([
+    [{ exitCode: 2, hosts: { a: recapOf() } }, "refused, nothing was changed"],
+    [{ exitCode: 3 }, "did not hold"],
+    [{ exitCode: 130, interrupted: true }, "interrupted"],
+  ])("says why: %j", (over, words) => {
+    expect(lines(over).at(-1)).toContain(words);
+  });
+});
