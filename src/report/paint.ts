@@ -1,4 +1,4 @@
-import { stripVTControlCharacters, styleText } from "node:util";
+import { styleText } from "node:util";
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -25,10 +25,13 @@ export function count(n: number, noun: string): string {
 
 /** What a host said, without the power to move the cursor or recolour the terminal; its lines stay lines. */
 export function tame(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(
-    /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g,
-    (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  // Colours and the like go; whatever else is not to be printed is shown as what it is.
+  return text
+    .replaceAll(/\x1b\[[0-?]*[ -/]*[@-~]/g, "")
+    .replaceAll(
+      /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g,
+      (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
+    );
 }
 
 /** The same as one line. */

@@ -38,6 +38,8 @@ export function execute(
     });
     child.once("error", reject);
     child.once("close", (code) => resolve({ code: code ?? 255, stdout, stderr }));
+    // A command that ends without reading is no error.
+    child.stdin.on("error", () => {});
     child.stdin.end(options.input ?? "");
   });
 }

@@ -71,7 +71,14 @@ export const applied: readonly RunEvent[] = [
   { at: 102, type: "task", host: "docker-200", ...bip, state: "performing", steps: [keysStep] },
   { at: 103, type: "step", host: "docker-200", task: "docker-bip", step: keysStep, state: "started" },
   { at: 104, type: "step", host: "docker-200", task: "docker-bip", step: keysStep, state: "done", ms: 1 },
-  { at: 105, type: "consequence", host: "docker-200", what: "restart docker", why: ["keys"], state: "started" },
+  {
+    at: 105,
+    type: "consequence",
+    host: "docker-200",
+    what: "restart docker",
+    why: ["keys"],
+    state: "started",
+  },
   {
     at: 3300,
     type: "consequence",
@@ -108,7 +115,10 @@ export const checked: readonly RunEvent[] = [
     host: "docker-200",
     ...bip,
     state: "planned",
-    steps: [keysStep, { kind: "run", what: "old store", from: "there", to: null, irreversible: "it is gone" }],
+    steps: [
+      keysStep,
+      { kind: "run", what: "old store", from: "there", to: null, irreversible: "it is gone" },
+    ],
     later: "the rest needs docker0",
   },
   {

@@ -31,7 +31,13 @@ describe("JSON output", () => {
       { kind, what, from, to },
       { kind: "run", what: "old store", from: "there", to: null, irreversible: "it is gone" },
     ]);
-    expect(parsed(applied, true).find((e) => e.type === "step")?.step).toEqual({ kind, what, from, to, diff });
+    expect(parsed(applied, true).find((e) => e.type === "step")?.step).toEqual({
+      kind,
+      what,
+      from,
+      to,
+      diff,
+    });
     expect(written([...applied, ...checked], true)).not.toMatch(/hunter2|perform"|resource/);
   });
 

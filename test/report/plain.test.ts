@@ -46,7 +46,9 @@ owed restarts have not happened; the next run makes up for them
   });
 
   it("shows each planned step, what has to wait, and the restarts", () => {
-    expect(shown(checked)).toBe(`docker-200  would change  docker-bip docker0  keys of /etc/docker/daemon.json: — → "bip": "192.168.100.1/24"
+    expect(
+      shown(checked),
+    ).toBe(`docker-200  would change  docker-bip docker0  keys of /etc/docker/daemon.json: — → "bip": "192.168.100.1/24"
 docker-200  would change  docker-bip docker0  old store: there → —  (cannot be undone: it is gone)
 docker-200  would change  docker-bip docker0  later: the rest needs docker0
 docker-200  would restart docker, because of keys, store
@@ -95,6 +97,6 @@ docker-200  would restart docker, because of keys, store
   it("lets no host move the cursor", () => {
     const step = { ...keysStep, to: "\x1b[2Jgone\x07\nnext" };
     const text = shown([{ at: 0, type: "step", host: "a", task: "t", step, state: "done" }]);
-    expect(text).toBe("a  changed  t  keys of /etc/docker/daemon.json: — → gone next\n");
+    expect(text).toBe("a  changed  t  keys of /etc/docker/daemon.json: — → gone\\x07 next\n");
   });
 });

@@ -9,7 +9,9 @@ export class FakeTerminal extends EventEmitter {
   cursorVisible = true;
   /** The most rows that were ever taken back at once: the height of the live area. */
   tallest = 0;
+  /** The widest row that was ever in it: live rows, and only they, are written with wrapping off. */
   widest = 0;
+  #wraps = true;
   #lines: string[] = [""];
 
   constructor(columns = 80, rows = 24) {
@@ -46,9 +48,11 @@ export class FakeTerminal extends EventEmitter {
     } else if (token === "\n") this.#lines.push("");
     else if (token === "\x1b[?25l") this.cursorVisible = false;
     else if (token === "\x1b[?25h") this.cursorVisible = true;
+    else if (token === "\x1b[?7l") this.#wraps = false;
+    else if (token === "\x1b[?7h") this.#wraps = true;
     else if (!/^[\x1b\r]/.test(token)) {
       const line = `${this.#lines.pop()}${token}`;
-      this.widest = Math.max(this.widest, line.length);
+      if (!this.#wraps) this.widest = Math.max(this.widest, line.length);
       this.#lines.push(line);
     }
   }

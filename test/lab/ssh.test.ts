@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { describeError, type CausewayError } from "../../src/errors.ts";
+import type { ConnectionTarget, SessionOptions } from "../../src/host/session.ts";
+import { connectSsh } from "../../src/host/ssh.ts";
+import { labConnection, labPowerOff, labPowerOn } from "../../src/lab/index.ts";
+import { execute, useLab } from "./support.ts";
+
+const lab = useLab("test-ssh", 3, 2);
+const options: SessionOptions = {
+  hostKeyChecking: "strict",
+  connectTimeoutMs: 8000,
+  commandTimeoutMs: 20_000,
+  sshConfigFile: "none",
+};
+
+function target(over: Partial<ConnectionTarget> = {}): ConnectionTarget {
+  const { privateKeyFile, knownHostsFile, hosts } = labConnection(lab.spec);
+  return {
+    name: "docker-200",
+    kind: "ssh",
+    address: hosts[0]?.address ?? "",
+    user: "root",
+    become: false,
+    privateKeyFile,
+    knownHostsFiles: [knownHostsFile],
+    ...over,
+  };
+}
+
+/** The error that a connection ends with, as a person reads it. */
+async function refusal(over: Partial<ConnectionTarget>, more: Partial<SessionOptions> = {}): Promise<string> {
+  const session = await connectSsh(target(over), { ...options, ...more }).catch((e: CausewayError) => e);
+  if (!("code" in session)) throw new Error("it was not refused");
+  expect(session.code).toBe("unreachable");
+  return describeError(session);
+}
+
+function file(name: string, text: string): string {
+  const path = join(lab.folder, name);
+  writeFileSync(path, text, { mode: 0o600 });
+  return path;
+}
+
+describe.sequential("host keys", () => {
+  test("a wrong one is refused with the command that fixes it", async () => {
+    const [, other] = labConnection(lab.spec).hosts;
+    const known = readFileSync(labConnection(lab.spec).knownHostsFile, "utf8");
+    const key = known.split("\n").find((l) => l.startsWith(`${other?.address} `))?.split(" ").slice(1).join(" ");
+    const wrong = file("known-wrong", `${target().address} ${key}\n`);
+    const text = await refusal({ knownHostsFiles: [wrong] });
+    expect(text).toContain("CHANGED");
+    expect(text).toContain(`ssh-keygen -R '${target().address}' -f ${wrong}`);
+  });
+
+  test("an unknown one is refused; accept-new takes it, and it is known from then on", async () => {
+    const empty = file("known-empty", "");
+    expect(await refusal({ knownHostsFiles: [empty] })).toContain(`ssh-keyscan -p 22 ${target().address} >> ${empty}`);
+    const session = await connectSsh(target({ knownHostsFiles: [empty] }), { ...options, hostKeyChecking: "accept-new" });
+    await session.close();
+    const again = await connectSsh(target({ knownHostsFiles: [empty] }), options);
+    await again.close();
+  });
+
+  test("a login that is refused says what was tried", async () => {
+    expect(await refusal({ user: "nobody" })).toMatch(/refused the login of nobody[\s\S]*tried .*id_ed25519/);
+  });
+});
+
+describe.sequential("becoming root", () => {
+  const asRoot = async (over: Partial<ConnectionTarget>) => {
+    const session = await connectSsh(target({ become: true, ...over }), options);
+    try {
+      return (await session.run("id -u; echo $PPID >/dev/null; id -un")).stdout;
+    } finally {
+      await session.close();
+    }
+  };
+
+  test("without a password", async () => {
+    expect(await asRoot({ user: "ops-nopass" })).toBe("0\nroot\n");
+  });
+
+  test("a password that nobody asks for reaches no shell", async () => {
+    const session = await connectSsh(target({ become: true, user: "ops-nopass", becomePassword: "touch /tmp/guessed" }), options);
+    expect((await session.run("id -u; ls /tmp/guessed")).stdout).toBe("0\n");
+    await session.close();
+  });
+
+  test("with a password", async () => {
+    expect(await asRoot({ user: "ops", becomePassword: "ops" })).toBe("0\nroot\n");
+  });
+
+  test("with a wrong one: a clear error, and it appears nowhere", async () => {
+    const text = await refusal({ become: true, user: "ops", becomePassword: "wrong-one" });
+    expect(text).toMatch(/sudo refused/);
+    expect(text).not.toContain("wrong-one");
+  });
+
+  test("with none where one is asked for", async () => {
+    expect(await refusal({ become: true, user: "ops" })).toMatch(/asks for a password[\s\S]*-K/);
+  });
+
+  test("root needs no sudo", async () => {
+    expect(await asRoot({})).toBe("0\nroot\n");
+  });
+});
+
+describe.sequential("the way there", () => {
+  test("through a jump host, whose key is checked, too", async () => {
+    const { privateKeyFile, knownHostsFile, hosts } = labConnection(lab.spec);
+    const config = file(
+      "jump-config",
+      `Host inner\n  HostName ${hosts[1]?.address}\n  ProxyJump gate\nHost gate\n  HostName ${hosts[0]?.address}\nHost *\n  User root\n  IdentityFile ${privateKeyFile}\n  UserKnownHostsFile ${knownHostsFile}\n  GlobalKnownHostsFile none\n`,
+    );
+    const { user: _, privateKeyFile: __, knownHostsFiles: ___, ...plain } = target({ name: "inner", address: "inner" });
+    const session = await connectSsh(plain, { ...options, sshConfigFile: config });
+    expect((await session.run("hostname; echo $SSH_CONNECTION")).stdout).toMatch(
+      new RegExp(`^docker-201\\n${hosts[0]?.address} `),
+    );
+    await session.close();
+  });
+
+  test("a file of 3 MB arrives whole", async () => {
+    const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 7919) % 256));
+    const local = join(lab.folder, "big");
+    writeFileSync(local, bytes);
+    const session = await connectSsh(target(), options);
+    await session.push(local, "/root/big");
+    const { stdout } = await session.run("sha256sum </root/big; stat -c %a /root/big");
+    expect(stdout).toBe(`${createHash("sha256").update(bytes).digest("hex")}  -\n600\n`);
+    await session.close();
+  });
+
+  test("a command that hangs is ended on the host, under sudo as well", async () => {
+    const session = await connectSsh(target({ become: true, user: "ops-nopass" }), options);
+    await expect(session.run("sleep 4242 & sleep 4243", { timeoutMs: 500 })).rejects.toMatchObject({ code: "host" });
+    expect((await lab.on("docker-200", "ps -eo args | grep '^sleep 424'")).stdout).toBe("");
+    expect((await session.run("echo alive")).stdout).toBe("alive\n");
+    await session.close();
+  });
+
+  test("a host that dies in the middle is noticed; one that is down is given up in time", async () => {
+    const session = await connectSsh(target({ name: "docker-201", address: labConnection(lab.spec).hosts[1]?.address ?? "" }), options);
+    const waiting = session.run("sleep 100", { timeoutMs: 90_000 });
+    await labPowerOff(lab.spec, ["docker-201"]);
+    await expect(waiting).rejects.toMatchObject({ code: "unreachable" });
+    await session.close();
+    const text = await refusal(
+      { name: "docker-201", address: labConnection(lab.spec).hosts[1]?.address ?? "" },
+      { connectTimeoutMs: 2000 },
+    );
+    expect(text).toMatch(/cannot be reached/);
+    await labPowerOn(lab.spec, ["docker-201"]);
+  }, 60_000);
+
+  test("nobody listens there", async () => {
+    expect(await refusal({ port: 2 }, { connectTimeoutMs: 1500 })).toMatch(/nothing listens on its SSH port[\s\S]*ssh -p 2 /);
+  });
+});
+
+test("a password is in no output of a run", async () => {
+  const inventory = lab.inventory({
+    hosts: ["docker-200"],
+    vars: { ansible_user: "ops", ansible_become: true, ansible_become_password: "ops" },
+  });
+  const probe = file("secret.ts", `import { definePlaybook, Type } from "causeway";
+export default definePlaybook({ name: "secret", summary: "x", vars: Type.Object({}), hosts: "docker", plays: [] });`);
+  const { code, stdout, stderr } = await lab.run(probe, ["-v", "--output", "json", "--no-verify"], inventory);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).not.toMatch(/"ops"/);
+  const list = await execute(["sh", "-c", `"$0" inventory -i ${inventory} --list`, join(process.cwd(), "run")]);
+  expect(list.stdout).toContain('"ansible_become_password": "********"');
+});
