@@ -1,0 +1,295 @@
+import { describe, expect, test } from "vitest";
+import { CausewayError } from "../../src/errors.ts";
+import { rawScript } from "../../src/host/sh.ts";
+import { Type } from "../../src/index.ts";
+import { loadInventory } from "../../src/inventory/load.ts";
+import type { Playbook } from "../../src/playbook/define.ts";
+import { defineFact, definePlaybook } from "../../src/playbook/define.ts";
+import type { RunEvent } from "../../src/report/events.ts";
+import { run } from "../../src/run/run.ts";
+import { defineTask } from "../../src/task/define.ts";
+import { later, owed, type PlanItem, restart, type Step } from "../../src/task/step.ts";
+import { connectTo, FakeHost } from "./fake-host.ts";
+
+/** A step that sets a value on a host in memory. */
+function put(name: string, value: string, causes: Step["causes"] = []): Step {
+  return {
+    kind: "run",
+    what: name,
+    from: null,
+    to: value,
+    resource: ["run", "true", "true"],
+    perform: rawScript(`put ${name} ${value}`),
+    touches: [`value:${name}`],
+    causes,
+  };
+}
+
+const params = Type.Object({ name: Type.String(), value: Type.String() });
+type Present = (value: string | undefined, wanted: { name: string; value: string }) => readonly PlanItem[];
+
+function taskWith(present: Present, settles?: string) {
+  return defineTask({
+    name: "value",
+    summary: "sets a value",
+    params,
+    key: ({ name }) => name,
+    read: async (host, { name }) => {
+      const { stdout, code } = await host.read(rawScript(`cat ${name}`), { looksAt: [`value:${name}`] });
+      return code === 0 ? stdout : undefined;
+    },
+    present,
+    ...(settles === undefined ? {} : { settles }),
+  });
+}
+
+const value = taskWith((now, { name, value: want }) => (now === want ? [] : [put(name, want)]));
+
+function playbook(plays: Playbook["plays"], over: Partial<Playbook> = {}): Playbook {
+  return {
+    ...definePlaybook({ name: "test", summary: "x", vars: Type.Object({}), plays: [] }),
+    ...over,
+    plays,
+  } as Playbook;
+}
+
+async function runOn(
+  names: string[],
+  book: Playbook,
+  over: { check?: boolean; hosts?: Map<string, FakeHost>; limit?: string } = {},
+) {
+  const hosts = over.hosts ?? new Map(names.map((n) => [n, new FakeHost()]));
+  const events: RunEvent[] = [];
+  const outcome = await run({
+    playbook: book,
+    inventory: await loadInventory([`${names.join(",")},`]),
+    extraVars: new Map(),
+    check: over.check ?? false,
+    verify: false,
+    forks: 64,
+    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
+    connect: connectTo(hosts),
+    reporter: { event: (e) => void events.push(e), close: async () => {} },
+    interrupted: new AbortController().signal,
+    breakLock: false,
+    verbose: false,
+    ...(over.limit === undefined ? {} : { limit: over.limit }),
+  });
+  return { outcome, events, hosts, host: hosts.get(names[0] ?? "") as FakeHost };
+}
+
+const play = (tasks: Playbook["plays"][number]["tasks"], title = "play") => ({ title, hosts: "all", tasks });
+
+describe("converging one host", () => {
+  test("missing steps are performed, in one script; then nothing is missing", async () => {
+    const book = playbook([play(() => [value({ name: "a", value: "1" }), value({ name: "b", value: "2" })])]);
+    const first = await runOn(["h1"], book);
+    expect(first.host.performed).toEqual(["put a 1", "put b 2"]);
+    expect(first.outcome).toMatchObject({ exitCode: 0, hosts: { h1: { changed: 2, ok: 0, steps: 2 } } });
+    const second = await runOn(["h1"], book, { hosts: first.hosts });
+    expect(second.outcome.hosts.h1).toMatchObject({ changed: 0, ok: 2, steps: 0 });
+    expect(first.host.performed).toHaveLength(2);
+  });
+
+  test("nothing to do is one round trip, whatever the number of plays and tasks", async () => {
+    const tasks = Array.from({ length: 50 }, (_, i) => value({ name: `v${i}`, value: "x" }));
+    const host = new FakeHost();
+    for (let i = 0; i < 50; i += 1) host.values.set(`v${i}`, "x");
+    await runOn(["h1"], playbook([play(() => tasks), play(() => tasks, "again")]), {
+      hosts: new Map([["h1", host]]),
+    });
+    expect(host.trips).toBe(1);
+  });
+
+  test("a restart that several steps ask for happens once, at the end of the play", async () => {
+    const restarting = taskWith((now, { name, value: want }) =>
+      now === want ? [] : [put(name, want, [restart("docker")])],
+    );
+    const book = playbook([
+      play(() => [restarting({ name: "a", value: "1" }), restarting({ name: "b", value: "2" })]),
+    ]);
+    const { host, outcome } = await runOn(["h1"], book);
+    expect(host.performed).toEqual(["put a 1", "put b 2", "restart docker"]);
+    expect(outcome.hosts.h1?.restarts).toBe(1);
+  });
+
+  test("a restart that the running state asks for happens although no step is missing", async () => {
+    let restarted = false;
+    const task = taskWith(() => {
+      if (restarted) return [];
+      restarted = true;
+      return [owed(restart("docker"), "it runs with the old file")];
+    });
+    const { host } = await runOn(["h1"], playbook([play(() => [task({ name: "a", value: "1" })])]));
+    expect(host.performed).toEqual([]);
+    restarted = false;
+    let asked = 0;
+    const stubborn = taskWith(() => (asked++ < 2 ? [owed(restart("docker"), "old")] : []));
+    const again = await runOn(["h1"], playbook([play(() => [stubborn({ name: "a", value: "1" })])]));
+    expect(again.host.performed).toEqual(["restart docker"]);
+  });
+
+  test("a step whose effect does not show is an error that names what is missing", async () => {
+    const host = new FakeHost();
+    host.forgetful.add("a");
+    const { outcome, events } = await runOn(
+      ["h1"],
+      playbook([play(() => [value({ name: "a", value: "1" })])]),
+      {
+        hosts: new Map([["h1", host]]),
+      },
+    );
+    expect(outcome.exitCode).toBe(2);
+    const failed = events.find((e) => e.type === "failed");
+    expect(failed?.type === "failed" && failed.error).toMatchObject({
+      message: expect.stringContaining("did not converge"),
+      detail: { host: "h1", task: "value a", found: "a: — → 1" },
+    });
+  });
+
+  test("a plan that depends on an effect goes on once that is there", async () => {
+    const twoSteps = taskWith((now, { name }) =>
+      now === undefined
+        ? [put(name, "lease"), later("no lease yet")]
+        : now === "lease"
+          ? [put(name, "done")]
+          : [],
+    );
+    const { host, events } = await runOn(
+      ["h1"],
+      playbook([play(() => [twoSteps({ name: "a", value: "" })])]),
+    );
+    expect(host.performed).toEqual(["put a lease", "put a done"]);
+    expect(events.filter((e) => e.type === "failed")).toEqual([]);
+    const check = await runOn(["h1"], playbook([play(() => [twoSteps({ name: "a", value: "" })])]), {
+      check: true,
+    });
+    expect(check.host.performed).toEqual([]);
+    expect(check.events.find((e) => e.type === "task" && e.state === "planned")).toMatchObject({
+      later: "no lease yet",
+    });
+  });
+
+  test("what settles is read again until it shows; the last reason is the error", async () => {
+    let reads = 0;
+    const patient = taskWith(() => (++reads < 5 ? [later(`read ${reads}`)] : []), "5s");
+    const { outcome } = await runOn(["h1"], playbook([play(() => [patient({ name: "a", value: "" })])]));
+    expect(outcome.exitCode).toBe(0);
+    const never = taskWith(() => [later("no leader")], "200ms");
+    const lost = await runOn(["h1"], playbook([play(() => [never({ name: "a", value: "" })])]));
+    expect(lost.outcome.exitCode).toBe(2);
+    const failed = lost.events.find((e) => e.type === "failed");
+    expect(failed?.type === "failed" && failed.error.detail.found).toBe("no leader");
+  });
+});
+
+describe("over the fleet", () => {
+  test("plays are barriers; a failed host stops alone and keeps its error", async () => {
+    const order: string[] = [];
+    const failing = taskWith((_now, { name }) => [{ ...put(name, "1"), perform: rawScript("fail") }]);
+    const book = playbook([
+      play((host) => [
+        host.name === "h2" ? failing({ name: "a", value: "1" }) : value({ name: "a", value: "1" }),
+      ]),
+      play((host) => {
+        order.push(host.name);
+        return [value({ name: "b", value: "1" })];
+      }, "second"),
+    ]);
+    const { outcome, hosts, events } = await runOn(["h1", "h2", "h3"], book);
+    expect(outcome).toMatchObject({ exitCode: 2, retry: ["h2"] });
+    expect(hosts.get("h1")?.performed).toEqual(["put a 1", "put b 1"]);
+    expect(hosts.get("h2")?.performed).toEqual([]);
+    const failed = events.find((e) => e.type === "failed");
+    expect(failed?.type === "failed" && failed.error.detail).toMatchObject({
+      host: "h2",
+      task: "value",
+      output: "it broke",
+    });
+  });
+
+  test("an unreachable host is exit 4, and wins over a failed one", async () => {
+    const failing = taskWith((_now, { name }) => [{ ...put(name, "1"), perform: rawScript("fail") }]);
+    const { outcome } = await runOn(
+      ["h1", "h2"],
+      playbook([play(() => [failing({ name: "a", value: "1" })])]),
+      {
+        hosts: new Map([["h1", new FakeHost()]]),
+      },
+    );
+    expect(outcome).toMatchObject({ exitCode: 4, retry: ["h1", "h2"] });
+  });
+
+  test("facts are read in the first trip and typed on the host; a refusal leaves all hosts alone", async () => {
+    const color = defineFact({
+      name: "color",
+      read: async (h) => (await h.read(rawScript("cat color"))).stdout,
+    });
+    const hosts = new Map(["h1", "h2"].map((n) => [n, new FakeHost()]));
+    for (const [name, host] of hosts) host.values.set("color", name === "h1" ? "red" : "blue");
+    const book = definePlaybook({
+      name: "test",
+      summary: "x",
+      vars: Type.Object({}),
+      facts: { color },
+      plays: [{ title: "p", hosts: "all", tasks: (h) => [value({ name: "seen", value: h.facts.color })] }],
+    });
+    const { outcome } = await runOn(["h1", "h2"], book as unknown as Playbook, { hosts });
+    expect(outcome.exitCode).toBe(0);
+    expect(hosts.get("h2")?.values.get("seen")).toBe("blue");
+    const refusing = {
+      ...book,
+      preflight: (fleet: { reached: readonly { name: string; facts: { color: string } }[] }) =>
+        fleet.reached
+          .filter((h) => h.facts.color === "red")
+          .map((h) => new CausewayError("host", "too red", { host: h.name })),
+    };
+    const fresh = new Map(["h1", "h2"].map((n) => [n, new FakeHost()]));
+    fresh.get("h1")?.values.set("color", "red");
+    await expect(runOn(["h1", "h2"], refusing as unknown as Playbook, { hosts: fresh })).rejects.toThrow(
+      "too red",
+    );
+    expect([...fresh.values()].flatMap((h) => h.performed)).toEqual([]);
+  });
+
+  test("a limit leaves the others alone, but they are still peers", async () => {
+    const book = playbook([
+      play((host, fleet) => [
+        value({
+          name: "peers",
+          value: fleet
+            .peersOf(host)
+            .map((p) => p.name)
+            .join("+"),
+        }),
+      ]),
+    ]);
+    const { hosts } = await runOn(["h1", "h2", "h3"], book, { limit: "h2" });
+    expect(hosts.get("h2")?.performed).toEqual(["put peers h1+h3"]);
+    expect(hosts.get("h1")?.performed).toEqual([]);
+  });
+
+  test("a play that is done once is done on its first host", async () => {
+    const { hosts } = await runOn(
+      ["h1", "h2"],
+      playbook([{ ...play(() => [value({ name: "a", value: "1" })]), once: true }]),
+    );
+    expect([hosts.get("h1")?.performed.length, hosts.get("h2")?.performed.length]).toEqual([1, 0]);
+  });
+
+  test("somebody else's lock is named before anything is planned", async () => {
+    const host = new FakeHost();
+    host.journal = "format 1\nholder eve@laptop since noon in run X";
+    const { outcome, events } = await runOn(
+      ["h1"],
+      playbook([play(() => [value({ name: "a", value: "1" })])]),
+      {
+        hosts: new Map([["h1", host]]),
+      },
+    );
+    expect(outcome.exitCode).toBe(2);
+    const failed = events.find((e) => e.type === "failed");
+    expect(failed?.type === "failed" && failed.error.detail.found).toContain("eve@laptop");
+    expect(host.performed).toEqual([]);
+  });
+});

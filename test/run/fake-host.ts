@@ -1,0 +1,77 @@
+import { CausewayError } from "../../src/errors.ts";
+import type { Connect, Session } from "../../src/host/session.ts";
+
+/**
+ * A host in memory, for the engine's planning only: a map of names to values. `cat NAME` reads one, and a performing
+ * script sets what its steps say with `put NAME VALUE`. Nothing about a real host is proved with it.
+ */
+export class FakeHost {
+  readonly values = new Map<string, string>();
+  /** Every script that performed, in order. */
+  readonly performed: string[] = [];
+  trips = 0;
+  journal = "";
+  /** Steps whose values do not stick, although they succeed. */
+  readonly forgetful = new Set<string>();
+
+  session(name: string): Session {
+    let waiting = 0;
+    return {
+      name,
+      push: async () => {},
+      close: async () => {},
+      stats: { roundTrips: 0, commands: 0, connectMs: 0 },
+      run: (script, options) => {
+        // What is asked in one tick travels together.
+        if (waiting++ === 0)
+          setImmediate(() => {
+            this.trips += 1;
+            waiting = 0;
+          });
+        return new Promise((resolve) => setImmediate(() => resolve(this.#answer(script, options?.onLine))));
+      },
+    };
+  }
+
+  #answer(script: string, onLine?: (line: string) => void) {
+    if (script.startsWith("cat ")) {
+      const value = this.values.get(script.slice(4));
+      return { stdout: value ?? "", stderr: "", code: value === undefined ? 1 : 0 };
+    }
+    if (script.includes("cw_begin ")) return this.#perform(script, onLine);
+    if (script.includes("cw_end ")) return { stdout: "", stderr: "", code: 0 };
+    return { stdout: this.journal, stderr: "", code: 0 };
+  }
+
+  #perform(script: string, onLine?: (line: string) => void) {
+    const steps = [...script.matchAll(/cw_do\(\) \{ eval '?(.*?)'?; \}\ncw_perform (\d+)/g)];
+    for (const [, body = "", n = ""] of steps) {
+      onLine?.(`@cw start ${n}`);
+      const [verb, name = "", value = ""] = body.split(" ");
+      if (verb === "fail") {
+        onLine?.(`@cw failed ${n} perform 9`);
+        onLine?.("@cw | it broke");
+        return { stdout: "", stderr: "", code: 71 };
+      }
+      this.performed.push(body);
+      if (verb === "put" && !this.forgetful.has(name)) this.values.set(name, value);
+      onLine?.(`@cw done ${n}`);
+    }
+    for (const [, words = ""] of script.matchAll(/cw_say begin (.*)/g)) {
+      onLine?.(`@cw begin ${words}`);
+      this.performed.push(words);
+      onLine?.(`@cw end ${words}`);
+    }
+    return { stdout: "", stderr: "", code: 0 };
+  }
+}
+
+/** Connects to hosts in memory; a name without one is unreachable. */
+export function connectTo(hosts: ReadonlyMap<string, FakeHost>): Connect {
+  return async ({ name }) => {
+    const host = hosts.get(name);
+    if (!host)
+      throw new CausewayError("unreachable", "the host cannot be reached: it is not there", { host: name });
+    return host.session(name);
+  };
+}
