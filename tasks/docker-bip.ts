@@ -10,6 +10,7 @@ import {
   readJson,
   restart,
   type Static,
+  sh,
   step,
   Type,
   type UnitState,
@@ -82,9 +83,29 @@ export const dockerBip = defineTask({
     if (keys === undefined)
       return [owed(restart("docker"), address ? `docker0 has ${address}` : "docker0 has no address")];
     const write = step.jsonKeys({ was: state.config, keys, causes: [restart("docker")] });
-    return [hit.length > 0 ? { ...write, to: `${write.to}; interrupts ${hit.join(", ")}` } : write];
+    return [
+      ...(address ? [addressStep(address, wanted.bip)] : []),
+      hit.length > 0 ? { ...write, to: `${write.to}; interrupts ${hit.join(", ")}` } : write,
+    ];
   },
 });
+
+/**
+ * The restart gives docker0 its address. Its undo puts the old one back first, because a Docker without a `bip` keeps
+ * whatever address it finds on docker0 (seen on 20.10).
+ */
+function addressStep(from: string, to: string): PlanItem {
+  return step.run({
+    what: "address of docker0",
+    from,
+    to: `${to}, with the restart`,
+    do: sh`:`,
+    done: sh`ip -o -4 addr show dev docker0 | grep -qF ${` ${to} `}`,
+    undo: sh`! ip link show docker0 >/dev/null 2>&1 || { ip -4 addr flush dev docker0 && ip addr add ${from} brd + dev docker0; }`,
+    touches: ["link"],
+    causes: [restart("docker")],
+  });
+}
 
 function missingKeys(state: State, wanted: Params): Record<string, string | boolean> | undefined {
   const now = readJson(state.config);

@@ -41,7 +41,8 @@ export const iptablesForward = defineTask({
   name: "iptables-forward",
   summary: "Forwarding between two container subnets, without masquerading",
   params,
-  key: ({ peer }) => peer,
+  // Both subnets: with another one of its own, this is another task, and the old rules go.
+  key: ({ own, peer }) => `${own} ${peer}`,
   read: async (host): Promise<State> => {
     const [rules, kept, forwarding] = await Promise.all([
       host.rules(),

@@ -25,6 +25,10 @@ async function main(args: readonly string[]): Promise<number> {
       return version();
     case "inventory":
       return (await import("./inventory-command.ts")).inventoryCommand(rest);
+    case "history":
+      return (await import("./journal-command.ts")).historyCommand(rest);
+    case "rollback":
+      return (await import("./journal-command.ts")).rollbackCommand(rest);
     case "lab":
       return (await import("./lab-command.ts")).labCommand(rest);
     default:

@@ -5,13 +5,10 @@ import { CausewayError } from "../errors.ts";
 import { packageDir } from "../package-dir.ts";
 import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
 import { nearest } from "../schema/nearest.ts";
-import { numberOption, parse, type Values } from "./arguments.ts";
-import { inventoryOf, reachable, sessionOptions } from "./fleet-of.ts";
+import { parse } from "./arguments.ts";
+import { inventoryOf } from "./fleet-of.ts";
 import { playbookOptions } from "./playbook-options.ts";
-import { reporterFor } from "./reporter-for.ts";
-import { listenForSignals } from "./signals.ts";
-
-type PlaybookValues = Values<typeof playbookOptions>;
+import { runWith } from "./run-with.ts";
 
 const commands = ["inventory", "lab", "history", "rollback", "help"];
 
@@ -44,41 +41,7 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
     if (values["list-tasks"]) process.stdout.write(listTasks(playbook, inventory, prepared));
     return 0;
   }
-  return perform(given, values, { playbook, inventory, extraVars, ...limit });
-}
-
-async function perform(
-  given: string,
-  values: PlaybookValues,
-  what: Parameters<typeof import("../run/prepare.ts").prepare>[0],
-): Promise<number> {
-  const { reporter, message } = await reporterFor(values);
-  const signals = listenForSignals((text) => message("warning", text));
-  try {
-    const inventory = await reachable(what.inventory, values, (text) => message("info", text));
-    const total = numberOption("timeout", values.timeout, 0, 0);
-    if (total > 0) signals.stopAfter(total * 1000, (text) => message("warning", text));
-    const [{ run }, { connect }] = await Promise.all([import("../run/run.ts"), import("../host/connect.ts")]);
-    const outcome = await run({
-      ...what,
-      inventory,
-      check: values.check === true,
-      verify: values["no-verify"] !== true,
-      forks: numberOption("forks", values.forks, 64),
-      session: sessionOptions(values, signals.abandoned),
-      connect,
-      reporter,
-      interrupted: signals.interrupted,
-      breakLock: values["break-lock"] === true,
-      verbose: values.verbose === true,
-    });
-    await reporter.close();
-    if (outcome.retry.length > 0 && !values.check) writeRetry(given, outcome.retry);
-    return outcome.exitCode;
-  } finally {
-    signals.dispose();
-    await reporter.close();
-  }
+  return runWith(values, { playbook, inventory, extraVars, ...limit }, (hosts) => writeRetry(given, hosts));
 }
 
 /** The failed and unreachable hosts, for `--limit @file`. */

@@ -9,6 +9,7 @@ export const playbookOptions = {
   "list-hosts": { type: "boolean", help: "print the hosts and stop" },
   "list-tasks": { type: "boolean", help: "print the plays and their tasks and stop" },
   "syntax-check": { type: "boolean", help: "load everything, connect nowhere, and stop" },
+  force: { type: "boolean", help: "when undoing: also files that somebody changed since" },
   "break-lock": { type: "boolean", help: "take the lock of a run that is known to be dead" },
   ...connectionOptions,
   ...helpOption,

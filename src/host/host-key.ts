@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { CausewayError } from "../errors.ts";
 import {
@@ -35,7 +35,9 @@ export function refuseHostKey(check: HostKeyCheck, key: Buffer): CausewayError |
 function remember(file: string | undefined, name: string, key: Buffer): void {
   if (file === undefined) return;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  appendFileSync(file, `${name} ${keyType(key)} ${key.toString("base64")}\n`, { mode: 0o600 });
+  // A last line without its end would swallow the new one.
+  const open = existsSync(file) && /[^\n]$/.test(readFileSync(file, "utf8")) ? "\n" : "";
+  appendFileSync(file, `${open}${name} ${keyType(key)} ${key.toString("base64")}\n`, { mode: 0o600 });
   forgetKnownHosts(file);
 }
 

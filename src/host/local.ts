@@ -1,7 +1,8 @@
-import { copyFile } from "node:fs/promises";
+import { chmod, copyFile } from "node:fs/promises";
 import { Duplex } from "node:stream";
 import { becomeRoot, type ShellStream } from "./become.ts";
 import type { ConnectionTarget, Session, SessionOptions } from "./session.ts";
+import { quote } from "./sh.ts";
 import { Shell } from "./shell.ts";
 
 /** A shell on this machine, through zx; the same framing and the same rights as over SSH. */
@@ -34,13 +35,17 @@ export async function connectLocal(target: ConnectionTarget, options: SessionOpt
       close: () => void child.stdin.end(),
     }) as unknown as ShellStream;
   };
-  const { stream } = await becomeRoot({ ...target, ...user }, spawn, began + options.connectTimeoutMs);
+  const { stream, prefix } = await becomeRoot(
+    { ...target, ...user },
+    spawn,
+    began + options.connectTimeoutMs,
+  );
   const ended = new Promise<string>((resolve) =>
     stream.once("close", () => resolve("the local shell ended")),
   );
   const beside = async (script: string) =>
     void (await $({ shell: "/bin/sh", prefix: "", quote: (w: string) => w, nothrow: true, quiet: true })([
-      script,
+      `${prefix}sh -c ${quote(script)}`,
     ] as unknown as TemplateStringsArray));
   const shell = new Shell(
     target.name,
@@ -51,7 +56,10 @@ export async function connectLocal(target: ConnectionTarget, options: SessionOpt
   return {
     name: target.name,
     run: (script, runOptions) => shell.run(script, runOptions),
-    push: (file, path) => copyFile(file, path),
+    push: async (file, path) => {
+      await copyFile(file, path);
+      await chmod(path, 0o600);
+    },
     close: async () => stream.close(),
     get stats() {
       return { ...shell.stats, connectMs };

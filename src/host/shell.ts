@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import type { Readable, Writable } from "node:stream";
-import { StringDecoder } from "node:string_decoder";
 import { CausewayError } from "../errors.ts";
 import { FrameCutter } from "./frame.ts";
 import type { CommandOptions, CommandResult } from "./session.ts";
@@ -27,16 +26,16 @@ interface Job {
   stderr?: Buffer;
   code: number;
   timer?: NodeJS.Timeout;
-  timedOut?: boolean;
-  /** Bytes of standard output that went to `onLine`, and the line that is not complete yet. */
+  /** Set when its time is over; resolves when what it started was ended on the host. */
+  ending?: Promise<unknown>;
+  /** Bytes of standard output that went to `onLine` as complete lines, and the line that is not complete yet. */
   streamed: number;
-  partial: string;
-  decoder: StringDecoder;
+  partial: Buffer;
 }
 
 const quoteAlways = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-const unstreamed = () => ({ streamed: 0, partial: "", decoder: new StringDecoder("utf8") });
+const unstreamed = () => ({ streamed: 0, partial: Buffer.alloc(0) });
 
 /** One long-lived `sh`: what is asked for in the same tick goes out as one write; answers come back in order. */
 export class Shell {
@@ -141,14 +140,17 @@ export class Shell {
   #stream(chunk: Buffer): void {
     const job = this.#running[0];
     if (!job?.options.onLine) return;
-    job.streamed += chunk.length;
-    this.#lines(job, job.decoder.write(chunk));
+    const bytes = Buffer.concat([job.partial, chunk]);
+    // What is behind the last newline may be the beginning of a marker; it waits.
+    const end = bytes.lastIndexOf(10) + 1;
+    job.partial = bytes.subarray(end);
+    job.streamed += end;
+    this.#lines(job, bytes.subarray(0, end));
   }
 
-  #lines(job: Job, text: string): void {
-    const lines = (job.partial + text).split("\n");
-    job.partial = lines.pop() ?? "";
-    for (const line of lines) if (!line.startsWith(job.nonce)) job.options.onLine?.(line);
+  #lines(job: Job, bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    for (const line of bytes.toString("utf8").replace(/\n$/, "").split("\n")) job.options.onLine?.(line);
   }
 
   #arrived(stream: "stdout" | "stderr", output: Buffer, code: number): void {
@@ -161,15 +163,20 @@ export class Shell {
     this.#running.shift();
     this.#next();
     const stdout = job.stdout.toString("utf8");
-    // What came in the same chunk as the marker has not been streamed yet.
-    if (job.options.onLine) this.#lines(job, `${job.stdout.subarray(job.streamed).toString("utf8")}\n`);
-    if (job.timedOut) job.reject(this.#tooLong(job));
+    // What came in the same chunk as the marker, or had no newline at its end, has not been streamed yet.
+    if (job.options.onLine) this.#lines(job, job.stdout.subarray(job.streamed));
+    // Its subshell can end before what it started does.
+    if (job.ending) void job.ending.then(() => job.reject(this.#tooLong(job)));
     else job.resolve({ stdout, stderr: job.stderr.toString("utf8"), code });
   }
 
   async #timeOut(job: Job): Promise<void> {
-    job.timedOut = true;
-    await this.#transport.beside(endChildrenOf(this.#pid)).catch(() => {});
+    // A shell that never said its process id has no children that are known: what is below 0 is the whole host.
+    const ending =
+      this.#pid > 0 ? this.#transport.beside(endChildrenOf(this.#pid)).catch(() => {}) : undefined;
+    job.ending = Promise.race([ending, this.#transport.ended]);
+    await job.ending;
+    if (this.#running[0] !== job) return;
     job.timer = setTimeout(() => {
       job.reject(this.#tooLong(job));
       this.#transport.close();

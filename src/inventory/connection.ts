@@ -1,5 +1,5 @@
 import { homedir } from "node:os";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { Type } from "typebox";
 import { CausewayError } from "../errors.ts";
 import type { ConnectionTarget } from "../host/session.ts";
@@ -35,11 +35,11 @@ const refusedArgs = /^ansible_ssh_(common|extra)_args$|^ansible_ssh_executable$/
 /** Words whose values must not be shown, whatever they are used for. */
 export const secretVariables = /pass(word)?$/;
 
-/** How a host is reached, from its merged variables. Misspelt or mistyped connection variables are errors. */
+/** How a host is reached, from its merged variables; files are relative to the inventory's folder. Misspelt or mistyped connection variables are errors. */
 export function connectionOf(
   name: string,
   vars: ReadonlyMap<string, Variable>,
-  inventoryFile: string,
+  folder: string,
 ): { target: ConnectionTarget; errors: CausewayError[] } {
   const given: Record<string, unknown> = {};
   const errors: CausewayError[] = [];
@@ -50,7 +50,8 @@ export function connectionOf(
       given[variable] = coerce(properties[variable as keyof typeof properties], value);
       continue;
     }
-    const meant = nearest(variable, Object.keys(properties), 2);
+    const today = variable.replace("ansible_ssh_", "ansible_");
+    const meant = today in properties ? today : nearest(variable, Object.keys(properties), 2);
     if (refusedArgs.test(variable))
       errors.push(
         new CausewayError("inventory", `${variable} is not supported`, {
@@ -74,7 +75,7 @@ export function connectionOf(
       locate: (path) => vars.get(String(path[0]))?.at,
     }),
   );
-  return { target: target(name, given as Given, dirname(resolve(inventoryFile))), errors };
+  return { target: target(name, given as Given, folder), errors };
 }
 
 type Given = Partial<Record<keyof typeof connectionSchema.properties, never>> &

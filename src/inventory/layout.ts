@@ -79,7 +79,7 @@ export function addDocument(layout: Layout, file: string, document: YamlDocument
   }
 }
 
-function isMapping(value: unknown): value is Record<string, unknown> {
+export function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -146,12 +146,23 @@ function addHosts(
   )) {
     const at = document.locate([...path, pattern], true);
     for (const name of expandRange(pattern, at)) {
+      if (name === "" || /[\s=,:[\]]/.test(name)) throw notAName(pattern, at);
       const host = layout.hosts.get(name) ?? { vars: new Map<string, Variable>(), ...(at ? { at } : {}) };
       layout.hosts.set(name, host);
       group.hosts.add(name);
       addVars(document, [...path, pattern], host.vars, vars, `variables of ${name}`);
     }
   }
+}
+
+function notAName(found: string, at: Position | undefined): CausewayError {
+  return new CausewayError("inventory", `${JSON.stringify(found)} is not a host's name`, {
+    ...(at ? { at } : {}),
+    expected: "a name such as docker-200, or a range such as docker-[200:202]",
+    ...(/\s|=/.test(found)
+      ? { advice: "variables go below the name, one a line: ansible_host: 10.0.0.200" }
+      : {}),
+  });
 }
 
 /** Adds a mapping of variables, each with its place. */

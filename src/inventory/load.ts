@@ -3,11 +3,11 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync 
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { CausewayError, throwAll } from "../errors.ts";
-import { contains, networkOf, parseAddress } from "../net/ipv4.ts";
+import { contains, lastAddress, networkOf, parseAddress } from "../net/ipv4.ts";
 import { packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
 import { connectionOf } from "./connection.ts";
-import { addDocument, addVars, emptyLayout, type Layout, refuseCycles } from "./layout.ts";
+import { addDocument, addVars, emptyLayout, isMapping, type Layout, refuseCycles } from "./layout.ts";
 import { parentsOf, precedence } from "./precedence.ts";
 import type { Inventory, InventoryHost, Variable } from "./types.ts";
 import { readYaml } from "./yaml-document.ts";
@@ -44,9 +44,23 @@ export async function loadInventory(
     }
   }
   refuseCycles(layout.groups);
-  for (const folder of new Set(paths.map((p) => (statSync(p).isDirectory() ? p : dirname(p)))))
-    addVarsFolders(layout, folder);
-  return build(layout, paths, extraVars);
+  addUngrouped(layout);
+  const folders = new Set(paths.map((p) => (statSync(p).isDirectory() ? p : dirname(p))));
+  const groupFiles = new Map<string, Map<string, Variable>>();
+  for (const folder of folders) addVarsFolders(layout, groupFiles, folder);
+  const [folder = "."] = folders;
+  return build(layout, groupFiles, paths, folder, extraVars);
+}
+
+/** A host that is in no group but `all` is in `ungrouped`. */
+function addUngrouped(layout: Layout): void {
+  const grouped = new Set<string>();
+  for (const { name, hosts } of layout.groups.values())
+    if (name !== "all" && name !== "ungrouped") for (const host of hosts) grouped.add(host);
+  const ungrouped = layout.groups.get("ungrouped");
+  for (const name of layout.hosts.keys())
+    if (grouped.has(name)) ungrouped?.hosts.delete(name);
+    else ungrouped?.hosts.add(name);
 }
 
 function addHostList(layout: Layout, list: string): void {
@@ -54,7 +68,7 @@ function addHostList(layout: Layout, list: string): void {
     .split(",")
     .map((n) => n.trim())
     .filter(Boolean)) {
-    layout.hosts.set(name, { vars: new Map() });
+    if (!layout.hosts.has(name)) layout.hosts.set(name, { vars: new Map() });
     layout.groups.get("ungrouped")?.hosts.add(name);
   }
 }
@@ -62,7 +76,7 @@ function addHostList(layout: Layout, list: string): void {
 function filesOf(path: string): string[] {
   if (!statSync(path).isDirectory()) return [path];
   return readdirSync(path)
-    .filter((name) => !/^\.|~$|\.(orig|bak|retry|cfg)$|^(group|host)_vars$/.test(name))
+    .filter((name) => !/^\.|~$|\.(orig|bak|retry|cfg|md|txt|rst|swp)$|^(group|host)_vars$/.test(name))
     .sort()
     .map((name) => join(path, name))
     .filter((file) => statSync(file).isFile());
@@ -100,27 +114,43 @@ async function addScript(layout: Layout, file: string): Promise<void> {
       output: error.stderr || error.message,
     });
   });
-  const listed = readYaml(`${file} --list`, stdout, "inventory").value as Record<string, unknown>;
+  const listed = readYaml(`${file} --list`, stdout, "inventory").value;
+  if (!isMapping(listed)) throw notAnsibles(file, stdout);
   const meta = (listed._meta as { hostvars?: Record<string, unknown> } | undefined)?.hostvars ?? {};
   const groups: Record<string, unknown> = {};
   for (const [name, body] of Object.entries(listed)) {
     if (name === "_meta") continue;
-    const group = (Array.isArray(body) ? { hosts: body } : body) as {
-      hosts?: string[];
-      children?: string[];
-      vars?: unknown;
-    };
+    const group = Array.isArray(body) ? { hosts: body } : body;
+    if (!isMapping(group)) throw notAnsibles(file, `${name}: ${JSON.stringify(body)}`);
+    const { hosts = [], children = [], vars = null } = group;
+    if (!Array.isArray(hosts) || !Array.isArray(children))
+      throw notAnsibles(file, `${name}: ${JSON.stringify(body)}`);
     groups[name] = {
-      hosts: Object.fromEntries((group.hosts ?? []).map((h) => [h, meta[h] ?? null])),
-      children: Object.fromEntries((group.children ?? []).map((c) => [c, null])),
-      vars: group.vars ?? null,
+      hosts: Object.fromEntries(hosts.map((h) => [h, meta[h] ?? null])),
+      children: Object.fromEntries(children.map((c) => [c, null])),
+      vars,
     };
   }
   addDocument(layout, file, readYaml(`${file} --list`, JSON.stringify(groups), "inventory"));
 }
 
-/** `group_vars/NAME(.yaml|/…)` and `host_vars/` win over what the inventory file itself says. */
-function addVarsFolders(layout: Layout, folder: string): void {
+function notAnsibles(file: string, found: string): CausewayError {
+  return new CausewayError("inventory", `what ${file} --list prints is not an inventory`, {
+    at: { file: `${file} --list`, line: 1, column: 1 },
+    found: found.trim().slice(0, 60) || "nothing",
+    expected: '{"docker": {"hosts": ["docker-200"], "vars": {}}, "_meta": {"hostvars": {}}}',
+  });
+}
+
+/**
+ * `group_vars/NAME(.yaml|/…)` and `host_vars/` win over what the inventory file itself says; those of groups are kept
+ * apart, since even `group_vars/all` wins over every group of the file.
+ */
+function addVarsFolders(
+  layout: Layout,
+  groupFiles: Map<string, Map<string, Variable>>,
+  folder: string,
+): void {
   const add = (base: string, target: Map<string, Variable>, subject: string) => {
     const candidates = [base, `${base}.yml`, `${base}.yaml`, `${base}.json`].filter((f) => existsSync(f));
     for (const file of candidates.flatMap((f) => filesOf(f))) {
@@ -128,15 +158,20 @@ function addVarsFolders(layout: Layout, folder: string): void {
       addVars(document, [], target, document.value, subject);
     }
   };
-  for (const [name, group] of layout.groups)
-    add(join(folder, "group_vars", name), group.vars, `variables of group ${name}`);
+  for (const name of layout.groups.keys()) {
+    const vars = groupFiles.get(name) ?? new Map<string, Variable>();
+    groupFiles.set(name, vars);
+    add(join(folder, "group_vars", name), vars, `variables of group ${name}`);
+  }
   for (const [name, host] of layout.hosts)
     add(join(folder, "host_vars", name), host.vars, `variables of ${name}`);
 }
 
 function build(
   layout: Layout,
+  groupFiles: ReadonlyMap<string, ReadonlyMap<string, Variable>>,
   paths: readonly string[],
+  folder: string,
   extraVars: ReadonlyMap<string, Variable>,
 ): Inventory {
   const errors: CausewayError[] = [];
@@ -145,9 +180,11 @@ function build(
     const groups = precedence(layout.groups, parents, name);
     const vars = new Map<string, Variable>();
     for (const group of groups) for (const [key, variable] of group.vars) vars.set(key, variable);
+    for (const group of groups)
+      for (const [key, variable] of groupFiles.get(group.name) ?? []) vars.set(key, variable);
     for (const [key, variable] of own) vars.set(key, variable);
     for (const [key, variable] of extraVars) vars.set(key, variable);
-    const { target, errors: found } = connectionOf(name, vars, paths[0] ?? ".");
+    const { target, errors: found } = connectionOf(name, vars, folder);
     errors.push(...found);
     return {
       name,
@@ -158,12 +195,7 @@ function build(
       ...(at ? { at } : {}),
     };
   });
-  throwAll(
-    errors.filter(
-      (e, i) =>
-        errors.findIndex((o) => o.message === e.message && o.detail.at?.line === e.detail.at?.line) === i,
-    ),
-  );
+  throwAll(withoutRepeats(errors));
   if (hosts.length === 0) {
     throw new CausewayError("inventory", "the inventory has no hosts", {
       found: paths.join(", "),
@@ -172,6 +204,17 @@ function build(
   }
   const lab = labOf(layout, hosts);
   return { paths, hosts, groups: layout.groups, ...(lab ? { lab } : {}) };
+}
+
+/** One fault in a group's variables is found for each of its hosts, and told once: by the place where it stands. */
+function withoutRepeats(errors: readonly CausewayError[]): CausewayError[] {
+  const told = new Map<string, CausewayError>();
+  for (const error of errors) {
+    const { at } = error.detail;
+    const key = at ? `${at.file}:${at.line}:${at.column}` : error.message;
+    if (!told.has(key)) told.set(key, error);
+  }
+  return [...told.values()];
 }
 
 function labOf(layout: Layout, hosts: readonly InventoryHost[]): Inventory["lab"] {
@@ -192,7 +235,13 @@ function labOf(layout: Layout, hosts: readonly InventoryHost[]): Inventory["lab"
         `the lab's host ${name} is not a host of this inventory`,
         `one of ${hosts.map((h) => h.name).join(", ")}`,
       );
-    else if (number === undefined || !network || !contains(network, number) || number <= network.first + 1)
+    else if (
+      number === undefined ||
+      !network ||
+      !contains(network, number) ||
+      number <= network.first + 1 ||
+      number === lastAddress(network)
+    )
       fault(
         `the address ${address} of ${name} is not one for the lab`,
         `ansible_host inside ${value.subnet}, the first address being this machine's`,

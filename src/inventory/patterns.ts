@@ -12,17 +12,29 @@ export function hostsOfGroup(inventory: Inventory, group: string): Set<string> {
 function glob(pattern: string): RegExp {
   const body = pattern
     .replaceAll(/[.+^${}()|\\]/g, "\\$&")
+    .replaceAll("[!", "[^")
     .replaceAll("*", ".*")
     .replaceAll("?", ".");
-  return new RegExp(`^${body}$`);
+  return regExp(`^${body}$`, pattern);
+}
+
+function regExp(source: string, written: string): RegExp {
+  try {
+    return new RegExp(source);
+  } catch (error) {
+    throw new CausewayError("usage", `the pattern ${written} is not understood`, {
+      found: (error as Error).message,
+      expected: "a host, a group, a glob such as web*, or ~ and a regular expression",
+    });
+  }
 }
 
 /** One word of a pattern: a host, a group, a glob, `~regex`, with an optional subscript. */
 function matchWord(inventory: Inventory, word: string): string[] {
   // A regular expression has no subscript: its brackets are its own.
-  const parts = word.startsWith("~") ? null : /^(.+?)\[(-?\d*(?::-?\d*)?)\]$/.exec(word);
+  const parts = word.startsWith("~") ? null : /^(.+?)\[(-?\d+|-?\d*:-?\d*)\]$/.exec(word);
   const [, plain = word, subscript] = parts ?? [];
-  const test = plain.startsWith("~") ? new RegExp(plain.slice(1)) : glob(plain === "all" ? "*" : plain);
+  const test = plain.startsWith("~") ? regExp(plain.slice(1), plain) : glob(plain === "all" ? "*" : plain);
   const direct = plain.startsWith("~") || /[*?[]/.test(plain) || plain === "all";
   const names = new Set<string>();
   for (const group of inventory.groups.keys()) {

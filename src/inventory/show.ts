@@ -1,6 +1,6 @@
 import { secretVariables } from "./connection.ts";
 import { hostsOfGroup } from "./patterns.ts";
-import type { Inventory, InventoryHost } from "./types.ts";
+import type { Inventory, InventoryGroup, InventoryHost } from "./types.ts";
 
 /** A host's variables as `--host` prints them; passwords are masked. */
 export function shownVars(host: InventoryHost): Record<string, unknown> {
@@ -9,32 +9,40 @@ export function shownVars(host: InventoryHost): Record<string, unknown> {
   );
 }
 
+/** The groups directly below one; below `all`, every group that is below no other. */
+function childrenOf(inventory: Inventory, group: InventoryGroup): string[] {
+  if (group.name !== "all") return [...group.children];
+  const below = new Set([...inventory.groups.values()].flatMap((g) => [...g.children]));
+  const top = [...inventory.groups.keys()].filter((g) => g !== "all" && !below.has(g));
+  return [...group.children, ...top];
+}
+
 /** The inventory as `ansible-inventory --list` prints it. */
 export function asAnsibleList(inventory: Inventory): Record<string, unknown> {
-  const groups = [...inventory.groups.values()].map((group) => [
-    group.name,
-    {
-      ...(group.hosts.size > 0 ? { hosts: [...group.hosts] } : {}),
-      ...(group.children.size > 0 ? { children: [...group.children] } : {}),
-    },
-  ]);
+  const groups = [...inventory.groups.values()].map((group) => {
+    const below = childrenOf(inventory, group);
+    return [
+      group.name,
+      {
+        ...(group.hosts.size > 0 && group.name !== "all" ? { hosts: [...group.hosts] } : {}),
+        ...(below.length > 0 ? { children: below } : {}),
+      },
+    ];
+  });
   const hostvars = Object.fromEntries(inventory.hosts.map((host) => [host.name, shownVars(host)]));
   return { _meta: { hostvars }, ...Object.fromEntries(groups) };
 }
 
 /** The inventory as `ansible-inventory --graph` draws it. */
 export function asGraph(inventory: Inventory): string {
-  const below = new Set([...inventory.groups.values()].flatMap((g) => [...g.children]));
-  const top = [...inventory.groups.keys()].filter((g) => g !== "all" && !below.has(g));
   const draw = (name: string, indent: string): string[] => {
     const group = inventory.groups.get(name);
-    const children = [...(group?.children ?? []), ...(name === "all" ? top : [])];
-    const used = [...new Set(children)].filter(
+    const used = (group ? childrenOf(inventory, group) : []).filter(
       (child) => hostsOfGroup(inventory, child).size > 0 || child === "ungrouped",
     );
     return [
       ...used.flatMap((child) => [`${indent}|--@${child}:`, ...draw(child, `${indent}|  `)]),
-      ...[...(group?.hosts ?? [])].map((host) => `${indent}|--${host}`),
+      ...(name === "all" ? [] : [...(group?.hosts ?? [])]).map((host) => `${indent}|--${host}`),
     ];
   };
   return ["@all:", ...draw("all", "  ")].join("\n");

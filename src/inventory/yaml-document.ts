@@ -13,10 +13,25 @@ export interface YamlDocument {
 export function readYaml(file: string, text: string, code: ErrorCode): YamlDocument {
   const yaml = createRequire(import.meta.url)("yaml") as typeof import("yaml");
   const lines = new yaml.LineCounter();
-  const document = yaml.parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
+  const document = yaml.parseDocument(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    merge: true,
+    prettyErrors: false,
+  });
   const [error] = document.errors;
   if (error) throw syntaxError(file, text, code, position(file, lines, error.pos[0]), error.message);
   yaml.visit(document, {
+    Alias(_key, node) {
+      if (node.resolve(document)) return;
+      throw refused(
+        code,
+        position(file, lines, node.range?.[0] ?? 0),
+        `*${node.source}`,
+        "no anchor of this name stands above it",
+        `for a text that begins with a star, quote it: "*${node.source}"`,
+      );
+    },
     Scalar(_key, node) {
       if (node.tag === "!vault")
         throw refused(

@@ -23,6 +23,8 @@ export interface Entry {
   to: string | null;
   causes: readonly Consequence[];
   irreversible?: string;
+  /** For keys of a JSON file: what they were set to; null for a key that was taken away. */
+  keys?: Readonly<Record<string, unknown>>;
   /** The entry that this one took back, `RUN/N`: a removal. */
   closes?: string;
   /** Whether it was performed to its end. */
@@ -54,7 +56,7 @@ export interface Journal {
   holder?: string;
 }
 
-/** Reads the whole journal in one command: head, lock, runs, entries and their marks. */
+/** Reads the journal in one command: head, lock, and the runs of which something stands, with their entries. */
 export const readJournalScript: Script = rawScript(`cd ${journalFolder} 2>/dev/null || exit 0
 echo "format $(cat format 2>/dev/null)"
 echo "head $(cat head 2>/dev/null)"
@@ -68,6 +70,14 @@ for run in runs/*/; do
 done
 cat runs/*/[0-9]*.json 2>/dev/null | sed 's/^/entry /'
 printf 'mark %s\\n' runs/*/*.done runs/*/*.undone
+true`);
+
+/** The runs of which nothing stands any more, for the history. */
+export const readOldRunsScript: Script = rawScript(`cd ${journalFolder}/old 2>/dev/null || exit 0
+for run in */; do
+  [ -f "$run/run.json" ] && printf 'run ' && cat "$run/run.json"
+  [ -f "$run/end" ] && printf 'end %s ' "$run" && cat "$run/end"
+done
 true`);
 
 /** Takes apart what the script prints. A journal of a newer layout is refused. */
@@ -91,7 +101,7 @@ export function parseJournal(text: string, host: string): Journal {
         holder = rest;
         break;
       case "run": {
-        const run = JSON.parse(rest) as RunRecord;
+        const run = record(rest, host) as RunRecord;
         runs.set(run.id, run);
         break;
       }
@@ -102,7 +112,7 @@ export function parseJournal(text: string, host: string): Journal {
         break;
       }
       case "entry":
-        entries.push(JSON.parse(rest) as Entry);
+        entries.push(record(rest, host) as Entry);
         break;
       case "mark":
         marks.add(rest);
@@ -113,6 +123,19 @@ export function parseJournal(text: string, host: string): Journal {
     entry.undone = marks.has(`runs/${entry.run}/${entry.n}.undone`);
   }
   return { head, runs: [...runs.values()], entries, ...(holder === undefined ? {} : { holder }) };
+}
+
+function record(text: string, host: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CausewayError("host", "the journal on this host is damaged", {
+      host,
+      found: text.slice(0, 80),
+      expected: `one JSON object a file below ${journalFolder}/runs`,
+      advice: "look for the file that holds this line and mend it by hand; nothing was changed",
+    });
+  }
 }
 
 function newerFormat(host: string, found: string): CausewayError {

@@ -12,6 +12,7 @@
 #   $CW/runs/RUN/NNNN.res      the resource: a kind, and its arguments quoted for the shell
 #   $CW/runs/RUN/NNNN.was      the resource's token before, and .now after
 #   $CW/runs/RUN/NNNN.before*  what the kind needs to restore it
+#   $CW/old/RUN                a run of which nothing stands any more
 #   $CW/runs/RUN/NNNN.done     it was performed;  .undone: it was taken back
 #
 # A kind is three functions on a resource, called with its arguments and with $B, the entry's path without an ending:
@@ -184,6 +185,17 @@ cw_consequence() {
   systemctl "$1" "$2" >"$OUT" 2>&1 && cw_alive "$2"
 }
 
+# cw_consequence_gently WORD UNIT: after something was taken back. A unit that is gone, or that was stopped with it,
+# stays as it is.
+cw_consequence_gently() {
+  [ "$1" = daemon-reload ] || case $(systemctl is-active "$2" 2>/dev/null) in
+    active | activating | failed | reloading) : ;;
+    *) return 0 ;;
+  esac
+  [ "$1" = daemon-reload ] || [ "$(systemctl show -p LoadState --value "$2")" != not-found ] || return 0
+  cw_consequence "$@"
+}
+
 # A unit is alive when it is active now and, a second later, still the same activation.
 cw_alive() {
   systemctl is-active -q "$1" || return 1
@@ -207,6 +219,43 @@ cw_remove() {
   cw_code=$?
   [ $cw_code != 3 ] || echo "somebody changed it since causeway did; it is left as it is"
   return $cw_code
+}
+
+# cw_take_back RUN/N [force]: takes an entry back for good, as a rollback does, and tells how it went. What somebody
+# changed since stays (kept); what fails is told (stuck), and the others go on.
+cw_take_back() {
+  if [ -f "$CW/stop" ]; then
+    rm -f "$CW/stop"
+    cw_say "stopped $1"
+    exit 77
+  fi
+  cw_say "start $1"
+  cw_undo "$CW/runs/$1" "$2" >"$OUT" 2>&1
+  case $? in
+    0) cw_say "done $1" ;;
+    3) cw_say "kept $1" ;;
+    *) cw_say "stuck $1"; tail -c 4000 "$OUT" | sed 's/^/@cw | /' ;;
+  esac
+}
+
+# cw_undone RUN/N: from here on the entry counts as taken back.
+cw_undone() { : >"$CW/runs/$1.undone"; }
+
+# cw_take_up RUN/N: a step that was never finished, and whose task has nothing left to do: it is done.
+cw_take_up() { cw_token_of "$CW/runs/$1" >"$CW/runs/$1.now" 2>/dev/null; : >"$CW/runs/$1.done"; }
+
+# cw_tell_states RUN/N…: how each entry's resource is now; for a JSON file that somebody changed, both texts.
+cw_tell_states() {
+  for cw_n; do
+    cw_is_now=$(cw_state "$CW/runs/$cw_n")
+    printf 'state %s %s\n' "$cw_n" "$cw_is_now"
+    read -r cw_kind cw_args <"$CW/runs/$cw_n.res"
+    [ "$cw_is_now $cw_kind" = "other file" ] || continue
+    cw_path=$(eval "printf %s $cw_args")
+    printf 'now %s\n' "$(base64 -w 0 <"$cw_path" 2>/dev/null)"
+    printf 'before %s\n' "$(base64 -w 0 <"$CW/runs/$cw_n.before" 2>/dev/null)"
+    printf 'meta %s %s\n' "$(sha256sum <"$cw_path" 2>/dev/null | cut -c 1-64)" "$(stat -L -c '%a %u:%g' "$cw_path" 2>/dev/null)"
+  done
 }
 
 # cw_give_up WORD UNIT ENTRIES: a restart failed. The steps that asked for it are undone, newest first, and the unit is
@@ -234,5 +283,44 @@ cw_give_up() {
 # cw_end RUN STATE: how the run ended on this host; the lock is free again.
 cw_end() {
   [ ! -d "$CW/runs/$1" ] || { printf '%s\n' "$2" >"$CW/runs/$1/end"; rm -f "$CW/out"; }
+  cw_fold "$1" "${CW_KEEP:-50}"
   cw_unlock
 }
+
+# cw_fold RUN KEEP: keeps the journal short. Runs of which nothing stands any more go to old/; of runs older than the
+# newest KEEP, a resource keeps its oldest entry only, with what it became last.
+cw_fold() (
+  cd "$CW/runs" 2>/dev/null || exit 0
+  cw_count=$(ls | wc -l)
+  if [ "$cw_count" -gt "$2" ]; then
+    cw_last=$(ls | sed -n "$((cw_count - $2))p")
+    for cw_e in */[0-9]*.json; do
+      cw_e=${cw_e%.json}
+      expr "${cw_e%/*}" '>' "$cw_last" >/dev/null && break
+      [ -f "$cw_e.undone" ] && continue
+      if [ -f "$cw_e.closes" ]; then
+        # It took an older one back: of the two nothing is left to restore.
+        : >"$cw_e.undone"
+        continue
+      fi
+      cw_first=$CW/fold.$(cksum <"$cw_e.res" | tr ' ' -)
+      if [ -f "$cw_first" ] && cmp -s "$cw_e.res" "$(cat "$cw_first").res"; then
+        [ -f "$cw_e.now" ] && cp "$cw_e.now" "$(cat "$cw_first").now"
+        : >"$cw_e.undone"
+      else
+        printf '%s\n' "$cw_e" >"$cw_first"
+      fi
+    done
+    rm -f "$CW"/fold.*
+  fi
+  cw_closed=" $(for cw_f in */*.closes; do [ -f "$cw_f" ] && [ ! -f "${cw_f%.closes}.undone" ] && cat "$cw_f"; done | tr '\n' ' ')"
+  for cw_run in *; do
+    [ -d "$cw_run" ] && [ "$cw_run" != "$1" ] || continue
+    for cw_e in "$cw_run"/[0-9]*.json; do
+      [ -f "$cw_e" ] || continue
+      [ -f "${cw_e%.json}.undone" ] || continue 2
+      case $cw_closed in *" ${cw_e%.json} "*) continue 2 ;; esac
+    done
+    mkdir -p "$CW/old" && rm -rf "$CW/old/$cw_run" && mv "$cw_run" "$CW/old/"
+  done
+)

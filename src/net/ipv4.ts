@@ -6,7 +6,8 @@ export interface Network {
 
 /** `10.0.0.1` as a number; undefined when it is no address. */
 export function parseAddress(text: string): number | undefined {
-  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return undefined;
+  // A leading zero means octal to some tools: such an address has two meanings, and so none here.
+  if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return undefined;
   const parts = text.split(".").map(Number);
   if (parts.some((part) => part > 255)) return undefined;
   return parts.reduce((sum, part) => sum * 256 + part, 0);
@@ -20,7 +21,7 @@ export function formatAddress(address: number): string {
 export function parseInterface(text: string): { address: number; prefix: number } | undefined {
   const [left = "", right = "", more] = text.split("/");
   const address = parseAddress(left);
-  if (address === undefined || more !== undefined || !/^\d{1,2}$/.test(right) || Number(right) > 32)
+  if (address === undefined || more !== undefined || !/^(0|[1-9]\d?)$/.test(right) || Number(right) > 32)
     return undefined;
   return { address, prefix: Number(right) };
 }

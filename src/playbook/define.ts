@@ -45,6 +45,8 @@ export interface PlaybookDefinition<S extends TObject, F extends Facts> {
   /** A pattern: the hosts of a playbook that has no plays, only a proof. */
   hosts?: string;
   plays: readonly Play<Static<S>, FactValues<F>>[];
+  /** Instead of plays: what was done on the hosts is taken back, newest first; all of it, or a run and what came after. */
+  undoes?: "everything" | "last" | { since: string };
   /** What proves that it works. */
   verify?: (fleet: Fleet<Static<S>, FactValues<F>>) => readonly ProbeInstance[];
 }

@@ -1,3 +1,4 @@
+import { CausewayError } from "../errors.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { type Consequence, consequenceWords } from "../task/step.ts";
 import { named } from "./converge.ts";
@@ -18,6 +19,7 @@ export async function checkPlay(
     consequences.set(words, known);
   };
   for (const instance of tasks) {
+    host.planned.add(`${instance.task} ${instance.key}`);
     const about = {
       type: "task",
       host: host.name,
@@ -26,8 +28,15 @@ export async function checkPlay(
       key: instance.key,
     } as const;
     const plan = await planTask(instance, host.reader()).catch((error: unknown) => {
-      throw named(error, host, instance);
+      if (!host.takesOver || !(error instanceof CausewayError)) throw named(error, host, instance);
+      return error;
     });
+    if (plan instanceof CausewayError) {
+      host.recap.changed += 1;
+      const reason = `${host.takesOver} is undone first; as it is now: ${plan.message}`;
+      host.say({ ...about, state: "planned", steps: [], later: reason });
+      continue;
+    }
     host.recap[isConverged(plan) ? "ok" : "changed"] += 1;
     host.recap.steps += plan.steps.length;
     for (const step of plan.steps) for (const cause of step.causes) because(cause, step.what);

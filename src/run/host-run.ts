@@ -1,4 +1,4 @@
-import type { CausewayError } from "../errors.ts";
+import { CausewayError } from "../errors.ts";
 import { HostReader, ReadMemory } from "../host/reader.ts";
 import type { Session } from "../host/session.ts";
 import type { InventoryHost } from "../inventory/types.ts";
@@ -26,6 +26,8 @@ export class HostRun {
   readonly planned = new Set<string>();
   readonly recap: HostRecap & { owed: string[] } = emptyRecap();
   failure?: CausewayError;
+  /** In check: whose steps would be undone first, so that what is planned after may look different then. */
+  takesOver?: string;
 
   constructor(host: InventoryHost, view: HostView, session: Session, say: (event: Said) => void) {
     this.host = host;
@@ -46,6 +48,12 @@ export class HostRun {
   async readJournal(): Promise<void> {
     const { stdout } = await this.memory.ask(readJournalScript, { looksAt: ["journal"] });
     this.journal = parseJournal(stdout, this.name);
+  }
+
+  /** The same with whatever was thrown; a bug of ours goes on its way. */
+  failWith(error: unknown): void {
+    if (!(error instanceof CausewayError)) throw error;
+    this.fail(error);
   }
 
   /** The host leaves the run; the others go on. */

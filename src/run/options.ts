@@ -13,6 +13,8 @@ export interface RunOptions extends PrepareOptions {
   /** Aborted by the first Ctrl-C. */
   interrupted: AbortSignal;
   breakLock: boolean;
+  /** Take back also what somebody changed since, and what cannot be undone. */
+  force?: boolean;
   /** Told the commands that run, for `-v`. */
   verbose: boolean;
 }

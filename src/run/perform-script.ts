@@ -12,7 +12,13 @@ export interface Identity {
 }
 
 /** A step that is to be performed, or an older entry that is to be taken back, with its number in the run's journal. */
-export type Action = { n: string; identity: Identity } & ({ step: Step } | { remove: Entry });
+export type Action = { n: string; identity: Identity } & ({ step: Step } | Removal);
+
+/** An older entry that is to be taken back; `merge` does it where somebody changed the file since. */
+export interface Removal {
+  remove: Entry;
+  merge?: Script;
+}
 
 export interface PerformOptions {
   run: string;
@@ -24,6 +30,8 @@ export interface PerformOptions {
   runRecord: string;
   actions: readonly Action[];
   consequences: readonly { consequence: Consequence; causedBy: readonly string[] }[];
+  /** Something was taken back: a unit that is gone or stopped by now is not started. */
+  gently?: boolean;
 }
 
 /** The script that performs: lock, write-ahead, steps, then reloads and restarts. It tells its progress line by line. */
@@ -40,7 +48,7 @@ export function performScript(options: PerformOptions): Script {
     ...options.actions.map((action) => intend(action, options.run)),
     ...(last ? [`cw_intended ${options.run} ${last}`] : []),
     ...options.actions.flatMap(perform),
-    ...options.consequences.flatMap(consequence),
+    ...options.consequences.flatMap((c) => consequence(c, options.gently === true)),
     "true",
   ];
   return rawScript(lines.join("\n"), secrets);
@@ -64,7 +72,7 @@ function entryRecord(action: Action): Omit<Entry, "run" | "done" | "undone"> {
     const { kind, what, from, to, causes } = action.remove;
     return { n, ...identity, kind, what, from: to, to: from, causes, closes: entryPath(action.remove) };
   }
-  const { kind, what, from, to, causes, irreversible } = action.step;
+  const { kind, what, from, to, causes, irreversible, keys } = action.step;
   return {
     n,
     ...identity,
@@ -74,20 +82,29 @@ function entryRecord(action: Action): Omit<Entry, "run" | "done" | "undone"> {
     to,
     causes,
     ...(irreversible === undefined ? {} : { irreversible }),
+    ...(keys === undefined ? {} : { keys }),
   };
 }
 
 function perform(action: Action): string[] {
-  const body = "remove" in action ? `cw_remove ${entryPath(action.remove)}` : action.step.perform.text;
+  const body = "remove" in action ? removal(action) : action.step.perform.text;
   return [`cw_do() { eval ${force(body)}; }`, `cw_perform ${action.n} cw_do`];
 }
 
-function consequence({ consequence: what, causedBy }: PerformOptions["consequences"][number]): string[] {
+function removal({ remove, merge }: Removal): string {
+  const path = entryPath(remove);
+  return merge ? `(${merge.text}) && cw_undone ${path}` : `cw_remove ${path}`;
+}
+
+function consequence(
+  { consequence: what, causedBy }: PerformOptions["consequences"][number],
+  gently: boolean,
+): string[] {
   const unit = what.do === "daemon-reload" ? "" : quote(what.unit);
   const words = consequenceWords(what);
   return [
     `cw_say begin ${words}`,
-    `if cw_consequence ${what.do} ${unit}; then cw_say end ${words}`,
+    `if ${gently ? "cw_consequence_gently" : "cw_consequence"} ${what.do} ${unit}; then cw_say end ${words}`,
     `else cw_give_up ${what.do} ${force(unit)} ${causedBy.join(" ")}; fi`,
   ];
 }

@@ -1,15 +1,15 @@
 import { CausewayError } from "../errors.ts";
-import { type Entry, journalFolder } from "../journal/entries.ts";
+import { journalFolder } from "../journal/entries.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
-import { type Action, type Identity, performScript } from "./perform-script.ts";
+import { type Action, type Identity, performScript, type Removal } from "./perform-script.ts";
 import { inOrder } from "./plan.ts";
 
 /** While it is there, the performing script stops before its next step. */
 const stopFile = `${journalFolder}/stop`;
 
-export type Intended = { identity: Identity } & ({ step: Step } | { remove: Entry });
+export type Intended = { identity: Identity } & ({ step: Step } | Removal);
 
 /** Performs steps on one host in one script, then whatever reload and restart is asked for with them. */
 export async function perform(
@@ -17,6 +17,7 @@ export async function perform(
   run: RunContext,
   intended: readonly Intended[],
   consequences: readonly Consequence[],
+  gently = false,
 ): Promise<void> {
   const actions: Action[] = intended.map((action) => ({
     ...action,
@@ -35,6 +36,7 @@ export async function perform(
     runRecord: run.record,
     actions,
     consequences: due,
+    gently,
   });
   const progress = new Progress(host, actions);
   const timeoutMs = actions.reduce(

@@ -55,8 +55,7 @@ async function playOn(
     if (context.check) await checkPlay(host, on, tasks);
     else await convergePlay(host, context, on, tasks);
   } catch (error) {
-    if (!(error instanceof CausewayError)) throw error;
-    host.fail(error);
+    host.failWith(error);
   }
 }
 

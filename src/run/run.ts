@@ -9,8 +9,10 @@ import { emptyRecap, type HostRun, type Said } from "./host-run.ts";
 import type { RunOptions, RunOutcome } from "./options.ts";
 import { endScript } from "./perform-script.ts";
 import { runPlays } from "./plays.ts";
-import { prepare } from "./prepare.ts";
+import { type Prepared, prepare } from "./prepare.ts";
 import { runProbes } from "./probes.ts";
+import { removeUnplanned, takeOver, takeUp, tellHalfDone } from "./removals.ts";
+import { undoRuns } from "./undo-runs.ts";
 
 /** Runs a playbook over the fleet. Errors that concern a host are its own; the others go on. */
 export async function run(options: RunOptions): Promise<RunOutcome> {
@@ -39,7 +41,8 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
   try {
     refused = playbook.preflight?.(fleet as never) ?? [];
     if (refused.length === 0) {
-      await runPlays(options, context, hosts, fleet);
+      if (playbook.undoes) await undoRuns(options, context, hosts);
+      else await perform(options, context, hosts, prepared);
       const standing = hosts.filter((h) => !h.failure);
       if (isProvable(options, standing, chosen)) verified = await runProbes(playbook, fleet, standing, say);
     }
@@ -65,6 +68,26 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     .map(([name]) => name)
     .sort();
   return { exitCode, hosts: recaps, retry };
+}
+
+/** Undoes what is in the way, plays, and undoes what is no longer planned. */
+async function perform(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+  { chosen, members, fleet }: Prepared,
+): Promise<void> {
+  tellHalfDone(context, hosts);
+  await takeOver(options, context, hosts);
+  await runPlays(options, context, hosts, fleet);
+  // A limit, a host that failed or one that did not answer: then nothing can be inferred from what was not planned.
+  const complete =
+    chosen.length === members.length &&
+    hosts.length === chosen.length &&
+    hosts.every((h) => !h.failure) &&
+    !options.interrupted.aborted;
+  if (complete && options.playbook.plays.length > 0) await removeUnplanned(options, context, hosts);
+  if (!options.check) await takeUp(hosts);
 }
 
 /** A pair needs two; a fleet of one host is proved as it is. */

@@ -44,15 +44,15 @@ export function validate(schema: TSchema, value: unknown, context: Context): Cau
   const unions = errors.filter((e) => e.keyword === "anyOf").map((e) => e.schemaPath);
   return errors
     .filter((e) => !unions.some((u) => e.schemaPath !== u && e.schemaPath.startsWith(u)))
-    .map((e) => explain(e, context));
+    .map((e) => explain(schema, e, context));
 }
 
-function explain(error: ErrorObject, context: Context): CausewayError {
+function explain(schema: TSchema, error: ErrorObject, context: Context): CausewayError {
   const path = error.instancePath
     .split("/")
     .slice(1)
     .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
-  const secret = (error.parentSchema as { secret?: boolean } | undefined)?.secret === true;
+  const secret = isSecret(schema, error);
   const { key, onKey, message, expected, advice } = wordsFor(error);
   const whole = key === undefined ? path : [...path, key];
   const at = context.locate?.(whole, onKey) ?? context.locate?.(path, false);
@@ -64,6 +64,16 @@ function explain(error: ErrorObject, context: Context): CausewayError {
     ...(expected ? { expected } : {}),
     ...(advice ? { advice } : {}),
   });
+}
+
+/** Whether a value is marked as secret itself, lies in one that is, or holds one. */
+function isSecret(schema: TSchema, { schemaPath, parentSchema }: ErrorObject): boolean {
+  let node: unknown = schema;
+  for (const part of schemaPath.split("/").slice(1)) {
+    if ((node as { secret?: unknown } | undefined)?.secret === true) return true;
+    node = (node as Record<string, unknown> | undefined)?.[decodeURIComponent(part)];
+  }
+  return JSON.stringify(parentSchema ?? {}).includes('"secret":true');
 }
 
 interface WordsForError {
@@ -92,15 +102,8 @@ function wordsFor(error: ErrorObject): WordsForError {
     }
     case "required": {
       const key = String(params.missingProperty);
-      const property = (parentSchema.properties as Record<string, { description?: string }> | undefined)?.[
-        key
-      ];
-      return {
-        key,
-        onKey: false,
-        message: "% is missing",
-        ...(property?.description ? { expected: property.description } : {}),
-      };
+      const properties = parentSchema.properties as Record<string, Property | undefined> | undefined;
+      return { key, onKey: false, message: "% is missing", expected: whatFits(properties?.[key]) };
     }
     case "format": {
       const misfit = formats[String(params.format)]?.(String(error.data));
@@ -140,7 +143,38 @@ function wordsFor(error: ErrorObject): WordsForError {
       };
     }
     default:
-      return { onKey: false, message: "% is not right", expected: error.message ?? keyword };
+      return { onKey: false, message: "% is not right", expected: limitWords(error) };
+  }
+}
+
+interface Property {
+  description?: string;
+  format?: string;
+  type?: string;
+}
+
+function whatFits({ description, format, type }: Property = {}): string {
+  return description ?? formats[format ?? ""]?.("")?.expected ?? (type ? typeWords(type) : "a value");
+}
+
+function limitWords({ keyword, params, message }: ErrorObject): string {
+  switch (keyword) {
+    case "minimum":
+      return `at least ${params.limit}`;
+    case "maximum":
+      return `at most ${params.limit}`;
+    case "minItems":
+      return `a list of at least ${params.limit}`;
+    case "maxItems":
+      return `a list of at most ${params.limit}`;
+    case "minLength":
+      return `a text of at least ${params.limit} characters`;
+    case "maxLength":
+      return `a text of at most ${params.limit} characters`;
+    case "pattern":
+      return `a text of the form ${params.pattern}`;
+    default:
+      return message ?? keyword;
   }
 }
 

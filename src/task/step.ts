@@ -32,6 +32,8 @@ export interface Step extends ShownStep {
   causes: readonly Consequence[];
   /** Why it cannot be undone, if so. */
   irreversible?: string;
+  /** For keys of a JSON file: what they are set to; null for one that is taken away. */
+  keys?: Readonly<Record<string, unknown>>;
   /** How long it may take, in milliseconds; the session's default otherwise. */
   timeoutMs?: number;
 }

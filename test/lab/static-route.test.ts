@@ -17,7 +17,7 @@ describe.sequential("static-route", () => {
     const check = await lab.events(playbook, ["--check"]);
     expect(check.code).toBe(0);
     const planned = stepsOf(check.events, true);
-    expect(planned).toHaveLength(3 * (1 + 2 * 4));
+    expect(planned).toHaveLength(3 * (2 + 2 * 4));
     expect((await lab.on("docker-200", "ls /etc/causeway /var/lib/causeway")).code).not.toBe(0);
 
     const first = await lab.events(playbook);

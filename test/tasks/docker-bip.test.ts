@@ -39,16 +39,17 @@ function state(
 const wanted = { bip: "192.168.100.1/24", interrupt_containers: false, direct_routing: false };
 const plan = (s: State, over: Partial<typeof wanted> = {}) =>
   planWords(dockerBip.definition.present(s, { ...wanted, ...over }));
+const moves = "address of docker0: 172.17.0.1/16 → 192.168.100.1/24, with the restart ⇒ restart docker";
 const web = { id: "1", name: "web", state: "running", networks: ["bridge"] };
 
 describe("docker-bip plans", () => {
   test.each<[string, State, Partial<typeof wanted>, string[]]>([
-    ["a bare host", state(), {}, [`keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`]],
+    ["a bare host", state(), {}, [moves, `keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`]],
     [
       "a file with keys of its owner",
       state({ config: fileWith(path, '{"debug": true, "bip": "10.0.0.1/24"}') }),
       {},
-      [`keys of ${path}: bip "10.0.0.1/24" → bip "192.168.100.1/24" ⇒ restart docker`],
+      [moves, `keys of ${path}: bip "10.0.0.1/24" → bip "192.168.100.1/24" ⇒ restart docker`],
     ],
     [
       "nothing, when file and docker0 are right",
@@ -72,25 +73,25 @@ describe("docker-bip plans", () => {
       "containers that will be hit, by name, where that is allowed",
       state({ containers: [web] }),
       { interrupt_containers: true },
-      [`keys of ${path}: — → bip "192.168.100.1/24"; interrupts web ⇒ restart docker`],
+      [moves, `keys of ${path}: — → bip "192.168.100.1/24"; interrupts web ⇒ restart docker`],
     ],
     [
       "a stopped container is not hit",
       state({ containers: [{ ...web, state: "exited" }] }),
       {},
-      [`keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`],
+      [moves, `keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`],
     ],
     [
       "direct routing, where Docker has that key",
       state({ version: "28.3.0" }),
       { direct_routing: true },
-      [`keys of ${path}: — → bip "192.168.100.1/24", allow-direct-routing true ⇒ restart docker`],
+      [moves, `keys of ${path}: — → bip "192.168.100.1/24", allow-direct-routing true ⇒ restart docker`],
     ],
     [
       "no such key before 28.2",
       state({ version: "27.5.1" }),
       { direct_routing: true },
-      [`keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`],
+      [moves, `keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`],
     ],
   ])("%s", (_name, s, over, expected) => expect(plan(s, over)).toEqual(expected));
 });
@@ -134,6 +135,6 @@ describe("docker-bip refuses", () => {
 
 test("the file keeps its owner's bytes: only the key changes in the file", () => {
   const before = '{\n    "registry-mirrors": [ "https://m" ],\n    "bip" : "10.0.0.1/24"\n}\n';
-  const [step] = dockerBip.definition.present(state({ config: fileWith(path, before) }), wanted);
+  const [, step] = dockerBip.definition.present(state({ config: fileWith(path, before) }), wanted);
   expect(step && "diff" in step && step.diff?.after).toBe(before.replace("10.0.0.1/24", "192.168.100.1/24"));
 });

@@ -42,6 +42,7 @@ const routeTypes = new Set([
   "unicast",
   "local",
   "broadcast",
+  "multicast",
   "blackhole",
   "unreachable",
   "prohibit",
@@ -51,7 +52,7 @@ const routeTypes = new Set([
 /** Takes apart `ip -4 route show` or `ip -4 route get`. */
 export function parseRoutes(text: string): Route[] {
   return text.split("\n").flatMap((raw) => {
-    const line = raw.replace(/ *\b(linkdown|dead|cache)\b/g, "").trim();
+    const line = raw.replaceAll(/ +(linkdown|dead|cache)(?= |$)/g, "").trim();
     if (line === "" || /^\s/.test(raw)) return [];
     const words = line.split(/\s+/);
     const dst = routeTypes.has(words[0] ?? "") ? words[1] : words[0];
@@ -71,6 +72,10 @@ export function parseRoutes(text: string): Route[] {
   });
 }
 
+const linkKinds = new Set(
+  "veth bridge vxlan macvlan ipvlan vlan tun dummy ipip gre sit bond wireguard".split(" "),
+);
+
 /** Takes apart `ip -o -d link show`. */
 export function parseLinks(text: string): Link[] {
   return text.split("\n").flatMap((line) => {
@@ -85,9 +90,9 @@ export function parseLinks(text: string): Link[] {
       up: flags.split(",").includes("UP"),
     };
     const mac = wordAfter(words, "link/ether");
-    const kind = /\b(veth|bridge|vxlan|macvlan|ipvlan|vlan|tun|dummy|ipip|bond)\b(?= )/.exec(
-      rest.split("\\").slice(2).join(" ") || rest.split("promiscuity")[1] || "",
-    )?.[1];
+    // The details of a kind begin a part of their own, behind the link's address.
+    const parts = rest.split("\\").slice(2);
+    const kind = parts.map((part) => part.trim().split(" ")[0] ?? "").find((word) => linkKinds.has(word));
     const master = wordAfter(words, "master");
     if (parent && parent !== "NONE") link.parent = parent;
     if (mac) link.mac = mac;
@@ -100,7 +105,7 @@ export function parseLinks(text: string): Link[] {
 /** Takes apart `ip -o -4 addr show`. */
 export function parseAddresses(text: string): Address[] {
   return text.split("\n").flatMap((line) => {
-    const found = /^\d+: (\S+)\s+inet (\S+?)\/(\d+)/.exec(line);
+    const found = /^\d+: (\S+)\s+inet ([\d.]+)(?: peer [\d.]+)?\/(\d+)/.exec(line);
     if (!found) return [];
     const [, dev = "", address = "", prefix = ""] = found;
     return [{ dev, address, prefix: Number(prefix), cidr: `${address}/${prefix}` }];

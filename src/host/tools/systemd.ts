@@ -30,6 +30,6 @@ export function parseUnit(name: string, text: string): UnitState {
     fragmentPath: property("FragmentPath"),
     dropIns: property("DropInPaths").split(" ").filter(Boolean),
     mainPid: Number(property("MainPID") || 0),
-    execStart: /argv\[\]=(.*?) ;/.exec(property("ExecStart"))?.[1]?.trim() ?? "",
+    execStart: /argv\[\]=(.*?) ; ignore_errors=/.exec(property("ExecStart"))?.[1]?.trim() ?? "",
   };
 }

@@ -92,5 +92,6 @@ export function jsonKeys({ was, keys, mode, causes = [] }: JsonKeysStep): Step {
     what: `keys of ${was.path}`,
     from: Object.keys(keys).some((key) => now[key] !== undefined) ? shown((key) => now[key]) : null,
     to: shown((key) => keys[key]),
+    keys: Object.fromEntries(Object.entries(keys).map(([key, value]) => [key, value ?? null])),
   };
 }

@@ -1,0 +1,96 @@
+import { CausewayError } from "../errors.ts";
+import type { Inventory } from "../inventory/types.ts";
+import type { Playbook } from "../playbook/define.ts";
+import {
+  connectionOptions,
+  helpOption,
+  inventoryOptions,
+  numberOption,
+  type Options,
+  outputOptions,
+  parse,
+} from "./arguments.ts";
+import { inventoryOf, reachable, sessionOptions } from "./fleet-of.ts";
+import { reporterFor } from "./reporter-for.ts";
+import { runWith } from "./run-with.ts";
+import { listenForSignals } from "./signals.ts";
+
+const rollbackOptions = {
+  inventory: inventoryOptions.inventory,
+  limit: inventoryOptions.limit,
+  check: { type: "boolean", short: "C", help: "show what would be taken back; change nothing" },
+  force: { type: "boolean", help: "also files that somebody changed since; forget what cannot be undone" },
+  "break-lock": { type: "boolean", help: "take the lock of a run that is known to be dead" },
+  ...outputOptions,
+  ...connectionOptions,
+  ...helpOption,
+} as const satisfies Options;
+
+/** `run rollback [RUN]`: back to before that run. */
+export async function rollbackCommand(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(rollbackOptions, args);
+  if (values.help) return help("run rollback [RUN] [-i INVENTORY]", rollbackOptions);
+  const [since, more] = positionals;
+  if (more !== undefined)
+    throw new CausewayError("usage", "one run at a time", {
+      found: positionals.join(" "),
+      advice: "it and all after it are taken back",
+    });
+  const { Type } = await import("typebox");
+  const playbook: Playbook = {
+    causeway: "playbook",
+    name: "rollback",
+    summary: since === undefined ? "Back to before the last run" : `Back to before run ${since}`,
+    vars: Type.Object({}),
+    hosts: "all",
+    undoes: since === undefined ? "last" : { since },
+    plays: [],
+  };
+  const { inventory, extraVars } = await inventoryOf(values);
+  const limit = values.limit === undefined ? {} : { limit: values.limit };
+  return runWith(values, { playbook, inventory, extraVars, ...limit });
+}
+
+const historyOptions = {
+  inventory: inventoryOptions.inventory,
+  limit: inventoryOptions.limit,
+  output: { type: "string", value: "HOW", help: "plain (default) or json" },
+  ...connectionOptions,
+  ...helpOption,
+} as const satisfies Options;
+
+/** `run history`: the runs that the hosts remember. */
+export async function historyCommand(args: readonly string[]): Promise<number> {
+  const { values } = parse(historyOptions, args);
+  if (values.help) return help("run history [-i INVENTORY]", historyOptions);
+  const { inventory } = await inventoryOf(values);
+  const { reporter, message } = await reporterFor({});
+  const signals = listenForSignals((text) => message("warning", text));
+  try {
+    const ready: Inventory = await reachable(inventory, values, (text) => process.stderr.write(`${text}\n`));
+    const [{ readHistory }, { connect }] = await Promise.all([
+      import("../run/history.ts"),
+      import("../host/connect.ts"),
+    ]);
+    const { runs, lost } = await readHistory({
+      inventory: ready,
+      session: sessionOptions(values, signals.abandoned),
+      connect,
+      forks: numberOption("forks", values.forks, 64),
+      ...(values.limit === undefined ? {} : { limit: values.limit }),
+    });
+    const { historyLines } = await import("../report/history.ts");
+    process.stdout.write(values.output === "json" ? `${JSON.stringify(runs)}\n` : historyLines(runs));
+    for (const error of lost) message("warning", error.message);
+    return lost.length > 0 ? 4 : 0;
+  } finally {
+    signals.dispose();
+    await reporter.close();
+  }
+}
+
+async function help(line: string, options: Options): Promise<number> {
+  const { optionLines } = await import("./help.ts");
+  process.stdout.write(`Usage: ${line}\n\n${optionLines(options)}\n`);
+  return 0;
+}

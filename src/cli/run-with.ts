@@ -1,0 +1,48 @@
+import type { PrepareOptions } from "../run/prepare.ts";
+import { type connectionOptions, numberOption, type outputOptions, type Values } from "./arguments.ts";
+import { reachable, sessionOptions } from "./fleet-of.ts";
+import { reporterFor } from "./reporter-for.ts";
+import { listenForSignals } from "./signals.ts";
+
+type RunValues = Values<typeof connectionOptions & typeof outputOptions> & {
+  readonly check?: boolean;
+  readonly "no-verify"?: boolean;
+  readonly "break-lock"?: boolean;
+  readonly force?: boolean;
+};
+
+/** Runs a playbook with what the command line says, shows it, and gives the exit code. */
+export async function runWith(
+  values: RunValues,
+  what: PrepareOptions,
+  retry: (hosts: readonly string[]) => void = () => {},
+): Promise<number> {
+  const { reporter, message } = await reporterFor(values);
+  const signals = listenForSignals((text) => message("warning", text));
+  try {
+    const inventory = await reachable(what.inventory, values, (text) => message("info", text));
+    const total = numberOption("timeout", values.timeout, 0, 0);
+    if (total > 0) signals.stopAfter(total * 1000, (text) => message("warning", text));
+    const [{ run }, { connect }] = await Promise.all([import("../run/run.ts"), import("../host/connect.ts")]);
+    const outcome = await run({
+      ...what,
+      inventory,
+      check: values.check === true,
+      verify: values["no-verify"] !== true,
+      forks: numberOption("forks", values.forks, 64),
+      session: sessionOptions(values, signals.abandoned),
+      connect,
+      reporter,
+      interrupted: signals.interrupted,
+      breakLock: values["break-lock"] === true,
+      force: values.force === true,
+      verbose: values.verbose === true,
+    });
+    await reporter.close();
+    if (outcome.retry.length > 0 && !values.check) retry(outcome.retry);
+    return outcome.exitCode;
+  } finally {
+    signals.dispose();
+    await reporter.close();
+  }
+}

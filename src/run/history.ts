@@ -1,0 +1,85 @@
+import { CausewayError } from "../errors.ts";
+import type { Connect, SessionOptions } from "../host/session.ts";
+import { select } from "../inventory/patterns.ts";
+import type { Inventory } from "../inventory/types.ts";
+import { parseJournal, type RunRecord, readJournalScript, readOldRunsScript } from "../journal/entries.ts";
+import { inParallel } from "./in-parallel.ts";
+
+/** One run as the fleet remembers it. */
+export interface FleetRun extends Omit<RunRecord, "end"> {
+  /** Where its journal was found. */
+  on: readonly string[];
+  state: "done" | "failed" | "interrupted" | "half-done" | "rolled back" | "partly rolled back";
+}
+
+/** Reads the runs that the hosts remember, oldest first. */
+export async function readHistory(options: {
+  inventory: Inventory;
+  session: SessionOptions;
+  connect: Connect;
+  forks: number;
+  limit?: string;
+}): Promise<{ runs: FleetRun[]; lost: CausewayError[] }> {
+  const hosts = select(options.inventory, options.limit ?? "all", "--limit");
+  const seen = new Map<string, { record: RunRecord; states: Map<string, FleetRun["state"]> }>();
+  const lost: CausewayError[] = [];
+  await inParallel(hosts, { atOnce: options.forks }, async (host) => {
+    try {
+      const session = await options.connect(host.connection, options.session);
+      const [now, old] = await Promise.all([
+        session.run(readJournalScript.text),
+        session.run(readOldRunsScript.text),
+      ]);
+      await session.close();
+      const journal = parseJournal(now.stdout, host.name);
+      const note = (record: RunRecord, state: FleetRun["state"]) => {
+        const known = seen.get(record.id) ?? { record, states: new Map() };
+        known.states.set(host.name, state);
+        seen.set(record.id, known);
+      };
+      for (const record of parseJournal(old.stdout, host.name).runs) note(record, undoneState(record));
+      for (const record of journal.runs) {
+        const entries = journal.entries.filter((e) => e.run === record.id);
+        note(record, stateOf(record, entries));
+      }
+    } catch (error) {
+      if (!(error instanceof CausewayError)) throw error;
+      lost.push(error);
+    }
+  });
+  const runs = [...seen.values()]
+    .map(({ record, states }): FleetRun => {
+      const { end: _, ...rest } = record;
+      return { ...rest, on: [...states.keys()].sort(), state: together([...states.values()]) };
+    })
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  return { runs, lost };
+}
+
+/** A run of which nothing stands: an undoing itself is done, all others are rolled back. */
+function undoneState(record: RunRecord): FleetRun["state"] {
+  return /^(rollback|reset)$/.test(record.playbook) ? ended(record) : "rolled back";
+}
+
+function ended(record: RunRecord): FleetRun["state"] {
+  return record.end === "failed" || record.end === "interrupted" || record.end === "done"
+    ? record.end
+    : "half-done";
+}
+
+function stateOf(
+  record: RunRecord,
+  entries: readonly { done: boolean; undone: boolean }[],
+): FleetRun["state"] {
+  if (entries.length === 0) return ended(record);
+  if (entries.every((e) => e.undone)) return undoneState(record);
+  return ended(record);
+}
+
+/** The worst that any host says. */
+function together(states: readonly FleetRun["state"][]): FleetRun["state"] {
+  const order: FleetRun["state"][] = ["half-done", "interrupted", "failed", "done", "rolled back"];
+  if (states.includes("rolled back") && !states.every((s) => s === "rolled back"))
+    return "partly rolled back";
+  return order.find((s) => states.includes(s)) ?? "done";
+}

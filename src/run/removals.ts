@@ -1,0 +1,173 @@
+import { CausewayErrors } from "../errors.ts";
+import type { Entry } from "../journal/entries.ts";
+import { liveEntries } from "../journal/entries.ts";
+import { consequenceWords } from "../task/step.ts";
+import type { RunContext } from "./context.ts";
+import type { HostRun } from "./host-run.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { RunOptions } from "./options.ts";
+import { owe, perform } from "./perform.ts";
+import { inOrder } from "./plan.ts";
+import { takeUpScript, wayBack } from "./take-back.ts";
+import { undoOrder } from "./undo-order.ts";
+
+/** Steps that stand, without those that only took others back. */
+function standing(host: HostRun): Entry[] {
+  return liveEntries(host.journal).filter((e) => e.closes === undefined);
+}
+
+/**
+ * What another playbook did that owns the same thing (the container network) is undone before this one begins, in the
+ * same run, and journalled: a rollback brings it back.
+ */
+export async function takeOver(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+): Promise<void> {
+  const { name, owns } = options.playbook;
+  if (owns === undefined) return;
+  const held = new Map(
+    hosts.map((host) => {
+      const runs = new Map(host.journal.runs.map((r) => [r.id, r]));
+      const entries = standing(host).filter((e) => e.owner !== name && runs.get(e.run)?.owns === owns);
+      if (context.check && entries[0]) host.takesOver = entries[0].owner;
+      return [host.name, entries] as const;
+    }),
+  );
+  await remove(
+    options,
+    context,
+    hosts,
+    held,
+    (entries) => `Undo ${entries[0]?.owner}, which holds the ${owns}`,
+  );
+}
+
+/** What a complete run no longer plans is undone. A partial run infers nothing. */
+export async function removeUnplanned(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+): Promise<void> {
+  const gone = new Map(
+    hosts.map((host) => {
+      const entries = standing(host).filter(
+        (e) =>
+          e.run !== context.id &&
+          e.owner === options.playbook.name &&
+          !host.planned.has(`${e.task} ${e.key}`),
+      );
+      return [host.name, entries] as const;
+    }),
+  );
+  await remove(options, context, hosts, gone, () => "Undo what is no longer planned");
+}
+
+async function remove(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+  entriesOf: ReadonlyMap<string, readonly Entry[]>,
+  title: (entries: readonly Entry[]) => string,
+): Promise<void> {
+  const groups = undoOrder(entriesOf);
+  for (const [index, group] of groups.entries()) {
+    const taking = hosts.filter((h) => !h.failure && group.entries.has(h.name));
+    const heading = title([...group.entries.values()].flat());
+    context.say({
+      type: "play",
+      title: heading,
+      index,
+      count: groups.length,
+      hosts: taking.map((h) => h.name),
+    });
+    const parallel = { atOnce: Math.max(1, taking.length), renderer: options.reporter.renderer };
+    await inParallel(taking, parallel, async (host) => {
+      const entries = group.entries.get(host.name) ?? [];
+      try {
+        if (context.check) showRemoval(host, heading, entries);
+        else await removeOn(options, context, host, entries);
+      } catch (error) {
+        host.failWith(error);
+      }
+    });
+  }
+}
+
+/** Shows entries that would be taken back, as steps the other way round. */
+export function showRemoval(host: HostRun, play: string, entries: readonly Entry[]): void {
+  host.recap.changed += entries.length;
+  host.recap.steps += entries.length;
+  for (const entry of entries) {
+    const steps = [{ kind: entry.kind, what: entry.what, from: entry.to, to: entry.from }];
+    host.say({
+      type: "task",
+      host: host.name,
+      play,
+      task: entry.task,
+      key: entry.key,
+      state: "planned",
+      steps,
+    });
+  }
+  for (const consequence of inOrder(once(entries))) {
+    const what = consequenceWords(consequence);
+    if (consequence.do === "restart") host.recap.restarts += 1;
+    host.say({ type: "consequence", host: host.name, what, why: [], state: "planned" });
+  }
+}
+
+function once(entries: readonly Entry[]) {
+  const all = entries.flatMap((e) => e.causes);
+  return [...new Map(all.map((c) => [consequenceWords(c), c])).values()];
+}
+
+async function removeOn(
+  options: RunOptions,
+  context: RunContext,
+  host: HostRun,
+  entries: readonly Entry[],
+): Promise<void> {
+  const { merges, conflicts } = await wayBack(host, entries);
+  const [first, ...rest] = conflicts.map((c) => c.error);
+  if (first && !options.force) throw rest.length > 0 ? new CausewayErrors([first, ...rest]) : first;
+  const intended = entries.map((entry) => {
+    const merge = merges.get(entry);
+    const identity = { owner: context.owner, task: entry.task, key: entry.key, play: 0 };
+    return { identity, remove: entry, ...(merge ? { merge } : {}) };
+  });
+  for (const entry of entries) for (const cause of entry.causes) owe(host, cause, entry.what);
+  await perform(host, context, intended, once(entries), true);
+  host.recap.changed += 1;
+}
+
+/** What an earlier run left half-done is told; once all is in place, it counts as done. */
+export function halfDone(host: HostRun): Entry[] {
+  return liveEntries(host.journal).filter((e) => !e.done);
+}
+
+/** Says what an interrupted run left on the hosts. */
+export function tellHalfDone(context: RunContext, hosts: readonly HostRun[]): void {
+  for (const host of hosts) {
+    const left = halfDone(host);
+    if (left.length === 0) continue;
+    const what = left.map((e) => e.what).join(", ");
+    context.say({
+      type: "message",
+      level: "warning",
+      host: host.name,
+      text: `run ${left[0]?.run} left half-done: ${what}; this run finishes or undoes it`,
+    });
+  }
+}
+
+/** Steps that were left half-done and whose task is in place by now are done. */
+export async function takeUp(hosts: readonly HostRun[]): Promise<void> {
+  await Promise.all(
+    hosts.map(async (host) => {
+      const finished = halfDone(host).filter((e) => host.planned.has(`${e.task} ${e.key}`));
+      if (finished.length > 0 && !host.failure) await host.session.run(takeUpScript(finished).text);
+    }),
+  );
+}

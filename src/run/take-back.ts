@@ -1,0 +1,110 @@
+import { isDeepStrictEqual } from "node:util";
+import { createTwoFilesPatch } from "diff";
+import { CausewayError } from "../errors.ts";
+import { rawScript, type Script, sh } from "../host/sh.ts";
+import { type Entry, entryPath, journalFolder } from "../journal/entries.ts";
+import { readJson, withKeys } from "../task/kinds/json.ts";
+import { hostLibrary } from "./host-library.ts";
+import type { HostRun } from "./host-run.ts";
+
+/** What somebody changed since: the entry is left as it is, with the difference. */
+export interface Conflict {
+  entry: Entry;
+  error: CausewayError;
+}
+
+/** How entries can be taken back on one host: simply, by merging keys, or not without force. */
+export interface WayBack {
+  merges: ReadonlyMap<Entry, Script>;
+  conflicts: readonly Conflict[];
+}
+
+/** Looks at what became of files since they were written. Only these can be somebody else's by now. */
+export async function wayBack(host: HostRun, entries: readonly Entry[]): Promise<WayBack> {
+  const files = entries.filter((e) => e.kind === "file" || e.kind === "json");
+  const merges = new Map<Entry, Script>();
+  const conflicts: Conflict[] = [];
+  if (files.length === 0) return { merges, conflicts };
+  const { stdout } = await host.session.run(
+    `eval ${sh`${hostLibrary().text}`.text}\ncw_tell_states ${files.map(entryPath).join(" ")}`,
+    { shown: "# what became of the files" },
+  );
+  const states = new Map(
+    stdout
+      .split(/^state /m)
+      .slice(1)
+      .map((part) => [part.split(" ")[0], part] as const),
+  );
+  for (const entry of files) {
+    const told = states.get(entryPath(entry)) ?? "";
+    if (!/^\S+ other$/m.test(told)) continue;
+    const texts = textsOf(told);
+    const merged = entry.keys ? mergedText(entry, texts) : undefined;
+    if (merged === undefined) conflicts.push({ entry, error: conflictOf(host, entry, texts) });
+    else {
+      const path = pathOf(entry);
+      merges.set(
+        entry,
+        sh`printf %s ${merged} | cw_file_swap ${path} ${texts.sha256} ${texts.mode} ${texts.owner}`,
+      );
+    }
+  }
+  return { merges, conflicts };
+}
+
+interface Texts {
+  now: string;
+  before: string;
+  sha256: string;
+  mode: string;
+  owner: string;
+}
+
+function textsOf(told: string): Texts {
+  const decoded = (word: string) =>
+    Buffer.from(new RegExp(`^${word} (.*)$`, "m").exec(told)?.[1] ?? "", "base64").toString("utf8");
+  const [, sha256 = "absent", mode = "644", owner = "0:0"] = /^meta (\S+) (\S+) (\S+)$/m.exec(told) ?? [];
+  return { now: decoded("now"), before: decoded("before"), sha256, mode, owner };
+}
+
+/** The path of a file's entry, out of its words: `keys of /etc/…`, `file /etc/…`. */
+function pathOf(entry: Entry): string {
+  return entry.what.slice(entry.what.indexOf("/"));
+}
+
+/** The file as it is now, with our keys as they were before; undefined when a key of ours is somebody else's by now. */
+function mergedText(entry: Entry, { now, before }: Texts): string | undefined {
+  const path = pathOf(entry);
+  const state = (content: string) => ({ path, kind: "file", content }) as Parameters<typeof readJson>[0];
+  try {
+    const [present, earlier] = [readJson(state(now)), readJson(state(before))];
+    const ours = Object.entries(entry.keys ?? {});
+    const still = ours.every(([key, value]) => isDeepStrictEqual(present[key] ?? null, value));
+    if (!still) return undefined;
+    return withKeys(now, Object.fromEntries(ours.map(([key]) => [key, earlier[key]])));
+  } catch {
+    // It is not JSON any more: nobody's but its owner's to mend.
+    return undefined;
+  }
+}
+
+function conflictOf(host: HostRun, entry: Entry, { now, before }: Texts): CausewayError {
+  const path = pathOf(entry);
+  const difference = createTwoFilesPatch(`${path} (now)`, `${path} (before causeway)`, now, before, "", "", {
+    context: 2,
+  });
+  return new CausewayError("host", `${path} was changed by somebody since; it is left as it is`, {
+    host: host.name,
+    task: `${entry.task} ${entry.key}`,
+    output: difference.split("\n").slice(1, 40).join("\n"),
+    advice: "take the wanted lines over by hand, or run again with --force to put the old file back",
+  });
+}
+
+/** Marks steps that were left half-done, and whose tasks have nothing left to do, as done. */
+export function takeUpScript(entries: readonly Entry[]): Script {
+  const calls = entries.map((e) => `cw_take_up ${entryPath(e)}`);
+  return rawScript(
+    `. ${journalFolder}/lib-${hostLibrary().hash}.sh 2>/dev/null || eval ${sh`${hostLibrary().text}`.text}\n${calls.join("\n")}`,
+  );
+}

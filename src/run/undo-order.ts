@@ -1,0 +1,45 @@
+import { type Entry, entryPath } from "../journal/entries.ts";
+
+/** The entries of one play of one run, newest first: they are taken back together, before what came before them. */
+export interface UndoGroup {
+  run: string;
+  play: number;
+  /** By the host's name. */
+  entries: ReadonlyMap<string, readonly Entry[]>;
+}
+
+/** Backwards through what was done on the fleet: runs and their plays, newest first, each a barrier over its hosts. */
+export function undoOrder(byHost: ReadonlyMap<string, readonly Entry[]>): UndoGroup[] {
+  const groups = new Map<string, { run: string; play: number; entries: Map<string, Entry[]> }>();
+  for (const [host, entries] of byHost) {
+    for (const entry of [...entries].sort(newestFirst)) {
+      const key = `${entry.run} ${String(entry.play).padStart(4, "0")}`;
+      const group = groups.get(key) ?? {
+        run: entry.run,
+        play: entry.play,
+        entries: new Map<string, Entry[]>(),
+      };
+      groups.set(key, group);
+      group.entries.set(host, [...(group.entries.get(host) ?? []), entry]);
+    }
+  }
+  return [...groups].sort(([a], [b]) => (a < b ? 1 : -1)).map(([, group]) => group);
+}
+
+function newestFirst(a: Entry, b: Entry): number {
+  return entryPath(a) < entryPath(b) ? 1 : -1;
+}
+
+/**
+ * What has to be done to take entries back for good, and which of them cancel each other out: an entry that took another
+ * one back, together with that one, leaves nothing to restore.
+ */
+export function cancelled(
+  entries: readonly Entry[],
+  all: readonly Entry[],
+  since: string,
+): { real: Entry[]; empty: Entry[] } {
+  const closedInside = new Set(all.filter((e) => e.run >= since).map(entryPath));
+  const isEmpty = (e: Entry) => e.closes !== undefined && closedInside.has(e.closes);
+  return { real: entries.filter((e) => !isEmpty(e)), empty: entries.filter(isEmpty) };
+}

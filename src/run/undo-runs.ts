@@ -1,0 +1,271 @@
+import { CausewayError, CausewayErrors } from "../errors.ts";
+import { quote, sh } from "../host/sh.ts";
+import { type Entry, entryPath, liveEntries } from "../journal/entries.ts";
+import type { Playbook } from "../playbook/define.ts";
+import { type Consequence, consequenceWords } from "../task/step.ts";
+import type { RunContext } from "./context.ts";
+import { hostLibrary } from "./host-library.ts";
+import type { HostRun } from "./host-run.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { RunOptions } from "./options.ts";
+import { inOrder } from "./plan.ts";
+import { showRemoval } from "./removals.ts";
+import { wayBack } from "./take-back.ts";
+import { cancelled, undoOrder } from "./undo-order.ts";
+
+/**
+ * Takes back what was done on the hosts, from a run on, newest first: plays backwards with a barrier over the hosts after
+ * each, restarts once after each group. What was taken back is marked so on the host at once; killed half-way, it goes on
+ * from there the next time.
+ */
+export async function undoRuns(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+): Promise<void> {
+  const since = firstRun(options.playbook.undoes, hosts);
+  tellBeforehand(options, context, hosts, since);
+  const plan = new Map(
+    hosts.map((h) => [h.name, liveEntries(h.journal).filter((e) => e.run >= since)] as const),
+  );
+  const groups = undoOrder(plan);
+  const problems = new Map<HostRun, CausewayError[]>();
+  for (const [index, group] of groups.entries()) {
+    if (options.interrupted.aborted) return;
+    const taking = hosts.filter((h) => !h.failure && group.entries.has(h.name));
+    const title = `Take back run ${group.run}, play ${group.play + 1}`;
+    context.say({ type: "play", title, index, count: groups.length, hosts: taking.map((h) => h.name) });
+    const parallel = { atOnce: Math.max(1, taking.length), renderer: options.reporter.renderer };
+    await inParallel(taking, parallel, async (host) => {
+      const { real, empty } = cancelled(group.entries.get(host.name) ?? [], host.journal.entries, since);
+      try {
+        if (context.check) showRemoval(host, title, real);
+        else
+          problems.set(host, [
+            ...(problems.get(host) ?? []),
+            ...(await undoOn(options, context, host, real, empty)),
+          ]);
+      } catch (error) {
+        host.failWith(error);
+      }
+    });
+  }
+  for (const [host, errors] of problems) {
+    const [first, ...rest] = errors;
+    if (first) host.fail(rest.length > 0 ? new CausewayErrors([first, ...rest]) : first);
+  }
+}
+
+/** The run with which the undoing ends; empty for the very first. */
+function firstRun(undoes: Playbook["undoes"], hosts: readonly HostRun[]): string {
+  if (undoes === "everything" || undoes === undefined) return "";
+  const live = [...new Set(hosts.flatMap((h) => liveEntries(h.journal).map((e) => e.run)))].sort();
+  if (undoes === "last") return live.at(-1) ?? "";
+  const found = live.filter((id) => id.startsWith(undoes.since));
+  const [only, second] = found;
+  if (only !== undefined && second === undefined) return only;
+  throw new CausewayError(
+    "usage",
+    `the run ${undoes.since} is ${second ? "not one run" : "on none of these hosts, or taken back already"}`,
+    {
+      expected: (second ? found : live.slice(-8)).join(", ") || "a host that remembers a run",
+      advice: "run history shows them all",
+    },
+  );
+}
+
+/** What cannot be undone, and who is missing, is said before anything is done. */
+function tellBeforehand(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+  since: string,
+): void {
+  const warn = (text: string, host?: string) =>
+    context.say({ type: "message", level: "warning", text, ...(host === undefined ? {} : { host }) });
+  const known = new Set<string>();
+  for (const host of hosts) {
+    for (const run of host.journal.runs) if (run.id >= since) for (const name of run.hosts) known.add(name);
+    for (const entry of liveEntries(host.journal)) {
+      if (entry.run >= since && entry.irreversible)
+        warn(`cannot be undone: ${entry.what} (${entry.irreversible})`, host.name);
+    }
+  }
+  for (const host of hosts) {
+    if (known.has(host.name) && host.journal.head === "")
+      warn("has no journal: it was reinstalled since, or nothing was ever changed on it", host.name);
+  }
+  const here = new Set(hosts.map((h) => h.name));
+  const limited = options.limit !== undefined;
+  const missing = [...known].filter((name) => !here.has(name)).sort();
+  if (missing.length > 0 && !limited) warn(`took part in these runs and are not here: ${missing.join(", ")}`);
+}
+
+async function undoOn(
+  options: RunOptions,
+  context: RunContext,
+  host: HostRun,
+  entries: readonly Entry[],
+  empty: readonly Entry[],
+): Promise<CausewayError[]> {
+  const force = options.force === true;
+  const { merges, conflicts } = await wayBack(host, entries);
+  const problems = force ? [] : conflicts.map((c) => c.error);
+  const kept = new Set(force ? [] : conflicts.map((c) => c.entry));
+  for (const entry of entries.filter((e) => e.irreversible && !force)) {
+    kept.add(entry);
+    problems.push(lasting(host, entry));
+  }
+  const real = entries.filter((e) => !kept.has(e));
+  const consequences = inOrder(onceEach(real.flatMap((e) => e.causes)));
+  const lines = [
+    `eval ${sh`${hostLibrary().text}`.text}`,
+    `cw_begin ${context.id} ${quoted(host.journal.head)} ${quoted(context.who)} ${hostLibrary().hash} ${quoted(context.record)}`,
+    ...empty.map((e) => `cw_undone ${entryPath(e)}`),
+    ...real.map((entry) => takeBackLine(entry, merges.get(entry)?.text, force)),
+    ...consequences.map(consequenceLine),
+    `cw_intended ${context.id} 0000`,
+  ];
+  const failed = await follow(options, context, host, lines.join("\n"), real);
+  host.journal = { ...host.journal, head: `${context.id} 0000` };
+  host.memory.forget(["*"]);
+  context.changedSomething = true;
+  if (host.entries === 0) host.entries = 1;
+  return [...problems, ...failed];
+}
+
+function quoted(word: string): string {
+  return word === "" ? "''" : quote(word);
+}
+
+function takeBackLine(entry: Entry, merge: string | undefined, force: boolean): string {
+  const path = entryPath(entry);
+  if (entry.irreversible) return `cw_say start ${path}; cw_undone ${path}; cw_say done ${path}`;
+  if (merge === undefined) return `cw_take_back ${path} ${force ? "force" : ""}`;
+  return `cw_say start ${path}; if (${merge}) >"$OUT" 2>&1; then cw_undone ${path}; cw_say done ${path}; else cw_say stuck ${path}; tail -c 4000 "$OUT" | sed 's/^/@cw | /'; fi`;
+}
+
+function onceEach(consequences: readonly Consequence[]): Consequence[] {
+  return [...new Map(consequences.map((c) => [consequenceWords(c), c])).values()];
+}
+
+function consequenceLine(consequence: Consequence): string {
+  const words = consequenceWords(consequence);
+  const unit = consequence.do === "daemon-reload" ? "" : quote(consequence.unit);
+  return `cw_say begin ${words}; cw_consequence_gently ${consequence.do} ${unit} && cw_say end ${words} || { cw_words_of ${unit || "systemd"} 20 >>"$OUT"; cw_fail broken ${words}; }`;
+}
+
+function lasting(host: HostRun, entry: Entry): CausewayError {
+  return new CausewayError("host", `${entry.what} cannot be undone`, {
+    host: host.name,
+    task: `${entry.task} ${entry.key}`,
+    found: entry.irreversible ?? "",
+    advice: "undo it by hand; --force then forgets it",
+  });
+}
+
+/** Follows the lines of the undoing script; what did not work is told, and the others went on. */
+async function follow(
+  options: RunOptions,
+  context: RunContext,
+  host: HostRun,
+  script: string,
+  entries: readonly Entry[],
+): Promise<CausewayError[]> {
+  const byPath = new Map(entries.map((e) => [entryPath(e), e]));
+  const problems: CausewayError[] = [];
+  const output: string[] = [];
+  let stuck: Entry | undefined;
+  let ended = "";
+  let since = Date.now();
+  const settle = () => {
+    if (stuck) problems.push(stuckError(host, stuck, output.splice(0).join("\n")));
+    stuck = undefined;
+  };
+  const onLine = (line: string) => {
+    if (!line.startsWith("@cw ")) return;
+    const [word = "", ...rest] = line.slice(4).split(" ");
+    if (word === "|") {
+      output.push(rest.join(" "));
+      return;
+    }
+    settle();
+    const entry = byPath.get(rest[0] ?? "");
+    const ms = Date.now() - since;
+    if (word === "start" || word === "begin") since = Date.now();
+    if (word === "start" || word === "done") {
+      if (word === "done") host.recap.steps += 1;
+      if (entry) sayStep(host, entry, word === "start" ? "started" : "done", ms);
+    } else if (word === "begin" || word === "end") {
+      const what = rest.join(" ");
+      if (word === "end" && what.startsWith("restart")) host.recap.restarts += 1;
+      host.say({
+        type: "consequence",
+        host: host.name,
+        what,
+        why: [],
+        state: word === "begin" ? "started" : "done",
+        ms,
+      });
+    } else if (word === "stuck" || word === "kept") stuck = entry;
+    else ended = [word, ...rest].join(" ");
+  };
+  const stop = () => void host.session.push("/dev/null", "/var/lib/causeway/stop").catch(() => {});
+  context.interrupted.addEventListener("abort", stop, { once: true });
+  const timeoutMs = options.session.commandTimeoutMs + 5000 * entries.length;
+  const shown = entries.map((e) => `cw_take_back ${entryPath(e)}`).join("\n");
+  const { code, stderr } = await host.session
+    .run(script, { timeoutMs, onLine, shown })
+    .finally(() => context.interrupted.removeEventListener("abort", stop));
+  settle();
+  if (code !== 0) throw endedError(host, ended, output.join("\n") || stderr);
+  if (entries.length > 0) host.recap.changed += 1;
+  return problems;
+}
+
+function sayStep(host: HostRun, entry: Entry, state: "started" | "done", ms: number): void {
+  const step = { kind: entry.kind, what: entry.what, from: entry.to, to: entry.from };
+  host.say({
+    type: "step",
+    host: host.name,
+    task: entry.task,
+    step,
+    state,
+    ...(state === "done" ? { ms } : {}),
+  });
+}
+
+function stuckError(host: HostRun, entry: Entry, output: string): CausewayError {
+  return new CausewayError("host", `${entry.what} could not be taken back`, {
+    host: host.name,
+    task: `${entry.task} ${entry.key}`,
+    output,
+    advice: "mend what the output says, and run it again: it goes on from there",
+  });
+}
+
+function endedError(host: HostRun, ended: string, output: string): CausewayError {
+  const [word = "", ...rest] = ended.split(" ");
+  const common = { host: host.name, output };
+  if (word === "stopped")
+    return new CausewayError("interrupted", "stopped before the next step", {
+      ...common,
+      advice: "run it again to go on from there",
+    });
+  if (word === "locked")
+    return new CausewayError("host", "another run is working on this host", {
+      ...common,
+      found: `the lock is held by ${rest.join(" ")}`,
+    });
+  if (word === "moved")
+    return new CausewayError("host", "another run changed this host meanwhile", {
+      ...common,
+      advice: "run it again; nothing was changed",
+    });
+  if (word === "broken")
+    return new CausewayError("host", `${rest.join(" ")} failed after the undoing`, {
+      ...common,
+      command: `systemctl ${rest.join(" ")}`,
+    });
+  return new CausewayError("host", "the undoing script did not end well", { ...common, found: ended });
+}
