@@ -22,10 +22,11 @@ export {
 export { defineFact, definePlaybook } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
 export type { Matrix, MatrixCell } from "./report/events.ts";
-export { AbsolutePath, Cidr, InterfaceCidr, Ipv4, secret } from "./schema/types.ts";
+export { AbsolutePath, Cidr, InterfaceCidr, Ipv4, LocalPath, secret } from "./schema/types.ts";
 export { defineTask } from "./task/define.ts";
 export { step } from "./task/kinds/index.ts";
 export { readJson } from "./task/kinds/json.ts";
 export { keptRoute, keptRule, type RuleStep, routeProtocol } from "./task/kinds/network-state.ts";
+export { type LocalFile, localFile } from "./task/kinds/pushed-file.ts";
 export { defineProbe, type ProbeHost } from "./task/probe.ts";
 export { daemonReload, later, owed, type PlanItem, reload, restart, type Step } from "./task/step.ts";

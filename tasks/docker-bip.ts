@@ -91,8 +91,8 @@ export const dockerBip = defineTask({
 });
 
 /**
- * The restart gives docker0 its address. Its undo puts the old one back first, because a Docker without a `bip` keeps
- * whatever address it finds on docker0 (seen on 20.10).
+ * The restart gives docker0 its address; this step is there for its undo. A Docker without a `bip` takes the last one
+ * out of its own store, whatever docker0 has (seen on 20.10), so that it has to be started once with the old address.
  */
 function addressStep(from: string, to: string): PlanItem {
   return step.run({
@@ -101,7 +101,13 @@ function addressStep(from: string, to: string): PlanItem {
     to: `${to}, with the restart`,
     do: sh`:`,
     done: sh`ip -o -4 addr show dev docker0 | grep -qF ${` ${to} `}`,
-    undo: sh`! ip link show docker0 >/dev/null 2>&1 || { ip -4 addr flush dev docker0 && ip addr add ${from} brd + dev docker0; }`,
+    undo: sh`! grep -qs '"bip"' ${file} || exit 0
+start=$(systemctl show -p ExecStart docker.service | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors.*/\1/p')
+[ -n "$start" ] || exit 0
+drop=/run/systemd/system/docker.service.d
+mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s --bip=%s\n' "$start" ${from} >$drop/causeway-once.conf || exit 1
+systemctl daemon-reload; systemctl reset-failed docker.service; systemctl restart docker.service; code=$?
+rm -f $drop/causeway-once.conf; rmdir $drop 2>/dev/null; systemctl daemon-reload; exit $code`,
     touches: ["link"],
     causes: [restart("docker")],
   });

@@ -14,23 +14,27 @@ export interface StartedShell<S extends ShellStream> {
 }
 
 /**
- * Starts the session's one `sh`, as root where the inventory asks for it. The password goes out only after a prompt of
- * our own was seen, and nothing else before a ready mark of our own: it can never become a command or a guess.
+ * Starts the session's one `sh`, or another command, as root where the inventory asks for it. The password goes out only
+ * after a prompt of our own was seen, and nothing else before a ready mark of our own: it can never become a command or
+ * a guess.
  */
 export async function becomeRoot<S extends ShellStream>(
   target: ConnectionTarget,
   start: (command: string) => Promise<S>,
   deadline: number,
+  command = "exec sh",
 ): Promise<StartedShell<S>> {
-  if (!target.become || target.user === "root") return { stream: await start("exec sh"), prefix: "" };
+  if (!target.become || target.user === "root") return { stream: await start(command), prefix: "" };
+  // Its second line would be read by whatever sudo starts.
+  if (/[\r\n]/.test(target.becomePassword ?? "")) throw brokenPassword(target);
   const nonce = randomBytes(9).toString("hex");
   const ready = `ready-${nonce}`;
   const prompt = `password-${nonce}:`;
-  const inside = quote(`echo ${ready} >&2; exec sh`);
+  const inside = quote(`echo ${ready} >&2; ${command}`);
   const flags = target.becomePassword === undefined ? "-n" : `-S -p ${prompt}`;
   // Who is root already needs no sudo.
   const stream = await start(
-    `if [ "$(id -u)" = 0 ]; then echo ${ready} >&2; exec sh; else exec sudo ${flags} -- sh -c ${inside}; fi`,
+    `if [ "$(id -u)" = 0 ]; then echo ${ready} >&2; ${command}; else exec sudo ${flags} -- sh -c ${inside}; fi`,
   );
   await converse(target, stream, ready, prompt, deadline);
   return { stream, prefix: target.becomePassword === undefined ? "sudo -n " : "" };
@@ -49,6 +53,7 @@ function converse(
     const finish = (error?: CausewayError) => {
       clearTimeout(timer);
       stream.stderr.removeListener("data", listen);
+      stream.stderr.removeListener("end", closed);
       stream.removeListener("close", closed);
       if (error) {
         stream.close();
@@ -69,7 +74,17 @@ function converse(
       }
     };
     stream.stderr.on("data", listen);
+    // A channel closes only when its standard output was read, which nobody does yet.
+    stream.stderr.once("end", closed);
     stream.once("close", closed);
+  });
+}
+
+function brokenPassword(target: ConnectionTarget): CausewayError {
+  return new CausewayError("unreachable", "the password for sudo has more than one line", {
+    host: target.name,
+    expected: "a password on one line, without a newline at its end",
+    advice: "mend ansible_become_password; in YAML, a | block ends with a newline and a |- block does not",
   });
 }
 

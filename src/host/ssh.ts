@@ -126,6 +126,15 @@ function timedOut(where: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`no answer from ${where}`), { code: "ETIMEDOUT" });
 }
 
+/** Gives up what is not there by the deadline. */
+async function within<T>(deadline: number, where: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(timedOut(where)), Math.max(1, deadline - Date.now()));
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
 /** Through `a,b` to the host: each hop is a connection of its own, with its own host key check. */
 async function jump(
   proxyJump: string,
@@ -148,7 +157,9 @@ async function jump(
       advice: "give the jump host its own ProxyJump in ssh_config",
     });
   const hop = await open(target, options, deadline, hops);
-  return (await hop.forwardOut("127.0.0.1", 0, host, port)) as unknown as Socket;
+  // The jump host itself waits for minutes for a host that is off.
+  const way = hop.forwardOut("127.0.0.1", 0, host, port);
+  return (await within(deadline, `${host}:${port} through ${address}`, way)) as unknown as Socket;
 }
 
 async function openShell(
@@ -160,8 +171,8 @@ async function openShell(
   hops: NodeSSH[],
 ): Promise<Session> {
   const client = ssh.connection as Client;
-  const start = await becomeRoot(target, (command) => channel(client, command), deadline);
-  const stream = start.stream;
+  const start = (command: string) => channel(client, command);
+  const { stream } = await within(deadline, target.address, becomeRoot(target, start, deadline));
   let reason = "";
   client.on("error", (error: Error & { level?: string }) => {
     reason ||= error.level === "client-timeout" ? "the host stopped answering" : error.message;
@@ -170,8 +181,20 @@ async function openShell(
     stream.once("close", () => resolve(reason || "the remote shell ended"));
     client.once("close", () => resolve(reason || "the connection was closed"));
   });
-  const beside = async (script: string) =>
-    void (await drain(await channel(client, `${start.prefix}sh -c ${quote(script)}`)));
+  /** A script on a channel of its own, with the rights of the session's shell. */
+  const apart = async (script: string) => {
+    const until = Date.now() + options.connectTimeoutMs;
+    return (await becomeRoot(target, start, until, `exec sh -c ${quote(script)}`)).stream;
+  };
+  // A host that hangs may never start it, or never end it.
+  const beside = (script: string) =>
+    within(
+      Date.now() + 10_000,
+      target.address,
+      apart(script)
+        .then(drain)
+        .then(() => {}),
+    );
   const shell = new Shell(
     target.name,
     { stdin: stream, stdout: stream, stderr: stream.stderr, ended, beside, close: () => stream.close() },
@@ -181,7 +204,7 @@ async function openShell(
   return {
     name: target.name,
     run: (script, runOptions) => shell.run(script, runOptions),
-    push: (file, path) => push(client, target, start.prefix, file, path),
+    push: (file, path) => push(apart, target, file, path),
     close: async () => {
       for (const hop of [...hops].reverse()) hop.dispose();
     },
@@ -215,16 +238,15 @@ function drain(stream: ClientChannel): Promise<{ stdout: string; stderr: string;
 
 /** Sends a file over a channel of its own, and compares its checksum on the host; a partial file is taken away. */
 async function push(
-  client: Client,
+  apart: (script: string) => Promise<ClientChannel>,
   target: ConnectionTarget,
-  prefix: string,
   file: string,
   path: string,
 ): Promise<void> {
   const { size } = await stat(file);
   const sum = createHash("sha256").update(readFileSync(file)).digest("hex");
   const script = `umask 077; f=${quote(path)}; cat >"$f" && [ "$(stat -c %s "$f")" = ${size} ] && [ "$(sha256sum <"$f" | cut -c 1-64)" = ${sum} ] || { rm -f "$f"; exit 1; }`;
-  const stream = await channel(client, `${prefix}sh -c ${quote(script)}`);
+  const stream = await apart(script);
   createReadStream(file).pipe(stream);
   const { code, stderr } = await drain(stream);
   if (code === 0) return;

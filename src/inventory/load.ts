@@ -21,7 +21,8 @@ export function resolveInventoryPath(given: string): string {
   const found = candidates.find((file) => existsSync(file));
   if (found) return found;
   const known = readdirSync(join(packageDir, "inventory")).filter((f) => f.endsWith(".yaml"));
-  const meant = nearest(basename(given), known);
+  const plain = (name: string) => basename(name).replace(/\.ya?ml$/, "");
+  const meant = nearest(plain(given), known.map(plain));
   throw new CausewayError("inventory", `the inventory ${given} is not there`, {
     expected: `a file, a folder, or one of ${known.join(", ")}`,
     ...(meant ? { advice: `did you mean ${meant}?` } : {}),

@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { TObject } from "typebox";
 import { CausewayError } from "../errors.ts";
+import { packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
 import { coerce, validate, withDefaults } from "../schema/schema.ts";
 import type { InventoryHost, Variable } from "./types.ts";
@@ -12,7 +15,10 @@ export function resolveVars(
   const given: Record<string, unknown> = {};
   const errors: CausewayError[] = [];
   for (const [name, property] of Object.entries(schema.properties)) {
-    if (host.vars[name] !== undefined) given[name] = coerce(property, host.vars[name]);
+    if (host.vars[name] === undefined) continue;
+    given[name] = isLocalPath(property)
+      ? besideItsWriter(String(host.vars[name]), host.whereIs(name)?.file)
+      : coerce(property, host.vars[name]);
   }
   for (const name of Object.keys(host.vars)) {
     if (name in schema.properties || name.startsWith("ansible_")) continue;
@@ -41,6 +47,17 @@ export function resolveVars(
   // What is missing because it was misspelt is said once.
   const missing = (e: CausewayError) => errors.length > 0 && / is missing$/.test(e.message);
   return { vars, errors: [...errors, ...found.filter((e) => !missing(e))] };
+}
+
+function isLocalPath(property: object): boolean {
+  return "localPath" in property && property.localPath === true;
+}
+
+/** A path is meant from the file in which it is written; what is not there may lie in this package. */
+function besideItsWriter(path: string, writtenIn = ""): string {
+  const there = resolve(existsSync(writtenIn) ? dirname(writtenIn) : ".", path);
+  const own = resolve(packageDir, path);
+  return !existsSync(there) && existsSync(own) ? own : there;
 }
 
 /** `-e` variables that the playbook does not have. */

@@ -60,7 +60,7 @@ export interface Journal {
 export const readJournalScript: Script = rawScript(`cd ${journalFolder} 2>/dev/null || exit 0
 echo "format $(cat format 2>/dev/null)"
 echo "head $(cat head 2>/dev/null)"
-if read -r pid started boot who <lock 2>/dev/null; then
+if read -r pid started boot who 2>/dev/null <lock; then
   read -r stat 2>/dev/null <"/proc/$pid/stat" && set -- \${stat##*) } && shift 19 && [ "$1" = "$started" ] &&
     [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && echo "holder $who"
 fi
@@ -127,15 +127,17 @@ export function parseJournal(text: string, host: string): Journal {
 
 function record(text: string, host: string): unknown {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null) return value;
   } catch {
-    throw new CausewayError("host", "the journal on this host is damaged", {
-      host,
-      found: text.slice(0, 80),
-      expected: `one JSON object a file below ${journalFolder}/runs`,
-      advice: "look for the file that holds this line and mend it by hand; nothing was changed",
-    });
+    // Said below.
   }
+  throw new CausewayError("host", "the journal on this host is damaged", {
+    host,
+    found: text.slice(0, 80),
+    expected: `one JSON object a file below ${journalFolder}/runs`,
+    advice: "look for the file that holds this line and mend it by hand; nothing was changed",
+  });
 }
 
 function newerFormat(host: string, found: string): CausewayError {

@@ -19,6 +19,8 @@
 # cw_KIND_token prints its state in one line, cw_KIND_save keeps what restoring it needs, cw_KIND_restore restores it.
 
 CW=${CW:-/var/lib/causeway}
+cw_newline='
+'
 
 cw_say() { printf '@cw %s\n' "$*"; }
 
@@ -107,13 +109,15 @@ cw_intend() {
   ) >"$OUT" 2>&1 || cw_fail "failed $1 save $?"
 }
 
-# Prints the arguments quoted for the shell, so that a later `eval` gives them back.
+# Prints the arguments quoted for the shell, so that a later `eval` gives them back; on one line, whatever they hold.
 cw_write_resource() {
   printf '%s' "$1"
   shift
   for cw_arg; do
     case $cw_arg in
-      *\'*) printf " '%s'" "$(printf '%s' "$cw_arg" | sed "s/'/'\\\\''/g")" ;;
+      *\'* | *"$cw_newline"*)
+        printf " '%s'" "$(printf '%s' "$cw_arg" | sed "s/'/'\\\\''/g; "'$!s/$/'"'"'"$cw_newline"'"'/" | tr -d '\n')"
+        ;;
       *) printf " '%s'" "$cw_arg" ;;
     esac
   done
@@ -142,7 +146,13 @@ cw_perform() {
 }
 
 # cw_token_of ENTRY: the present state of the entry's resource.
-cw_token_of() { (read -r cw_kind cw_args <"$1.res" && eval "cw_${cw_kind}_token $cw_args"); }
+cw_token_of() { (cw_resource "$1" && eval "cw_${cw_kind}_token $cw_args"); }
+
+# cw_resource ENTRY: sets the kind and its quoted arguments, which may have several lines.
+cw_resource() {
+  cw_res=$(cat "$1.res") || return 1
+  cw_kind=${cw_res%% *} cw_args=${cw_res#* }
+}
 
 # cw_state ENTRY: before, ours, other (somebody changed it since) or half (it was never finished).
 cw_state() {
@@ -162,7 +172,7 @@ cw_state() {
 cw_undo() {
   B=$1
   [ -f "$B.res" ] || { : >"$B.undone"; return 0; }
-  read -r cw_kind cw_args <"$B.res"
+  cw_resource "$B"
   case $(cw_state "$B") in
     before) ;;
     other) case $cw_kind in file | sysctl) [ "$2" = force ] || return 3 ;; esac
@@ -208,7 +218,7 @@ cw_words_of() { journalctl -u "$1" -n "${2:-12}" --no-pager -o cat 2>/dev/null; 
 
 # cw_intend_removal N JSON RUN/N: an older entry will be taken back; its resource is saved once more, for the undo of that.
 cw_intend_removal() {
-  read -r cw_line <"$CW/runs/$3.res" || cw_fail "failed $1 save 1"
+  cw_line=$(cat "$CW/runs/$3.res") || cw_fail "failed $1 save 1"
   eval "cw_intend \"\$1\" \"\$2\" $cw_line"
   printf '%s\n' "$3" >"$D/$1.closes"
 }
@@ -249,7 +259,7 @@ cw_tell_states() {
   for cw_n; do
     cw_is_now=$(cw_state "$CW/runs/$cw_n")
     printf 'state %s %s\n' "$cw_n" "$cw_is_now"
-    read -r cw_kind cw_args <"$CW/runs/$cw_n.res"
+    cw_resource "$CW/runs/$cw_n"
     [ "$cw_is_now $cw_kind" = "other file" ] || continue
     cw_path=$(eval "printf %s $cw_args")
     printf 'now %s\n' "$(base64 -w 0 <"$cw_path" 2>/dev/null)"

@@ -87,10 +87,9 @@ async function convergeTask(
     intend(host, run, play, plan, pending);
     if (plan.later === undefined) return;
     await flush(host, run, pending, false);
-    const before = plan;
     plan = await planOn(host, instance);
     if (isConverged(plan)) return;
-    if (plan.later !== undefined && plan.steps.length === 0) plan = await wait(host, play, before, plan);
+    if (plan.later !== undefined && plan.steps.length === 0) plan = await wait(host, play, plan);
   }
 }
 
@@ -156,14 +155,14 @@ async function settle(host: HostRun, play: PlayOnHost, missing: readonly TaskPla
   for (const plan of missing) {
     if (plan.instance.settlesMs === 0) still.push(plan);
     else {
-      const after = await wait(host, play, plan, plan);
+      const after = await wait(host, play, plan);
       if (!isConverged(after)) still.push(after);
     }
   }
   return still;
 }
 
-async function wait(host: HostRun, play: PlayOnHost, before: TaskPlan, plan: TaskPlan): Promise<TaskPlan> {
+async function wait(host: HostRun, play: PlayOnHost, plan: TaskPlan): Promise<TaskPlan> {
   const { instance } = plan;
   const until = Date.now() + instance.settlesMs;
   let now = plan;
@@ -181,10 +180,15 @@ async function wait(host: HostRun, play: PlayOnHost, before: TaskPlan, plan: Tas
     await sleep(Math.min(pause, Math.max(0, until - Date.now())));
     host.memory.forget(["*"]);
     now = await planOn(host, instance);
-    if (isConverged(now) || (now.steps.length > 0 && before.steps.length === 0)) return now;
+    if (isConverged(now) || (hasWork(now) && !hasWork(plan))) return now;
   }
   if (now.later !== undefined && now.steps.length === 0) throw notConverged(host, now);
   return now;
+}
+
+/** Whether there is something to do at once, rather than only to wait for. */
+function hasWork(plan: TaskPlan): boolean {
+  return plan.steps.length > 0 || plan.owed.length > 0;
 }
 
 function missingWords(plan: TaskPlan): string {

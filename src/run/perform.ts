@@ -38,6 +38,9 @@ export async function perform(
     consequences: due,
     gently,
   });
+  for (const action of actions)
+    if ("step" in action && action.step.push)
+      await host.session.push(action.step.push.from, action.step.push.to);
   const progress = new Progress(host, actions);
   const timeoutMs = actions.reduce(
     (sum, a) => sum + ("step" in a ? (a.step.timeoutMs ?? 0) : 0),

@@ -24,6 +24,11 @@ export function AbsolutePath(words: Words = {}): TString {
   return Type.String({ ...words, format: "absolute-path" });
 }
 
+/** A file of the controller: relative to where it is written, or to this package. */
+export function LocalPath(words: Words = {}): TString {
+  return Object.assign(Type.String({ ...words }), { localPath: true });
+}
+
 /** Marks a value that appears in no output, event, journal or process list. */
 export function secret<T extends TSchema>(schema: T): T {
   return Object.assign(schema, { secret: true });

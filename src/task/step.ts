@@ -30,6 +30,8 @@ export interface Step extends ShownStep {
   /** What it can change, so that only that is read again. */
   touches: readonly Resource[];
   causes: readonly Consequence[];
+  /** A file of the controller that has to be on the host, at this path, before the step is performed. */
+  push?: { from: string; to: string };
   /** Why it cannot be undone, if so. */
   irreversible?: string;
   /** For keys of a JSON file: what they are set to; null for one that is taken away. */

@@ -1,11 +1,17 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { describeError } from "../../src/errors.ts";
 import { refuseHostKey } from "../../src/host/host-key.ts";
-import { judge, knownAlgorithms, lookupName, parseKnownHosts } from "../../src/host/known-hosts.ts";
+import {
+  fingerprint,
+  judge,
+  knownAlgorithms,
+  lookupName,
+  parseKnownHosts,
+} from "../../src/host/known-hosts.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "causeway-known-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -37,6 +43,18 @@ describe("what OpenSSH's known_hosts says of a key", () => {
     ["revoked", `@revoked * ${a.line}\nh1 ${a.line}`, "h1", a.blob, "revoked"],
     ["a certificate authority", `@cert-authority h1 ${b.line}`, "h1", a.blob, "authority"],
     ["comments and empty lines", `# h1\n\n  h1 ${a.line} comment`, "h1", a.blob, true],
+    ["a question mark", `h? ${a.line}`, "h1", a.blob, true],
+    ["a dot is a dot", `10.0.0.1 ${a.line}`, "10x0x0x1", a.blob, "unknown"],
+    ["a wildcard's dot is a dot", `*.0.0.1 ${a.line}`, "10.0x0.1", a.blob, "unknown"],
+    ["a wildcard with a port", `[10.0.0.*]:2222 ${a.line}`, "[10.0.0.7]:2222", a.blob, true],
+    ["a negation alone", `!h2 ${a.line}`, "h1", a.blob, "unknown"],
+    ["capitals in the file", `H1 ${a.line}`, "h1", a.blob, true],
+    ["two types", `h1 ${a.line}\nh1 ${e.line}`, "h1", e.blob, true],
+    ["revoked for another host", `@revoked h2 ${a.line}\nh1 ${a.line}`, "h1", a.blob, true],
+    ["another key is revoked", `@revoked * ${b.line}`, "h1", a.blob, "unknown"],
+    ["an unknown marker", `@sometimes h1 ${a.line}`, "h1", a.blob, "unknown"],
+    ["an authority and the key itself", `@cert-authority * ${b.line}\nh1 ${a.line}`, "h1", a.blob, true],
+    ["lines that end in CR LF", `h1 ${a.line}\r\n`, "h1", a.blob, true],
     ["a broken line", `h1\nh1 ${a.line}`, "h1", a.blob, true],
   ])("%s", (_name, text, name, blob, expected) => {
     const verdict = lookup(text, name, blob);
@@ -94,6 +112,49 @@ describe("a refusal says what to do", () => {
     expect(refuseHostKey(one, a.blob)).toBeUndefined();
     expect(readFileSync(file, "utf8")).toBe(`h1 ${a.line}\n`);
     expect(refuseHostKey({ ...one, mode: "strict" }, a.blob)).toBeUndefined();
+  });
+
+  test.each([
+    ["a last line that is not ended", `h2 ${b.line}`, `h2 ${b.line}\nh1 ${a.line}\n`],
+    ["a last line that is", `h2 ${b.line}\n`, `h2 ${b.line}\nh1 ${a.line}\n`],
+  ])("accept-new writes behind %s", (_name, text, expected) => {
+    const { check: one, file } = check("accept-new", text);
+    expect(refuseHostKey(one, a.blob)).toBeUndefined();
+    expect(readFileSync(file, "utf8")).toBe(expected);
+  });
+
+  test("accept-new makes the file and its folder, for the user only, and OpenSSH reads it", () => {
+    const file = join(folder, "new", "known_hosts");
+    expect(
+      refuseHostKey({ host: "h1", port: 2222, files: [file], mode: "accept-new" }, a.blob),
+    ).toBeUndefined();
+    expect((statSync(file).mode & 0o777).toString(8)).toBe("600");
+    expect((statSync(join(folder, "new")).mode & 0o777).toString(8)).toBe("700");
+    expect(execFileSync("ssh-keygen", ["-F", "[h1]:2222", "-f", file], { encoding: "utf8" })).toContain(
+      a.line,
+    );
+  });
+
+  test.each([
+    ["revoked", "@revoked * ", "is revoked"],
+    ["known by an authority", "@cert-authority * ", "authority only"],
+  ])("%s, whatever the mode", (_name, marker, words) => {
+    const key = words === "is revoked" ? a : b;
+    for (const mode of ["strict", "accept-new"] as const) {
+      const { check: one, file } = check(mode, `${marker}${key.line}\n`);
+      const text = describeError(refuseHostKey(one, a.blob) ?? fail());
+      expect(text).toContain(words);
+      expect(text).toContain(`${file}:1`);
+      expect(readFileSync(file, "utf8")).toBe(`${marker}${key.line}\n`);
+    }
+  });
+
+  test("the fingerprint is the one that ssh-keygen shows", () => {
+    const file = join(folder, "one.pub");
+    writeFileSync(file, `${a.line}\n`);
+    expect(execFileSync("ssh-keygen", ["-l", "-f", file], { encoding: "utf8" })).toContain(
+      fingerprint(a.blob),
+    );
   });
 
   test("off asks nobody", () => {

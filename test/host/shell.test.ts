@@ -1,7 +1,12 @@
-import { execFileSync } from "node:child_process";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { PassThrough, Writable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { connectLocal } from "../../src/host/local.ts";
 import type { Session } from "../../src/host/session.ts";
+import { Shell } from "../../src/host/shell.ts";
 
 const target = { name: "here", kind: "local", address: "here", become: false } as const;
 const options = { hostKeyChecking: "strict", connectTimeoutMs: 5000, commandTimeoutMs: 10_000 } as const;
@@ -61,7 +66,7 @@ describe("one long-lived shell", () => {
       },
     });
     expect(stdout).toBe("one\ntwo\nthree");
-    expect(lines.filter((l) => l !== "")).toEqual(["one", "two", "three"]);
+    expect(lines).toEqual(["one", "two", "three"]);
     expect(early).toBe(1);
   });
 
@@ -84,4 +89,181 @@ test("a shell that ends is an unreachable host, not a code", async () => {
   await dying.run("true");
   await expect(dying.run("kill -KILL $$")).rejects.toMatchObject({ code: "unreachable" });
   await expect(dying.run("true")).rejects.toMatchObject({ code: "unreachable" });
+});
+
+test.each([
+  ["an empty line in the middle", "printf 'a\\n\\nb\\n'", ["a", "", "b"]],
+  ["one line", "echo a", ["a"]],
+  ["nothing", "true", []],
+  ["a newline alone", "echo", [""]],
+  ["a character cut in two", "printf 'x\\345'; sleep 0.1; printf '\\256\\271\\n'", ["x容"]],
+  ["standard error is not streamed", "echo a; echo b >&2", ["a"]],
+])("the lines of %s", async (_name, script, expected) => {
+  const lines: string[] = [];
+  const { stdout } = await session.run(script, { onLine: (line) => lines.push(line) });
+  expect(lines).toEqual(expected);
+  expect(stdout.replace(/\n$/, "")).toBe(expected.join("\n"));
+});
+
+test("a file is sent for root only", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "causeway-push-"));
+  const [from, to] = [join(folder, "from"), join(folder, "to")];
+  writeFileSync(from, "a\0b", { mode: 0o644 });
+  await session.push(from, to);
+  expect(readFileSync(to, "utf8")).toBe("a\0b");
+  expect((statSync(to).mode & 0o777).toString(8)).toBe("600");
+  rmSync(folder, { recursive: true });
+});
+
+/** The shells of this machine that can stand at the other end. */
+const shells = [["dash"], ["bash", "--posix"], ["busybox", "sh"]].filter(([program = ""]) =>
+  (process.env.PATH ?? "").split(delimiter).some((folder) => {
+    return statSync(join(folder, program), { throwIfNoEntry: false })?.isFile() ?? false;
+  }),
+);
+
+describe.each(shells)("%s %s", (program, ...args) => {
+  let shell: Shell;
+  const child = spawn(program, args as string[], { stdio: ["pipe", "pipe", "pipe"] });
+  const ended = new Promise<string>((resolve) => void child.once("close", () => resolve("ended")));
+  beforeAll(() => {
+    const { stdin, stdout, stderr } = child;
+    const close = () => void stdin.end();
+    const beside = (script: string) =>
+      new Promise<void>((done) => void spawn(program, [...args, "-c", script]).once("close", () => done()));
+    shell = new Shell("here", { stdin, stdout, stderr, ended, beside, close }, 10_000);
+  });
+  afterAll(async () => {
+    child.stdin.end();
+    await ended;
+  });
+
+  test.each([
+    ["a NUL byte", String.raw`printf 'a\0b'`, "a\0b", 0],
+    ["a frame", `printf '\\nabc.1 0\\n'`, "\nabc.1 0\n", 0],
+    ["exit", "echo x; exit 7", "x\n", 7],
+    ["exec", "exec printf %s gone", "gone", 0],
+    ["set -eu", "set -eu; false; echo never", "", 1],
+    ["an unset variable", 'set -u; echo "$nothing_of_this_name" 2>/dev/null; true', "", "not 0"],
+    ["cd and variables stay inside", "cd /proc; A=1; true", "", 0],
+    ["they did", 'echo "$PWD ${A-}"', "/ \n", 0],
+    ["no standard input", "cat; read -r x; echo $?", "1\n", 0],
+    ["a background process", "sleep 0 & wait; echo done", "done\n", 0],
+  ])("%s", async (_name, script, stdout, code) => {
+    const result = await shell.run(script);
+    expect(result.stdout).toBe(stdout);
+    if (code === "not 0") expect(result.code).not.toBe(0);
+    else expect(result.code).toBe(code);
+  });
+
+  test("a syntax error hurts nobody else", async () => {
+    const [bad, worse, good] = await Promise.all([
+      shell.run("if then"),
+      shell.run("echo 'never closed"),
+      shell.run("echo fine"),
+    ]);
+    expect(bad.code).not.toBe(0);
+    expect(worse.code).not.toBe(0);
+    expect(good).toEqual({ stdout: "fine\n", stderr: "", code: 0 });
+  });
+
+  test("a command that hangs is ended with all that it started", async () => {
+    const mark = `87${process.pid}`;
+    const behind = shell.run(`sh -c 'trap "" TERM; sleep ${mark}; sleep ${mark}'; true`, { timeoutMs: 200 });
+    const next = shell.run("echo alive");
+    await expect(behind).rejects.toMatchObject({ code: "host", detail: { host: "here" } });
+    expect((await next).stdout).toBe("alive\n");
+    const running = execFileSync("ps", ["-eo", "args"], { encoding: "utf8" }).split("\n");
+    expect(running.filter((args) => args === `sleep ${mark}`)).toEqual([]);
+  });
+});
+
+describe("a shell that does not answer", () => {
+  /** A shell that says nothing by itself; `answer` says what the next command in the row would. */
+  function silent(until: Promise<void> = Promise.resolve()) {
+    let written = "";
+    const stdin = new Writable({
+      write(chunk, _encoding, done) {
+        written += chunk;
+        done();
+      },
+    });
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const ended: string[] = [];
+    const close = vi.fn();
+    const shell = new Shell(
+      "h",
+      {
+        stdin,
+        stdout,
+        stderr,
+        ended: new Promise(() => {}),
+        beside: (script) => {
+          ended.push(script);
+          return until;
+        },
+        close,
+      },
+      1000,
+    );
+    const answer = (text: string) => {
+      const [, nonce] = /%s %s\\n' (\S+) \$__c;/.exec(written) ?? [];
+      written = written.slice(written.indexOf(">&2\n") + 4);
+      stdout.write(`${text}\n${nonce} 0\n`);
+      stderr.write(`\n${nonce} 0\n`);
+    };
+    return { shell, answer, ended, close };
+  }
+  const soon = () => vi.advanceTimersByTimeAsync(0);
+
+  beforeAll(() => void vi.useFakeTimers());
+  afterAll(() => void vi.useRealTimers());
+
+  test("ends nothing on the host as long as its process id is not known: below 0 is everything", async () => {
+    const { shell, ended, close } = silent();
+    const run = expect(shell.run("true")).rejects.toMatchObject({ code: "unreachable" });
+    await vi.advanceTimersByTimeAsync(6001);
+    await run;
+    expect(ended).toEqual([]);
+    expect(close).toHaveBeenCalledOnce();
+  });
+
+  test("ends what is below its process id, and stays open when the command ends thereupon", async () => {
+    const { shell, answer, ended, close } = silent();
+    const run = expect(shell.run("sleep 9")).rejects.toMatchObject({
+      code: "host",
+      detail: { command: "sleep 9" },
+    });
+    await soon();
+    answer("4711\n");
+    await vi.advanceTimersByTimeAsync(1001);
+    expect(ended).toEqual([expect.stringContaining("level=4711\n")]);
+    answer("");
+    await run;
+    const next = shell.run("echo");
+    await soon();
+    answer("alive\n");
+    expect((await next).stdout).toBe("alive\n");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(close).not.toHaveBeenCalled();
+  });
+
+  test("stays open when the command ended while others were being ended", async () => {
+    let done = () => {};
+    const { shell, answer, close } = silent(new Promise<void>((resolve) => (done = resolve)));
+    const run = expect(shell.run("sleep 9")).rejects.toMatchObject({ code: "host" });
+    await soon();
+    answer("4711\n");
+    await vi.advanceTimersByTimeAsync(1001);
+    answer("");
+    await soon();
+    done();
+    await run;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(close).not.toHaveBeenCalled();
+    const next = shell.run("echo");
+    await soon();
+    answer("alive\n");
+    expect((await next).stdout).toBe("alive\n");
+  });
 });

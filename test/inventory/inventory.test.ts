@@ -1,9 +1,11 @@
 import { chmodSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseExtraVars } from "../../src/inventory/extra-vars.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
 import { select } from "../../src/inventory/patterns.ts";
+import { expandRange } from "../../src/inventory/ranges.ts";
 import { asAnsibleList, asGraph, shownVars } from "../../src/inventory/show.ts";
 import { folderWith } from "./files.ts";
 
@@ -46,6 +48,76 @@ describe("Ansible's layout and precedence", () => {
     expect(hosts[0]?.vars).toMatchObject({ only_all: 1, from_file: "docker", from_all_file: "yes-it-is" });
     const withExtra = await load(["color=extra"]);
     expect(withExtra.hosts.map((h) => h.vars.color)).toEqual(["extra", "extra", "extra", "extra"]);
+  });
+
+  test("group_vars of all win over every group of the file, as in Ansible", async () => {
+    const own = folderWith({
+      "i.yaml": "web:\n  hosts:\n    h1: { mine: host }\n  vars: { color: web, size: web, mine: web }\n",
+      "group_vars/all.yaml": "color: all-file\nsize: all-file\nmine: all-file\n",
+      "group_vars/web/b.yaml": "size: web-file\n",
+    });
+    const { hosts } = await loadInventory([join(own, "i.yaml")]);
+    expect(hosts[0]?.vars).toEqual({ color: "all-file", size: "web-file", mine: "host" });
+  });
+
+  test("groups of one depth by priority, then by name", async () => {
+    const text = (b: string) =>
+      `a:\n  hosts: {h1: }\n  vars: {color: a${b}}\nb:\n  hosts: {h1: }\n  vars: {color: b}\n`;
+    const own = folderWith({ "i.yaml": text(""), "j.yaml": text(", ansible_group_priority: 9") });
+    expect((await loadInventory([join(own, "i.yaml")])).hosts[0]?.vars.color).toBe("b");
+    expect((await loadInventory([join(own, "j.yaml")])).hosts[0]?.vars.color).toBe("a");
+  });
+
+  test("a later inventory wins, a folder is all its files, and one host is one host", async () => {
+    const own = folderWith({
+      "d/1.yaml": "web:\n  hosts: {h1: {x: 1, y: 1}}\n",
+      "d/2.yaml": "web:\n  hosts: {h1: {x: 2}, h2: }\n",
+      "d/README.md": "# not an inventory\n",
+      "d/2.yaml.bak": "nonsense\n",
+      "3.yaml": "all:\n  hosts: {h1: {x: 3}}\n",
+    });
+    const { hosts } = await loadInventory([join(own, "d"), join(own, "3.yaml"), "h1,h9"]);
+    expect(hosts.map((h) => [h.name, h.vars])).toEqual([
+      ["h1", { x: 3, y: 1 }],
+      ["h2", {}],
+      ["h9", {}],
+    ]);
+    expect(hosts[0]?.groups).toEqual(["web"]);
+  });
+
+  test("YAML's merge key", async () => {
+    const own = folderWith({
+      "i.yaml": "web:\n  hosts:\n    h1: &base { x: 1, y: 1 }\n    h2: { <<: *base, y: 2 }\n",
+    });
+    expect((await loadInventory([join(own, "i.yaml")])).hosts[1]?.vars).toEqual({ x: 1, y: 2 });
+  });
+
+  test("a key file is looked for beside the inventory, file or folder; ~ is the home", async () => {
+    const key = (path: string) => `all:\n  hosts: {h1: {ansible_ssh_private_key_file: ${path}}}\n`;
+    const own = folderWith({
+      "i.yaml": key("keys/one"),
+      "d/i.yaml": key("keys/one"),
+      "h.yaml": key("~/.ssh/k"),
+    });
+    const path = async (given: string) => (await loadInventory([given])).hosts[0]?.connection.privateKeyFile;
+    expect(await path(join(own, "i.yaml"))).toBe(join(own, "keys/one"));
+    expect(await path(join(own, "d"))).toBe(join(own, "d/keys/one"));
+    expect(await path(join(own, "h.yaml"))).toBe(join(homedir(), ".ssh/k"));
+    const extra = parseExtraVars(["ansible_ssh_private_key_file=key"]);
+    expect((await loadInventory(["h1,"], extra)).hosts[0]?.connection.privateKeyFile).toBe(
+      join(process.cwd(), "key"),
+    );
+  });
+
+  test.each([
+    ["ansible_become: yes", { become: true }],
+    ['ansible_port: "2222"', { port: 2222 }],
+    ["ansible_connection: local", { kind: "local" }],
+    ["ansible_ssh_pass: x", { password: "x" }],
+    ["ansible_python_interpreter: /usr/bin/python3", { address: "h1" }],
+  ])("%s", async (line, expected) => {
+    const own = folderWith({ "i.yaml": `all:\n  hosts:\n    h1:\n      ${line}\n` });
+    expect((await loadInventory([join(own, "i.yaml")])).hosts[0]?.connection).toMatchObject(expected);
   });
 
   test("connection variables become the target", async () => {
@@ -95,6 +167,25 @@ describe("Ansible's layout and precedence", () => {
   });
 });
 
+describe("ranges", () => {
+  test.each([
+    ["h[01:03]", "h01 h02 h03"],
+    ["h[8:11]", "h8 h9 h10 h11"],
+    ["h[098:101]", "h098 h099 h100 h101"],
+    ["h[a:c]", "ha hb hc"],
+    ["h[0:10:5]", "h0 h5 h10"],
+    ["r[1:2]-h[a:b].lan", "r1-ha.lan r1-hb.lan r2-ha.lan r2-hb.lan"],
+    ["h[5:5]", "h5"],
+    ["plain", "plain"],
+  ])("%s", (name, expected) => {
+    expect(expandRange(name).join(" ")).toBe(expected);
+  });
+
+  test.each(["h[3:1]", "h[a:3]", "h[c:a]", "h[0:9:0]", "h[aa:bb]"])("%s is none", (name) => {
+    expect(() => expandRange(name)).toThrow(expect.objectContaining({ code: "inventory" }));
+  });
+});
+
 describe("patterns", () => {
   test.each([
     ["all", "h01 h02 h03 special"],
@@ -110,6 +201,14 @@ describe("patterns", () => {
     ["docker[-1]", "special"],
     ["docker[0:1]", "h01 h02"],
     ["docker[2:]", "h03 special"],
+    ["docker[:1]", "h01 h02"],
+    ["h*[1]", "h02"],
+    ["h0[!12]", "h03"],
+    ["h0[1-2]", "h01 h02"],
+    ["doc*:!h01", "h02 h03 special"],
+    ["docker:&~h0[12]:!h02", "h01"],
+    ["&etcd:docker", "h02"],
+    ["prod", "h01 h02 h03 special"],
   ])("%s", async (pattern, expected) => {
     expect(
       select(await load(), pattern, "hosts")
@@ -128,6 +227,14 @@ describe("patterns", () => {
     );
     expect(() => select(inventory, "docker:&h9*", "--limit")).toThrow();
   });
+
+  test.each(["~h(", "~h0[12", "h[9-1]", "docker[]", "docker[9]", "docker[-]", "", "!all", "h01:&special"])(
+    "%j is an error of the user",
+    async (pattern) => {
+      const inventory = await load();
+      expect(() => select(inventory, pattern, "--limit")).toThrow(expect.objectContaining({ code: "usage" }));
+    },
+  );
 
   test("@file", async () => {
     const own = folderWith({ retry: "h02\n# no\n\nh01\n" });
@@ -157,6 +264,52 @@ describe("what run inventory prints", () => {
       ansible_become_password: "********",
     });
     expect(asGraph(inventory)).toContain("  |--@prod:\n  |  |--@docker:\n  |  |  |--h01");
+  });
+});
+
+describe("ungrouped", () => {
+  const own = folderWith({
+    "i.yaml":
+      "all:\n  hosts: {h1: , h2: , h3: }\n  children:\n    web: {hosts: {h2: }}\ndb: {hosts: {h3: }}\nempty:\n",
+    "group_vars/ungrouped.yaml": "x: 1\n",
+  });
+
+  test("a host of all alone is in it, with its variables; one of another group is not", async () => {
+    const inventory = await loadInventory([join(own, "i.yaml")]);
+    expect(inventory.hosts.map((h) => [h.name, h.groups, h.vars.x])).toEqual([
+      ["h1", ["ungrouped"], 1],
+      ["h2", ["web"], undefined],
+      ["h3", ["db"], undefined],
+    ]);
+    expect(select(inventory, "ungrouped", "hosts").map((h) => h.name)).toEqual(["h1"]);
+  });
+
+  test("--graph and --list put every host below its own group, and every group below all", async () => {
+    const inventory = await loadInventory([join(own, "i.yaml")]);
+    expect(asGraph(inventory)).toBe(`@all:
+  |--@web:
+  |  |--h2
+  |--@ungrouped:
+  |  |--h1
+  |--@db:
+  |  |--h3`);
+    expect(asAnsibleList(inventory)).toMatchObject({
+      all: { children: ["web", "ungrouped", "db", "empty"] },
+      ungrouped: { hosts: ["h1"] },
+      web: { hosts: ["h2"] },
+    });
+    expect(asAnsibleList(inventory).all).not.toHaveProperty("hosts");
+  });
+
+  test("what --list prints can be read again", async () => {
+    const inventory = await loadInventory([join(own, "i.yaml")]);
+    const again = folderWith({
+      "s.sh": `#!/bin/sh\ncat <<'E'\n${JSON.stringify(asAnsibleList(inventory))}\nE\n`,
+    });
+    chmodSync(join(again, "s.sh"), 0o755);
+    const { hosts } = await loadInventory([join(again, "s.sh")]);
+    const shape = (all: typeof hosts) => Object.fromEntries(all.map((h) => [h.name, [h.groups, h.vars]]));
+    expect(shape(hosts)).toEqual(shape(inventory.hosts));
   });
 });
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connectSsh } from "../../src/host/ssh.ts";
 import { HostReader, ReadMemory } from "../../src/host/reader.ts";
 import type { Session } from "../../src/host/session.ts";
 import { rawScript, Secret, sh } from "../../src/host/sh.ts";
+import { connectSsh } from "../../src/host/ssh.ts";
 import { labConnection } from "../../src/lab/index.ts";
 import { hostLibrary } from "../../src/run/host-library.ts";
 import { performScript } from "../../src/run/perform-script.ts";
@@ -20,7 +20,15 @@ beforeAll(async () => {
   const { privateKeyFile, knownHostsFile } = labConnection(lab.spec);
   const address = lab.spec.hosts[0]?.address ?? "";
   session = await connectSsh(
-    { name: host, kind: "ssh", address, user: "root", become: false, privateKeyFile, knownHostsFiles: [knownHostsFile] },
+    {
+      name: host,
+      kind: "ssh",
+      address,
+      user: "root",
+      become: false,
+      privateKeyFile,
+      knownHostsFiles: [knownHostsFile],
+    },
     { hostKeyChecking: "strict", connectTimeoutMs: 10_000, commandTimeoutMs: 120_000, sshConfigFile: "none" },
   );
 });
@@ -38,7 +46,14 @@ async function perform(steps: readonly Step[]) {
     identity: { owner: "test", task: "test", key: String(i), play: 0 },
     step: one,
   }));
-  const script = performScript({ run, head, who: "test", runRecord: `{"id":"${run}"}`, actions, consequences: [] });
+  const script = performScript({
+    run,
+    head,
+    who: "test",
+    runRecord: `{"id":"${run}"}`,
+    actions,
+    consequences: [],
+  });
   const result = await session.run(`${script.text}\ncode=$?\ncw_unlock\nexit $code`);
   await session.run(`. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_unlock`);
   return { ...result, entries: actions.map((a) => `${run}/${a.n}`) };
@@ -51,82 +66,320 @@ function undo(entries: readonly string[]) {
 
 const on = (script: string) => lab.must(host, script);
 
+const bridge = (name: string, address: string) =>
+  step.link({
+    name,
+    make: rawScript(
+      `ip link add ${name} type bridge && ip addr add ${address} dev ${name} && ip link set ${name} up`,
+    ),
+    to: "bridge",
+  });
+const noBridge = (name: string) => step.noLink({ name, was: "bridge", irreversible: "a test" });
+
+/** A repository in which the tool needs a newer library than the one that is installed. */
+const repository = `set -e; mkdir -p /root/repo; cd /root/repo
+build() {
+  mkdir -p /tmp/deb/DEBIAN
+  printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\nMaintainer: x\\nDescription: x\\n%s' "$1" "$2" "$3" >/tmp/deb/DEBIAN/control
+  dpkg-deb -b /tmp/deb "/root/repo/$1_$2.deb" >/dev/null
+  { cat /tmp/deb/DEBIAN/control
+    printf 'Filename: ./%s_%s.deb\\nSize: %s\\nSHA256: %s\\n\\n' "$1" "$2" "$(stat -c %s "$1_$2.deb")" "$(sha256sum <"$1_$2.deb" | cut -c 1-64)"
+  } >>Packages
+  rm -r /tmp/deb
+}
+build cw-lib 1 ''; dpkg -i cw-lib_1.deb >/dev/null
+build cw-lib 2 ''; build cw-tool 1 'Depends: cw-lib (>= 2)
+'
+echo 'deb [trusted=yes] file:/root/repo ./' >/etc/apt/sources.list.d/cw.list
+apt-get -q update >/dev/null`;
+
 /** Per kind: what the host has before, and the steps that are planned against it. */
 const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
-  ["file: a new one in a new folder", "", async () => [step.file({ was: await reader().file("/opt/a/b/c.conf"), content: "x\n" })]],
+  [
+    "file: a new one in a new folder",
+    "",
+    async () => [step.file({ was: await reader().file("/opt/a/b/c.conf"), content: "x\n" })],
+  ],
   [
     "file: another content, with its mode and owner",
     "printf 'old\\n' >/etc/cw-a; chmod 640 /etc/cw-a; chown ops:ops /etc/cw-a",
-    async () => [step.file({ was: await reader().file("/etc/cw-a"), content: "it's new\n", mode: "600", owner: "root:root" })],
+    async () => [
+      step.file({
+        was: await reader().file("/etc/cw-a"),
+        content: "it's new\n",
+        mode: "600",
+        owner: "root:root",
+      }),
+    ],
   ],
-  ["file: taken away", "printf 'no newline' >/etc/cw-b", async () => [step.file({ was: await reader().file("/etc/cw-b"), content: null })]],
+  [
+    "file: taken away",
+    "printf 'no newline' >/etc/cw-b",
+    async () => [step.file({ was: await reader().file("/etc/cw-b"), content: null })],
+  ],
   [
     "file: through a symbolic link, which stays one",
     "echo old >/etc/cw-target; ln -sf cw-target /etc/cw-link",
     async () => [step.file({ was: await reader().file("/etc/cw-link"), content: "new\n" })],
   ],
-  ["file: a secret", "", async () => [step.file({ was: await reader().file("/etc/cw-secret"), content: new Secret("hunter2\n"), mode: "600" })]],
-  ["file: a mount of its own", "echo old >/etc/cw-m; mount --bind /etc/cw-m /etc/cw-m", async () => [step.file({ was: await reader().file("/etc/cw-m"), content: "new\n" })]],
+  [
+    "file: a secret",
+    "",
+    async () => [
+      step.file({
+        was: await reader().file("/etc/cw-secret"),
+        content: new Secret("hunter2\n"),
+        mode: "600",
+      }),
+    ],
+  ],
+  [
+    "file: a mount of its own",
+    "echo old >/etc/cw-m; mount --bind /etc/cw-m /etc/cw-m",
+    async () => [step.file({ was: await reader().file("/etc/cw-m"), content: "new\n" })],
+  ],
   [
     "json: keys beside those of its owner",
     `printf '{\\n\\t"debug": true,\\n\\t"bip": "1.1.1.1/24"\\n}' >/etc/cw-json`,
-    async () => [step.jsonKeys({ was: await reader().file("/etc/cw-json"), keys: { bip: "10.1.0.1/24", mtu: 1400 } })],
+    async () => [
+      step.jsonKeys({ was: await reader().file("/etc/cw-json"), keys: { bip: "10.1.0.1/24", mtu: 1400 } }),
+    ],
   ],
-  ["json: a new file", "", async () => [step.jsonKeys({ was: await reader().file("/etc/cw-new.json"), keys: { a: 1 } })]],
+  [
+    "json: a new file",
+    "",
+    async () => [step.jsonKeys({ was: await reader().file("/etc/cw-new.json"), keys: { a: 1 } })],
+  ],
   ["package", "", () => [step.packages({ names: ["etcd-client"] })]],
+  [
+    "package: with one that it upgrades, which stays",
+    repository,
+    () => [step.packages({ names: ["cw-tool"] })],
+  ],
   ["package: a daemon, which is not started", "", () => [step.packages({ names: ["etcd-server"] })]],
-  ["unit: stopped and disabled", "systemctl enable -q --now cron 2>/dev/null; true", () => [step.unit({ name: "dbus.socket", active: true, was: "active" }), step.unit({ name: "containerd.service", enabled: false, was: "enabled" })]],
+  [
+    "unit: stopped and disabled",
+    `printf '[Service]\nExecStart=/bin/sleep 9999\n[Install]\nWantedBy=multi-user.target\n' >/etc/systemd/system/cw-on.service; systemctl daemon-reload; systemctl enable -q --now cw-on.service`,
+    () => [
+      step.unit({ name: "cw-on.service", active: false, enabled: false, was: "enabled, active" }),
+      step.unit({ name: "dbus.socket", active: true, was: "active" }),
+    ],
+  ],
+  [
+    "unit: enabled and started",
+    "systemctl disable -q --now cw-on.service",
+    () => [step.unit({ name: "cw-on.service", active: true, enabled: true, was: "disabled, inactive" })],
+  ],
+  [
+    "unit: a masked one, enabled",
+    "mkdir -p /usr/local/lib/systemd/system; mv /etc/systemd/system/cw-on.service /usr/local/lib/systemd/system; systemctl daemon-reload; systemctl mask -q cw-on.service",
+    () => [step.unit({ name: "cw-on.service", enabled: true, active: true, was: "masked, inactive" })],
+  ],
   ["route: a new one", "", () => [step.route({ to: "10.99.0.0/24", via: "10.214.2.1" })]],
-  ["route: another next hop", "ip route add 10.98.0.0/24 via 10.214.2.1 metric 5", () => [step.route({ to: "10.98.0.0/24", via: "10.214.2.1" })]],
-  ["route: taken away", "ip route add 10.97.0.0/24 via 10.214.2.1 proto 9", () => [step.noRoute({ to: "10.97.0.0/24", was: "x" })]],
+  [
+    "route: another next hop",
+    "ip route add 10.98.0.0/24 via 10.214.2.1 metric 5",
+    () => [step.route({ to: "10.98.0.0/24", via: "10.214.2.1" })],
+  ],
+  [
+    "route: taken away",
+    "ip route add 10.97.0.0/24 via 10.214.2.1 proto 9",
+    () => [step.noRoute({ to: "10.97.0.0/24", was: "x" })],
+  ],
   [
     "rule: new, with a blank in its comment",
     "",
-    () => [step.rule({ table: "filter", chain: "DOCKER-USER", spec: "-s 10.9.0.0/16 -j ACCEPT", comment: "it's ours", place: "first" })],
+    () => [
+      step.rule({
+        table: "filter",
+        chain: "DOCKER-USER",
+        spec: "-s 10.9.0.0/16 -j ACCEPT",
+        comment: "it's ours",
+        place: "first",
+      }),
+    ],
   ],
-  ["rule: taken away", "iptables -A FORWARD -s 10.8.0.0/16 -j ACCEPT", () => [step.noRule({ table: "filter", chain: "FORWARD", spec: "-s 10.8.0.0/16 -j ACCEPT" })]],
-  ["sysctl", "echo 2 >/proc/sys/net/ipv4/conf/all/rp_filter", () => [step.sysctl({ key: "net.ipv4.conf.all.rp_filter", value: 0 })]],
-  ["link", "", () => [step.link({ name: "cw0", make: sh`ip link add cw0 type bridge && ip addr add 10.96.0.1/24 dev cw0 && ip link set cw0 up`, to: "bridge" })]],
-  ["network: new", "", () => [step.dockerNetwork({ name: "cw-net", driver: "bridge", subnet: "10.95.0.0/24", labels: { a: "b c" } })]],
+  [
+    "rule: put in front of others, and back to its place",
+    "for i in 1 2 3; do iptables -A FORWARD -s 10.8.1.$i -m comment --comment 'no. '$i -j ACCEPT; done",
+    () => [
+      step.rule({
+        table: "filter",
+        chain: "FORWARD",
+        spec: "-s 10.8.1.2/32 -j ACCEPT",
+        comment: "no. 2",
+        place: "first",
+      }),
+    ],
+  ],
+  [
+    "rule: taken away from between others",
+    "iptables -t nat -A POSTROUTING -s 10.8.2.0/24 -j RETURN; iptables -t nat -A POSTROUTING -s 10.8.3.0/24 ! -d 10.0.0.0/8 -j MASQUERADE; iptables -t nat -A POSTROUTING -s 10.8.4.0/24 -j RETURN",
+    () => [
+      step.noRule({
+        table: "nat",
+        chain: "POSTROUTING",
+        spec: "-s 10.8.3.0/24 ! -d 10.0.0.0/8 -j MASQUERADE",
+      }),
+    ],
+  ],
+  [
+    "rule: taken away",
+    "iptables -A FORWARD -s 10.8.0.0/16 -j ACCEPT",
+    () => [step.noRule({ table: "filter", chain: "FORWARD", spec: "-s 10.8.0.0/16 -j ACCEPT" })],
+  ],
+  [
+    "sysctl",
+    "echo 2 >/proc/sys/net/ipv4/conf/all/rp_filter",
+    () => [step.sysctl({ key: "net.ipv4.conf.all.rp_filter", value: 0 })],
+  ],
+  [
+    "link",
+    "",
+    () => [
+      step.link({
+        name: "cw0",
+        make: sh`ip link add cw0 type bridge && ip addr add 10.96.0.1/24 dev cw0 && ip link set cw0 up`,
+        to: "bridge",
+      }),
+    ],
+  ],
+  [
+    "network: new",
+    "",
+    () => [
+      step.dockerNetwork({ name: "cw-net", driver: "bridge", subnet: "10.95.0.0/24", labels: { a: "b c" } }),
+    ],
+  ],
   [
     "network: made anew, its containers with their addresses",
     "docker network create --subnet 10.94.0.0/24 cw-old && docker run -d --name cw-c --network cw-old --ip 10.94.0.77 busybox sleep 1000 && docker create --name cw-s --network cw-old --ip 10.94.0.78 busybox true",
-    () => [step.dockerNetwork({ name: "cw-old", driver: "bridge", subnet: "10.94.0.0/24", gateway: "10.94.0.200" })],
+    () => [
+      step.dockerNetwork({
+        name: "cw-old",
+        driver: "bridge",
+        subnet: "10.94.0.0/24",
+        gateway: "10.94.0.200",
+      }),
+    ],
+  ],
+  [
+    "network: made anew, its containers with their aliases, in IPv6 as well",
+    "docker network create --ipv6 --subnet fd00:cafe::/64 --subnet 10.92.0.0/24 cw-six && docker run -d --name cw-e --network cw-six --network-alias web --network-alias db busybox sleep 1000",
+    () => [step.dockerNetwork({ name: "cw-six", driver: "bridge", subnet: "10.92.0.0/24" })],
   ],
   [
     "network: taken away, its containers with their addresses",
     "docker network create --subnet 10.93.0.0/24 cw-go && docker run -d --name cw-d --network cw-go --ip 10.93.0.9 busybox sleep 1000",
     () => [step.noDockerNetwork({ name: "cw-go", was: "x" })],
   ],
-  ["run", "", () => [step.run({ what: "a mark", to: "there", do: sh`touch /opt/mark`, done: sh`[ -e /opt/mark ]`, undo: sh`rm -f /opt/mark` })]],
+  [
+    "run",
+    "",
+    () => [
+      step.run({
+        what: "a mark",
+        to: "there",
+        do: sh`touch /opt/mark`,
+        done: sh`[ -e /opt/mark ]`,
+        undo: sh`rm -f /opt/mark`,
+      }),
+    ],
+  ],
+  [
+    "run: scripts of several lines, with quotes",
+    "",
+    () => [
+      step.run({
+        what: "two marks",
+        to: "there",
+        do: sh`touch /opt/mark1; touch "/opt/it's"`,
+        done: rawScript(`[ -e /opt/mark1 ] &&\n[ -e "/opt/it's" ]`),
+        undo: rawScript(`rm -f /opt/mark1\n# it's\n\nrm -f "/opt/it's"`),
+      }),
+    ],
+  ],
 ];
+
+/** The host as it is. What was upgraded on the way stays so: its older version is in no repository, as a rule. */
+async function now(): Promise<string[]> {
+  return (await snapshot(lab, host, true)).map((line) => line.replace(/^(package ii +cw-lib) .*/, "$1"));
+}
+
+const onlyIntended =
+  /^(file: a new|json: a new|package$|unit: (stopped|a masked)|route: a new|rule: new|sysctl|link$|network: new|run: )/;
 
 describe.sequential("performed and undone, a host is what it was", () => {
   test.each(kinds)("%s", async (_name, before, plan) => {
     if (before) await on(before);
-    const start = await snapshot(lab, host);
+    const start = await now();
     const steps = await plan();
     const { code, stdout, stderr, entries } = await perform(steps);
-    expect({ code, stdout: stdout.replaceAll(/@cw (start|done) \d+\n/g, ""), stderr }).toEqual({ code: 0, stdout: "", stderr: "" });
-    if (!_name.startsWith("unit")) expect(differences(start, await snapshot(lab, host))).not.toEqual([]);
+    expect({ code, stdout: stdout.replaceAll(/@cw (start|done) \d+\n/g, ""), stderr }).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: "",
+    });
+    expect(differences(start, await now())).not.toEqual([]);
     expect(await undo(entries)).toMatchObject({ code: 0 });
-    expect(differences(start, await snapshot(lab, host))).toEqual([]);
+    expect(differences(start, await now())).toEqual([]);
     // Twice is fine.
     expect(await undo(entries)).toMatchObject({ code: 0 });
-    expect(differences(start, await snapshot(lab, host))).toEqual([]);
   });
 
-  test.each(kinds.filter(([name]) => /new|^package$|^unit|^link|^run|^sysctl/.test(name)))(
+  test.each(kinds.filter(([name]) => onlyIntended.test(name)))(
     "undone when it was only intended: %s",
     async (_name, _before, plan) => {
-      const start = await snapshot(lab, host);
+      const start = await now();
       const steps = (await plan()).map((one) => ({ ...one, perform: rawScript("exit 9") }));
       const { code, entries } = await perform(steps);
       expect(code).toBe(71);
       expect(await undo(entries)).toMatchObject({ code: 0 });
-      expect(differences(start, await snapshot(lab, host))).toEqual([]);
+      expect(differences(start, await now())).toEqual([]);
     },
   );
+
+  test.each([
+    ["taken away", () => noBridge("cw1")],
+    ["made anew with another address", () => bridge("cw1", "10.96.2.1/24")],
+  ])("a link of ours, %s", async (_name, plan) => {
+    const first = await perform([bridge("cw1", "10.96.1.1/24")]);
+    const start = await now();
+    const { code, entries } = await perform([plan()]);
+    expect(code).toBe(0);
+    expect(differences(start, await now())).not.toEqual([]);
+    expect(await undo(entries)).toMatchObject({ code: 0 });
+    expect(differences(start, await now())).toEqual([]);
+    expect(await undo(first.entries)).toMatchObject({ code: 0 });
+  });
+
+  test("undone when it was cut off in the middle: a package that is only unpacked", async () => {
+    const start = await now();
+    const perform9 = rawScript(
+      "cd /tmp && apt-get -q download etcd-client && dpkg --unpack etcd-client*.deb; rm -f etcd-client*.deb; printf '#!/bin/sh\\n# causeway\\nexit 101\\n' >/usr/sbin/policy-rc.d; exit 9",
+    );
+    const { code, entries } = await perform([
+      { ...step.packages({ names: ["etcd-client"] }), perform: perform9 },
+    ]);
+    expect(code).toBe(71);
+    expect(await undo(entries)).toMatchObject({ code: 0 });
+    expect(differences(start, await now())).toEqual([]);
+  });
+
+  test("a link over a foreign one of that name, and a restart of Docker: the unit that keeps it is well", async () => {
+    await on("ip link add cw5 type bridge");
+    const { code, entries } = await perform([bridge("cw5", "10.96.5.1/24")]);
+    expect(code).toBe(0);
+    expect(await on("systemctl is-active causeway-network.service; ip -o -4 addr show cw5")).toMatch(
+      /^active\n.*10\.96\.5\.1/,
+    );
+    await on("systemctl restart docker");
+    expect(await on("systemctl is-active causeway-network.service; ip -o -4 addr show cw5")).toMatch(
+      /^active\n.*10\.96\.5\.1/,
+    );
+    expect(await undo(entries)).toMatchObject({ code: 0 });
+    await on("ip link del cw5");
+  });
 });
 
 describe.sequential("a file is written whole or not at all", () => {
@@ -153,12 +406,16 @@ describe.sequential("a file is written whole or not at all", () => {
   });
 
   test("its temporary file is nobody else's to read", async () => {
-    const was = await reader().file("/etc/cw-mode");
-    const watched = { ...step.file({ was, content: "x\n", mode: "644" }) };
-    const script = `umask 000; strace() { :; }; ${watched.perform.text}; stat -c %a /etc/cw-mode`;
-    const { code } = await perform([{ ...watched, perform: rawScript(script) }]);
+    const look = "ls -l /opt/slow/.causeway.* | cut -c 1-10 >/root/seen";
+    const write = rawScript(
+      `mkdir -p /opt/slow; { printf s; sleep 0.3; ${look}; } | cw_file_swap /opt/slow/f absent 644 0:0`,
+    );
+    const was = await reader().file("/opt/slow/f");
+    const { code } = await perform([{ ...step.file({ was, content: "s" }), perform: write }]);
     expect(code).toBe(0);
-    expect(await on("stat -c %a /etc/cw-mode; rm /etc/cw-mode")).toBe("644\n");
+    expect(await on("cat /root/seen; stat -c %a /opt/slow/f; rm -r /opt/slow /root/seen")).toBe(
+      "-rw-------\n644\n",
+    );
   });
 
   test("a secret is in no entry of the journal but the bytes that undo needs", async () => {
@@ -166,9 +423,11 @@ describe.sequential("a file is written whole or not at all", () => {
     const was = await reader().file("/etc/cw-s2");
     const { entries } = await perform([step.file({ was, content: new Secret("new-hunter") })]);
     expect(await on("grep -rl new-hunter /var/lib/causeway || true")).toBe("");
-    expect(await on(`grep -rl old-hunter /var/lib/causeway; stat -c %a /var/lib/causeway/runs/${entries[0]}.before`)).toBe(
-      `/var/lib/causeway/runs/${entries[0]}.before\n600\n`,
-    );
+    expect(
+      await on(
+        `grep -rl old-hunter /var/lib/causeway; stat -c %a /var/lib/causeway/runs/${entries[0]}.before`,
+      ),
+    ).toBe(`/var/lib/causeway/runs/${entries[0]}.before\n600\n`);
   });
 });
 

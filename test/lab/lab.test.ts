@@ -6,12 +6,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   installPrerequisites,
   labDown,
+  labPowerOff,
+  labPowerOn,
   labReboot,
   labReset,
   labStatus,
   labUp,
   missingPrerequisites,
 } from "../../src/lab/index.ts";
+import { labPaths } from "../../src/lab/paths.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { execute, TestLab } from "./support.ts";
 
@@ -29,14 +32,15 @@ afterAll(async () => {
   for (const lab of [one, two]) rmSync(lab.folder, { recursive: true });
 });
 
-/** Everything on this machine that speaks of a lab of these tests. */
+/** Everything on this machine that speaks of a lab of these tests; other labs may come and go meanwhile. */
 async function traces(): Promise<string> {
+  const [a, b] = [labPaths("test-a"), labPaths("test-b")];
   const { stdout } = await execute([
     "sh",
     "-c",
-    `grep -E 'labs/test-[ab]/' /proc/self/mounts
-ip -o link | grep -o 'cw[0-9a-f]*o@'
-ls /run/netns
+    `grep -E 'labs/test-[ab]/|${a.netns}|${b.netns}' /proc/self/mounts
+ip -o link | grep -oE '(${a.outer}|${b.outer})@'
+ls /run/netns | grep -E '${a.netns}|${b.netns}'
 find /sys/fs/cgroup -maxdepth 4 -path '*causeway-lab/test-[ab]*'
 for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -E 'labs/test-[ab]/' | grep -v grep; done
 true`,
@@ -48,7 +52,16 @@ describe.sequential("a lab", () => {
   test("down leaves no mount, interface, namespace, cgroup or process behind", async () => {
     const before = await traces();
     await labUp(one.spec);
-    expect(await traces()).not.toBe(before);
+    const kinds = [
+      /labs\/test-a\/.* overlay /,
+      /o@/,
+      /^causeway-/m,
+      /cgroup\/.*test-a/,
+      /keeper\.sh/,
+      /nspawn/,
+    ];
+    const during = await traces();
+    for (const kind of kinds) expect(during).toMatch(kind);
     await labDown(one.spec);
     expect(await traces()).toBe(before);
     await labDown(one.spec);
@@ -56,10 +69,16 @@ describe.sequential("a lab", () => {
 
   test("nor after a kill -9 in the middle of the boot; and up works from there, too", async () => {
     const before = await traces();
-    for (const after of [50, 400, 900]) {
+    for (const after of [0, 50, 400, 900]) {
       const script = join(one.folder, "up.mts");
-      writeFileSync(script, `import { labUp } from "${packageDir}/src/lab/index.ts"; await labUp(${JSON.stringify(one.spec)});`);
-      const child = spawn(process.execPath, ["--import", "tsx", script], { cwd: packageDir, stdio: "ignore" });
+      writeFileSync(
+        script,
+        `import { labUp } from "${packageDir}/src/lab/index.ts"; await labUp(${JSON.stringify(one.spec)});`,
+      );
+      const child = spawn(process.execPath, ["--import", "tsx", script], {
+        cwd: packageDir,
+        stdio: "ignore",
+      });
       const keeper = join("/var/lib/causeway-lab/labs/test-a/hosts/docker-200/keeper");
       for (let i = 0; i < 400 && !existsSync(keeper); i += 1) await sleep(10);
       await sleep(after);
@@ -88,10 +107,26 @@ describe.sequential("a lab", () => {
     expect(await one.must("docker-201", "cat /proc/1/stat")).not.toBe(boot);
   });
 
+  test("off and on again, a host has the disk it had", async () => {
+    await one.must("docker-201", "echo kept >/root/disk && sync");
+    await labPowerOff(one.spec, ["docker-201"]);
+    expect((await labStatus(one.spec)).hosts.map((h) => h.state)).toEqual(["up", "down"]);
+    await labPowerOn(one.spec, ["docker-201"]);
+    expect(await one.must("docker-201", "cat /root/disk")).toBe("kept\n");
+  });
+
   test("Docker runs unconfigured, with busybox; apt has etcd and consul; there is no Python and no way out", async () => {
-    expect(await one.must("docker-200", "docker images --format '{{.Repository}}'; ls /etc/docker 2>/dev/null || true")).toBe("busybox\n");
+    // key.json is made by dockerd's first start.
+    expect(
+      await one.must(
+        "docker-200",
+        "docker images --format '{{.Repository}}'; ls /etc/docker 2>/dev/null | grep -v key.json; true",
+      ),
+    ).toBe("busybox\n");
     expect(await one.must("docker-200", "docker run --rm busybox echo ran")).toBe("ran\n");
-    expect(await one.must("docker-200", "apt-cache policy etcd-server consul | grep Candidate")).toMatch(/3\.3\.25[\s\S]*1\.8\.7/);
+    expect(await one.must("docker-200", "apt-cache policy etcd-server consul | grep Candidate")).toMatch(
+      /3\.3\.25[\s\S]*1\.8\.7/,
+    );
     expect((await one.on("docker-200", "command -v python3 python")).code).not.toBe(0);
     expect((await one.on("docker-200", "ping -c 1 -W 1 8.8.8.8")).code).not.toBe(0);
   });
@@ -105,7 +140,18 @@ describe.sequential("a lab", () => {
   test("run lab ssh gives a command's output and exit code", async () => {
     const inventory = one.inventory();
     const ssh = (command: string) =>
-      execute([join(packageDir, "run"), "lab", "ssh", "docker-201", "-i", inventory, "--", "sh", "-c", command]);
+      execute([
+        join(packageDir, "run"),
+        "lab",
+        "ssh",
+        "docker-201",
+        "-i",
+        inventory,
+        "--",
+        "sh",
+        "-c",
+        command,
+      ]);
     expect(await ssh("hostname; exit 7")).toMatchObject({ code: 7, stdout: "docker-201\n" });
     const status = await execute([join(packageDir, "run"), "lab", "status", "-i", inventory]);
     expect(status).toMatchObject({ code: 0 });
@@ -124,7 +170,10 @@ describe.sequential("a lab", () => {
 
 test("a lab on a network that this machine already has is refused", async () => {
   const clash = new TestLab("test-b", 4, 1);
-  await expect(labUp(clash.spec)).rejects.toMatchObject({ code: "lab", message: expect.stringContaining("already in use") });
+  await expect(labUp(clash.spec)).rejects.toMatchObject({
+    code: "lab",
+    message: expect.stringContaining("already in use"),
+  });
   await labDown(clash.spec);
   rmSync(clash.folder, { recursive: true });
 });

@@ -25,8 +25,18 @@ const leftOut: readonly (readonly [path: string, why: string])[] = [
   ["/var/lib/ucf", "ucf's own bookkeeping and its backups"],
 ];
 
-/** Everything about a host that a run may have changed, as sorted lines; two of one state are equal. */
-export async function snapshot(lab: TestLab, host: string): Promise<string[]> {
+const exactly = {
+  containers: `[ -z "$all" ] || docker inspect -f 'aliases {{.Name}} {{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{$e.Aliases}} {{end}}' $all | sed 's/ *\\b[0-9a-f]\\{12\\}\\b//g'
+docker network inspect -f 'network {{.Name}} v6 {{.EnableIPv6}}' $(docker network ls -q)`,
+  rules: `for t in filter nat mangle raw; do iptables-save -t $t | awk -v t=$t '$1 == "-A" { n[$2]++; print "place", t, n[$2], $0 }'; done`,
+};
+
+/**
+ * Everything about a host that a run may have changed, as sorted lines; two of one state are equal. Which units are
+ * enabled is told by the links below /etc. An exact one also
+ * knows each rule's place in its chain and each container's aliases, which a restart of Docker may change by itself.
+ */
+export async function snapshot(lab: TestLab, host: string, exact = false): Promise<string[]> {
   const prune = leftOut.map(([path]) => `-path ${path}`).join(" -o ");
   const text = await lab.must(
     host,
@@ -37,7 +47,6 @@ dpkg-query -W -f '\${db:Status-Abbrev} \${Package} \${Version}\\n' | sed 's/^/pa
 apt-mark showmanual | sed 's/^/manual /'
 getent passwd | sed 's/^/user /'
 getent group | sed 's/^/group /'
-systemctl list-unit-files --no-legend --no-pager --plain | sed 's/^/unit-file /'
 systemctl list-units --all --type=service,socket,timer --no-legend --no-pager --plain | awk '{print "unit", $1, $2, $3, $4}' | grep -v -e 'user@' -e 'user-runtime' -e systemd-tmpfiles -e 'logrotate' -e 'apt-' -e 'e2scrub' -e 'ssh@'
 for t in filter nat mangle raw; do iptables-save -t $t | grep -v '^#' | sed 's/\\[[0-9:]*\\]//' | sed "s/^/rule $t /"; done
 ip -4 route show table all | sed 's/ linkdown//; s/^/route /'
@@ -45,23 +54,33 @@ ip -o link show | grep -v veth | sed 's/^[0-9]*: //; s/ state [A-Z]*//; s/<[^>]*
 ip -o -4 addr show | sed 's/^[0-9]*: //; s/valid_lft.*//; s/^/address /'
 for k in net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv4.conf.all.forwarding; do echo "sysctl $k $(cat /proc/sys/$(echo $k | tr . /))"; done
 systemctl is-active -q docker && {
-  for n in $(docker network ls --format '{{.Name}}'); do docker network inspect -f 'network {{.Name}} {{.Driver}} {{.Scope}} {{json .IPAM}} {{json .Options}} {{json .Labels}} {{.Internal}} {{.Attachable}}' $n; done
+  docker network inspect -f 'network {{.Name}} {{.Driver}} {{.Scope}} {{json .IPAM}} {{json .Options}} {{json .Labels}} {{.Internal}} {{.Attachable}}' $(docker network ls -q)
   docker ps -a --format 'container {{.Names}} {{.State}} {{.Networks}}'
-  for c in $(docker ps -aq); do docker inspect -f 'container {{.Name}} {{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{$e.IPAddress}} {{end}}' $c; done
+  all=$(docker ps -aq)
+  [ -z "$all" ] || docker inspect -f 'container {{.Name}} {{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{$e.IPAddress}} {{end}}' $all
+  ${exact ? exactly.containers : ""}
   docker info -f 'docker {{.ServerVersion}} {{.Driver}} {{.LiveRestoreEnabled}} {{.ClusterStore}}'
 }
+${exact ? exactly.rules : ""}
 true`,
   );
   // A network that is made anew has another id, and its bridge another name.
-  return text
-    .replaceAll(/\bbr-[0-9a-f]{12}\b/g, "br-ID")
-    .split("\n")
-    .filter(Boolean)
-    .sort();
+  return (
+    text
+      .replaceAll(/\bbr-[0-9a-f]{12}\b/g, "br-ID")
+      // The far end of the machine's own veth has another number after each boot.
+      .replaceAll(/^(link \S+)@if\d+/gm, "$1")
+      .split("\n")
+      .filter(Boolean)
+      .sort()
+  );
 }
 
 /** What one snapshot has and the other has not: `- gone` and `+ new`, sorted. */
 export function differences(before: readonly string[], after: readonly string[]): string[] {
   const [a, b] = [new Set(before), new Set(after)];
-  return [...before.filter((x) => !b.has(x)).map((x) => `- ${x}`), ...after.filter((x) => !a.has(x)).map((x) => `+ ${x}`)];
+  return [
+    ...before.filter((x) => !b.has(x)).map((x) => `- ${x}`),
+    ...after.filter((x) => !a.has(x)).map((x) => `+ ${x}`),
+  ];
 }

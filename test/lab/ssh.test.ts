@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { describeError, type CausewayError } from "../../src/errors.ts";
+import { type CausewayError, describeError } from "../../src/errors.ts";
 import type { ConnectionTarget, SessionOptions } from "../../src/host/session.ts";
 import { connectSsh } from "../../src/host/ssh.ts";
-import { labConnection, labPowerOff, labPowerOn } from "../../src/lab/index.ts";
+import { labConnection, labNetns, labPowerOff, labPowerOn } from "../../src/lab/index.ts";
 import { execute, useLab } from "./support.ts";
 
 const lab = useLab("test-ssh", 3, 2);
@@ -44,11 +44,25 @@ function file(name: string, text: string): string {
   return path;
 }
 
+/** An ssh_config in which `inner` is the second host, behind the first. */
+function jumpConfig(): string {
+  const { privateKeyFile, knownHostsFile, hosts } = labConnection(lab.spec);
+  return file(
+    "jump-config",
+    `Host inner\n  HostName ${hosts[1]?.address}\n  ProxyJump gate\nHost gate\n  HostName ${hosts[0]?.address}\nHost *\n  User root\n  IdentityFile ${privateKeyFile}\n  UserKnownHostsFile ${knownHostsFile}\n  GlobalKnownHostsFile none\n`,
+  );
+}
+
 describe.sequential("host keys", () => {
   test("a wrong one is refused with the command that fixes it", async () => {
     const [, other] = labConnection(lab.spec).hosts;
     const known = readFileSync(labConnection(lab.spec).knownHostsFile, "utf8");
-    const key = known.split("\n").find((l) => l.startsWith(`${other?.address} `))?.split(" ").slice(1).join(" ");
+    const key = known
+      .split("\n")
+      .find((l) => l.startsWith(`${other?.address} `))
+      ?.split(" ")
+      .slice(1)
+      .join(" ");
     const wrong = file("known-wrong", `${target().address} ${key}\n`);
     const text = await refusal({ knownHostsFiles: [wrong] });
     expect(text).toContain("CHANGED");
@@ -57,8 +71,13 @@ describe.sequential("host keys", () => {
 
   test("an unknown one is refused; accept-new takes it, and it is known from then on", async () => {
     const empty = file("known-empty", "");
-    expect(await refusal({ knownHostsFiles: [empty] })).toContain(`ssh-keyscan -p 22 ${target().address} >> ${empty}`);
-    const session = await connectSsh(target({ knownHostsFiles: [empty] }), { ...options, hostKeyChecking: "accept-new" });
+    expect(await refusal({ knownHostsFiles: [empty] })).toContain(
+      `ssh-keyscan -p 22 ${target().address} >> ${empty}`,
+    );
+    const session = await connectSsh(target({ knownHostsFiles: [empty] }), {
+      ...options,
+      hostKeyChecking: "accept-new",
+    });
     await session.close();
     const again = await connectSsh(target({ knownHostsFiles: [empty] }), options);
     await again.close();
@@ -84,7 +103,10 @@ describe.sequential("becoming root", () => {
   });
 
   test("a password that nobody asks for reaches no shell", async () => {
-    const session = await connectSsh(target({ become: true, user: "ops-nopass", becomePassword: "touch /tmp/guessed" }), options);
+    const session = await connectSsh(
+      target({ become: true, user: "ops-nopass", becomePassword: "touch /tmp/guessed" }),
+      options,
+    );
     expect((await session.run("id -u; ls /tmp/guessed")).stdout).toBe("0\n");
     await session.close();
   });
@@ -99,8 +121,17 @@ describe.sequential("becoming root", () => {
     expect(text).not.toContain("wrong-one");
   });
 
-  test("with none where one is asked for", async () => {
+  test("with none where one is asked for: said at once", async () => {
+    const began = Date.now();
     expect(await refusal({ become: true, user: "ops" })).toMatch(/asks for a password[\s\S]*-K/);
+    expect(Date.now() - began).toBeLessThan(3000);
+  });
+
+  test("a password with a second line is refused before sudo sees it", async () => {
+    const text = await refusal({ become: true, user: "ops", becomePassword: "ops\ntouch /tmp/injected" });
+    expect(text).toMatch(/more than one line/);
+    expect(text).not.toContain("injected");
+    expect((await lab.on("docker-200", "ls /tmp/injected")).code).not.toBe(0);
   });
 
   test("root needs no sudo", async () => {
@@ -110,13 +141,14 @@ describe.sequential("becoming root", () => {
 
 describe.sequential("the way there", () => {
   test("through a jump host, whose key is checked, too", async () => {
-    const { privateKeyFile, knownHostsFile, hosts } = labConnection(lab.spec);
-    const config = file(
-      "jump-config",
-      `Host inner\n  HostName ${hosts[1]?.address}\n  ProxyJump gate\nHost gate\n  HostName ${hosts[0]?.address}\nHost *\n  User root\n  IdentityFile ${privateKeyFile}\n  UserKnownHostsFile ${knownHostsFile}\n  GlobalKnownHostsFile none\n`,
-    );
-    const { user: _, privateKeyFile: __, knownHostsFiles: ___, ...plain } = target({ name: "inner", address: "inner" });
-    const session = await connectSsh(plain, { ...options, sshConfigFile: config });
+    const { hosts } = labConnection(lab.spec);
+    const {
+      user: _,
+      privateKeyFile: __,
+      knownHostsFiles: ___,
+      ...plain
+    } = target({ name: "inner", address: "inner" });
+    const session = await connectSsh(plain, { ...options, sshConfigFile: jumpConfig() });
     expect((await session.run("hostname; echo $SSH_CONNECTION")).stdout).toMatch(
       new RegExp(`^docker-201\\n${hosts[0]?.address} `),
     );
@@ -134,30 +166,97 @@ describe.sequential("the way there", () => {
     await session.close();
   });
 
-  test("a command that hangs is ended on the host, under sudo as well", async () => {
-    const session = await connectSsh(target({ become: true, user: "ops-nopass" }), options);
-    await expect(session.run("sleep 4242 & sleep 4243", { timeoutMs: 500 })).rejects.toMatchObject({ code: "host" });
+  test("under sudo with a password, a file arrives where only root may write", async () => {
+    const local = file("secret-file", "for root\n");
+    for (const user of ["ops", "ops-nopass"]) {
+      const session = await connectSsh(target({ become: true, user, becomePassword: "ops" }), options);
+      await session.push(local, `/root/pushed-${user}`);
+      expect(
+        (await session.run(`cat /root/pushed-${user}; stat -c '%U %a' /root/pushed-${user}`)).stdout,
+      ).toBe("for root\nroot 600\n");
+      await session.close();
+    }
+  });
+
+  test.each([
+    ["as root", {}],
+    ["under sudo", { become: true, user: "ops-nopass" }],
+    ["under sudo with a password", { become: true, user: "ops", becomePassword: "ops" }],
+  ])("a command that hangs is ended on the host: %s", async (_name, over) => {
+    const session = await connectSsh(target(over), options);
+    await expect(session.run("sleep 4242 & sleep 4243", { timeoutMs: 500 })).rejects.toMatchObject({
+      code: "host",
+    });
     expect((await lab.on("docker-200", "ps -eo args | grep '^sleep 424'")).stdout).toBe("");
     expect((await session.run("echo alive")).stdout).toBe("alive\n");
     await session.close();
   });
 
+  test("docker ps on a daemon that hangs: the command is named, and nothing of it stays", async () => {
+    const session = await connectSsh(target(), options);
+    await lab.must("docker-200", "kill -STOP $(pidof dockerd)");
+    try {
+      const error = await session.run("docker ps -q", { timeoutMs: 500 }).catch((e: CausewayError) => e);
+      expect(describeError(error as CausewayError)).toMatch(/did not end within 0.5 s[\s\S]*docker ps -q/);
+      expect((await lab.on("docker-200", "pgrep -af '[d]ocker ps'")).stdout).toBe("");
+    } finally {
+      await lab.must("docker-200", "kill -CONT $(pidof dockerd)");
+    }
+    expect(await session.run("docker ps -q")).toMatchObject({ code: 0 });
+    await session.close();
+  });
+
+  test("a host that falls silent in the middle is noticed by keep-alive", async () => {
+    const at = { name: "docker-201", address: labConnection(lab.spec).hosts[1]?.address ?? "" };
+    const link = (state: string) =>
+      execute(["nsenter", `--net=${labNetns(lab.spec)}`, "ip", "link", "set", "vb-docker-201", state]);
+    const session = await connectSsh(target(at), options);
+    const lost = expect(session.run("sleep 100", { timeoutMs: 90_000 })).rejects.toMatchObject({
+      code: "unreachable",
+      message: expect.stringContaining("stopped answering"),
+    });
+    const began = Date.now();
+    expect(await link("down")).toMatchObject({ code: 0 });
+    await lost;
+    expect(Date.now() - began).toBeLessThan(20_000);
+    await session.close();
+    expect(await link("up")).toMatchObject({ code: 0 });
+  });
+
   test("a host that dies in the middle is noticed; one that is down is given up in time", async () => {
-    const session = await connectSsh(target({ name: "docker-201", address: labConnection(lab.spec).hosts[1]?.address ?? "" }), options);
-    const waiting = session.run("sleep 100", { timeoutMs: 90_000 });
+    const session = await connectSsh(
+      target({ name: "docker-201", address: labConnection(lab.spec).hosts[1]?.address ?? "" }),
+      options,
+    );
+    const lost = expect(session.run("sleep 100", { timeoutMs: 90_000 })).rejects.toMatchObject({
+      code: "unreachable",
+    });
     await labPowerOff(lab.spec, ["docker-201"]);
-    await expect(waiting).rejects.toMatchObject({ code: "unreachable" });
+    await lost;
     await session.close();
     const text = await refusal(
       { name: "docker-201", address: labConnection(lab.spec).hosts[1]?.address ?? "" },
       { connectTimeoutMs: 2000 },
     );
     expect(text).toMatch(/cannot be reached/);
+    // Through a jump host as well, which would itself wait for long. One that answers "no route" is as good.
+    const began = Date.now();
+    const { user: _, privateKeyFile: __, knownHostsFiles: ___, ...plain } = target();
+    const away = { ...plain, name: "inner", address: "inner" };
+    const jumped = await connectSsh(away, {
+      ...options,
+      sshConfigFile: jumpConfig(),
+      connectTimeoutMs: 1500,
+    }).catch((e: CausewayError) => e);
+    expect(jumped).toMatchObject({ code: "unreachable" });
+    expect(Date.now() - began).toBeLessThan(3000);
     await labPowerOn(lab.spec, ["docker-201"]);
   }, 60_000);
 
   test("nobody listens there", async () => {
-    expect(await refusal({ port: 2 }, { connectTimeoutMs: 1500 })).toMatch(/nothing listens on its SSH port[\s\S]*ssh -p 2 /);
+    expect(await refusal({ port: 2 }, { connectTimeoutMs: 1500 })).toMatch(
+      /nothing listens on its SSH port[\s\S]*ssh -p 2 /,
+    );
   });
 });
 
@@ -166,11 +265,19 @@ test("a password is in no output of a run", async () => {
     hosts: ["docker-200"],
     vars: { ansible_user: "ops", ansible_become: true, ansible_become_password: "ops" },
   });
-  const probe = file("secret.ts", `import { definePlaybook, Type } from "causeway";
-export default definePlaybook({ name: "secret", summary: "x", vars: Type.Object({}), hosts: "docker", plays: [] });`);
+  const probe = file(
+    "secret.ts",
+    `import { definePlaybook, Type } from "causeway";
+export default definePlaybook({ name: "secret", summary: "x", vars: Type.Object({}), hosts: "docker", plays: [] });`,
+  );
   const { code, stdout, stderr } = await lab.run(probe, ["-v", "--output", "json", "--no-verify"], inventory);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).not.toMatch(/"ops"/);
-  const list = await execute(["sh", "-c", `"$0" inventory -i ${inventory} --list`, join(process.cwd(), "run")]);
+  const list = await execute([
+    "sh",
+    "-c",
+    `"$0" inventory -i ${inventory} --list`,
+    join(process.cwd(), "run"),
+  ]);
   expect(list.stdout).toContain('"ansible_become_password": "********"');
 });

@@ -52,7 +52,13 @@ cw_boot_install() {
 # what Docker has put in front of it since.
 cd /etc/causeway || exit 0
 code=0
-for file in links/*; do [ -f "$file" ] && { sh "$file" || code=1; }; done
+for file in links/*; do
+  [ -f "$file" ] || continue
+  # One that is there already, as after a restart of Docker, need not be made.
+  name=${file##*/}
+  there=$(ip link show dev "${name%-*}" 2>/dev/null)
+  sh "$file" || [ -n "$there" ] || code=1
+done
 for file in routes/*; do
   [ -f "$file" ] && while read -r line; do ip -4 route replace $line table main || code=1; done <"$file"
 done

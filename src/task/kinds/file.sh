@@ -44,7 +44,7 @@ cw_file_write() (
   cat >"$cw_temp" || { echo "$1: it is left as it was"; exit 1; }
   chown "$3" "$cw_temp" && chmod "$2" "$cw_temp" && cw_sync "$cw_temp" || exit 1
   # A file that is itself a mount point cannot be renamed over: it is written in place.
-  if grep -q " $(printf %s "$cw_target" | sed 's/[.[*^$/\\]/\\&/g; s/ /\\\\040/g') " /proc/self/mountinfo; then
+  if cut -d ' ' -f 5 /proc/self/mountinfo | grep -qxF -e "$(printf %s "$cw_target" | sed 's/ /\\040/g')"; then
     cat -- "$cw_temp" >"$cw_target" && chown "$3" "$cw_target" && chmod "$2" "$cw_target" && cw_sync "$cw_target"
   else
     mv -f -T -- "$cw_temp" "$cw_target" && trap - EXIT && cw_sync "$(dirname -- "$cw_target")"

@@ -1,11 +1,13 @@
 import { file } from "./file.ts";
 import { jsonKeys } from "./json.ts";
 import { link, noLink, noRoute, noRule, route, rule, sysctl } from "./network-state.ts";
+import { pushedFile } from "./pushed-file.ts";
 import { dockerNetwork, noDockerNetwork, packages, run, unit } from "./software.ts";
 
 /** The kinds of step. The set is closed: each knows how to save and restore what it touches. */
 export const step = {
   file,
+  pushedFile,
   jsonKeys,
   packages,
   unit,

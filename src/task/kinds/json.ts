@@ -24,6 +24,13 @@ export interface JsonKeysStep {
 
 /** Reads a JSON file as its owner wrote it. A file that is not JSON is an error with line and column, and stays. */
 export function readJson(was: FileState): Record<string, Json> {
+  if (was.content === "" && was.size > 0) {
+    throw new CausewayError("host", `${was.path} is too large to be edited`, {
+      found: `${was.size} bytes`,
+      expected: "at most 1 MiB",
+      advice: "it was left exactly as it is",
+    });
+  }
   if (was.kind === "absent" || was.content.trim() === "") return {};
   const errors: ParseError[] = [];
   const value: unknown = parse(was.content, errors, { allowTrailingComma: false, disallowComments: true });

@@ -16,21 +16,23 @@ cw_link_restore() (
   cw_boot_restore links "$1" || exit 1
   read -r cw_was <"$B.before"
   if [ "$cw_was" = absent ]; then
-    ! ip link show dev "$1" >/dev/null 2>&1 || ip link del dev "$1"
+    cw_link_gone "$1"
   elif [ -f "$B.before.boot" ]; then
-    ip link show dev "$1" >/dev/null 2>&1 || sh "/etc/causeway/links/$(cw_boot_name "$1")"
+    cw_link_gone "$1" && sh "/etc/causeway/links/$(cw_boot_name "$1")"
   fi
 )
 
 # cw_link_put NAME SCRIPT: an interface of that name is made anew.
 cw_link_put() (
-  cw_boot_keep links "$1" "$2" || exit 1
-  ! ip link show dev "$1" >/dev/null 2>&1 || ip link del dev "$1" || exit 1
+  # Before and after: the first link of all starts the unit, which makes it, too.
+  cw_link_gone "$1" && cw_boot_keep links "$1" "$2" && cw_link_gone "$1" || exit 1
   sh "/etc/causeway/links/$(cw_boot_name "$1")"
 )
 
 # cw_link_drop NAME
 cw_link_drop() (
   cw_boot_forget links "$1"
-  ! ip link show dev "$1" >/dev/null 2>&1 || ip link del dev "$1"
+  cw_link_gone "$1"
 )
+
+cw_link_gone() { ! ip link show dev "$1" >/dev/null 2>&1 || ip link del dev "$1"; }

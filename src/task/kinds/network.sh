@@ -7,7 +7,12 @@ cw_network_words() (
   [ -n "$cw_found" ] || exit 0
   cw_text=$(docker network inspect -f '--driver
 {{.Driver}}
-{{range .IPAM.Config}}{{if .Subnet}}--subnet
+{{if .EnableIPv6}}--ipv6
+{{end}}{{if ne .IPAM.Driver "default"}}--ipam-driver
+{{.IPAM.Driver}}
+{{end}}{{range $key, $value := .IPAM.Options}}--ipam-opt
+{{$key}}={{$value}}
+{{end}}{{range .IPAM.Config}}{{if .Subnet}}--subnet
 {{.Subnet}}
 {{end}}{{if .Gateway}}--gateway
 {{.Gateway}}
@@ -25,10 +30,10 @@ cw_network_words() (
   printf '%s\n' "$cw_text" | sed '/^$/d'
 )
 
-# The containers on it, running or stopped: name, and the address that was asked for.
+# The containers on it, running or stopped: name, address or -, and aliases; Docker adds the container's id by itself.
 cw_network_members() (
-  docker ps -aq --no-trunc --filter "network=$1" | while read -r cw_id; do
-    docker inspect -f "{{.Name}} {{with index .NetworkSettings.Networks \"$1\"}}{{with .IPAMConfig}}{{.IPv4Address}}{{end}} {{.IPAddress}}{{end}}" "$cw_id"
+  docker ps -aq --filter "network=$1" | while read -r cw_id; do
+    docker inspect -f "{{.Name}} {{with index .NetworkSettings.Networks \"$1\"}}{{\$ip := .IPAddress}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = .}}{{end}}{{end}}{{or \$ip \"-\"}}{{range .Aliases}} {{.}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
   done | sed 's,^/,,'
 )
 
@@ -54,9 +59,11 @@ cw_network_make() (
   set --
   while IFS= read -r cw_word; do set -- "$@" "$cw_word"; done <"$cw_words"
   docker network create "$@" "$cw_name" || exit 1
-  [ ! -s "$cw_members" ] || while read -r cw_container cw_asked cw_given; do
-    cw_ip=${cw_asked:-$cw_given}
-    docker network connect ${cw_ip:+--ip "$cw_ip"} "$cw_name" "$cw_container" || exit 1
+  [ ! -s "$cw_members" ] || while read -r cw_container cw_ip cw_aliases; do
+    set --
+    for cw_alias in $cw_aliases; do set -- "$@" --alias "$cw_alias"; done
+    [ "$cw_ip" = - ] || set -- "$@" --ip "$cw_ip"
+    docker network connect "$@" "$cw_name" "$cw_container" || exit 1
   done <"$cw_members"
 )
 

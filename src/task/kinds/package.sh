@@ -1,14 +1,22 @@
 # package NAMES: installed or not, with whatever their installation brings along.
 
+# Whatever is there, a package that is only unpacked included: neither absent (n) nor mere configuration (c).
 cw_package_list() {
   if command -v dpkg-query >/dev/null; then
-    dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' | sed -n 's/^ii  *//p' | sort
+    dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' | sed -n 's/^.[^nc].  *//p' | LC_ALL=C sort
   else
-    rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n' | sort
+    rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n' | LC_ALL=C sort
   fi
 }
 
-cw_package_marks() { if command -v apt-mark >/dev/null; then apt-mark showmanual | sort; fi; }
+# The names that are in the list $B.after and not in $B.before: what was only upgraded was there before.
+cw_package_added() {
+  cut -d ' ' -f 1 "$B.before" | LC_ALL=C sort -u >"$B.names"
+  cut -d ' ' -f 1 "$B.after" | LC_ALL=C sort -u | LC_ALL=C comm -13 "$B.names" - >"$B.added"
+  rm -f "$B.names"
+}
+
+cw_package_marks() { if command -v apt-mark >/dev/null; then apt-mark showmanual | LC_ALL=C sort; fi; }
 
 cw_package_token() (
   cw_all=$(cw_package_list)
@@ -21,10 +29,11 @@ cw_package_save() {
 }
 
 cw_package_restore() (
+  cw_package_policy_back
   cw_package_list >"$B.after" || exit 1
-  [ -f "$B.added" ] || comm -13 "$B.before" "$B.after" | cut -d ' ' -f 1 >"$B.added"
+  [ -f "$B.added" ] || cw_package_added
   # Exactly the names that came, as far as they are still there; nothing else that apt thinks orphaned.
-  cw_gone=$(cut -d ' ' -f 1 "$B.after" | sort -u | comm -12 - "$B.added")
+  cw_gone=$(cut -d ' ' -f 1 "$B.after" | LC_ALL=C sort -u | LC_ALL=C comm -12 - "$B.added")
   if [ -n "$cw_gone" ]; then
     if command -v dpkg >/dev/null; then
       DEBIAN_FRONTEND=noninteractive dpkg --purge $cw_gone || exit 1
@@ -37,7 +46,7 @@ cw_package_restore() (
     grep -q "^$cw_name " "$B.after" || cw_package_get "$cw_name${cw_had:+=${cw_had#* }}" || exit 1
   done
   if [ -s "$B.before.manual" ]; then
-    cw_package_marks | comm -23 "$B.before.manual" - | xargs -r apt-mark manual >/dev/null
+    cw_package_marks | LC_ALL=C comm -23 "$B.before.manual" - | xargs -r apt-mark manual >/dev/null
   fi
   rm -f "$B.after"
   systemctl daemon-reload
@@ -51,17 +60,25 @@ cw_package_restore() (
 cw_package_put() (
   cw_package_get "$1" || exit 1
   cw_package_list >"$B.after"
-  comm -13 "$B.before" "$B.after" | cut -d ' ' -f 1 >"$B.added"
+  cw_package_added
   rm -f "$B.after"
 )
+
+cw_policy=/usr/sbin/policy-rc.d
+
+# Takes our policy away, also one that a killed run left, and puts somebody's own back.
+cw_package_policy_back() {
+  ! grep -qs '^# causeway$' $cw_policy || rm -f $cw_policy
+  [ ! -e $cw_policy.causeway ] || mv $cw_policy.causeway $cw_policy
+}
 
 # apt starts what it installs; policy-rc.d is Debian's way to say no (101). Somebody's own policy is put back.
 cw_package_get() (
   if command -v apt-get >/dev/null; then
-    cw_policy=/usr/sbin/policy-rc.d
-    [ -e $cw_policy ] && mv $cw_policy $cw_policy.causeway
-    trap 'rm -f $cw_policy; [ ! -e $cw_policy.causeway ] || mv $cw_policy.causeway $cw_policy' EXIT
-    printf '#!/bin/sh\nexit 101\n' >$cw_policy && chmod 755 $cw_policy
+    cw_package_policy_back
+    [ ! -e $cw_policy ] || mv $cw_policy $cw_policy.causeway
+    trap cw_package_policy_back EXIT
+    printf '#!/bin/sh\n# causeway\nexit 101\n' >$cw_policy && chmod 755 $cw_policy
     export DEBIAN_FRONTEND=noninteractive
     cw_apt='apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold'
     $cw_apt install $1 || { apt-get -q update && $cw_apt install $1; }

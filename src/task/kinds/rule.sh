@@ -19,7 +19,7 @@ cw_rule_token() (
 
 cw_rule_save() (
   cw_rule_has "$@"
-  case $? in 0) echo present >"$B.before" ;; 1) echo absent >"$B.before" ;; *) exit 1 ;; esac
+  case $? in 0) echo present >"$B.before" && iptables -w 30 -t "$1" -S "$2" >"$B.before.chain" || exit 1 ;; 1) echo absent >"$B.before" ;; *) exit 1 ;; esac
   cw_boot_save rules "$*"
 )
 
@@ -29,11 +29,34 @@ cw_rule_restore() (
   cw_rule_has "$@"
   case $?-$cw_was in
     0-absent) eval "iptables -w 30 -t $1 -D $2 $3" ;;
-    1-present) eval "iptables -w 30 -t $1 -I $2 $3" ;;
+    [01]-present) cw_rule_settle "$@" ;;
     [01]-*) : ;;
     *) exit 1 ;;
   esac
 )
+
+# Puts the rule behind as many others as it was.
+cw_rule_settle() {
+  cw_line=$(cw_rule_spelled "$@") || return 1
+  cw_place=$(cw_rule_place "$cw_line" <"$B.before.chain")
+  [ "$(iptables -w 30 -t "$1" -S "$2" | cw_rule_place "$cw_line")" != "$cw_place" ] || return 0
+  ! cw_rule_has "$@" || eval "iptables -w 30 -t $1 -D $2 $3" || return 1
+  # A chain that has become shorter gets it as its last.
+  cw_last=$(($(iptables -w 30 -t "$1" -S "$2" | grep -c '^-A ') + 1))
+  [ "${cw_place:-1}" -le $cw_last ] || cw_place=$cw_last
+  eval "iptables -w 30 -t $1 -I $2 ${cw_place:-1} $3"
+}
+
+# The rule as iptables prints it, read off a chain that nothing leads to.
+cw_rule_spelled() (
+  cw_desk="iptables -w 30 -t $1"
+  $cw_desk -N causeway-desk 2>/dev/null || $cw_desk -F causeway-desk || exit 1
+  trap '$cw_desk -F causeway-desk; $cw_desk -X causeway-desk' EXIT
+  eval "$cw_desk -A causeway-desk $3" && $cw_desk -S causeway-desk | sed -n 's/^-A causeway-desk //p'
+)
+
+# cw_rule_place LINE: its number among the rules of a chain, which come on standard input; nothing when it is not there.
+cw_rule_place() { sed -n 's/^-A [^ ]* //p' | grep -nxF -e "$1" | head -n 1 | cut -d : -f 1; }
 
 # cw_rule_put -I|-A TABLE CHAIN SPECIFICATION
 cw_rule_put() (

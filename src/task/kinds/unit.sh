@@ -14,7 +14,7 @@ cw_unit_restore() (
   if [ "${cw_now% *}" != "$cw_enabled" ]; then
     case $cw_enabled in
       enabled) systemctl unmask -q "$1"; systemctl enable -q "$1" ;;
-      masked) systemctl mask -q "$1" ;;
+      masked) systemctl disable -q "$1"; systemctl mask -q "$1" ;;
       disabled) systemctl unmask -q "$1"; systemctl disable -q "$1" ;;
     esac
   fi

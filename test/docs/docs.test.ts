@@ -1,0 +1,59 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it, test } from "vitest";
+import { taskPages } from "../../docs/generate.ts";
+import { optionLines, overview } from "../../src/cli/help.ts";
+import { playbookOptions } from "../../src/cli/playbook-options.ts";
+import { packageDir } from "../../src/package-dir.ts";
+import { compileErrors, examplesOf, pages } from "./examples.ts";
+
+const read = (path: string) => readFileSync(join(packageDir, path), "utf8");
+
+describe("docs/tasks", () => {
+  it("has a page for every task, as npm run docs writes it, and no other", async () => {
+    const current = await taskPages();
+    expect(readdirSync(join(packageDir, "docs/tasks")).sort()).toEqual([...current.keys()].sort());
+    for (const [name, text] of current) expect(read(`docs/tasks/${name}`), name).toBe(text);
+  }, 30_000);
+});
+
+describe("examples", () => {
+  it("all compile", () => {
+    const examples = pages().flatMap(examplesOf);
+    expect(examples.length).toBeGreaterThan(5);
+    expect(compileErrors(examples)).toEqual([]);
+  }, 120_000);
+
+  it("would be caught with their place, if they did not", () => {
+    const text = '\n\nimport { sh } from "causeway";\nexport const a: number = sh`true`;\n';
+    const wrong = { page: "docs/page.md", line: 3, path: "playbooks/wrong.ts", text };
+    expect(compileErrors([wrong])).toEqual([
+      "docs/page.md:4: Type 'Script' is not assignable to type 'number'.",
+    ]);
+  }, 120_000);
+});
+
+describe("README.md", () => {
+  it("names every option as the help does", () => {
+    const shown = read("README.md");
+    const rows = optionLines(playbookOptions)
+      .split("\n")
+      .map((line) => {
+        const [, option = "", help = ""] = /^\s*(.*?--\S+(?: [A-Z]+)?)\s{2,}(.*)$/.exec(line) ?? [];
+        return `| \`${option}\` | ${help.replaceAll("|", "\\|")} |`;
+      });
+    expect(rows.filter((row) => !shown.includes(row))).toEqual([]);
+  });
+
+  it("names every exit code", () => {
+    const codes = [...overview.slice(overview.indexOf("Exit codes:")).matchAll(/\b(\d+) [a-z]/g)];
+    expect(codes.length).toBeGreaterThan(8);
+    for (const [, code] of codes) expect(read("README.md")).toMatch(new RegExp(`^\\| ${code} \\|`, "m"));
+  });
+});
+
+test.each(pages())("every link of %s leads somewhere", (page) => {
+  const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, to = ""]) => to);
+  const lost = links.filter((to) => !existsSync(join(packageDir, dirname(page), to)));
+  expect(lost).toEqual([]);
+});

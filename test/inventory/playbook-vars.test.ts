@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { Type } from "typebox";
+import { expect, test } from "vitest";
+import { describeError } from "../../src/errors.ts";
+import { parseExtraVars } from "../../src/inventory/extra-vars.ts";
+import { loadInventory } from "../../src/inventory/load.ts";
+import { resolveVars, unknownExtraVars } from "../../src/inventory/playbook-vars.ts";
+import { InterfaceCidr, secret } from "../../src/schema/types.ts";
+import { folderWith } from "./files.ts";
+
+const schema = Type.Object({
+  bip: InterfaceCidr({ description: "the address of docker0" }),
+  mtu: Type.Optional(Type.Integer({ minimum: 576, default: 1500 })),
+  token: Type.Optional(secret(Type.String({ minLength: 8 }))),
+});
+
+async function resolved(vars: string, extra: string[] = []) {
+  const folder = folderWith({ "i.yaml": `all:\n  hosts:\n    h1:\n${vars}` });
+  const { hosts } = await loadInventory([join(folder, "i.yaml")], parseExtraVars(extra));
+  const [host] = hosts;
+  if (!host) throw new Error("no host");
+  const { vars: found, errors } = resolveVars(schema, host);
+  return { found, told: errors.map((e) => describeError(e).replaceAll(`${folder}/`, "")) };
+}
+
+test("values of the inventory and of -e, typed, with defaults; foreign variables are nobody's", async () => {
+  const { found, told } = await resolved("      bip: 192.168.100.1/24\n      color: red\n", ["mtu=1400"]);
+  expect(told).toEqual([]);
+  expect(found).toEqual({ bip: "192.168.100.1/24", mtu: 1400 });
+  expect((await resolved("      bip: 192.168.100.1/24\n")).found).toEqual({
+    bip: "192.168.100.1/24",
+    mtu: 1500,
+  });
+});
+
+test.each([
+  [
+    "missing: at the host",
+    "      color: red\n",
+    ["i.yaml:3:5 h1: variables: bip is missing", "the address of docker0"],
+  ],
+  [
+    "host bits: at the value",
+    "      bip: 192.168.100.0/24\n",
+    ["i.yaml:4:12 h1:", "inside 192.168.100.0/24"],
+  ],
+  ["a wrong type", "      bip: 192.168.100.1/24\n      mtu: much\n", ["i.yaml:5:12 h1:", "a whole number"]],
+  [
+    "misspelt, told once",
+    "      bipp: 192.168.100.1/24\n",
+    ["i.yaml:4:13 h1: bipp looks misspelt", "mean bip?"],
+  ],
+  [
+    "a secret is not shown",
+    "      bip: 192.168.100.1/24\n      token: abc123\n",
+    ["i.yaml:5:14 h1:", "(secret)"],
+  ],
+])("%s", async (_name, vars, words) => {
+  const { told } = await resolved(vars);
+  expect(told).toHaveLength(1);
+  for (const word of words) expect(told[0]).toContain(word);
+  expect(told[0]).not.toContain("abc123");
+});
+
+test("-e of a name that the playbook does not have", () => {
+  const errors = unknownExtraVars(schema, parseExtraVars(["mtuu=1", "ansible_user=x", "mtu=1"]));
+  expect(errors.map(describeError)).toEqual([
+    expect.stringMatching(/-e mtuu[\s\S]*bip, mtu, token[\s\S]*did you mean mtu\?/),
+  ]);
+});

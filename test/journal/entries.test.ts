@@ -1,0 +1,161 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { describeError } from "../../src/errors.ts";
+import {
+  type Entry,
+  entryPath,
+  journalFolder,
+  liveEntries,
+  parseJournal,
+  type RunRecord,
+  readJournalScript,
+} from "../../src/journal/entries.ts";
+
+const run: RunRecord = {
+  id: "20260101-120000-ab12",
+  playbook: "static-route",
+  owns: "static-route",
+  started: "2026-01-01T12:00:00Z",
+  user: "ops",
+  machine: "desk",
+  hosts: ["h1", "h2"],
+};
+
+const entry = (n: string, more: Partial<Entry> = {}): Entry => ({
+  run: run.id,
+  n,
+  owner: "static-route",
+  task: "routes",
+  key: "192.168.200.0/24",
+  play: 1,
+  kind: "route",
+  what: "route 192.168.200.0/24",
+  from: null,
+  to: "via 10.0.0.201",
+  causes: [],
+  done: false,
+  undone: false,
+  ...more,
+});
+
+const sample = [
+  "format 1",
+  `head ${run.id} 0003`,
+  "holder ops@desk since 12:00",
+  `run ${JSON.stringify(run)}`,
+  `end ${run.id}/ rolled back`,
+  `entry ${JSON.stringify(entry("0001"))}`,
+  `entry ${JSON.stringify(entry("0002", { what: "two\nlines and  spaces" }))}`,
+  `entry ${JSON.stringify(entry("0003"))}`,
+  `mark runs/${run.id}/0001.done`,
+  `mark runs/${run.id}/0002.done`,
+  `mark runs/${run.id}/0002.undone`,
+  "",
+].join("\n");
+
+describe("a journal as its host prints it", () => {
+  const journal = parseJournal(sample, "h1");
+
+  test("head, holder and runs with their ends", () => {
+    expect(journal.head).toBe(`${run.id} 0003`);
+    expect(journal.holder).toBe("ops@desk since 12:00");
+    expect(journal.runs).toEqual([{ ...run, end: "rolled back" }]);
+  });
+
+  test("entries with their marks", () => {
+    expect(journal.entries.map((e) => [e.n, e.done, e.undone])).toEqual([
+      ["0001", true, false],
+      ["0002", true, true],
+      ["0003", false, false],
+    ]);
+    expect(journal.entries[1]?.what).toBe("two\nlines and  spaces");
+  });
+
+  test("what still stands: intended or done, and not undone", () => {
+    expect(liveEntries(journal).map(entryPath)).toEqual([`${run.id}/0001`, `${run.id}/0003`]);
+  });
+});
+
+test.each([
+  ["nothing", ""],
+  ["no format yet", "format \nhead \n"],
+  ["no marks: the globs themselves", "format 1\nhead \nmark runs/*/*.done\nmark runs/*/*.undone\n"],
+])("a host where nothing was done: %s", (_name, text) => {
+  expect(parseJournal(text, "h1")).toEqual({ head: "", runs: [], entries: [] });
+});
+
+test("a newer format is refused before anything of it is read", () => {
+  const refused = () => parseJournal("format 2\nentry not even JSON\n", "h1");
+  expect(refused).toThrow(expect.objectContaining({ code: "host" }));
+  expect(refused).toThrow(/newer causeway/);
+});
+
+test.each(['entry {"run": "r', "run ", "entry null and void", "entry null", "entry 7"])(
+  "a damaged line is an error of the host: %j",
+  (line) => {
+    let error: unknown;
+    try {
+      parseJournal(`format 1\n${line}\n`, "h1");
+    } catch (e) {
+      error = e;
+    }
+    expect(error).toMatchObject({ code: "host", detail: { host: "h1" } });
+    expect(describeError(error as never)).toMatch(/damaged[\s\S]*expected[\s\S]*do /);
+  },
+);
+
+describe("the script that reads it, in a real shell", () => {
+  const folder = mkdtempSync(join(tmpdir(), "causeway-journal-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const read = (name: string) => {
+    const script = readJournalScript.text.replaceAll(journalFolder, join(folder, name));
+    return parseJournal(execFileSync("sh", ["-c", script], { encoding: "utf8", cwd: "/" }), "h1");
+  };
+  const write = (name: string, files: Record<string, string>) => {
+    for (const [file, text] of Object.entries(files)) {
+      const path = join(folder, name, file);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    }
+  };
+
+  test("no folder, and an empty one", () => {
+    mkdirSync(join(folder, "empty"));
+    const nothing = { head: "", runs: [], entries: [] };
+    expect(read("gone")).toEqual(nothing);
+    expect(read("empty")).toEqual(nothing);
+  });
+
+  test("runs, entries and marks", () => {
+    write("full", {
+      format: "1\n",
+      head: `${run.id} 0002\n`,
+      [`runs/${run.id}/run.json`]: `${JSON.stringify(run)}\n`,
+      [`runs/${run.id}/end`]: "done\n",
+      [`runs/${run.id}/0001.json`]: `${JSON.stringify(entry("0001"))}\n`,
+      [`runs/${run.id}/0001.done`]: "",
+      [`runs/${run.id}/0001.undone`]: "",
+      [`runs/${run.id}/0002.json`]: `${JSON.stringify(entry("0002"))}\n`,
+      [`runs/${run.id}/0002.done`]: "",
+    });
+    const journal = read("full");
+    expect(journal).toMatchObject({ head: `${run.id} 0002`, runs: [{ id: run.id, end: "done" }] });
+    expect(liveEntries(journal)).toEqual([entry("0002", { done: true })]);
+    expect(journal.holder).toBeUndefined();
+  });
+
+  test("the lock is held while the process that took it lives, and by no other of its number", () => {
+    const boot = execFileSync("cat", ["/proc/sys/kernel/random/boot_id"], { encoding: "utf8" }).trim();
+    const stat = execFileSync("cat", [`/proc/${process.pid}/stat`], { encoding: "utf8" });
+    const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    write("held", { format: "1\n", lock: `${process.pid} ${started} ${boot} ops@desk run 7\n` });
+    expect(read("held").holder).toBe("ops@desk run 7");
+    write("held", { lock: `${process.pid} 1 ${boot} ops@desk run 7\n` });
+    expect(read("held").holder).toBeUndefined();
+    write("held", { lock: `${process.pid} ${started} another-boot ops@desk run 7\n` });
+    expect(read("held").holder).toBeUndefined();
+  });
+});

@@ -1,0 +1,284 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { labPowerOff, labPowerOn } from "../../src/lab/index.ts";
+import { packageDir } from "../../src/package-dir.ts";
+import { differences, snapshot } from "./snapshot.ts";
+import { execute, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
+
+const lab = useLab("test-undo", 6, 2);
+const every = join(packageDir, "test/lab/playbooks/every-kind.ts");
+const route = "playbooks/static-route.ts";
+const daemonJson = "/etc/docker/daemon.json";
+
+const both = () => Promise.all(lab.names.map((h) => snapshot(lab, h)));
+let start: string[][];
+/** Docker's second start shows a gateway of its default network that its first one did not. */
+async function fresh(): Promise<void> {
+  await Promise.all(lab.names.map((h) => lab.must(h, "systemctl restart docker")));
+  start = await both();
+}
+beforeAll(fresh);
+
+/** What differs from an earlier snapshot of both hosts. */
+async function since(before: string[][]): Promise<string[]> {
+  const now = await both();
+  return now.flatMap((lines, i) => differences(before[i] ?? [], lines).map((d) => `${lab.names[i]} ${d}`));
+}
+
+const rollback = (...args: string[]) =>
+  execute([join(packageDir, "run"), "rollback", "-i", lab.inventory(), ...args], { cwd: lab.folder });
+
+async function fine(result: Promise<{ code: number; stdout?: string; stderr: string }>): Promise<void> {
+  const { code, stdout, stderr } = await result;
+  if (code !== 0) throw new Error(`code ${code}\n${stdout ?? ""}${stderr}`);
+}
+
+describe.sequential("apply, reset, and the host is what it was", () => {
+  test.each([
+    ["static-route", route],
+    ["a playbook with every kind of step", every],
+  ])("%s", async (_name, playbook) => {
+    await fine(lab.run(playbook));
+    expect(await since(start)).not.toEqual([]);
+    const reset = await lab.events("playbooks/reset.ts");
+    expect(reset.code).toBe(0);
+    expect(await since(start)).toEqual([]);
+    const again = await lab.events("playbooks/reset.ts");
+    expect(stepsOf(again.events)).toEqual([]);
+  });
+
+  test("a host that was never touched: zero steps, and not even a journal", async () => {
+    await lab.reset();
+    const { code, events } = await lab.events("playbooks/reset.ts");
+    expect(code).toBe(0);
+    expect(stepsOf(events)).toEqual([]);
+    expect((await lab.on("docker-200", "ls /var/lib/causeway")).code).not.toBe(0);
+    await fresh();
+  });
+
+  test("a daemon.json with the user's own keys and layout is back byte for byte", async () => {
+    const own = '{\n\t"debug" : false,\n\t"registry-mirrors":["https://mirror.example"] }';
+    await lab.must(
+      "docker-200",
+      `mkdir -p /etc/docker; printf %s '${own}' >${daemonJson}; chmod 640 ${daemonJson}`,
+    );
+    await fine(lab.run(route));
+    expect(await lab.must("docker-200", `cat ${daemonJson}`)).not.toBe(own);
+    await fine(lab.run("playbooks/reset.ts"));
+    expect(await lab.must("docker-200", `cat ${daemonJson}; stat -c ' %a' ${daemonJson}`)).toBe(
+      `${own} 640\n`,
+    );
+    await lab.must("docker-200", `rm ${daemonJson}; systemctl restart docker`);
+  });
+});
+
+describe.sequential("rollback", () => {
+  test("of the last, of the last two, of all: each earlier snapshot comes back", async () => {
+    const snapshots = [await both()];
+    for (const version of ["1", "2", "3"]) {
+      await fine(lab.run(every, ["-e", `version=${version}`]));
+      snapshots.push(await both());
+    }
+    await fine(rollback());
+    expect(await since(snapshots[2] ?? [])).toEqual([]);
+    await fine(lab.run(every, ["-e", "version=3"]));
+    const history = await execute([
+      join(packageDir, "run"),
+      "history",
+      "-i",
+      lab.inventory(),
+      "--output",
+      "json",
+    ]);
+    const runs = JSON.parse(history.stdout) as { id: string; playbook: string; state: string }[];
+    const mine = runs.filter((r) => r.playbook === "every-kind" && r.state === "done");
+    expect(mine).toHaveLength(3);
+    await fine(rollback(mine[1]?.id ?? ""));
+    expect(await since(snapshots[1] ?? [])).toEqual([]);
+    await fine(rollback());
+    expect(await since(snapshots[0] ?? [])).toEqual([]);
+  });
+
+  test("an unknown run is an error with the ones there are", async () => {
+    const { code, stderr } = await rollback("20200101T000000Z-ffff");
+    expect(code).toBe(5);
+    expect(stderr).toMatch(/on none of these hosts/);
+  });
+
+  test("a peer that leaves: its route goes, and nothing else; with --limit it stays", async () => {
+    await fine(lab.run(route));
+    const one = lab.inventory({ hosts: ["docker-200"] });
+    const table = () =>
+      lab.must("docker-200", `ip route show proto 202; iptables-save | grep -c causeway; cat ${daemonJson}`);
+    const before = await table();
+    await fine(lab.run(route, ["-l", "docker-200", "--no-verify"]));
+    expect(await table()).toBe(before);
+    const { code, events } = await lab.events(route, ["--no-verify"], one);
+    expect(code).toBe(0);
+    expect(stepsOf(events).every((s) => s.startsWith("docker-200 ") && s.endsWith("→ null"))).toBe(true);
+    expect(recapOf(events)["docker-200"]?.restarts).toBe(0);
+    expect(
+      (await lab.on("docker-200", "ip route show proto 202; iptables-save | grep causeway")).stdout,
+    ).toBe("");
+    expect(await lab.must("docker-200", `cat ${daemonJson}`)).toContain("192.168.100.1/24");
+    await fine(rollback());
+    expect(await table()).toBe(before);
+    await fine(lab.run("playbooks/reset.ts"));
+    expect(await since(start)).toEqual([]);
+  });
+
+  test("a file edited by hand survives and is reported; a key added by hand survives both", async () => {
+    await fine(lab.run(every));
+    await lab.must(
+      "docker-200",
+      `echo mine >/etc/every/kind.conf; sed -i 's/{/{ "hand": 1,/' /etc/every.json`,
+    );
+    const { code, stdout } = await rollback();
+    expect(code).toBe(2);
+    expect(stdout).toMatch(/\/etc\/every\/kind\.conf was changed by somebody since/);
+    expect(stdout).toContain("-mine");
+    expect(await lab.must("docker-200", "cat /etc/every/kind.conf")).toBe("mine\n");
+    expect(JSON.parse(await lab.must("docker-200", "cat /etc/every.json"))).toEqual({ hand: 1 });
+    expect((await lab.on("docker-200", "ls /opt/every-mark /etc/every/token")).code).not.toBe(0);
+    expect(await since(start)).toHaveLength(
+      (await since(start)).filter((d) => /docker-200 .*\/etc\/every/.test(d)).length,
+    );
+    await fine(rollback("--force"));
+    await lab.must("docker-200", "rm -f /etc/every.json");
+    expect(await since(start)).toEqual([]);
+  });
+
+  test("what the owner of the same thing did is undone in the run that takes over, and --check says so", async () => {
+    const other = join(lab.folder, "other.ts");
+    await execute(["sh", "-c", `cat >"$0"`, other], {
+      input: `import { definePlaybook, Type } from "causeway";
+export default definePlaybook({ name: "other", summary: "x", owns: "container-network", vars: Type.Object({}), plays: [{ title: "p", hosts: "docker", tasks: () => [] }] });`,
+    });
+    await fine(lab.run(route));
+    const check = await lab.events(other, ["--check"]);
+    expect(stepsOf(check.events, true).length).toBe(2 * (2 + 4));
+    await fine(lab.run(other));
+    expect(await since(start)).toEqual([]);
+    // Its rollback brings the other one back.
+    await fine(rollback());
+    expect((await lab.run("playbooks/verify.ts")).code).toBe(0);
+    await fine(lab.run("playbooks/reset.ts"));
+    expect(await since(start)).toEqual([]);
+  });
+});
+
+describe.sequential("a secret", () => {
+  test("is in no entry, history, output or process list; bytes that undo needs lie in a file for root only", async () => {
+    const { stdout, stderr } = await lab.run(every, ["-v", "--output", "json", "-D"]);
+    expect(stdout + stderr).not.toContain("s3cr3t-token");
+    const found = await lab.on("docker-200", "grep -rl s3cr3t-token /var/lib/causeway");
+    expect(found.stdout).toBe("");
+    await fine(lab.run("playbooks/reset.ts"));
+    expect(await lab.must("docker-200", "stat -c %a /var/lib/causeway")).toBe("700\n");
+  });
+});
+
+/** Runs a playbook and kills its runner with -9 when the nth step is started or done. */
+async function killedAt(playbook: string, state: "started" | "done", n: number, after?: () => Promise<void>) {
+  const args = [
+    playbook.startsWith("playbooks") ? join(packageDir, playbook) : playbook,
+    "-i",
+    lab.inventory(),
+    "--output",
+    "json",
+    "--no-verify",
+  ];
+  const child = spawn(join(packageDir, "run"), args, {
+    cwd: lab.folder,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  let [text, seen] = ["", 0];
+  for await (const chunk of child.stdout) {
+    text += chunk;
+    const lines = text.split("\n");
+    text = lines.pop() ?? "";
+    for (const line of lines) {
+      const event = JSON.parse(line) as RunEventLike;
+      if (event.type === "step" && event.state === state) seen += 1;
+    }
+    if (seen >= n) break;
+  }
+  await after?.();
+  child.kill("SIGKILL");
+  await ended;
+  expect(seen).toBeGreaterThanOrEqual(n);
+}
+
+/** The script of a killed runner ends with its next word; until then it holds the lock. */
+async function atRest(): Promise<void> {
+  const held = `cd /var/lib/causeway; [ -f lock ] && . ./lib-*.sh && cw_holder_alive lock`;
+  for (const host of lab.names) {
+    await expect.poll(async () => (await lab.on(host, held)).code, { timeout: 30_000 }).not.toBe(0);
+  }
+}
+
+const full = process.env.CAUSEWAY_TEST_FULL !== undefined;
+const points = full ? Array.from({ length: 22 }, (_, i) => i + 1) : [1, 9, 20];
+
+describe.sequential("killed in the middle", () => {
+  test.each(points)("at step %i: the same run again converges, and reset restores", async (n) => {
+    await killedAt(every, n % 2 ? "started" : "done", n);
+    await atRest();
+    const again = await lab.run(every, ["--no-verify"]);
+    expect(again.stderr).toBe("");
+    expect(again.code).toBe(0);
+    const third = await lab.events(every, ["--no-verify"]);
+    expect(stepsOf(third.events)).toEqual([]);
+    await fine(lab.run("playbooks/reset.ts"));
+    expect(await since(start)).toEqual([]);
+  });
+
+  test.each(full ? points : [3, 15])("at step %i: rollback restores what was before", async (n) => {
+    await killedAt(every, n % 2 ? "done" : "started", n);
+    await atRest();
+    await fine(rollback());
+    expect(await since(start)).toEqual([]);
+  });
+
+  test.each(full ? [2, 8, 14, 20] : [10])(
+    "the host's machine is killed at step %i and booted again: rollback restores",
+    async (n) => {
+      await killedAt(every, "started", n, () => labPowerOff(lab.spec, ["docker-200"]));
+      await labPowerOn(lab.spec, ["docker-200"]);
+      await fine(rollback());
+      expect(await since(start)).toEqual([]);
+    },
+  );
+});
+
+test("two runners started together: one works, the other names it, and nothing interleaves", async () => {
+  for (let i = 0; i < (full ? 50 : 6); i += 1) {
+    const results = await Promise.all(
+      [1, 2].map((v) =>
+        lab.run(every, ["-e", `version=${(i * 2 + v) % 200}`, "-l", "docker-200", "--no-verify"]),
+      ),
+    );
+    const codes = results.map((r) => r.code).sort();
+    expect(codes[0]).toBe(0);
+    for (const { code, stdout } of results) {
+      if (code !== 0) expect(stdout).toMatch(/another run (is working on|changed) this host/);
+    }
+  }
+  await fine(lab.run("playbooks/reset.ts"));
+  expect(await since(start)).toEqual([]);
+}, 600_000);
+
+test("the journal stays short: old runs are folded, and reset still restores", async () => {
+  await lab.must("docker-200", "mkdir -p /var/lib/causeway");
+  for (let i = 0; i < 5; i += 1)
+    await fine(lab.run(every, ["-e", `version=${(i % 2) + 1}`, "-l", "docker-200", "--no-verify"]));
+  const live = () => lab.must("docker-200", "cd /var/lib/causeway/runs; ls */[0-9]*.json | wc -l");
+  const before = Number(await live());
+  const lib = await lab.must("docker-200", "ls /var/lib/causeway/lib-*.sh");
+  await lab.must("docker-200", `. ${lib.trim()}; cw_fold none 2`);
+  expect(Number(await live())).toBeLessThan(before);
+  await fine(lab.run("playbooks/reset.ts"));
+  expect(await since(start)).toEqual([]);
+});
