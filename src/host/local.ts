@@ -52,6 +52,7 @@ export async function connectLocal(target: ConnectionTarget, options: SessionOpt
     { stdin: stream, stdout: stream, stderr: stream.stderr, ended, beside, close: () => stream.close() },
     options.commandTimeoutMs,
   );
+  options.signal?.addEventListener("abort", () => void shell.abandon(), { once: true });
   const connectMs = Date.now() - began;
   return {
     name: target.name,

@@ -24,6 +24,7 @@ export interface SessionOptions {
   commandTimeoutMs: number;
   /** ssh_config to honour instead of the user's and the system's; `none` for none at all. */
   sshConfigFile?: string;
+  /** Aborted when what runs on the hosts has to end at once. */
   signal?: AbortSignal;
 }
 

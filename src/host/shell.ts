@@ -170,6 +170,12 @@ export class Shell {
     else job.resolve({ stdout, stderr: job.stderr.toString("utf8"), code });
   }
 
+  /** Ends what runs on the host now: somebody asked to stop at once. */
+  async abandon(): Promise<void> {
+    if (this.#pid > 0 && this.#running.length > 0)
+      await this.#transport.beside(endChildrenOf(this.#pid)).catch(() => {});
+  }
+
   async #timeOut(job: Job): Promise<void> {
     // A shell that never said its process id has no children that are known: what is below 0 is the whole host.
     const ending =

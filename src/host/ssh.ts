@@ -200,6 +200,7 @@ async function openShell(
     { stdin: stream, stdout: stream, stderr: stream.stderr, ended, beside, close: () => stream.close() },
     options.commandTimeoutMs,
   );
+  options.signal?.addEventListener("abort", () => void shell.abandon(), { once: true });
   const connectMs = Date.now() - began;
   return {
     name: target.name,

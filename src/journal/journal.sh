@@ -135,14 +135,24 @@ cw_perform() {
   B=$D/$1
   if [ -f "$CW/stop" ]; then
     rm -f "$CW/stop"
+    : >"$B.undone"
+    cw_never_began "$1"
     cw_say "stopped $1"
     exit 77
   fi
   cw_say "start $1"
-  ("$2") >"$OUT" 2>&1 </dev/null || cw_fail "failed $1 perform $?"
+  ("$2") >"$OUT" 2>&1 </dev/null || { cw_code=$?; cw_never_began "$1"; cw_fail "failed $1 perform $cw_code"; }
   cw_token_of "$B" >"$B.now" 2>/dev/null
   : >"$B.done"
   cw_say "done $1"
+}
+
+# cw_never_began N: what was intended after N will not be performed; there is nothing of it to undo.
+cw_never_began() {
+  for cw_f in "$D"/[0-9]*.json; do
+    [ "$(printf '%s\n%s\n' "$1" "$(basename "$cw_f" .json)" | sort | head -n 1)" = "$1" ] || continue
+    [ "$cw_f" = "$D/$1.json" ] || : >"${cw_f%.json}.undone"
+  done
 }
 
 # cw_token_of ENTRY: the present state of the entry's resource.

@@ -152,13 +152,15 @@ export function tellHalfDone(context: RunContext, hosts: readonly HostRun[]): vo
   for (const host of hosts) {
     const left = halfDone(host);
     if (left.length === 0) continue;
-    const what = left.map((e) => e.what).join(", ");
-    context.say({
-      type: "message",
-      level: "warning",
-      host: host.name,
-      text: `run ${left[0]?.run} left half-done: ${what}; this run finishes or undoes it`,
-    });
+    for (const run of new Set(left.map((e) => e.run))) {
+      const what = left.filter((e) => e.run === run).map((e) => e.what);
+      context.say({
+        type: "message",
+        level: "warning",
+        host: host.name,
+        text: `run ${run} left half-done: ${what.join(", ")}; this run finishes or undoes it`,
+      });
+    }
   }
 }
 

@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { packageDir } from "../../src/package-dir.ts";
+import { execute, type RunEventLike, useLab } from "./support.ts";
+
+const lab = useLab("test-stop", 10, 1);
+const host = "docker-200";
+
+const slow = `import { definePlaybook, defineTask, sh, step, Type } from "causeway";
+const wait = defineTask({
+  name: "wait", summary: "x", params: Type.Object({ n: Type.Integer() }), key: ({ n }) => String(n),
+  read: async (host, { n }) => (await host.read(sh\`ls /opt/slow-\${n}\`, { looksAt: [\`file:/opt/slow-\${n}\`] })).code === 0,
+  present: (there, { n }) => there ? [] : [step.run({ what: \`slow \${n}\`, to: "there", do: sh\`sleep 3.\${n}42; touch /opt/slow-\${n}\`,
+    done: sh\`[ -e /opt/slow-\${n} ]\`, undo: sh\`rm -f /opt/slow-\${n}\`, touches: [\`file:/opt/slow-\${n}\`] })],
+});
+export default definePlaybook({ name: "slow", summary: "x", vars: Type.Object({}), plays: [
+  { title: "Slowly", hosts: "docker", tasks: () => [wait({ n: 1 }), wait({ n: 2 }), wait({ n: 3 })] } ] });`;
+
+/** Runs the slow playbook, and sends SIGINT so many times, a moment apart, once its first step is under way. */
+async function interrupted(times: number) {
+  const file = join(lab.folder, "slow.ts");
+  await execute(["sh", "-c", `cat >"$0"`, file], { input: slow });
+  const args = ["-i", lab.inventory(), "--output", "json"];
+  const child = spawn(join(packageDir, "run"), [file, ...args], {
+    cwd: lab.folder,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const events: RunEventLike[] = [];
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  let [text, sent] = ["", 0];
+  for await (const chunk of child.stdout) {
+    text += chunk;
+    const lines = text.split("\n");
+    text = lines.pop() ?? "";
+    for (const line of lines) events.push(JSON.parse(line));
+    if (sent > 0 || !events.some((e) => e.type === "step" && e.state === "started")) continue;
+    for (; sent < times; sent += 1) {
+      child.kill("SIGINT");
+      await sleep(300);
+    }
+  }
+  return { code: await ended, events };
+}
+
+test("once: the step in flight is finished, what was left is said, exit 130", async () => {
+  const { code, events } = await interrupted(1);
+  expect(code).toBe(130);
+  expect(events.filter((e) => e.type === "step" && e.state === "done").map((e) => e.step?.what)).toEqual([
+    "slow 1",
+  ]);
+  expect(events.find((e) => e.type === "failed")?.error).toMatchObject({
+    code: "interrupted",
+    found: "1 of 3 steps done",
+  });
+  expect((await lab.on(host, "ls /opt")).stdout).toBe("slow-1\n");
+  await lab.must(host, "test ! -e /var/lib/causeway/lock && test ! -e /var/lib/causeway/stop");
+});
+
+test("twice: what runs on the host is ended now; the next run says so and finishes", async () => {
+  await lab.must(host, "rm -f /opt/slow-*");
+  const { code } = await interrupted(2);
+  expect(code).toBe(130);
+  expect((await lab.on(host, "ps -eo args | grep '^sleep 3[.]'")).stdout).toBe("");
+  expect((await lab.on(host, "ls /opt")).stdout).toBe("");
+  const again = await lab.events(join(lab.folder, "slow.ts"));
+  expect(again.code).toBe(0);
+  expect(again.events.find((e) => e.type === "message")?.text).toMatch(/left half-done: slow 1/);
+  const third = await lab.events(join(lab.folder, "slow.ts"));
+  expect(third.events.some((e) => e.type === "message")).toBe(false);
+});
