@@ -33,11 +33,12 @@ interface Definition {
   settles?: string;
 }
 
-const formats: Readonly<Record<string, { words: string; example: string }>> = {
-  cidr: { words: "network, host bits clear", example: "192.168.200.0/24" },
-  "interface-cidr": { words: "address with its prefix", example: "192.168.100.1/24" },
-  "ipv4-address": { words: "IPv4 address", example: "10.0.0.201" },
-  "absolute-path": { words: "absolute path", example: "/etc/example" },
+/** What the formats mean, and values to show; two of one format in one call are two values. */
+const formats: Readonly<Record<string, { words: string; examples: readonly string[] }>> = {
+  cidr: { words: "network, host bits clear", examples: ["192.168.100.0/24", "192.168.200.0/24"] },
+  "interface-cidr": { words: "address with its prefix", examples: ["192.168.100.1/24", "192.168.200.1/24"] },
+  "ipv4-address": { words: "IPv4 address", examples: ["10.0.0.200", "10.0.0.201"] },
+  "absolute-path": { words: "absolute path", examples: ["/etc/example", "/etc/other"] },
 };
 
 /** All pages by their file names. */
@@ -130,7 +131,7 @@ function typeWords(schema: Schema): string {
 function example(file: string, exported: string, params: Schema, probe: boolean): string {
   const values = Object.entries(params.properties ?? {})
     .filter(([name]) => params.required?.includes(name))
-    .map(([name, schema]) => `  ${name}: ${JSON.stringify(exampleOf(schema))},`);
+    .map(([name, schema], index) => `  ${name}: ${JSON.stringify(exampleOf(schema, index))},`);
   const call = values.length === 0 ? `${exported}({})` : `${exported}({\n${values.join("\n")}\n})`;
   return [
     "```ts",
@@ -141,18 +142,22 @@ function example(file: string, exported: string, params: Schema, probe: boolean)
   ].join("\n");
 }
 
-function exampleOf(schema: Schema): unknown {
+/** A value that fits; `index` says which of several. */
+function exampleOf(schema: Schema, index = 0): unknown {
   if (schema.examples) return schema.examples[0];
   if (schema.default !== undefined) return schema.default;
   if (schema.const !== undefined) return schema.const;
   if (schema.enum) return schema.enum[0];
-  if (schema.anyOf?.[0]) return exampleOf(schema.anyOf[0]);
-  if (schema.format) return formats[schema.format]?.example ?? schema.format;
+  if (schema.anyOf?.[0]) return exampleOf(schema.anyOf[0], index);
+  if (schema.format) {
+    const { examples } = formats[schema.format] ?? { examples: [schema.format] };
+    return examples[index % examples.length];
+  }
   if (schema.type === "object") {
     const pairs = Object.entries(schema.properties ?? {}).filter(([name]) => schema.required?.includes(name));
     return Object.fromEntries(pairs.map(([name, inner]) => [name, exampleOf(inner)]));
   }
-  if (schema.type === "array") return [exampleOf(schema.items ?? {})];
+  if (schema.type === "array") return [exampleOf(schema.items ?? {}, index)];
   if (schema.type === "boolean") return false;
   if (schema.type === "integer" || schema.type === "number") return schema.minimum ?? 1;
   return "example";

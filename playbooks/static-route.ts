@@ -7,6 +7,7 @@ import {
   hostFacts,
   offLinkPeers,
   sameHostNames,
+  swallowedRunner,
   undirectableDockers,
   wallsOfOthers,
 } from "./checks/facts.ts";
@@ -35,6 +36,7 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...offLinkPeers(fleet),
+    ...swallowedRunner(fleet, (host) => host.vars.bip),
     ...wallsOfOthers(fleet),
     ...undirectableDockers(fleet),
   ],

@@ -22,6 +22,12 @@ const params = Type.Object(
       default: "preserved",
       description: "whether the far side has to see the container's own address",
     }),
+    own: Type.Optional(
+      Type.Record(Type.String(), Type.Union([Type.Literal("reachable"), Type.Literal("unreachable")]), {
+        description:
+          "for each host named here, whether it reaches the container on itself: macvlan keeps them apart",
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -55,7 +61,9 @@ export const pingCheck = defineProbe({
       const containers = await everyOf(hosts.map((host) => startContainer(host, label, wanted)));
       const pairs = hosts.length * (hosts.length - 1);
       say(`pinging ${pairs} ordered pairs`);
-      const cells = await everyOf(containers.map((from) => pingAll(from, containers, wanted)));
+      const cells = await everyOf(
+        containers.flatMap((from) => [pingAll(from, containers, wanted), pingOwn(from, label, wanted)]),
+      );
       return {
         title: `containers on ${wanted.network}`,
         hosts: hosts.map((h) => h.name),
@@ -138,6 +146,46 @@ async function pingAll(
       .map((part) => [Number.parseInt(part, 10), part] as const),
   );
   return Promise.all(peers.map((to, index) => judge(from, to, answers.get(index) ?? "", wanted)));
+}
+
+/** Whether a host itself reaches its container, from a container in the host's own network: hosts need no ping. */
+async function pingOwn(
+  { host, address }: ProbeContainer,
+  label: string,
+  { own, image, count }: Params,
+): Promise<MatrixCell[]> {
+  const expected = own?.[host.name];
+  if (expected === undefined) return [];
+  const { stdout, stderr } = await host.sh(
+    sh`docker run --rm --label ${label} --network host ${image} ping -c ${count} -w ${count + 2} ${address}`,
+    { timeoutMs: 60_000 },
+  );
+  const loss = /(\d+)% packet loss/.exec(stdout)?.[1];
+  // A ping that could not be tried proves nothing, least of all that they are kept apart.
+  const lossPercent = Number(loss ?? 100);
+  const rtt = /= [\d.]+\/([\d.]+)\//.exec(stdout)?.[1];
+  const ok = loss !== undefined && lossPercent === (expected === "reachable" ? 0 : 100);
+  const cell: MatrixCell = {
+    from: host.name,
+    to: host.name,
+    ok,
+    expected,
+    lossPercent,
+    ...(rtt === undefined ? {} : { rttMs: Number(rtt) }),
+  };
+  if (ok) return [cell];
+  const command = `ip route get ${address}`;
+  if (loss === undefined)
+    return [{ ...cell, cause: `the ping could not be tried: ${stderr.trim()}`, command }];
+  if (expected === "reachable")
+    return [{ ...cell, cause: "the host does not reach its own container", command }];
+  return [
+    {
+      ...cell,
+      cause: "the host reaches its own container: over a shim, or a router that sends it back",
+      command,
+    },
+  ];
 }
 
 async function judge(

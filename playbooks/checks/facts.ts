@@ -75,6 +75,33 @@ export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayErro
   });
 }
 
+/** A container subnet that contains the address from which this run connects would swallow its way back. */
+export function swallowedRunner<V extends object>(
+  fleet: AnyFleet<V>,
+  bipOf: (host: HostView<V, Facts>) => string,
+): CausewayError[] {
+  return fleet.reached.flatMap((host) => {
+    const runner = parseAddress(host.facts.runner);
+    const taking = fleet.hosts.find((other) => {
+      const network = networkOf(bipOf(other));
+      return runner !== undefined && network !== undefined && contains(network, runner);
+    });
+    if (!taking) return [];
+    return [
+      new CausewayError(
+        "host",
+        `the container subnet of ${taking.name} contains this machine's own address`,
+        {
+          host: host.name,
+          found: `this run connects from ${host.facts.runner}; bip ${bipOf(taking)}`,
+          expected: "a container subnet apart from the network by which hosts are reached",
+          advice: `give ${taking.name} another bip; with this one the hosts could not answer any more`,
+        },
+      ),
+    ];
+  });
+}
+
 /** A firewall manager that would wipe or precede the rules. */
 export function wallsOfOthers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
   return fleet.reached

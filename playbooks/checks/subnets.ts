@@ -6,7 +6,6 @@ import {
   networkOf,
   overlaps,
   parseAddress,
-  parseInterface,
 } from "causeway";
 
 /** What is wrong with a plan of subnets, before anything is connected to. `bipOf` gives each host's bridge address. */
@@ -18,14 +17,6 @@ export function badSubnets<H extends HostView<object, unknown>>(
   const errors: CausewayError[] = [];
   for (const [index, one] of plan.entries()) {
     if (!one.network) continue;
-    const { address } = parseInterface(one.bip) ?? { address: -1 };
-    if (address === one.network.first)
-      errors.push(
-        new CausewayError("variables", `bip ${one.bip} is the network itself, not an address in it`, {
-          host: one.host.name,
-          expected: `an address of the bridge, such as ${one.bip.replace(/\.\d+\//, ".1/")}`,
-        }),
-      );
     for (const other of plan.slice(0, index)) {
       if (!other.network || !overlaps(one.network, other.network)) continue;
       errors.push(

@@ -31,9 +31,10 @@ cw_network_words() (
 )
 
 # The containers on it, running or stopped: name, address or -, and aliases; Docker adds the container's id by itself.
+# An address that Docker chose, rather than somebody who asked for it, ends in a question mark.
 cw_network_members() (
   docker ps -aq --filter "network=$1" | while read -r cw_id; do
-    docker inspect -f "{{.Name}} {{with index .NetworkSettings.Networks \"$1\"}}{{\$ip := .IPAddress}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = .}}{{end}}{{end}}{{or \$ip \"-\"}}{{range .Aliases}} {{.}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
+    docker inspect -f "{{.Name}} {{with index .NetworkSettings.Networks \"$1\"}}{{\$ip := \"-\"}}{{with .IPAddress}}{{\$ip = print . \"?\"}}{{end}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = .}}{{end}}{{end}}{{\$ip}}{{range .Aliases}} {{.}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
   done | sed 's,^/,,'
 )
 
@@ -60,9 +61,16 @@ cw_network_make() (
   while IFS= read -r cw_word; do set -- "$@" "$cw_word"; done <"$cw_words"
   docker network create "$@" "$cw_name" || exit 1
   [ ! -s "$cw_members" ] || while read -r cw_container cw_ip cw_aliases; do
+    # One that its owner has removed since has no place to come back to.
+    [ -n "$(docker ps -aq --filter "name=^/?$cw_container\$")" ] || continue
     set --
     for cw_alias in $cw_aliases; do set -- "$@" --alias "$cw_alias"; done
-    [ "$cw_ip" = - ] || set -- "$@" --ip "$cw_ip"
+    case $cw_ip in
+      -) ;;
+      # Where the network has no room for what Docker had chosen, it chooses anew.
+      *\?) ! docker network connect "$@" --ip "${cw_ip%?}" "$cw_name" "$cw_container" 2>/dev/null || continue ;;
+      *) set -- "$@" --ip "$cw_ip" ;;
+    esac
     docker network connect "$@" "$cw_name" "$cw_container" || exit 1
   done <"$cw_members"
 )

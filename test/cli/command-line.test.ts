@@ -1,0 +1,188 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { packageDir } from "../../src/package-dir.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "causeway-cli-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(join(packageDir, "run"), args, { cwd: folder }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
+  });
+}
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  mkdirSync(join(path, ".."), { recursive: true });
+  writeFileSync(path, text);
+  return path;
+}
+
+const host = (name: string, address: string, vars: string) =>
+  `${name}: { ansible_host: ${address}, ${vars} }`;
+const inventory = (...hosts: string[]) =>
+  file(
+    `inv-${Math.random()}.yaml`,
+    `all:\n  children:\n    docker:\n      hosts:\n${hosts.map((h) => `        ${h}\n`).join("")}`,
+  );
+
+const head = 'import { definePlaybook, Type } from "causeway";\n';
+const book = (body: string) =>
+  `${head}export default definePlaybook({ name: "x", summary: "x", vars: Type.Object({}), ${body} });\n`;
+const task = `import { defineTask } from "causeway";
+const t = defineTask({ name: "t", summary: "x", params: Type.Object({ to: Type.String() }, { additionalProperties: false }), key: () => "k", read: async () => 1, present: () => [] });\n`;
+
+/** Playbooks that cannot be: what is written, the place that the error names, and what it says. */
+const playbooks: [string, string, RegExp][] = [
+  [
+    "a syntax error",
+    `${head}export default definePlaybook({\n  name: ,\n});\n`,
+    /syntax-error\.ts:3:9: Unexpected ","/,
+  ],
+  ["no default export", `${head}export const x = 1;\n`, /is not a playbook[\s\S]*definePlaybook/],
+  ["something else", "export default { name: 1 };\n", /is not a playbook/],
+  [
+    "an import that is nowhere",
+    `import { a } from "./gone.ts";\nexport default a;\n`,
+    /:1:19: Could not resolve "\.\/gone\.ts"/,
+  ],
+  [
+    "a misspelt export",
+    'import { definePlaybok } from "causeway";\nexport default definePlaybok({});\n',
+    /no export definePlaybok[\s\S]*did you mean definePlaybook\?/,
+  ],
+  [
+    "an error while it is loaded",
+    `${head}const x: any = undefined;\nexport default x.y;\n`,
+    /:3:\d+: TypeError: /,
+  ],
+  [
+    "a pattern that names nothing",
+    book('plays: [{ title: "p", hosts: "dokcer", tasks: () => [] }]'),
+    /dokcer names no host[\s\S]*did you mean docker\?/,
+  ],
+  [
+    "a misspelt parameter",
+    `${head}${task}${book('plays: [{ title: "p", hosts: "docker", tasks: () => [t({ too: "x" })] }]').slice(head.length)}`,
+    /too is not known here[\s\S]*did you mean to\?/,
+  ],
+  [
+    "a parameter of the wrong type",
+    `${head}${task}${book('plays: [{ title: "p", hosts: "docker", tasks: () => [t({ to: 5 })] }]').slice(head.length)}`,
+    /to has the wrong type/,
+  ],
+  [
+    "a missing parameter",
+    `${head}${task}${book('plays: [{ title: "p", hosts: "docker", tasks: () => [t({})] }]').slice(head.length)}`,
+    /to is missing/,
+  ],
+];
+
+describe("a playbook that cannot be is exit 6, on one screen, without a stack trace", () => {
+  test.each(playbooks)("%s", async (name, text, words) => {
+    const path = file(`${name.replaceAll(/^an? |\W+/g, (m) => (m.startsWith("a") ? "" : "-"))}.ts`, text);
+    const inv = inventory(host("h1", "192.0.2.1", "x: 1"));
+    const { code, stdout, stderr } = await run(path, "-i", inv, "--list-tasks");
+    expect({ code, stdout }).toEqual({ code: 6, stdout: "" });
+    expect(stderr).toMatch(words);
+    expect(stderr.split("\n").length).toBeLessThan(24);
+    expect(stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
+  });
+});
+
+describe("a plan that cannot be is exit 6 before any connection", () => {
+  const [a, b] = ["192.0.2.1", "192.0.2.2"];
+  test.each([
+    [
+      "two hosts with one subnet",
+      [host("h1", a, "bip: 10.1.0.1/24"), host("h2", b, "bip: 10.1.0.2/24")],
+      /container subnets of h1 and h2 overlap/,
+    ],
+    [
+      "a subnet inside another",
+      [host("h1", a, "bip: 10.1.0.1/16"), host("h2", b, "bip: 10.1.7.1/24")],
+      /overlap/,
+    ],
+    [
+      "a network instead of an address",
+      [host("h1", a, "bip: 10.1.0.0/24")],
+      /10\.1\.0\.0\/24 is the network's own address/,
+    ],
+    ["no prefix", [host("h1", a, "bip: 10.1.0.1")], /bip is not right/],
+    ["no bip", [host("h1", a, "x: 1")], /bip is missing/],
+    [
+      "a misspelt variable",
+      [host("h1", a, "bipp: 10.1.0.1/24")],
+      /bipp looks misspelt[\s\S]*did you mean bip\?/,
+    ],
+    ["a wrong type", [host("h1", a, "bip: 10.1.0.1/24, interrupt_containers: perhaps")], /true or false/],
+    [
+      "the network by which the hosts are reached",
+      [host("h1", a, "bip: 192.0.2.77/24")],
+      /contains the management address of h1/,
+    ],
+  ])("%s", async (_name, hosts, words) => {
+    const { code, stdout, stderr } = await run("static-route", "-i", inventory(...hosts));
+    expect({ code, stdout }).toEqual({ code: 6, stdout: "" });
+    expect(stderr).toMatch(words);
+  });
+});
+
+describe("the command line", () => {
+  const inv = () =>
+    inventory(host("h1", "192.0.2.1", "bip: 10.1.0.1/24"), host("h2", "192.0.2.2", "bip: 10.2.0.1/24"));
+
+  test.each<[string, string[], RegExp]>([
+    ["an unknown option", ["static-route", "--lmit", "h1"], /did you mean --limit\?/],
+    ["a playbook that is not there", ["nowhere.ts"], /nowhere\.ts is not there/],
+    ["a misspelt command", ["histry"], /did you mean run history\?/],
+    ["two playbooks", ["static-route", "verify"], /one playbook at a time/],
+    ["an output that is none", ["static-route", "--output", "jsn"], /did you mean json\?/],
+    ["a number that is none", ["static-route", "--forks", "many"], /--forks takes a number/],
+    ["a limit that names nothing", ["static-route", "-l", "h9"], /names no host/],
+  ])("%s is an error that says what was meant", async (_name, args, words) => {
+    const { code, stderr } = await run(...args, "-i", inv());
+    expect([5, 6]).toContain(code);
+    expect(stderr).toMatch(words);
+  });
+
+  test("--list-hosts, --list-tasks and --syntax-check connect nowhere", async () => {
+    expect((await run("static-route", "-i", inv(), "--list-hosts", "-l", "h2")).stdout).toMatch(
+      /\(1\)\n {2}h2\n/,
+    );
+    expect((await run("static-route", "-i", inv(), "--list-tasks")).stdout).toMatch(
+      /static-route 10\.2\.0\.0\/24 {3}on h1\n/,
+    );
+    expect(await run("static-route", "-i", inv(), "--syntax-check")).toMatchObject({
+      code: 0,
+      stdout: "static-route: fine\n",
+    });
+  });
+
+  test("a playbook of one's own, outside of this repository, imports causeway by its name", async () => {
+    const path = file("deep/own.ts", book('plays: [{ title: "Mine", hosts: "docker", tasks: () => [] }]'));
+    expect(await run(path, "-i", inv(), "--list-tasks")).toMatchObject({ code: 0, stdout: "Mine\n" });
+    // Changed, it is never stale.
+    writeFileSync(path, book('plays: [{ title: "Changed", hosts: "docker", tasks: () => [] }]'));
+    expect((await run(path, "-i", inv(), "--list-tasks")).stdout).toBe("Changed\n");
+  });
+
+  test("unreachable hosts are exit 4 within the connect timeout, and a retry file names them", async () => {
+    const { code, stderr } = await run("static-route", "-i", inv(), "--connect-timeout", "1", "--no-verify");
+    expect(code).toBe(4);
+    expect(stderr).toContain("--limit @static-route.retry");
+    expect(
+      (await run("static-route", "-i", inv(), "-l", "@static-route.retry", "--list-hosts")).stdout,
+    ).toMatch(/\(2\)/);
+  });
+
+  test("--help and --version", async () => {
+    expect((await run("--help")).stdout).toContain("run rollback [RUN]");
+    expect((await run("--version")).stdout).toMatch(/^causeway \d+\.\d+\.\d+\n$/);
+  });
+});
