@@ -242,8 +242,9 @@ cw_remove() {
 }
 
 # cw_take_back RUN/N [force]: takes an entry back for good, as a rollback does, and tells how it went. What somebody
-# changed since stays (kept); what fails is told (stuck), and the others go on.
+# changed since stays (kept). One that fails is told (stuck), and what came before it stays as it is: it may need it.
 cw_take_back() {
+  [ -z "$cw_stuck" ] || return 0
   if [ -f "$CW/stop" ]; then
     rm -f "$CW/stop"
     cw_say "stopped $1"
@@ -254,7 +255,7 @@ cw_take_back() {
   case $? in
     0) cw_say "done $1" ;;
     3) cw_say "kept $1" ;;
-    *) cw_say "stuck $1"; tail -c 4000 "$OUT" | sed 's/^/@cw | /' ;;
+    *) cw_stuck=$1; cw_say "stuck $1"; tail -c 4000 "$OUT" | sed 's/^/@cw | /' ;;
   esac
 }
 

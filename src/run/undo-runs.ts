@@ -131,7 +131,9 @@ async function undoOn(
   host.memory.forget(["*"]);
   context.changedSomething = true;
   if (host.entries === 0) host.entries = 1;
-  return [...problems, ...failed];
+  const [first, ...rest] = failed;
+  if (first) throw new CausewayErrors([first, ...rest, ...problems]);
+  return problems;
 }
 
 function quoted(word: string): string {
@@ -142,7 +144,7 @@ function takeBackLine(entry: Entry, merge: string | undefined, force: boolean): 
   const path = entryPath(entry);
   if (entry.irreversible) return `cw_say start ${path}; cw_undone ${path}; cw_say done ${path}`;
   if (merge === undefined) return `cw_take_back ${path} ${force ? "force" : ""}`;
-  return `cw_say start ${path}; if (${merge}) >"$OUT" 2>&1; then cw_undone ${path}; cw_say done ${path}; else cw_say stuck ${path}; tail -c 4000 "$OUT" | sed 's/^/@cw | /'; fi`;
+  return `[ -n "$cw_stuck" ] || { cw_say start ${path}; if (${merge}) >"$OUT" 2>&1; then cw_undone ${path}; cw_say done ${path}; else cw_stuck=${path}; cw_say stuck ${path}; tail -c 4000 "$OUT" | sed 's/^/@cw | /'; fi; }`;
 }
 
 function onceEach(consequences: readonly Consequence[]): Consequence[] {
@@ -164,7 +166,7 @@ function lasting(host: HostRun, entry: Entry): CausewayError {
   });
 }
 
-/** Follows the lines of the undoing script; what did not work is told, and the others went on. */
+/** Follows the lines of the undoing script, and gives what did not work. */
 async function follow(
   options: RunOptions,
   context: RunContext,

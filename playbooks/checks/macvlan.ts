@@ -1,0 +1,242 @@
+import {
+  CausewayError,
+  contains,
+  type Fleet,
+  formatAddress,
+  formatNetwork,
+  type HostView,
+  lastAddress,
+  networkOf,
+  overlaps,
+  parseAddress,
+} from "causeway";
+import { type Ground, parentFor } from "../../tasks/macvlan-net.ts";
+
+/** What a person decides; the rest follows from the inventory. */
+export interface MacvlanVars {
+  macvlan_name: string;
+  macvlan_subnet: string;
+  macvlan_gateway?: string;
+  macvlan_parent?: string;
+  macvlan_range?: string;
+  macvlan_aux: Record<string, string>;
+  macvlan_shim: boolean;
+}
+
+/** A host's part of the common subnet. */
+export interface Part {
+  gateway: string;
+  ip_range: string;
+  /** What Docker must not hand out: the hosts' own addresses where they lie in the subnet, and the shim's. */
+  aux: Record<string, string>;
+  /** The host's own address among its containers, kept free whether there is a shim or not. */
+  shim: string;
+}
+
+/** A /30 has room for the shim and a container or two. */
+const longestPrefix = 30;
+
+/** The part of one host, computed from its place in the inventory unless the inventory says it. */
+export function partOf<V extends MacvlanVars, F>(host: HostView<V, F>, fleet: Fleet<V, F>): Part {
+  const { macvlan_subnet, macvlan_aux } = host.vars;
+  const ip_range = rangeOf(host, fleet);
+  const subnet = networkOf(macvlan_subnet);
+  const gateway = gatewayOf(host.vars);
+  const inside = (text: string) => {
+    const address = parseAddress(text);
+    return subnet !== undefined && address !== undefined && contains(subnet, address);
+  };
+  const hosts = fleet.hosts
+    .filter((h) => inside(h.address))
+    .map((h) => [`host-${h.name}`, h.address] as const);
+  const taken = new Set([gateway, ...Object.values(macvlan_aux), ...hosts.map(([, address]) => address)]);
+  const shim = highestFree(ip_range, macvlan_subnet, taken);
+  return { gateway, ip_range, aux: { ...Object.fromEntries(hosts), ...macvlan_aux, shim }, shim };
+}
+
+export function gatewayOf({ macvlan_gateway, macvlan_subnet }: MacvlanVars): string {
+  return macvlan_gateway ?? formatAddress((networkOf(macvlan_subnet)?.first ?? 0) + 1);
+}
+
+/**
+ * The subnet is cut into as many equal slices as there are hosts, rounded up to a power of two, and dealt out in
+ * bit-reversed order: when the fleet grows over a power of two, a newcomer takes the free half of an older host's slice,
+ * and nobody's slice begins elsewhere.
+ */
+export function rangeOf<V extends MacvlanVars, F>(host: HostView<V, F>, { hosts }: Fleet<V, F>): string {
+  const subnet = networkOf(host.vars.macvlan_subnet);
+  if (host.vars.macvlan_range !== undefined || !subnet) return host.vars.macvlan_range ?? "";
+  const bits = Math.ceil(Math.log2(Math.max(1, hosts.length)));
+  const place = hosts.findIndex((h) => h.name === host.name);
+  const prefix = subnet.prefix + bits;
+  return formatNetwork({ first: subnet.first + reversed(place, bits) * 2 ** (32 - prefix), prefix });
+}
+
+function reversed(n: number, bits: number): number {
+  let turned = 0;
+  for (let bit = 0; bit < bits; bit += 1) turned = turned * 2 + (Math.floor(n / 2 ** bit) % 2);
+  return turned;
+}
+
+function highestFree(range: string, subnet: string, taken: ReadonlySet<string>): string {
+  const [network, whole] = [networkOf(range), networkOf(subnet)];
+  if (!network || !whole) return "";
+  let last = lastAddress(network);
+  while (last === lastAddress(whole) || taken.has(formatAddress(last))) last -= 1;
+  return formatAddress(last);
+}
+
+/** What is wrong with the plan of addresses, before anything is connected to. */
+export function badParts<V extends MacvlanVars, F>(fleet: Fleet<V, F>): CausewayError[] {
+  const apart = disagreements(fleet);
+  if (apart.length > 0) return apart;
+  const outside = fleet.hosts.flatMap((host) => badNumbers(host, rangeOf(host, fleet)));
+  return outside.length > 0 ? outside : [...sharedRanges(fleet), ...shimsInTheWay(fleet)];
+}
+
+/** All hosts stand in one network: its name, subnet and gateway are the same everywhere. */
+function disagreements<V extends MacvlanVars, F>({ hosts }: Fleet<V, F>): CausewayError[] {
+  const [first, ...others] = hosts;
+  if (!first) return [];
+  const network = ({ vars }: HostView<V, F>) =>
+    `${vars.macvlan_name} ${vars.macvlan_subnet} gateway ${gatewayOf(vars)}`;
+  return others
+    .filter((host) => network(host) !== network(first))
+    .map(
+      (host) =>
+        new CausewayError("variables", `${first.name} and ${host.name} do not plan the same network`, {
+          host: host.name,
+          found: network(host),
+          expected: network(first),
+          advice: "set macvlan_name, macvlan_subnet and macvlan_gateway for the group, not for a host",
+        }),
+    );
+}
+
+function badNumbers<V extends MacvlanVars, F>(host: HostView<V, F>, range: string): CausewayError[] {
+  const { vars, name } = host;
+  const [subnet, slice] = [networkOf(vars.macvlan_subnet), networkOf(range)];
+  if (!subnet || !slice) return [];
+  const wrong = (message: string, found: string, expected: string) =>
+    new CausewayError("variables", message, { host: name, found, expected });
+  const reserved = { gateway: gatewayOf(vars), ...vars.macvlan_aux };
+  const outside = Object.entries(reserved)
+    .filter(([, address]) => !contains(subnet, parseAddress(address) ?? -1))
+    .map(([what, address]) =>
+      wrong(`${what} is not in macvlan_subnet`, address, `an address in ${vars.macvlan_subnet}`),
+    );
+  const twice = Object.entries(vars.macvlan_aux)
+    .filter(([, address]) => address === gatewayOf(vars))
+    .map(([what, address]) => wrong(`macvlan_aux ${what} is the gateway`, address, "an address of its own"));
+  if (slice.prefix > longestPrefix)
+    return [
+      wrong("the range is too small", range, `a prefix of at most ${longestPrefix}; a larger macvlan_subnet`),
+    ];
+  const inside = contains(subnet, slice.first) && contains(subnet, lastAddress(slice));
+  if (!inside)
+    return [wrong("macvlan_range is not in macvlan_subnet", range, `a part of ${vars.macvlan_subnet}`)];
+  return [...outside, ...twice];
+}
+
+/** Docker does not coordinate addresses between hosts: two that hand out the same one do so without a word. */
+function sharedRanges<V extends MacvlanVars, F>(fleet: Fleet<V, F>): CausewayError[] {
+  const ranges = fleet.hosts.map((host) => ({ host, range: rangeOf(host, fleet) }));
+  return ranges.flatMap((one, index) =>
+    ranges.slice(0, index).flatMap((other) => {
+      const [a, b] = [networkOf(one.range), networkOf(other.range)];
+      if (!a || !b || !overlaps(a, b)) return [];
+      return [
+        new CausewayError("variables", `the ranges of ${other.host.name} and ${one.host.name} overlap`, {
+          found: `${other.range} and ${one.range}`,
+          expected: "a range of its own for each host",
+          advice: "give every host a macvlan_range, or none",
+        }),
+      ];
+    }),
+  );
+}
+
+/** A shim draws its whole range to itself: a host in there would be reached another way than before, or not at all. */
+function shimsInTheWay<V extends MacvlanVars, F>(fleet: Fleet<V, F>): CausewayError[] {
+  return fleet.hosts
+    .filter((host) => host.vars.macvlan_shim)
+    .flatMap((host) =>
+      hostsInside(rangeOf(host, fleet), fleet).map((inside) => inTheWay(host, inside, fleet)),
+    );
+}
+
+function hostsInside<V, F>(range: string, { hosts }: Fleet<V, F>): HostView<V, F>[] {
+  const network = networkOf(range);
+  return hosts.filter((h) => network && contains(network, parseAddress(h.address) ?? -1));
+}
+
+function inTheWay<V extends MacvlanVars, F>(
+  host: HostView<V, F>,
+  inside: { readonly name: string; readonly address: string },
+  fleet: Fleet<V, F>,
+): CausewayError {
+  return new CausewayError(
+    "variables",
+    `the shim of ${host.name} would draw the way to ${inside.name} to itself`,
+    {
+      host: host.name,
+      found: `${inside.address} lies in ${rangeOf(host, fleet)}`,
+      expected: "a range without hosts",
+      advice: "give macvlan_range apart from the hosts' addresses, or leave macvlan_shim off",
+    },
+  );
+}
+
+/** The shim must not draw the way back to whoever runs this to itself. */
+export function shimsBeforeRunner<V extends MacvlanVars, F extends { runner: string }>(
+  fleet: Fleet<V, F>,
+): CausewayError[] {
+  return fleet.reached
+    .filter((host) => {
+      const [range, runner] = [networkOf(rangeOf(host, fleet)), parseAddress(host.facts.runner)];
+      return host.vars.macvlan_shim && range !== undefined && contains(range, runner ?? -1);
+    })
+    .map((host) => inTheWay(host, { name: "this run's own machine", address: host.facts.runner }, fleet));
+}
+
+/** Every host needs an interface that can carry the network, or none is touched. */
+export function badParents<V extends MacvlanVars, F extends { ground: Ground }>(
+  fleet: Fleet<V, F>,
+): CausewayError[] {
+  return fleet.reached.flatMap((host) => {
+    try {
+      parentFor(host.facts.ground, parentParams(host, fleet));
+      return [];
+    } catch (error) {
+      if (!(error instanceof CausewayError)) throw error;
+      return [new CausewayError(error.code, error.message, { ...error.detail, host: host.name })];
+    }
+  });
+}
+
+/** How a host's parent is found. */
+export function parentParams<V extends MacvlanVars, F>(
+  host: HostView<V, F>,
+  fleet: Fleet<V, F>,
+): { parent?: string; peers: string[] } {
+  const { macvlan_parent: parent } = host.vars;
+  const peers = fleet
+    .peersOf(host)
+    .flatMap((p) => (parseAddress(p.address) === undefined ? [] : [p.address]));
+  return { ...(parent === undefined ? {} : { parent }), peers };
+}
+
+/** Without Docker on a host there is nothing to make the network with. */
+export function withoutDocker<V extends object, F extends { docker: string }>(
+  fleet: Fleet<V, F>,
+): CausewayError[] {
+  return fleet.reached
+    .filter((host) => host.facts.docker === "missing")
+    .map(
+      (host) =>
+        new CausewayError("host", "Docker is not installed on this host", {
+          host: host.name,
+          advice: "install Docker first (Debian: apt-get install docker.io)",
+        }),
+    );
+}

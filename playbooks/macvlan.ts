@@ -1,0 +1,85 @@
+import { Cidr, defineFact, definePlaybook, Ipv4, Type } from "causeway";
+import { macvlanNet, readGround } from "../tasks/macvlan-net.ts";
+import { macvlanShim } from "../tasks/macvlan-shim.ts";
+import { pingCheck } from "../tasks/ping-check.ts";
+import { hostFacts, sameHostNames } from "./checks/facts.ts";
+import {
+  badParents,
+  badParts,
+  parentParams,
+  partOf,
+  shimsBeforeRunner,
+  withoutDocker,
+} from "./checks/macvlan.ts";
+
+const vars = Type.Object({
+  macvlan_name: Type.String({ default: "macvlan_1", description: "the network's name in Docker" }),
+  macvlan_subnet: Cidr({
+    default: "172.16.10.0/24",
+    description: "the subnet that the containers of all hosts share",
+  }),
+  macvlan_gateway: Type.Optional(
+    Ipv4({ description: "the router of that subnet on the wire; its first address when not given" }),
+  ),
+  macvlan_parent: Type.Optional(
+    Type.String({
+      description: "the interface below, eth0 or eth0.50; the one on the way to the peers when not given",
+    }),
+  ),
+  macvlan_range: Type.Optional(
+    Cidr({
+      description: "a host's own part of the subnet; computed from its place in the inventory when not given",
+    }),
+  ),
+  macvlan_aux: Type.Record(Type.String(), Ipv4(), {
+    default: {},
+    description: "addresses in the subnet that no container may get, by name",
+  }),
+  macvlan_shim: Type.Boolean({
+    default: false,
+    description: "whether the host gets an interface by which it reaches its own containers",
+  }),
+  probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
+});
+
+export default definePlaybook({
+  name: "macvlan",
+  summary: "All containers in one subnet on the hosts' own wire, each with a MAC address of its own",
+  owns: "container-network",
+  vars,
+  facts: {
+    ...hostFacts,
+    docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).state }),
+    ground: defineFact({ name: "ground", read: readGround }),
+  },
+  check: badParts,
+  preflight: (fleet) => [
+    ...sameHostNames(fleet),
+    ...withoutDocker(fleet),
+    ...badParents(fleet),
+    ...shimsBeforeRunner(fleet),
+  ],
+  plays: [
+    {
+      title: "Put a macvlan network on the interface that leads to the peers",
+      hosts: "docker",
+      tasks: (host, fleet) => {
+        const { macvlan_name: name, macvlan_subnet: subnet, macvlan_shim } = host.vars;
+        const { gateway, ip_range, aux, shim: address } = partOf(host, fleet);
+        return [
+          macvlanNet({ name, subnet, gateway, ip_range, aux, ...parentParams(host, fleet) }),
+          ...(macvlan_shim ? [macvlanShim({ network: name, address, ip_range, name: "macvlan-shim" })] : []),
+        ];
+      },
+    },
+  ],
+  verify: ({ hosts }) => {
+    const [first] = hosts;
+    if (!first) return [];
+    const { macvlan_name: network, probe_image: image } = first.vars;
+    const own = Object.fromEntries(
+      hosts.map((h) => [h.name, h.vars.macvlan_shim ? "reachable" : "unreachable"] as const),
+    );
+    return [pingCheck({ network, image, count: 3, source: "preserved", own })];
+  },
+});

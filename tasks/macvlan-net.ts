@@ -1,0 +1,330 @@
+import {
+  CausewayError,
+  Cidr,
+  contains,
+  type DockerState,
+  defineTask,
+  Ipv4,
+  type Link,
+  later,
+  type NetworkMember,
+  networkOf,
+  overlaps,
+  type PlanItem,
+  parseAddress,
+  type Reader,
+  type Route,
+  type Static,
+  sh,
+  step,
+  Type,
+} from "causeway";
+
+const params = Type.Object(
+  {
+    name: Type.String({ minLength: 1, description: "the network's name in Docker" }),
+    subnet: Cidr({ description: "the subnet that the containers of all hosts share" }),
+    gateway: Ipv4({ description: "the router of that subnet on the wire" }),
+    ip_range: Type.Optional(
+      Cidr({ description: "the part of the subnet from which this host's Docker hands out addresses" }),
+    ),
+    aux: Type.Optional(
+      Type.Record(Type.String(), Ipv4(), { description: "addresses that Docker must not hand out, by name" }),
+    ),
+    parent: Type.Optional(
+      Type.String({
+        pattern: "^[^\\s/]{1,15}$",
+        description: "the interface below; the one on the way to the peers when not given",
+      }),
+    ),
+    peers: Type.Optional(Type.Array(Ipv4(), { description: "the other hosts' addresses" })),
+  },
+  { additionalProperties: false },
+);
+
+type Params = Static<typeof params>;
+
+/** A Docker network as `docker network inspect` tells it, as far as it matters here. */
+export interface NetworkSeen {
+  name: string;
+  driver: string;
+  subnets: readonly string[];
+  gateway: string;
+  ipRange: string;
+  aux: Readonly<Record<string, string>>;
+  parent: string;
+  mode: string;
+  internal: boolean;
+}
+
+interface State extends Ground {
+  docker: DockerState;
+  networks: readonly NetworkSeen[];
+  members: readonly NetworkMember[];
+}
+
+/** What decides which interface can carry the network. */
+export interface Ground {
+  routes: readonly Route[];
+  links: readonly Link[];
+  /** Whether the kernel can make 802.1q sub-interfaces. */
+  vlans: boolean;
+}
+
+/** A Docker network whose containers stand on the hosts' own wire, each with a MAC address of its own. */
+export const macvlanNet = defineTask({
+  name: "macvlan-net",
+  summary: "A macvlan network on the interface that leads to the peers",
+  params,
+  key: ({ name }) => name,
+  read: async (host, { name }): Promise<State> => {
+    const [ground, docker, networks, members] = await Promise.all([
+      readGround(host),
+      host.docker(),
+      readNetworks(host),
+      host.networkMembers(name),
+    ]);
+    return { ...ground, docker, networks, members };
+  },
+  present: (state, params): readonly PlanItem[] => {
+    refuseWithoutDocker(state.docker);
+    const parent = parentFor(state, params);
+    if (state.docker.state === "stopped")
+      return [startDocker, later("Docker tells its networks once it runs")];
+    const wanted = networkWanted(params, parent);
+    const now = state.networks.find((n) => n.name === wanted.name);
+    if (now && words(now) === words(wanted)) return [];
+    refuseRivals(state.networks, wanted);
+    refuseLostAddresses(state.members, wanted);
+    const create = step.dockerNetwork({
+      name: wanted.name,
+      driver: "macvlan",
+      subnet: params.subnet,
+      gateway: params.gateway,
+      ...(params.ip_range ? { ipRange: params.ip_range } : {}),
+      auxAddresses: wanted.aux,
+      options: { parent },
+      was: now ? words(now) : null,
+    });
+    return [{ ...create, to: [words(wanted), ...comingAlong(state.members, wanted)].join("; ") }];
+  },
+});
+
+const startDocker = step.unit({ name: "docker.service", active: true, was: "inactive" });
+
+export async function readGround(host: Reader): Promise<Ground> {
+  const [routes, links, vlans] = await Promise.all([
+    host.routes(),
+    host.links(),
+    host.read(sh`[ -d /proc/net/vlan ] || modprobe -n -q 8021q`, { looksAt: [] }),
+  ]);
+  return { routes, links, vlans: vlans.code === 0 };
+}
+
+async function readNetworks(host: Reader): Promise<NetworkSeen[]> {
+  const script = sh`command -v docker >/dev/null && systemctl is-active -q docker || { echo '[]'; exit 0; }
+ids=$(docker network ls -q --no-trunc) && docker network inspect $ids`;
+  const { stdout, stderr, code } = await host.read(script, { looksAt: ["docker", "unit:docker"] });
+  if (code === 0) return parseNetworks(stdout);
+  throw new CausewayError("host", "Docker does not tell its networks", {
+    command: "docker network inspect $(docker network ls -q)",
+    output: stderr,
+  });
+}
+
+interface Inspected {
+  Name: string;
+  Driver: string;
+  Internal?: boolean;
+  IPAM: {
+    Config:
+      | {
+          Subnet?: string;
+          Gateway?: string;
+          IPRange?: string;
+          AuxiliaryAddresses?: Record<string, string> | null;
+        }[]
+      | null;
+  };
+  Options: Record<string, string> | null;
+}
+
+/** Takes apart what `docker network inspect` prints. */
+export function parseNetworks(json: string): NetworkSeen[] {
+  return (JSON.parse(json) as Inspected[]).map(({ Name, Driver, Internal, IPAM, Options }) => {
+    const pools = IPAM.Config ?? [];
+    return {
+      name: Name,
+      driver: Driver,
+      subnets: pools.flatMap((pool) => pool.Subnet ?? []),
+      gateway: pools[0]?.Gateway ?? "",
+      ipRange: pools[0]?.IPRange ?? "",
+      aux: pools[0]?.AuxiliaryAddresses ?? {},
+      parent: Options?.parent ?? "",
+      mode: Options?.macvlan_mode ?? "bridge",
+      internal: Internal === true,
+    };
+  });
+}
+
+function networkWanted(
+  { name, subnet, gateway, ip_range = "", aux = {} }: Params,
+  parent: string,
+): NetworkSeen {
+  return {
+    name,
+    driver: "macvlan",
+    subnets: [subnet],
+    gateway,
+    ipRange: ip_range,
+    aux,
+    parent,
+    mode: "bridge",
+    internal: false,
+  };
+}
+
+/** A network in words; two are the same network when their words are, whatever order their options were given in. */
+function words({ driver, subnets, gateway, ipRange, aux, parent, mode, internal }: NetworkSeen): string {
+  const kept = Object.entries(aux)
+    .map(([name, address]) => `${name}=${address}`)
+    .sort();
+  return [
+    driver,
+    ...[...subnets].sort(),
+    gateway && `gateway ${gateway}`,
+    ipRange && `range ${ipRange}`,
+    kept.length > 0 ? `without ${kept.join(" ")}` : "",
+    parent && `on ${parent}`,
+    mode === "bridge" ? "" : `mode ${mode}`,
+    internal ? "internal" : "",
+  ]
+    .filter(Boolean)
+    .join(" ");
+}
+
+/** The interface that carries the network: the one that was asked for, or the one on the way to every peer. */
+export function parentFor(ground: Ground, { parent, peers = [] }: Pick<Params, "parent" | "peers">): string {
+  const name = parent ?? towards(ground.routes, peers);
+  const link = ground.links.find((l) => l.name === name);
+  const [, below] = /^(.+)\.\d+$/.exec(name) ?? [];
+  if (!link && below !== undefined) return subInterface(ground, name, below);
+  refuseUnlessUp(ground, link, name);
+  return name;
+}
+
+/** Docker itself makes `eth0.50`, where the kernel has 802.1q. */
+function subInterface(ground: Ground, name: string, below: string): string {
+  refuseUnlessUp(
+    ground,
+    ground.links.find((l) => l.name === below),
+    below,
+  );
+  if (ground.vlans) return name;
+  throw new CausewayError("host", `this host's kernel cannot make the sub-interface ${name}`, {
+    found: "no 802.1q: neither /proc/net/vlan nor a module 8021q",
+    expected: "a kernel with 802.1q, or a parent without a VLAN number",
+    advice: `modprobe 8021q, or macvlan_parent: ${below}`,
+  });
+}
+
+function refuseUnlessUp({ links }: Ground, link: Link | undefined, name: string): void {
+  if (link?.up) return;
+  const up = links.filter((l) => l.up && l.name !== "lo" && l.kind !== "bridge").map((l) => l.name);
+  throw new CausewayError("host", `the parent interface ${name} ${link ? "is down" : "does not exist"}`, {
+    found: up.length > 0 ? `up are: ${up.join(", ")}` : "no interface that is up",
+    expected: "an interface that exists and is up",
+    advice: link ? `ip link set ${name} up` : "name another one: macvlan_parent",
+  });
+}
+
+/** The one device by which all peers are reached, on its own link. */
+function towards(routes: readonly Route[], peers: readonly string[]): string {
+  const ways = peers.map((peer) => ({ peer, route: wayTo(routes, peer) }));
+  const devices = new Set(ways.map(({ route }) => route?.dev));
+  const [dev] = devices;
+  if (dev !== undefined && devices.size === 1 && ways.every(({ route }) => route?.via === undefined))
+    return dev;
+  throw new CausewayError("host", "no one interface leads straight to all peers", {
+    found: ways.map(({ peer, route }) => `${peer}: ${route?.line ?? "no route"}`).join("; ") || "no peers",
+    expected: "all hosts on one layer-2 segment: macvlan does not cross a router",
+    advice:
+      "name the interface on their common segment: macvlan_parent; across routers use flannel or overlay",
+  });
+}
+
+/** The route that the kernel would take: the longest prefix that contains the address. */
+function wayTo(routes: readonly Route[], address: string): Route | undefined {
+  const to = parseAddress(address);
+  if (to === undefined) return undefined;
+  const fitting = routes.flatMap((route) => {
+    const dst = route.dst === "default" ? "0.0.0.0/0" : route.dst;
+    const network = networkOf(dst.includes("/") ? dst : `${dst}/32`);
+    return network && contains(network, to) ? [{ route, prefix: network.prefix }] : [];
+  });
+  return fitting.sort((a, b) => b.prefix - a.prefix || (a.route.metric ?? 0) - (b.route.metric ?? 0))[0]
+    ?.route;
+}
+
+function refuseWithoutDocker({ state }: DockerState): void {
+  if (state !== "missing") return;
+  throw new CausewayError("host", "Docker is not installed on this host", {
+    found: "no docker command",
+    advice:
+      "install Docker first (Debian: apt-get install docker.io); causeway configures the one that is there",
+  });
+}
+
+/** Docker takes one macvlan network a parent, and no two networks with a common address. */
+function refuseRivals(networks: readonly NetworkSeen[], wanted: NetworkSeen): void {
+  const ours = wanted.subnets.flatMap((s) => networkOf(s) ?? []);
+  for (const other of networks.filter((n) => n.name !== wanted.name)) {
+    const sameParent = other.driver === "macvlan" && other.parent === wanted.parent;
+    const common = other.subnets
+      .flatMap((s) => networkOf(s) ?? [])
+      .some((theirs) => ours.some((own) => overlaps(own, theirs)));
+    if (!sameParent && !common) continue;
+    throw new CausewayError(
+      "host",
+      sameParent
+        ? `the network ${other.name} is on ${wanted.parent} already, and Docker takes one an interface`
+        : `the subnet of the network ${other.name} overlaps ${wanted.subnets.join(", ")}`,
+      {
+        found: `${other.name}: ${words(other)}`,
+        expected: sameParent ? `${wanted.parent} free, or another parent` : "a subnet of its own",
+        advice: `docker network rm ${other.name}, or use it: macvlan_name: ${other.name}`,
+      },
+    );
+  }
+}
+
+/** An address that somebody asked for is kept, or the network is left as it is. */
+function refuseLostAddresses(members: readonly NetworkMember[], wanted: NetworkSeen): void {
+  const lost = members.filter((m) => m.asked !== "" && !has(wanted, m.asked));
+  if (lost.length === 0) return;
+  throw new CausewayError("host", "containers would lose the addresses that they were started with", {
+    found: lost.map((m) => `${m.name} has ${m.asked}`).join(", "),
+    expected: `addresses in ${wanted.subnets.join(", ")} that are not reserved`,
+    advice: `take them off first: ${lost.map((m) => `docker network disconnect ${wanted.name} ${m.name}`).join("; ")}`,
+  });
+}
+
+/** Whether a container can have the address on the network. */
+function has({ subnets, gateway, aux }: NetworkSeen, text: string): boolean {
+  const address = parseAddress(text);
+  const inside = subnets.some((s) => {
+    const network = networkOf(s);
+    return network !== undefined && address !== undefined && contains(network, address);
+  });
+  return inside && text !== gateway && !Object.values(aux).includes(text);
+}
+
+function comingAlong(members: readonly NetworkMember[], wanted: NetworkSeen): string[] {
+  if (members.length === 0) return [];
+  const one = ({ name, address, asked }: NetworkMember) => {
+    const before = asked || address;
+    if (before === "") return name;
+    return has(wanted, before) ? `${name} (${before})` : `${name} (a new address for ${before})`;
+  };
+  return [`takes along ${members.map(one).join(", ")}`];
+}

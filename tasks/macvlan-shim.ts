@@ -1,0 +1,121 @@
+import {
+  type Address,
+  CausewayError,
+  Cidr,
+  defineTask,
+  Ipv4,
+  type Kept,
+  type Link,
+  later,
+  type PlanItem,
+  type Reader,
+  type Route,
+  rawScript,
+  type Static,
+  sh,
+  step,
+  Type,
+} from "causeway";
+
+const params = Type.Object(
+  {
+    network: Type.String({
+      minLength: 1,
+      description: "the macvlan network whose containers are to be reached",
+    }),
+    address: Ipv4({ description: "the host's own address on that network; Docker must not hand it out" }),
+    ip_range: Cidr({ description: "where this host's containers are" }),
+    name: Type.String({
+      default: "macvlan-shim",
+      pattern: "^[^\\s/]{1,15}$",
+      description: "the name of the interface",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+type Params = Static<typeof params>;
+
+interface State {
+  /** The interface below the network; empty while there is no such network. */
+  parent: string;
+  links: readonly Link[];
+  addresses: readonly Address[];
+  routes: readonly Route[];
+  kept: Kept;
+}
+
+/**
+ * A macvlan interface of the host's own beside its containers' ones: the kernel lets a host not talk to its macvlan
+ * children over the parent, but brothers on one parent talk to each other. It comes back at boot.
+ */
+export const macvlanShim = defineTask({
+  name: "macvlan-shim",
+  summary: "The way from a host to its own macvlan containers",
+  params,
+  key: ({ name }) => name,
+  read: async (host, { network }): Promise<State> => {
+    const [parent, links, addresses, routes, kept] = await Promise.all([
+      readParent(host, network),
+      host.links(),
+      host.addresses(),
+      host.routes(),
+      host.kept(),
+    ]);
+    return { parent, links, addresses, routes, kept };
+  },
+  present: (state, params): readonly PlanItem[] => {
+    const { name, address } = params;
+    if (state.parent === "") return [later(`the network ${params.network} is not there yet`)];
+    const make = makeScript(state.parent, params);
+    const link = state.links.find((l) => l.name === name);
+    const comesBack = state.kept.enabled && state.kept.lines.includes(make);
+    const stands = link !== undefined && isRight(state, link, params);
+    if (stands && comesBack) return [];
+    const has = state.addresses.filter((a) => a.dev === name).map((a) => a.cidr);
+    return [
+      step.link({
+        name,
+        make: rawScript(make),
+        to: `macvlan on ${state.parent}, ${address}, the way to ${params.ip_range}`,
+        was: link ? [link.kind ?? "a link", link.up ? "" : "down", ...has].filter(Boolean).join(" ") : null,
+      }),
+    ];
+  },
+});
+
+async function readParent(host: Reader, network: string): Promise<string> {
+  const script = sh`command -v docker >/dev/null && systemctl is-active -q docker || exit 0
+id=$(docker network ls -q --no-trunc --filter driver=macvlan --filter name=${`^${network}$`}) || exit 1
+[ -z "$id" ] || docker network inspect -f '{{.Options.parent}}' "$id"`;
+  const { stdout, stderr, code } = await host.read(script, { looksAt: ["docker", "unit:docker"] });
+  if (code === 0) return stdout.trim();
+  throw new CausewayError("host", "Docker does not tell its networks", {
+    command: `docker network inspect ${network}`,
+    output: stderr,
+  });
+}
+
+/** One line, by which it is found again among what is kept. */
+function makeScript(parent: string, { name, address, ip_range }: Params): string {
+  return sh`ip link add link ${parent} name ${name} type macvlan mode bridge && ip addr add ${`${address}/32`} dev ${name} && ip link set ${name} up && ip route replace ${ip_range} dev ${name} src ${address}`
+    .text;
+}
+
+function isRight(
+  { parent, addresses, routes }: State,
+  link: Link,
+  { name, address, ip_range }: Params,
+): boolean {
+  const own = addresses.filter((a) => a.dev === name);
+  const way = routes.filter((r) => r.dst === ip_range);
+  return (
+    link.kind === "macvlan" &&
+    link.parent === parent &&
+    link.up &&
+    own.length === 1 &&
+    own[0]?.cidr === `${address}/32` &&
+    way.length === 1 &&
+    way[0]?.dev === name
+  );
+}

@@ -1,0 +1,324 @@
+import { describe, expect, test } from "vitest";
+import { badParts, type MacvlanVars, partOf, rangeOf } from "../../playbooks/checks/macvlan.ts";
+import type { CausewayError } from "../../src/errors.ts";
+import { parseLinks, parseRoutes } from "../../src/host/tools/ip.ts";
+import { Fleet } from "../../src/playbook/fleet.ts";
+import { macvlanNet, type NetworkSeen, parseNetworks } from "../../tasks/macvlan-net.ts";
+import { macvlanShim } from "../../tasks/macvlan-shim.ts";
+import { planWords } from "./words.ts";
+
+type State = Parameters<typeof macvlanNet.definition.present>[0];
+type Params = Parameters<typeof macvlanNet.definition.present>[1];
+
+const links = parseLinks(
+  [
+    "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536 qdisc noqueue state UNKNOWN",
+    "2: ens33: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP",
+    "3: ens34: <BROADCAST,MULTICAST> mtu 1500 qdisc noop state DOWN",
+  ].join("\n"),
+);
+const routes = parseRoutes(
+  [
+    "default via 10.0.0.1 dev ens33",
+    "10.0.0.0/24 dev ens33 proto kernel scope link src 10.0.0.200",
+    "10.1.0.0/24 dev ens34 proto kernel scope link src 10.1.0.200",
+  ].join("\n"),
+);
+
+function state(over: Partial<State> = {}): State {
+  return {
+    routes,
+    links,
+    vlans: false,
+    docker: { state: "running", version: "20.10.5", networks: [], containers: [] },
+    networks: [],
+    members: [],
+    ...over,
+  };
+}
+
+const seen: NetworkSeen = {
+  name: "macvlan_1",
+  driver: "macvlan",
+  subnets: ["172.16.10.0/24"],
+  gateway: "172.16.10.1",
+  ipRange: "172.16.10.0/25",
+  aux: { printer: "172.16.10.9", shim: "172.16.10.127" },
+  parent: "ens33",
+  mode: "bridge",
+  internal: false,
+};
+
+const wanted: Params = {
+  name: "macvlan_1",
+  subnet: "172.16.10.0/24",
+  gateway: "172.16.10.1",
+  ip_range: "172.16.10.0/25",
+  aux: { shim: "172.16.10.127", printer: "172.16.10.9" },
+  peers: ["10.0.0.201"],
+};
+
+const whole =
+  "macvlan 172.16.10.0/24 gateway 172.16.10.1 range 172.16.10.0/25 without printer=172.16.10.9 shim=172.16.10.127 on ens33";
+const plan = (s: State, over: Partial<Params> = {}) =>
+  planWords(macvlanNet.definition.present(s, { ...wanted, ...over }));
+const member = (name: string, address: string, asked = "") => ({
+  name,
+  running: address !== "",
+  address,
+  asked,
+});
+
+describe("macvlan-net plans", () => {
+  test.each<[string, State, Partial<Params>, string[]]>([
+    ["a bare host, on the way to its peers", state(), {}, [`network macvlan_1: — → ${whole}`]],
+    [
+      "nothing, when the network is equal, whatever the order of its options",
+      state({ networks: [seen] }),
+      {},
+      [],
+    ],
+    [
+      "Docker first, where it does not run",
+      state({ docker: { state: "stopped", version: "", networks: [], containers: [] } }),
+      {},
+      ["unit docker.service: inactive → active", "later: Docker tells its networks once it runs"],
+    ],
+    [
+      "a network with another gateway, its containers named first, running or stopped",
+      state({
+        networks: [{ ...seen, gateway: "172.16.10.254" }],
+        members: [
+          member("web", "172.16.10.2", "172.16.10.2"),
+          member("db", "", "172.16.10.3"),
+          member("job", ""),
+        ],
+      }),
+      {},
+      [
+        `network macvlan_1: ${whole.replace("gateway 172.16.10.1 ", "gateway 172.16.10.254 ")} → ${whole}; takes along web (172.16.10.2), db (172.16.10.3), job`,
+      ],
+    ],
+    [
+      "an address that Docker chose and that the new subnet does not have",
+      state({
+        networks: [{ ...seen, subnets: ["172.16.0.0/24"] }],
+        members: [member("web", "172.16.0.5")],
+      }),
+      {},
+      [
+        `network macvlan_1: ${whole.replace("172.16.10.0/24", "172.16.0.0/24")} → ${whole}; takes along web (a new address for 172.16.0.5)`,
+      ],
+    ],
+    [
+      "a bridge of that name",
+      state({ networks: [{ ...seen, driver: "bridge", parent: "", ipRange: "", aux: {} }] }),
+      {},
+      [`network macvlan_1: bridge 172.16.10.0/24 gateway 172.16.10.1 → ${whole}`],
+    ],
+    [
+      "a sub-interface, which Docker makes by itself",
+      state({ vlans: true }),
+      { parent: "ens33.50" },
+      [`network macvlan_1: — → ${whole}.50`],
+    ],
+    [
+      "a sub-interface that is there already",
+      state({ links: [...links, { name: "ens33.50", index: 9, mtu: 1500, up: true, kind: "vlan" }] }),
+      { parent: "ens33.50" },
+      [`network macvlan_1: — → ${whole}.50`],
+    ],
+  ])("%s", (_, s, over, expected) => expect(plan(s, over)).toEqual(expected));
+
+  test("every option goes to Docker as the article types it", () => {
+    const [create] = macvlanNet.definition.present(state(), wanted);
+    expect(create).toMatchObject({ kind: "network", resource: ["network", "macvlan_1"] });
+    const words = "perform" in (create ?? {}) ? (create as { perform: { text: string } }).perform.text : "";
+    for (const word of ["macvlan", "172.16.10.0/24", "172.16.10.0/25", "printer=172.16.10.9", "parent=ens33"])
+      expect(words).toContain(word);
+  });
+});
+
+describe("macvlan-net refuses", () => {
+  test.each<[string, State, Partial<Params>, RegExp]>([
+    [
+      "a host without Docker",
+      state({ docker: { state: "missing", version: "", networks: [], containers: [] } }),
+      {},
+      /not installed/,
+    ],
+    ["a parent that is not there", state(), { parent: "eth7" }, /eth7 does not exist/],
+    ["a parent that is down", state(), { parent: "ens34" }, /ens34 is down/],
+    [
+      "a sub-interface, where the kernel has no 802.1q",
+      state(),
+      { parent: "ens33.50" },
+      /cannot make .*ens33\.50/,
+    ],
+    [
+      "a sub-interface of a link that is down",
+      state({ vlans: true }),
+      { parent: "ens34.5" },
+      /ens34 is down/,
+    ],
+    ["peers behind a router", state(), { peers: ["192.168.7.7"] }, /no one interface/],
+    ["peers on two segments", state(), { peers: ["10.0.0.201", "10.1.0.201"] }, /no one interface/],
+    ["no peers and no parent", state(), { peers: [] }, /no one interface/],
+    [
+      "a parent that carries another macvlan",
+      state({ networks: [{ ...seen, name: "old", subnets: ["10.9.0.0/24"] }] }),
+      {},
+      /old is on ens33 already/,
+    ],
+    [
+      "a subnet of another network",
+      state({ networks: [{ ...seen, name: "bridge", driver: "bridge", subnets: ["172.16.0.0/12"] }] }),
+      {},
+      /bridge overlaps/,
+    ],
+    [
+      "to take an address that somebody asked for",
+      state({
+        networks: [{ ...seen, subnets: ["172.16.0.0/24"] }],
+        members: [member("web", "", "172.16.0.5")],
+      }),
+      {},
+      /lose the addresses/,
+    ],
+    [
+      "to reserve an address that somebody asked for",
+      state({ networks: [{ ...seen, aux: {} }], members: [member("web", "", "172.16.10.9")] }),
+      {},
+      /lose the addresses/,
+    ],
+  ])("%s", (_, s, over, message) => expect(() => plan(s, over)).toThrow(message));
+});
+
+test("what docker network inspect prints is taken apart (captured on 20.10.5)", () => {
+  const printed = `[{"Name":"t1","Driver":"macvlan","EnableIPv6":false,"IPAM":{"Driver":"default","Options":{},"Config":[{"Subnet":"172.16.10.0/24","IPRange":"172.16.10.128/26","Gateway":"172.16.10.1","AuxiliaryAddresses":{"a":"172.16.10.5"}}]},"Internal":false,"Options":{"parent":"host0"},"Labels":{}},
+    {"Name":"host","Driver":"host","IPAM":{"Driver":"default","Options":null,"Config":[]},"Internal":false,"Options":{}},
+    {"Name":"none","Driver":"null","IPAM":{"Driver":"default","Options":null,"Config":null},"Internal":false,"Options":null}]`;
+  expect(
+    parseNetworks(printed).map((n) => [n.name, n.subnets, n.gateway, n.ipRange, n.aux, n.parent]),
+  ).toEqual([
+    ["t1", ["172.16.10.0/24"], "172.16.10.1", "172.16.10.128/26", { a: "172.16.10.5" }, "host0"],
+    ["host", [], "", "", {}, ""],
+    ["none", [], "", "", {}, ""],
+  ]);
+});
+
+describe("the plan of addresses", () => {
+  const vars: MacvlanVars = {
+    macvlan_name: "macvlan_1",
+    macvlan_subnet: "172.16.10.0/24",
+    macvlan_aux: {},
+    macvlan_shim: false,
+  };
+  const fleetOf = (count: number, of: (i: number) => Partial<MacvlanVars> = () => ({})) =>
+    new Fleet(
+      Array.from({ length: count }, (_, i) => ({
+        name: `h${i}`,
+        address: `10.0.0.${200 + i}`,
+        groups: [],
+        vars: { ...vars, ...of(i) },
+        facts: {},
+      })),
+    );
+  const ranges = (count: number) => {
+    const fleet = fleetOf(count);
+    return fleet.hosts.map((h) => rangeOf(h, fleet));
+  };
+  const faults = (...args: Parameters<typeof fleetOf>) =>
+    badParts(fleetOf(...args)).map((e: CausewayError) => e.message);
+
+  test("slices are disjoint, and a fleet that grows moves no host's first address", () => {
+    expect(ranges(1)).toEqual(["172.16.10.0/24"]);
+    expect(ranges(2)).toEqual(["172.16.10.0/25", "172.16.10.128/25"]);
+    expect(ranges(3)).toEqual(["172.16.10.0/26", "172.16.10.128/26", "172.16.10.64/26"]);
+    for (const count of [1, 2, 3, 5, 17, 64]) expect(faults(count)).toEqual([]);
+  });
+
+  test("the shim's address is the highest that is free; hosts in the subnet are kept out", () => {
+    const fleet = fleetOf(2, () => ({
+      macvlan_subnet: "10.0.0.0/24",
+      macvlan_gateway: "10.0.0.254",
+      macvlan_aux: { nas: "10.0.0.253" },
+    }));
+    const [a, b] = fleet.hosts;
+    expect(a && partOf(a, fleet).shim).toBe("10.0.0.127");
+    expect(b && partOf(b, fleet)).toEqual({
+      gateway: "10.0.0.254",
+      ip_range: "10.0.0.128/25",
+      aux: { "host-h0": "10.0.0.200", "host-h1": "10.0.0.201", nas: "10.0.0.253", shim: "10.0.0.252" },
+      shim: "10.0.0.252",
+    });
+  });
+
+  test.each<[string, Parameters<typeof fleetOf>, RegExp]>([
+    ["ranges that overlap", [2, () => ({ macvlan_range: "172.16.10.0/25" })], /ranges of h0 and h1 overlap/],
+    [
+      "a given range over a computed one",
+      [2, (i) => (i === 0 ? { macvlan_range: "172.16.10.192/26" } : {})],
+      /ranges of h0 and h1 overlap/,
+    ],
+    ["a range elsewhere", [1, () => ({ macvlan_range: "172.16.11.0/25" })], /not in macvlan_subnet/],
+    ["a gateway elsewhere", [1, () => ({ macvlan_gateway: "172.16.11.1" })], /gateway is not in/],
+    ["a reserved address elsewhere", [1, () => ({ macvlan_aux: { a: "1.2.3.4" } })], /a is not in/],
+    ["the gateway reserved twice", [1, () => ({ macvlan_aux: { a: "172.16.10.1" } })], /a is the gateway/],
+    ["more hosts than the subnet has room for", [65, () => ({})], /too small/],
+    [
+      "hosts that plan different networks",
+      [2, (i) => ({ macvlan_subnet: `172.16.${i}.0/24` })],
+      /h0 and h1 do not plan the same/,
+    ],
+    [
+      "a shim over a host's own address",
+      [2, () => ({ macvlan_subnet: "10.0.0.0/24", macvlan_shim: true })],
+      /shim of h1 would draw the way to h0/,
+    ],
+  ])("%s is refused", (_, args, message) => expect(faults(...args).join("\n")).toMatch(message));
+});
+
+describe("macvlan-shim plans", () => {
+  type Shim = Parameters<typeof macvlanShim.definition.present>[0];
+  const params = {
+    network: "macvlan_1",
+    address: "172.16.10.127",
+    ip_range: "172.16.10.0/25",
+    name: "macvlan-shim",
+  };
+  const line =
+    "ip link add link ens33 name macvlan-shim type macvlan mode bridge && ip addr add 172.16.10.127/32 dev macvlan-shim && ip link set macvlan-shim up && ip route replace 172.16.10.0/25 dev macvlan-shim src 172.16.10.127";
+  const right: Shim = {
+    parent: "ens33",
+    links: [{ name: "macvlan-shim", index: 9, mtu: 1500, up: true, kind: "macvlan", parent: "ens33" }],
+    addresses: [{ dev: "macvlan-shim", cidr: "172.16.10.127/32", address: "172.16.10.127", prefix: 32 }],
+    routes: parseRoutes("172.16.10.0/25 dev macvlan-shim scope link src 172.16.10.127"),
+    kept: { enabled: true, lines: [line] },
+  };
+  const none: Shim = { ...right, links: [], addresses: [], routes: [], kept: { enabled: false, lines: [] } };
+  const to = "macvlan on ens33, 172.16.10.127, the way to 172.16.10.0/25";
+
+  test.each<[string, Shim, string[]]>([
+    ["a bare host", none, [`link macvlan-shim: — → ${to}`]],
+    ["nothing, when it stands and comes back", right, []],
+    [
+      "later, without the network",
+      { ...none, parent: "" },
+      ["later: the network macvlan_1 is not there yet"],
+    ],
+    [
+      "one that would be gone after a reboot",
+      { ...right, kept: { enabled: true, lines: [] } },
+      [`link macvlan-shim: macvlan 172.16.10.127/32 → ${to}`],
+    ],
+    ["a lost route", { ...right, routes: [] }, [`link macvlan-shim: macvlan 172.16.10.127/32 → ${to}`]],
+    [
+      "another parent",
+      { ...right, parent: "ens34" },
+      [`link macvlan-shim: macvlan 172.16.10.127/32 → ${to.replace("ens33", "ens34")}`],
+    ],
+  ])("%s", (_, s, expected) =>
+    expect(planWords(macvlanShim.definition.present(s, params))).toEqual(expected),
+  );
+});
