@@ -1,0 +1,179 @@
+/** Measures Causeway side by side with what it is compared to; docs/bench.md says how to read it. */
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { ensureImage } from "../src/lab/image.ts";
+import { labConnection, labDown, labUp } from "../src/lab/index.ts";
+import type { LabSpec } from "../src/lab/types.ts";
+import { packageDir } from "../src/package-dir.ts";
+import { ansiblePlaybook, installAnsible } from "./ansible.ts";
+import { type Command, type Cost, measure, sideBySide, table } from "./measure.ts";
+import { fiveReads, staticRouteReads } from "./same-reads.ts";
+import { addresses, type ManyHosts, startSshd } from "./sshd.ts";
+
+const parts = ["start-up", "lab", "many"];
+const { values } = parseArgs({
+  options: {
+    part: { type: "string", multiple: true, default: parts },
+    "with-ansible": { type: "boolean", default: false },
+    rounds: { type: "string", default: "3" },
+  },
+});
+const rounds = Math.min(20, Math.max(1, Number(values.rounds) || 3));
+
+const run = join(packageDir, "run");
+const playbook = join(packageDir, "playbooks/static-route.ts");
+const lab: LabSpec = {
+  name: "bench",
+  subnet: "10.214.20.0/24",
+  image: "bullseye",
+  hosts: [200, 201, 202].map((n) => ({ name: `docker-${n}`, address: `10.214.20.${n}` })),
+};
+
+const folder = mkdtempSync(join(tmpdir(), "causeway-bench-"));
+try {
+  console.log(`node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model}; medians`);
+  const ansible = values["with-ansible"];
+  if (ansible) installAnsible();
+  else console.log("without Ansible and Mitogen: --with-ansible installs what is missing and measures them");
+  if (values.part.includes("start-up")) await startUp();
+  if (values.part.includes("lab")) await threeLabHosts(ansible);
+  if (values.part.includes("many")) await manyHosts(ansible);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** What a command costs before it does anything, against an empty node and the launcher with a node that does nothing. */
+async function startUp(): Promise<void> {
+  const fake = join(folder, "bin");
+  mkdirSync(fake);
+  writeFileSync(join(fake, "node"), "#!/bin/sh\nexit 0\n");
+  chmodSync(join(fake, "node"), 0o755);
+  await measure({ argv: [run, playbook, "--list-tasks"] });
+  const costs = await sideBySide(
+    {
+      "node -e 0": { argv: ["node", "-e", "0"] },
+      "the launcher alone": { argv: [run, "--help"], env: { PATH: `${fake}:${process.env.PATH}` } },
+      "./run --help": { argv: [run, "--help"] },
+      "./run static-route.ts --list-tasks": { argv: [run, playbook, "--list-tasks"] },
+    },
+    rounds * 5,
+  );
+  const unit = wall(costs, "node -e 0") + wall(costs, "the launcher alone");
+  costs.set("node -e 0 and the launcher: the yardstick", { wallMs: unit, cpuMs: 0, peakMb: 0 });
+  console.log(table("Start-up", costs, "node -e 0 and the launcher: the yardstick"));
+}
+
+async function threeLabHosts(ansible: boolean): Promise<void> {
+  try {
+    await labUp(lab, (message) => console.log(message));
+    await nothingToDo(ansible);
+  } finally {
+    await labDown(lab);
+  }
+}
+
+async function nothingToDo(ansible: boolean): Promise<void> {
+  const inventory = join(folder, "lab.json");
+  const { privateKeyFile, knownHostsFile } = labConnection(lab);
+  const hosts = Object.fromEntries(
+    lab.hosts.map(({ name, address }, i) => [
+      name,
+      { ansible_host: address, bip: `192.168.${100 + i}.1/24`, ansible_ssh_private_key_file: privateKeyFile },
+    ]),
+  );
+  writeFileSync(inventory, inventoryOf(hosts, { ansible_user: "root" }));
+  const config = sshConfig("lab", knownHostsFile);
+  const causeway: Command = {
+    argv: [run, playbook, "-i", inventory, "--ssh-config", config, "--no-verify"],
+  };
+  await measure(causeway);
+  const commands: Record<string, Command> = { causeway, "causeway, in a terminal": inTerminal(causeway) };
+  if (ansible) {
+    const same = { folder, inventory, knownHosts: knownHostsFile, reads: staticRouteReads };
+    commands["ansible, pipelining, raw"] = ansiblePlaybook({ ...same, name: "lab", module: "raw" });
+  }
+  const title = "Three lab hosts, playbooks/static-route.ts, nothing to do (raw: lab hosts have no Python)";
+  console.log(table(title, await sideBySide(commands, rounds), "causeway"));
+}
+
+async function manyHosts(ansible: boolean): Promise<void> {
+  await ensureImage(lab, (message) => console.log(message));
+  const sshd = await startSshd(folder, lab);
+  try {
+    await fleetOf(100, sshd, ansible, rounds);
+    await fleetOf(1000, sshd, false, Math.min(rounds, 2));
+  } finally {
+    await sshd.stop();
+  }
+}
+
+/** Five reads on each of so many addresses: the loop, Causeway, and where it takes minutes at most, the others. */
+async function fleetOf(count: number, sshd: ManyHosts, ansible: boolean, rounds: number): Promise<void> {
+  const names = addresses(count);
+  const inventory = join(folder, `many-${count}.json`);
+  writeFileSync(
+    inventory,
+    inventoryOf(Object.fromEntries(names.map((name) => [name, {}])), {
+      ansible_user: "root",
+      ansible_port: sshd.port,
+      ansible_ssh_private_key_file: sshd.keyFile,
+    }),
+  );
+  const loop = (command: string): Command => ({
+    argv: [
+      "node",
+      join(packageDir, "bench/bare-loop.mjs"),
+      String(sshd.port),
+      sshd.keyFile,
+      command,
+      ...names,
+    ],
+  });
+  const config = sshConfig("many", sshd.knownHosts);
+  const reads = join(packageDir, "bench/reads.ts");
+  // All handshakes are one sshd's work here: it may take longer than a host of its own would. The loop waits as long.
+  const patience = ["--connect-timeout", "60"];
+  const causeway: Command = { argv: [run, reads, "-i", inventory, "--ssh-config", config, ...patience] };
+  await measure({ argv: [run, reads, "-i", inventory, "--list-tasks"] });
+  const yardstick = "the bare loop, five reads in one exec";
+  const costs = await sideBySide(
+    {
+      "the bare loop, `true`": loop("true"),
+      [yardstick]: loop(fiveReads.join("; ")),
+      causeway,
+      "causeway, in a terminal": inTerminal(causeway),
+    },
+    rounds,
+  );
+  if (ansible) {
+    const same = { folder, inventory, knownHosts: sshd.knownHosts, reads: fiveReads };
+    const others = {
+      "ansible, pipelining, raw": ansiblePlaybook({ ...same, name: "raw", module: "raw" }),
+      "ansible, pipelining, command": ansiblePlaybook({ ...same, name: "command", module: "command" }),
+      "mitogen, command": ansiblePlaybook({ ...same, name: "mitogen", module: "command", mitogen: true }),
+    };
+    // A minute each: once is enough.
+    for (const [name, cost] of await sideBySide(others, 1)) costs.set(name, cost);
+  }
+  console.log(table(`${count} hosts on one sshd, five reads each, nothing to do`, costs, yardstick));
+}
+
+function inventoryOf(hosts: Record<string, object>, vars: Record<string, unknown>): string {
+  return JSON.stringify({ all: { children: { docker: { hosts, vars } } } });
+}
+
+function sshConfig(name: string, knownHosts: string): string {
+  const file = join(folder, `${name}.ssh_config`);
+  writeFileSync(file, `Host *\n  UserKnownHostsFile ${knownHosts}\n  GlobalKnownHostsFile none\n`);
+  return file;
+}
+
+function inTerminal(command: Command): Command {
+  return { ...command, terminal: true };
+}
+
+function wall(costs: ReadonlyMap<string, Cost>, name: string): number {
+  return costs.get(name)?.wallMs ?? Number.NaN;
+}
