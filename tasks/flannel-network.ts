@@ -1,0 +1,135 @@
+import {
+  CausewayError,
+  Cidr,
+  defineTask,
+  later,
+  type PlanItem,
+  type Script,
+  type Static,
+  type Step,
+  sh,
+  step,
+  Type,
+} from "causeway";
+
+const params = Type.Object(
+  {
+    endpoint: Type.String({ description: "an etcd member's URL, as this host reaches it" }),
+    prefix: Type.String({ pattern: "^(/[\\w.-]+)+$", description: "the folder of flannel's keys in etcd" }),
+    network: Cidr({ description: "the network that all hosts' subnets are cut from" }),
+    subnet_len: Type.Integer({
+      minimum: 8,
+      maximum: 30,
+      description: "the prefix length of one host's subnet",
+    }),
+    backend: Type.Union([Type.Literal("udp"), Type.Literal("vxlan"), Type.Literal("host-gw")], {
+      description: "how packets travel between the hosts",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+type Params = Static<typeof params>;
+
+/** etcd keeps two stores, and a key written through one API is invisible through the other. */
+type Api = "2" | "3";
+
+interface Store {
+  /** Whether this etcd answers in that API; 3.4 and 3.5 may have v2 switched off, 3.6 has none. */
+  answers: boolean;
+  /** The key's text; empty when there is none. */
+  value: string;
+  said: string;
+}
+
+/**
+ * What flanneld reads at its start: the network, the length of a subnet, the backend. flannel up to 0.17 looks through
+ * etcd's API v2, newer ones through v3: the key is written wherever this etcd answers.
+ */
+export const flannelNetwork = defineTask({
+  name: "flannel-network",
+  summary: "flannel's network configuration in etcd",
+  params,
+  key: ({ prefix }) => prefix,
+  settles: "30s",
+  read: async (host, wanted): Promise<Record<Api, Store>> => {
+    const [v2, v3] = await Promise.all([
+      host.read(get("2", wanted), { looksAt: ["shared:etcd", "package", "unit:etcd.service"] }),
+      host.read(get("3", wanted), { looksAt: ["shared:etcd", "package", "unit:etcd.service"] }),
+    ]);
+    const absent = /Key not found/.test(v2.stderr);
+    return {
+      "2": { answers: v2.code === 0 || absent, value: v2.stdout.trim(), said: v2.stderr.trim() },
+      "3": { answers: v3.code === 0, value: v3.stdout.trim(), said: v3.stderr.trim() },
+    };
+  },
+  present: (stores, wanted): readonly PlanItem[] => {
+    refuseNarrowNetwork(wanted);
+    if (!stores["2"].answers && !stores["3"].answers)
+      return [later(`etcd at ${wanted.endpoint} does not answer: ${lastLine(stores["3"].said)}`)];
+    return (["2", "3"] as const)
+      .filter((api) => stores[api].answers && !says(stores[api].value, wanted))
+      .map((api) => write(api, stores[api].value, wanted));
+  },
+});
+
+function etcdctl(api: Api, { endpoint }: Params): Script {
+  const patience = api === "2" ? sh`--total-timeout 5s` : sh`--command-timeout 5s`;
+  return sh`ETCDCTL_API=${api} etcdctl --endpoints ${endpoint} ${patience}`;
+}
+
+function get(api: Api, wanted: Params): Script {
+  const flags = api === "3" ? sh`--print-value-only` : sh``;
+  return sh`${etcdctl(api, wanted)} get ${flags} ${`${wanted.prefix}/config`}`;
+}
+
+function put(api: Api, value: string, wanted: Params): Script {
+  return sh`${etcdctl(api, wanted)} ${api === "2" ? "set" : "put"} ${`${wanted.prefix}/config`} ${value}`;
+}
+
+function write(api: Api, before: string, wanted: Params): Step {
+  const { network, subnet_len, backend, prefix } = wanted;
+  const value = JSON.stringify({ Network: network, SubnetLen: subnet_len, Backend: { Type: backend } });
+  const remove = sh`${etcdctl(api, wanted)} ${api === "2" ? "rm" : "del"} ${`${prefix}/config`}`;
+  return step.run({
+    what: `etcd key ${prefix}/config (API v${api})`,
+    from: before || null,
+    to: value,
+    do: put(api, value, wanted),
+    done: sh`[ "$(${get(api, wanted)})" = ${value} ]`,
+    undo: before ? put(api, before, wanted) : remove,
+    touches: ["shared:etcd"],
+  });
+}
+
+/** Whether a configuration says what is wanted, in whatever spelling, with flannel's own defaults. */
+function says(text: string, { network, subnet_len, backend }: Params): boolean {
+  try {
+    const {
+      Network,
+      SubnetLen = 24,
+      Backend,
+    } = JSON.parse(text) as {
+      Network?: string;
+      SubnetLen?: number;
+      Backend?: { Type?: string };
+    };
+    return Network === network && SubnetLen === subnet_len && (Backend?.Type ?? "udp") === backend;
+  } catch {
+    return false;
+  }
+}
+
+/** flannel gives away neither the first subnet nor more than there are. */
+function refuseNarrowNetwork({ network, subnet_len }: Params): void {
+  const prefix = Number(network.split("/")[1]);
+  if (subnet_len >= prefix + 2) return;
+  throw new CausewayError("variables", `${network} is too small to be cut into subnets of /${subnet_len}`, {
+    found: `flannel_network ${network}, flannel_subnet_len ${subnet_len}`,
+    expected: `a subnet length of at least ${prefix + 2}`,
+  });
+}
+
+function lastLine(text: string): string {
+  return text.split("\n").at(-1) ?? "";
+}

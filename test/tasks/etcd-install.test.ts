@@ -1,0 +1,168 @@
+import { describe, expect, test } from "vitest";
+import { parseRules } from "../../src/host/tools/iptables.ts";
+import { etcdInstall } from "../../tasks/etcd-install.ts";
+import { fileWith, noFile } from "./files.ts";
+import { planWords } from "./words.ts";
+
+type State = Parameters<typeof etcdInstall.definition.present>[0];
+type Wanted = Parameters<typeof etcdInstall.definition.present>[1];
+
+const alone = [{ name: "a", address: "10.0.0.200" }];
+const three = [...alone, { name: "b", address: "10.0.0.201" }, { name: "c", address: "10.0.0.202" }];
+const wanted: Wanted = {
+  name: "a",
+  members: alone,
+  clients: ["10.0.0.200", "10.0.0.201"],
+  data_dir: "/var/lib/etcd/causeway",
+  comment: "causeway:flannel",
+};
+
+const ports = "-p tcp -m multiport --dports 2379,2380 -m comment --comment causeway:flannel";
+const specs = [
+  `-s 10.0.0.201/32 ${ports} -j ACCEPT`,
+  `-s 10.0.0.200/32 ${ports} -j ACCEPT`,
+  `-s 127.0.0.0/8 ${ports} -j ACCEPT`,
+  `${ports} -j DROP`,
+];
+const rulesOf = (lines: readonly string[]) =>
+  parseRules(["*filter", ":INPUT ACCEPT [0:0]", ...lines.map((spec) => `-A INPUT ${spec}`)].join("\n"));
+const kept = { enabled: true, lines: specs.map((spec) => `filter -I INPUT ${spec}`) };
+
+/** The files as the task itself writes them. */
+function written(members = alone) {
+  const steps = etcdInstall.definition.present(state({}), { ...wanted, members });
+  const after = (path: string) => {
+    const step = steps.find((s) => "diff" in s && s.diff?.path === path);
+    return step && "diff" in step ? (step.diff?.after ?? "") : "";
+  };
+  return {
+    config: after("/etc/default/etcd"),
+    dropIn: after("/etc/systemd/system/etcd.service.d/causeway.conf"),
+  };
+}
+
+function state(over: Partial<State> & { active?: string; enabled?: string }): State {
+  const { active = "inactive", enabled = "enabled", ...rest } = over;
+  return {
+    family: "apt",
+    packages: new Map([
+      ["etcd-server", "3.3.25"],
+      ["etcd-client", "3.3.25"],
+    ]),
+    config: { ...fileWith("/etc/default/etcd", "# ETCD_NAME\n"), mode: "644" },
+    dropIn: noFile("/etc/systemd/system/etcd.service.d/causeway.conf"),
+    unit: {
+      name: "etcd.service",
+      present: true,
+      active,
+      sub: "",
+      enabled,
+      needsReload: false,
+      fragmentPath: "",
+      dropIns: [],
+      mainPid: 0,
+      execStart: "",
+    },
+    hasData: false,
+    running: { members: [], healthy: false, said: "connection refused" },
+    rules: rulesOf(specs),
+    kept,
+    ...rest,
+  };
+}
+
+const configured = (members = alone, more: Parameters<typeof state>[0] = {}) =>
+  state({
+    config: fileWith("/etc/default/etcd", written(members).config),
+    dropIn: fileWith("/etc/systemd/system/etcd.service.d/causeway.conf", written(members).dropIn),
+    hasData: true,
+    active: "active",
+    running: { members: ["a=http://10.0.0.200:2380"], healthy: true, said: "" },
+    ...more,
+  });
+
+const plan = (s: State, over: Partial<Wanted> = {}) =>
+  planWords(etcdInstall.definition.present(s, { ...wanted, ...over }));
+
+describe("etcd-install plans", () => {
+  test("a bare host: the package and the closed ports, the rest once it is there", () => {
+    const bare = state({ packages: new Map(), rules: rulesOf([]) });
+    const words = plan({ ...bare, unit: { ...bare.unit, present: false } });
+    expect(words[0]).toBe("package etcd-server, etcd-client: — → installed");
+    expect(words[1]).toContain("INPUT -p tcp -m multiport --dports 2379,2380 -j DROP");
+    expect(words).toHaveLength(6);
+    expect(words.at(-1)).toBe("later: etcd is configured and started once its package is there");
+  });
+
+  test("an installed one: configuration, data folder, start", () => {
+    expect(plan(state({})).map((w) => w.replace(/:.*/, ""))).toEqual([
+      "file /etc/default/etcd",
+      "file /etc/systemd/system/etcd.service.d/causeway.conf",
+      "folder /var/lib/etcd/causeway",
+      "unit etcd.service",
+    ]);
+    expect(written().config).toContain(
+      'ETCD_LISTEN_CLIENT_URLS="http://10.0.0.200:2379,http://127.0.0.1:2379"',
+    );
+    expect(written().config).toContain('ETCD_DATA_DIR="/var/lib/etcd/causeway"');
+  });
+
+  test("Red Hat's places", () => {
+    const config = noFile("/etc/etcd/etcd.conf");
+    expect(plan(state({ family: "rpm", packages: new Map([["etcd", "3.3.11"]]), config }))[0]).toContain(
+      "file /etc/etcd/etcd.conf",
+    );
+  });
+
+  test("of several members none waits for the others", () => {
+    const steps = etcdInstall.definition.present(state({}), { ...wanted, members: three });
+    const start = steps.find((s) => "what" in s && s.what === "unit etcd.service");
+    expect(start && "perform" in start && start.perform.text).toContain("--no-block");
+  });
+
+  test.each<[string, State, string[]]>([
+    ["nothing, when the members are the ones wanted and a quorum answers", configured(), []],
+    [
+      "patience without a quorum",
+      configured(alone, { running: { members: [], healthy: false, said: "context deadline exceeded" } }),
+      ["later: etcd has no quorum yet: context deadline exceeded"],
+    ],
+    [
+      "one that was stopped",
+      configured(alone, { active: "inactive" }),
+      ["unit etcd.service: enabled, inactive → enabled, active"],
+    ],
+    [
+      "a rule that is behind the one that closes",
+      configured(alone, { rules: rulesOf([specs[0], specs[1], specs[3], specs[2]] as string[]) }),
+      [
+        "rule filter INPUT -s 127.0.0.0/8 -p tcp -m multiport --dports 2379,2380 -j ACCEPT: — → first in its chain",
+      ],
+    ],
+  ])("%s", (_name, s, expected) => expect(plan(s)).toEqual(expected));
+
+  test("all rules again, when the one that closes is gone: it has to be behind the others", () => {
+    expect(plan(configured(alone, { rules: rulesOf(specs.slice(0, 3)) }))).toHaveLength(4);
+  });
+
+  test("an etcd of somebody else's with these members is taken as it is", () => {
+    expect(plan({ ...configured(), config: fileWith("/etc/default/etcd", "ETCD_NAME=a\n") })).toEqual([]);
+  });
+});
+
+describe("etcd-install refuses", () => {
+  test("a changed member list, with the reason", () => {
+    expect(() => plan(configured(), { members: three })).toThrow(/members of this etcd cluster changed/);
+  });
+  test("another cluster that runs here", () => {
+    const foreign = configured(alone, { config: fileWith("/etc/default/etcd", "ETCD_NAME=x\n") });
+    expect(() => plan(foreign, { members: three })).toThrow(/another cluster/);
+  });
+  test("a running member that is alone although its configuration is right: old data won", () => {
+    const old = configured(three);
+    expect(() => plan(old, { members: three })).toThrow(/another cluster/);
+  });
+  test("a host without iptables", () => {
+    expect(() => plan(state({ rules: parseRules("missing") }))).toThrow(/iptables is not installed/);
+  });
+});
