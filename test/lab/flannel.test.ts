@@ -5,6 +5,9 @@ import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import { cellsOf, recapOf, stepsOf, useLab } from "./support.ts";
 
+/** The longer ones belong to `npm run test:full`. */
+const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+
 const lab = useLab("test-flannel", 9, 3);
 const playbook = "playbooks/flannel.ts";
 const daemonJson = "/etc/docker/daemon.json";
@@ -98,7 +101,7 @@ describe.sequential("flannel", () => {
     expect(await steps()).toEqual([]);
   });
 
-  test("a lease that was deleted: flanneld takes another, and a run gives it to docker0", async () => {
+  inFull("a lease that was deleted: flanneld takes another, and a run gives it to docker0", async () => {
     const old = (await docker0("docker-202")).replace(".1/24", ".0-24");
     await lab.must("docker-200", `etcdctl rm /atomic.io/network/subnets/${old}`);
     await lab.must(
@@ -111,7 +114,7 @@ describe.sequential("flannel", () => {
     expect(`${await docker0("docker-202")} 1450\n`).toBe(await lease("docker-202"));
   });
 
-  test("vxlan → host-gw → vxlan: the old device and routes are gone, the leases stay", async () => {
+  inFull("vxlan → host-gw → vxlan: the old device and routes are gone, the leases stay", async () => {
     const leases = await Promise.all(lab.names.map(docker0));
     const hostGw = await fine(playbook, [], { flannel_backend: "host-gw" });
     expect(cellsOf(hostGw).filter((c) => c.ok && c.sourcePreserved)).toHaveLength(6);
@@ -164,7 +167,7 @@ describe.sequential("flannel", () => {
     await fine("playbooks/reset.ts");
   });
 
-  test("from static-route and back: one run each way", async () => {
+  inFull("from static-route and back: one run each way", async () => {
     await fine("playbooks/static-route.ts");
     const events = await fine(playbook);
     expect(cellsOf(events).filter((c) => c.ok && c.sourcePreserved)).toHaveLength(6);

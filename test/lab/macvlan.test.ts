@@ -2,6 +2,9 @@ import { describe, expect, test } from "vitest";
 import { labReboot } from "../../src/lab/index.ts";
 import { cellsOf, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
 
+/** The longer ones belong to `npm run test:full`. */
+const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+
 const lab = useLab("test-macvlan", 7, 2);
 const playbook = "playbooks/macvlan.ts";
 
@@ -86,16 +89,19 @@ docker run -d --name chosen --network macvlan_1 busybox sleep 9000`,
     expect(stepsOf((await lab.events(playbook, ["--no-verify"], wide)).events)).toEqual([]);
   });
 
-  test("a subnet without room for an address that was asked for is refused, and nothing is changed", async () => {
-    const before = await lab.must("docker-200", "docker network inspect macvlan_1");
-    const elsewhere = lab.inventory({ vars: { macvlan_subnet: "172.16.90.0/24" } });
-    const { code, stdout } = await lab.run(playbook, ["-l", "docker-200"], elsewhere);
-    expect(code).toBe(2);
-    expect(stdout).toMatch(/web has 172\.16\.10\.77/);
-    expect(await lab.must("docker-200", "docker network inspect macvlan_1")).toBe(before);
-  });
+  inFull(
+    "a subnet without room for an address that was asked for is refused, and nothing is changed",
+    async () => {
+      const before = await lab.must("docker-200", "docker network inspect macvlan_1");
+      const elsewhere = lab.inventory({ vars: { macvlan_subnet: "172.16.90.0/24" } });
+      const { code, stdout } = await lab.run(playbook, ["-l", "docker-200"], elsewhere);
+      expect(code).toBe(2);
+      expect(stdout).toMatch(/web has 172\.16\.10\.77/);
+      expect(await lab.must("docker-200", "docker network inspect macvlan_1")).toBe(before);
+    },
+  );
 
-  test("where Docker had chosen the address, it chooses anew", async () => {
+  inFull("where Docker had chosen the address, it chooses anew", async () => {
     await lab.must("docker-200", "docker rm -f web resting chosen");
     await lab.must("docker-201", "docker run -d --name chosen --network macvlan_1 busybox sleep 9000");
     const elsewhere = lab.inventory({ vars: { macvlan_subnet: "172.16.90.0/24" } });
