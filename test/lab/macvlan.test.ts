@@ -115,6 +115,8 @@ docker run -d --name chosen --network macvlan_1 busybox sleep 9000`,
 
   test("with a shim a host reaches its own container, after a reboot as well; without it no more", async () => {
     const shim = ["-e", "macvlan_shim=true"];
+    await lab.must("docker-200", "docker rm -f web resting chosen");
+    expect((await lab.events(playbook, ["--no-verify"])).code).toBe(0);
     const on = await lab.events(playbook, shim);
     expect(stepsOf(on.events)).toEqual([
       "docker-200 link macvlan-shim → macvlan on host0, 172.16.10.127, the way to 172.16.10.0/25",
