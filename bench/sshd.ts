@@ -30,7 +30,10 @@ export async function startSshd(folder: string, image: LabSpec): Promise<ManyHos
   const config = join(folder, "sshd_config");
   writeFileSync(config, configuration(folder, hostKey));
   const passwd = join(folder, "passwd");
-  const others = readFileSync("/etc/passwd", "utf8").replace(/^sshd:.*\n/m, "");
+  // Root's shell is sh here: what somebody's .bashrc starts at every connection is not what is measured.
+  const others = readFileSync("/etc/passwd", "utf8")
+    .replace(/^sshd:.*\n/m, "")
+    .replace(/^(root:.*:)[^:]*$/m, "$1/bin/sh");
   writeFileSync(passwd, `${others}sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n`);
   const knownHosts = join(folder, "known_hosts");
   const publicKey = readFileSync(`${hostKey}.pub`, "utf8").split(" ").slice(0, 2).join(" ");
