@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /** What Ctrl-C asks for: the first to stop before the next step, the second to stop now. */
 export interface Signals {
   readonly interrupted: AbortSignal;
@@ -14,6 +16,8 @@ const graceMs = 2000;
 export function listenForSignals(say: (text: string) => void): Signals {
   const soft = new AbortController();
   const hard = new AbortController();
+  // Every host's session listens; Node would take more than ten for a leak, and say so on the terminal.
+  setMaxListeners(0, soft.signal, hard.signal);
   let timer: NodeJS.Timeout | undefined;
   const onSignal = () => {
     if (!soft.signal.aborted) {

@@ -6,8 +6,8 @@ import {
   forgetKnownHosts,
   judge,
   keyType,
+  knownLines,
   lookupName,
-  readKnownHosts,
   type Verdict,
 } from "./known-hosts.ts";
 
@@ -23,7 +23,7 @@ export interface HostKeyCheck {
 export function refuseHostKey(check: HostKeyCheck, key: Buffer): CausewayError | undefined {
   if (check.mode === "off") return undefined;
   const name = lookupName(check.host, check.port);
-  const verdict = judge(check.files.flatMap(readKnownHosts), name, key);
+  const verdict = judge(knownLines(check.files, name), name, key);
   if (verdict.known) return undefined;
   if (verdict.why === "unknown" && check.mode === "accept-new") {
     remember(check.files[0], name, key);

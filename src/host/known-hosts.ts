@@ -18,10 +18,23 @@ export type Verdict =
   | { known: true }
   | { known: false; why: "unknown" | "changed" | "revoked" | "authority"; entries: readonly KnownHost[] };
 
-const read = new Map<string, readonly KnownHost[]>();
+/** A file's lines: those that name a host plainly by that name, and those that have to be tried. */
+interface KnownHosts {
+  plain: ReadonlyMap<string, readonly KnownHost[]>;
+  tried: readonly KnownHost[];
+}
 
-/** Reads a known_hosts file once a process; a file that is not there has no hosts. */
-export function readKnownHosts(file: string): readonly KnownHost[] {
+const read = new Map<string, KnownHosts>();
+
+/** The lines of known_hosts files that may speak of a name. A file is read once a process; one that is not there has none. */
+export function knownLines(files: readonly string[], name: string): readonly KnownHost[] {
+  return files.flatMap((file) => {
+    const { plain, tried } = knownHostsOf(file);
+    return [...(plain.get(name) ?? []), ...tried];
+  });
+}
+
+function knownHostsOf(file: string): KnownHosts {
   let hosts = read.get(file);
   if (!hosts) {
     let text = "";
@@ -30,10 +43,26 @@ export function readKnownHosts(file: string): readonly KnownHost[] {
     } catch {
       // Not there: nothing is known.
     }
-    hosts = parseKnownHosts(file, text);
+    hosts = byName(parseKnownHosts(file, text));
     read.set(file, hosts);
   }
   return hosts;
+}
+
+function byName(lines: readonly KnownHost[]): KnownHosts {
+  const plain = new Map<string, KnownHost[]>();
+  const tried: KnownHost[] = [];
+  for (const line of lines) {
+    // Hashed, negated and wildcard names are known only by trying.
+    if (/[|!*?]/.test(line.names)) tried.push(line);
+    else
+      for (const name of new Set(line.names.toLowerCase().split(",")))
+        plain
+          .set(name, plain.get(name) ?? [])
+          .get(name)
+          ?.push(line);
+  }
+  return { plain, tried };
 }
 
 /** The file was written to; read it again when it is next asked for. */

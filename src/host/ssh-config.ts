@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -38,9 +38,32 @@ export function defaultSshConfig(): SshConfig {
 export async function sshConfigFor(host: string, file: string | undefined): Promise<SshConfig> {
   const users = join(homedir(), ".ssh", "config");
   if (file === "none" || (file === undefined && !existsSync(users))) return defaultSshConfig();
+  const files = file === undefined ? [users, "/etc/ssh/ssh_config"] : [file];
+  if (files.some(tellsHostsApart)) return parseSshConfig(await effective(host, file), host);
+  const key = file ?? users;
+  const answer = oneForAll.get(key) ?? effective(host, file).then((text) => parseSshConfig(text, host));
+  oneForAll.set(key, answer);
+  return answer;
+}
+
+async function effective(host: string, file: string | undefined): Promise<string> {
   const args = file === undefined ? ["-G", "--", host] : ["-G", "-F", file, "--", host];
-  const { stdout } = await promisify(execFile)("ssh", args);
-  return parseSshConfig(stdout, host);
+  return (await promisify(execFile)("ssh", args)).stdout;
+}
+
+/** The answer of a configuration that says the same of every host: a process for each of a thousand takes seconds. */
+const oneForAll = new Map<string, Promise<SshConfig>>();
+
+/** Whether a configuration may say different things of two hosts: a section, another file, or a token such as `%h`. */
+export function tellsHostsApart(file: string): boolean {
+  if (!existsSync(file)) return false;
+  const lines = readFileSync(file, "utf8").split("\n");
+  return lines.some((line) => {
+    const [keyword = "", ...rest] = line.trim().split(/[\s=]+/);
+    if (keyword === "" || keyword.startsWith("#")) return false;
+    const everyHost = /^(host \*|match all)$/.test(`${keyword} ${rest.join(" ")}`.toLowerCase());
+    return (/^(host|match|include|canonicali[sz]e.*)$/i.test(keyword) && !everyHost) || line.includes("%");
+  });
 }
 
 /** Takes apart what `ssh -G` prints. */

@@ -10,7 +10,7 @@ import { CausewayError } from "../errors.ts";
 import { becomeRoot } from "./become.ts";
 import { credentialsFor } from "./credentials.ts";
 import { refuseHostKey } from "./host-key.ts";
-import { knownAlgorithms, lookupName, readKnownHosts } from "./known-hosts.ts";
+import { knownAlgorithms, knownLines, lookupName } from "./known-hosts.ts";
 import type { ConnectionTarget, Session, SessionOptions } from "./session.ts";
 import { quote } from "./sh.ts";
 import { Shell } from "./shell.ts";
@@ -99,7 +99,8 @@ async function open(
 
 /** A host known by one type of key has to be asked for that type, or it shows another and is refused. */
 function preferred(host: string, port: number, files: readonly string[]) {
-  const known = knownAlgorithms(files.flatMap(readKnownHosts), lookupName(host, port));
+  const name = lookupName(host, port);
+  const known = knownAlgorithms(knownLines(files, name), name);
   return known.length === 0 ? undefined : { serverHostKey: { prepend: known, append: [], remove: [] } };
 }
 

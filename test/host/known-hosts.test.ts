@@ -9,6 +9,7 @@ import {
   fingerprint,
   judge,
   knownAlgorithms,
+  knownLines,
   lookupName,
   parseKnownHosts,
 } from "../../src/host/known-hosts.ts";
@@ -58,6 +59,9 @@ describe("what OpenSSH's known_hosts says of a key", () => {
     ["a broken line", `h1\nh1 ${a.line}`, "h1", a.blob, true],
   ])("%s", (_name, text, name, blob, expected) => {
     const verdict = lookup(text, name, blob);
+    const file = join(folder, `known-${Math.random()}`);
+    writeFileSync(file, text);
+    expect(judge(knownLines([file], name), name, blob).known).toBe(verdict.known);
     expect(verdict.known ? true : verdict.why).toBe(expected);
   });
 
