@@ -370,12 +370,11 @@ describe.sequential("performed and undone, a host is what it was", () => {
     );
     // The unit follows Docker; the restart of Docker does not wait for it.
     await on("systemctl restart docker");
-    const settled = "for _ in $(seq 100); do systemctl is-active -q causeway-network && break; sleep .1; done";
+    const settled =
+      "for _ in $(seq 100); do systemctl is-active -q causeway-network && break; sleep .1; done";
     expect(
       await on(`${settled}; systemctl is-active causeway-network.service; ip -o -4 addr show cw5`),
-    ).toMatch(
-      /^active\n.*10\.96\.5\.1/,
-    );
+    ).toMatch(/^active\n.*10\.96\.5\.1/);
     expect(await undo(entries)).toMatchObject({ code: 0 });
     await on("ip link del cw5");
   });
