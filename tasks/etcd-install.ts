@@ -1,16 +1,14 @@
 import {
   AbsolutePath,
   CausewayError,
-  canonicalRule,
   daemonReload,
   defineTask,
   type FileState,
   Ipv4,
   type Kept,
-  keptRule,
   later,
+  missingPorts,
   type PlanItem,
-  type RuleStep,
   type Rules,
   restart,
   type Static,
@@ -109,7 +107,9 @@ export const etcdInstall = defineTask({
   },
   present: (state, wanted): readonly PlanItem[] => {
     refuseWithoutIptables(state.rules);
-    const doors = missingRules(state, wanted).map((rule) => step.rule(rule));
+    const { rules, kept } = state;
+    const ports = { tcp: [2379, 2380], from: wanted.clients, comment: wanted.comment };
+    const doors = missingPorts(rules, kept, ports).map((rule) => step.rule(rule));
     const { packages } = places[state.family];
     if (!packages.every((name) => state.packages.has(name)) && !state.unit.present)
       return [
@@ -210,34 +210,6 @@ function dataFolder({ data_dir }: Params): Step {
     undo: sh`rm -rf ${data_dir}`,
     touches: [`file:${data_dir}`],
   });
-}
-
-/** In the order in which they are put first: the one that closes, then in front of it those that open. */
-function rulesFor({ clients, comment }: Params): RuleStep[] {
-  const ports = "-p tcp -m multiport --dports 2379,2380";
-  const rule = (spec: string): RuleStep => ({
-    table: "filter",
-    chain: "INPUT",
-    spec,
-    comment,
-    place: "first",
-  });
-  const open = ["127.0.0.0/8", ...clients.map((address) => `${address}/32`)];
-  return [rule(`${ports} -j DROP`), ...open.map((from) => rule(`-s ${from} ${ports} -j ACCEPT`))];
-}
-
-/** At boot rules are put back by the order of their names, in which `-p …` comes before `-s …`: closed first here, too. */
-function missingRules({ rules: { rules }, kept }: State, wanted: Params): RuleStep[] {
-  const inChain = rules
-    .filter((r) => r.table === "filter" && r.chain === "INPUT")
-    .map((r) => canonicalRule(r.spec));
-  const at = (rule: RuleStep) =>
-    inChain.indexOf(canonicalRule(rule.spec.replace(" -j", ` -m comment --comment ${rule.comment} -j`)));
-  const comesBack = (rule: RuleStep) => kept.enabled && kept.lines.includes(keptRule(rule));
-  const [close, ...open] = rulesFor(wanted);
-  if (!close) return open;
-  if (at(close) < 0 || !comesBack(close)) return [close, ...open];
-  return open.filter((rule) => at(rule) < 0 || at(rule) > at(close) || !comesBack(rule));
 }
 
 /** An etcd that runs, and that causeway did not configure. */

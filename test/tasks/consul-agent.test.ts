@@ -1,0 +1,161 @@
+import { describe, expect, test } from "vitest";
+import { parseRules } from "../../src/host/tools/iptables.ts";
+import { consulAgent } from "../../tasks/consul-agent.ts";
+import { fileWith, noFile } from "./files.ts";
+import { planWords } from "./words.ts";
+
+type State = Parameters<typeof consulAgent.definition.present>[0];
+type Wanted = Parameters<typeof consulAgent.definition.present>[1];
+
+const config = "/etc/consul.d/causeway.json";
+const dropIn = "/etc/systemd/system/consul.service.d/causeway.conf";
+const key = "cg8StVXbQJ0gPvMd9o7yrg==";
+const wanted: Wanted = {
+  name: "a",
+  address: "10.0.0.200",
+  server: true,
+  servers: ["10.0.0.200"],
+  clients: ["10.0.0.200", "10.0.0.201"],
+  ui: false,
+  data_dir: "/var/lib/consul/causeway",
+  comment: "causeway:overlay",
+};
+
+const comment = "-m comment --comment causeway:overlay";
+const ports = ["-p tcp -m multiport --dports 8300,8301", "-p udp -m multiport --dports 8301"];
+const sources = ["10.0.0.201/32", "10.0.0.200/32", "127.0.0.0/8"];
+const specs = [
+  ...ports.flatMap((port) => sources.map((source) => `-s ${source} ${port} ${comment} -j ACCEPT`)),
+  ...ports.map((port) => `${port} ${comment} -j DROP`),
+];
+const rulesOf = (lines: readonly string[]) =>
+  parseRules(["*filter", ":INPUT ACCEPT [0:0]", ...lines.map((spec) => `-A INPUT ${spec}`)].join("\n"));
+
+function state(over: Partial<State> & { active?: string; enabled?: string } = {}): State {
+  const { active = "inactive", enabled = "disabled", ...rest } = over;
+  return {
+    installed: true,
+    config: noFile(config),
+    dropIn: noFile(dropIn),
+    unit: {
+      name: "consul.service",
+      present: true,
+      active,
+      sub: "",
+      enabled,
+      needsReload: false,
+      fragmentPath: "",
+      dropIns: [],
+      mainPid: 0,
+      execStart: "",
+    },
+    hasData: false,
+    strays: [],
+    leader: { there: false, said: "connection refused" },
+    alive: [],
+    rules: rulesOf(specs),
+    kept: { enabled: true, lines: specs.map((spec) => `filter -I INPUT ${spec}`) },
+    ...rest,
+  };
+}
+
+const steps = (s: State, over: Partial<Wanted> = {}) =>
+  consulAgent.definition.present(s, { ...wanted, ...over });
+const plan = (s: State, over: Partial<Wanted> = {}) => planWords(steps(s, over));
+
+/** The files as the task itself writes them. */
+function written(over: Partial<Wanted> = {}) {
+  const after = (path: string) => {
+    const item = steps(state(), over).find((s) => "diff" in s && s.diff?.path === path);
+    return item && "diff" in item ? (item.diff?.after ?? "") : "";
+  };
+  return { config: after(config), dropIn: after(dropIn) };
+}
+
+const running = (over: Parameters<typeof state>[0] = {}) =>
+  state({
+    config: { ...fileWith(config, written().config), mode: "640" },
+    dropIn: fileWith(dropIn, written().dropIn),
+    active: "active",
+    enabled: "enabled",
+    hasData: true,
+    leader: { there: true, said: "" },
+    alive: ["10.0.0.200", "10.0.0.201"],
+    ...over,
+  });
+
+describe("consul-agent: state read → exact steps", () => {
+  test("a bare host: the package and the closed ports, the rest once it is there", () => {
+    const words = plan(state({ installed: false, rules: rulesOf([]) }));
+    expect(words[0]).toBe("package consul: — → installed");
+    expect(words[1]).toContain("INPUT -p tcp -m multiport --dports 8300,8301 -j DROP");
+    expect(words[2]).toContain("INPUT -p udp -m multiport --dports 8301 -j DROP");
+    expect(words).toHaveLength(10);
+    expect(words.at(-1)).toMatch(/^later: /);
+  });
+
+  test("an installed one: configuration, data folder, start", () => {
+    expect(plan(state()).map((w) => w.replace(/:.*/, ""))).toEqual([
+      `file ${config}`,
+      `file ${dropIn}`,
+      "folder /var/lib/consul/causeway",
+      "unit consul.service",
+      "later",
+    ]);
+  });
+
+  test("a server expects as many as there are; a client none; loopback alone is answered", () => {
+    const three = ["10.0.0.200", "10.0.0.201", "10.0.0.202"];
+    expect(JSON.parse(written({ servers: three }).config)).toMatchObject({
+      server: true,
+      bootstrap_expect: 3,
+      bind_addr: "10.0.0.200",
+      client_addr: "127.0.0.1",
+      retry_join: three,
+    });
+    expect(JSON.parse(written({ server: false }).config)).not.toHaveProperty("bootstrap_expect");
+  });
+
+  test("the gossip key is written, and in no word of the plan", () => {
+    const items = steps(state(), { gossip_key: key });
+    const write = items.find((s) => "what" in s && s.what === `file ${config}`);
+    expect(write && "perform" in write && write.perform.text).toContain(key);
+    expect(write && "perform" in write && write.perform.secrets.join()).toContain(key);
+    expect(planWords(items).join("\n")).not.toContain(key);
+    expect(write && "diff" in write && write.diff).toBeFalsy();
+  });
+
+  test.each([
+    ["all as it should be", running(), []],
+    ["no leader", running({ leader: { there: false, said: "No cluster leader" } }), /No cluster leader/],
+    ["it is not alive in the list", running({ alive: ["10.0.0.201"] }), /not alive.*10\.0\.0\.200/],
+    ["a rule is gone", running({ rules: rulesOf(specs.slice(1)) }), /INPUT -s 10\.0\.0\.201/],
+    [
+      "a file was edited",
+      running({ dropIn: fileWith(dropIn, "# Written by causeway (consul-agent).\n") }),
+      /causeway\.conf/,
+    ],
+  ])("%s", (_name, now, expected) => {
+    const words = plan(now);
+    if (Array.isArray(expected)) expect(words).toEqual(expected);
+    else {
+      expect(words).toHaveLength(1);
+      expect(words[0]).toMatch(expected);
+    }
+  });
+
+  test.each([
+    ["one started by hand", state({ strays: ["51445 consul agent -server"] }), {}, /no unit started/],
+    ["somebody else's", state({ active: "active" }), {}, /somebody else's/],
+    [
+      "other servers",
+      running(),
+      { servers: ["10.0.0.200", "10.0.0.7", "10.0.0.8"] },
+      /servers of this consul/,
+    ],
+    ["another gossip key", running(), { gossip_key: key }, /gossip key changed/],
+    ["no iptables", state({ rules: { ...rulesOf([]), present: false } }), {}, /iptables is not installed/],
+  ])("refused: %s", (_name, now, over, message) => {
+    expect(() => plan(now, over)).toThrow(message);
+  });
+});
