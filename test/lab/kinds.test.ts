@@ -175,15 +175,15 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
     "mkdir -p /usr/local/lib/systemd/system; mv /etc/systemd/system/cw-on.service /usr/local/lib/systemd/system; systemctl daemon-reload; systemctl mask -q cw-on.service",
     () => [step.unit({ name: "cw-on.service", enabled: true, active: true, was: "masked, inactive" })],
   ],
-  ["route: a new one", "", () => [step.route({ to: "10.99.0.0/24", via: "10.214.2.1" })]],
+  ["route: a new one", "", () => [step.route({ to: "10.99.0.0/24", via: `${lab.net}.1` })]],
   [
     "route: another next hop",
-    "ip route add 10.98.0.0/24 via 10.214.2.1 metric 5",
-    () => [step.route({ to: "10.98.0.0/24", via: "10.214.2.1" })],
+    `ip route add 10.98.0.0/24 via ${lab.net}.1 metric 5`,
+    () => [step.route({ to: "10.98.0.0/24", via: `${lab.net}.1` })],
   ],
   [
     "route: taken away",
-    "ip route add 10.97.0.0/24 via 10.214.2.1 proto 9",
+    `ip route add 10.97.0.0/24 via ${lab.net}.1 proto 9`,
     () => [step.noRoute({ to: "10.97.0.0/24", was: "x" })],
   ],
   [
@@ -442,7 +442,7 @@ describe.sequential("the snapshot notices", () => {
     ["a mode", "chmod 600 /etc/cw-byte"],
     ["an owner", "chown ops /etc/cw-byte"],
     ["a rule", "iptables -t nat -A POSTROUTING -s 10.1.1.1 -j ACCEPT"],
-    ["a route", "ip route add 10.88.0.0/24 via 10.214.2.1"],
+    ["a route", `ip route add 10.88.0.0/24 via ${lab.net}.1`],
     ["an address", "ip addr add 10.87.0.1/24 dev docker0"],
     ["a link", "ip link add cw9 type bridge"],
     ["a unit", "systemctl stop ssh.service"],

@@ -164,7 +164,7 @@ describe.sequential("a lab", () => {
     expect([a?.code, b?.code]).toEqual([0, 0]);
     await labDown(two.spec);
     expect((await one.run("playbooks/verify.ts")).code).toBe(0);
-    expect(readFileSync("/proc/self/mounts", "utf8")).not.toContain("labs/test-b/");
+    expect(readFileSync("/proc/self/mounts", "utf8")).not.toContain(`labs/${two.spec.name}/`);
   });
 });
 

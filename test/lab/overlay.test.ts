@@ -54,7 +54,7 @@ describe.sequential("overlay", () => {
     expect(code).toBe(0);
     expect(stdout).toContain("source preserved: 6/6");
     const nodes = await lab.must("docker-202", "consul kv get -keys docker/nodes/");
-    for (const n of [200, 201, 202]) expect(nodes).toContain(`docker/nodes/10.214.8.${n}:2375`);
+    for (const n of [200, 201, 202]) expect(nodes).toContain(`docker/nodes/${lab.net}.${n}:2375`);
     expect(await lab.must("docker-200", "stat -c '%a %U:%G' /etc/consul.d/causeway.json")).toBe(
       "640 root:consul\n",
     );

@@ -68,13 +68,13 @@ describe.sequential("static-route", () => {
       "docker-200",
       "iptables -D DOCKER-USER -s 192.168.200.0/24 -d 192.168.100.0/24 -m comment --comment causeway:static-route -j ACCEPT",
     );
-    await lab.must("docker-201", "ip route replace 192.168.210.0/24 via 10.214.1.200 proto 202");
+    await lab.must("docker-201", `ip route replace 192.168.210.0/24 via ${lab.net}.200 proto 202`);
     await lab.must("docker-202", "ip addr flush dev docker0; ip addr add 172.30.0.1/16 dev docker0");
     const { code, events } = await lab.events(playbook);
     expect(code).toBe(0);
     expect(stepsOf(events)).toEqual([
       "docker-200 rule filter DOCKER-USER -s 192.168.200.0/24 -d 192.168.100.0/24 -j ACCEPT → first in its chain",
-      "docker-201 route 192.168.210.0/24 → via 10.214.1.202",
+      `docker-201 route 192.168.210.0/24 → via ${lab.net}.202`,
     ]);
     const recap = recapOf(events);
     expect([

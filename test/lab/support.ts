@@ -46,19 +46,25 @@ export function execute(
 
 const bips = ["192.168.100.1/24", "192.168.200.1/24", "192.168.210.1/24", "192.168.220.1/24"];
 
+/** `CAUSEWAY_TEST_SHIFT=1` … `9`: labs of other names and addresses, for two checkouts that are tested at once. */
+const shift = Number(process.env.CAUSEWAY_TEST_SHIFT ?? 0);
+
 /** A lab of a test file's own: fresh before its tests, gone after them. A lab that cannot start is a failure. */
 export class TestLab {
   readonly spec: LabSpec;
+  /** The first three parts of its hosts' addresses. */
+  readonly net: string;
   readonly folder = mkdtempSync(join(tmpdir(), "causeway-lab-"));
 
   constructor(name: string, third: number, hosts: number, image: LabSpec["image"] = "bullseye") {
+    this.net = `10.${214 + shift}.${third}`;
     this.spec = {
-      name,
-      subnet: `10.214.${third}.0/24`,
+      name: shift === 0 ? name : `${name}-${shift}`,
+      subnet: `${this.net}.0/24`,
       image,
       hosts: Array.from({ length: hosts }, (_, i) => ({
         name: `docker-${200 + i}`,
-        address: `10.214.${third}.${200 + i}`,
+        address: `${this.net}.${200 + i}`,
       })),
     };
   }
