@@ -34,15 +34,15 @@ afterAll(async () => {
 
 /** Everything on this machine that speaks of a lab of these tests; other labs may come and go meanwhile. */
 async function traces(): Promise<string> {
-  const [a, b] = [labPaths("test-a"), labPaths("test-b")];
+  const [a, b] = [labPaths(one.spec.name), labPaths(two.spec.name)];
   const { stdout } = await execute([
     "sh",
     "-c",
-    `grep -E 'labs/test-[ab]/|${a.netns}|${b.netns}' /proc/self/mounts
+    `grep -E '${a.folder}/|${b.folder}/|${a.netns}|${b.netns}' /proc/self/mounts
 ip -o link | grep -oE '(${a.outer}|${b.outer})@'
 ls /run/netns | grep -E '${a.netns}|${b.netns}'
-find /sys/fs/cgroup -maxdepth 4 -path '*causeway-lab/test-[ab]*'
-for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -E 'labs/test-[ab]/' | grep -v grep; done
+find /sys/fs/cgroup -maxdepth 4 -path '*causeway-lab/*' | grep -E '/(${one.spec.name}|${two.spec.name})(/|$)'
+for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -E '${a.folder}/|${b.folder}/' | grep -v grep; done
 true`,
   ]);
   return stdout;
@@ -53,7 +53,7 @@ describe.sequential("a lab", () => {
     const before = await traces();
     await labUp(one.spec);
     const kinds = [
-      /labs\/test-a\/.* overlay /,
+      /labs\/test-a.* overlay /,
       /o@/,
       /^causeway-/m,
       /cgroup\/.*test-a/,
@@ -79,7 +79,7 @@ describe.sequential("a lab", () => {
         cwd: packageDir,
         stdio: "ignore",
       });
-      const keeper = join("/var/lib/causeway-lab/labs/test-a/hosts/docker-200/keeper");
+      const keeper = join(labPaths(one.spec.name).hosts, "docker-200/keeper");
       for (let i = 0; i < 400 && !existsSync(keeper); i += 1) await sleep(10);
       await sleep(after);
       child.kill("SIGKILL");
