@@ -108,6 +108,7 @@ export default definePlaybook({
       image: fleet.hosts[0]?.vars.probe_image ?? "busybox",
       count: 3,
       source: "preserved",
+      wire: `flannel-${fleet.hosts[0]?.vars.flannel_backend ?? "vxlan"}`,
     }),
   ],
 });

@@ -77,9 +77,11 @@ export default definePlaybook({
     const [first] = hosts;
     if (!first) return [];
     const { macvlan_name: network, probe_image: image } = first.vars;
-    const own = Object.fromEntries(
-      hosts.map((h) => [h.name, h.vars.macvlan_shim ? "reachable" : "unreachable"] as const),
-    );
-    return [pingCheck({ network, image, count: 3, source: "preserved", own })];
+    const pairs = hosts.map(({ name, vars }) => ({
+      from: name,
+      to: name,
+      expected: vars.macvlan_shim ? ("reachable" as const) : ("unreachable" as const),
+    }));
+    return [pingCheck({ network, image, count: 3, source: "preserved", wire: "macvlan", pairs })];
   },
 });

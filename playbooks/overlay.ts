@@ -93,7 +93,7 @@ export default definePlaybook({
     const [first] = fleet.hosts;
     if (!first) return [];
     const { overlay_name: network, probe_image: image } = first.vars;
-    return [pingCheck({ network, image, count: 3, source: "preserved" })];
+    return [pingCheck({ network, image, count: 3, source: "preserved", wire: "overlay", names: true })];
   },
 });
 

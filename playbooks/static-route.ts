@@ -66,6 +66,7 @@ export default definePlaybook({
       image: fleet.hosts[0]?.vars.probe_image ?? "busybox",
       count: 3,
       source: "preserved",
+      wire: "routed",
     }),
   ],
 });

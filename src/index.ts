@@ -29,5 +29,5 @@ export { readJson } from "./task/kinds/json.ts";
 export { keptRoute, keptRule, type RuleStep, routeProtocol } from "./task/kinds/network-state.ts";
 export { type LocalFile, localFile } from "./task/kinds/pushed-file.ts";
 export { missingPorts, type PeerPorts } from "./task/peer-ports.ts";
-export { defineProbe, type ProbeHost } from "./task/probe.ts";
+export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
 export { daemonReload, later, owed, type PlanItem, reload, restart, type Step } from "./task/step.ts";

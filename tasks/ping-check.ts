@@ -22,11 +22,50 @@ const params = Type.Object(
       default: "preserved",
       description: "whether the far side has to see the container's own address",
     }),
-    own: Type.Optional(
-      Type.Record(Type.String(), Type.Union([Type.Literal("reachable"), Type.Literal("unreachable")]), {
-        description:
-          "for each host named here, whether it reaches the container on itself: macvlan keeps them apart",
+    wire: Type.Optional(
+      Type.Union(
+        [
+          Type.Literal("routed"),
+          Type.Literal("flannel-udp"),
+          Type.Literal("flannel-vxlan"),
+          Type.Literal("flannel-host-gw"),
+          Type.Literal("overlay"),
+          Type.Literal("macvlan"),
+        ],
+        {
+          description:
+            "how packets should cross the network between the hosts: what evidence and causes are judged by",
+        },
+      ),
+    ),
+    names: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: "whether a container has to resolve the far one by its name, too",
       }),
+    ),
+    evidence: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: "capture on the network between the hosts during the pings, as `--evidence` does",
+      }),
+    ),
+    pairs: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            from: Type.String({ description: "the host that sends" }),
+            to: Type.String({ description: "the host whose container is to be reached" }),
+            expected: Type.Union([Type.Literal("reachable"), Type.Literal("unreachable")]),
+          },
+          { additionalProperties: false },
+        ),
+        {
+          default: [],
+          description:
+            "pairs of which something else is expected than that containers of two hosts reach each other; from a host to itself is the host and its own container, which is only tried where it is named here",
+        },
+      ),
     ),
   },
   { additionalProperties: false },
@@ -54,7 +93,7 @@ export const pingCheck = defineProbe({
   name: "ping-check",
   summary: "Every ordered pair of hosts, container to container",
   params,
-  run: async (hosts, wanted, say): Promise<Matrix> => {
+  run: async (hosts, wanted, { say }): Promise<Matrix> => {
     const label = `causeway.probe=${process.pid}-${Date.now().toString(36)}`;
     try {
       say(`starting a container on each of ${hosts.length} hosts`);
@@ -152,9 +191,9 @@ async function pingAll(
 async function pingOwn(
   { host, address }: ProbeContainer,
   label: string,
-  { own, image, count }: Params,
+  { pairs, image, count }: Params,
 ): Promise<MatrixCell[]> {
-  const expected = own?.[host.name];
+  const expected = pairs?.find(({ from, to }) => from === host.name && to === host.name)?.expected;
   if (expected === undefined) return [];
   const { stdout, stderr } = await host.sh(
     sh`docker run --rm --label ${label} --network host ${image} ping -c ${count} -w ${count + 2} ${address}`,

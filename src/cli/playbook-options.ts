@@ -6,6 +6,7 @@ export const playbookOptions = {
   check: { type: "boolean", short: "C", help: "show what would be done; change nothing" },
   ...outputOptions,
   "no-verify": { type: "boolean", help: "do not prove the result with packets" },
+  evidence: { type: "boolean", help: "prove it also by captures of what crosses the wire" },
   "list-hosts": { type: "boolean", help: "print the hosts and stop" },
   "list-tasks": { type: "boolean", help: "print the plays and their tasks and stop" },
   "syntax-check": { type: "boolean", help: "load everything, connect nowhere, and stop" },

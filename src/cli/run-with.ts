@@ -7,6 +7,7 @@ import { listenForSignals } from "./signals.ts";
 type RunValues = Values<typeof connectionOptions & typeof outputOptions> & {
   readonly check?: boolean;
   readonly "no-verify"?: boolean;
+  readonly evidence?: boolean;
   readonly "break-lock"?: boolean;
   readonly force?: boolean;
 };
@@ -29,6 +30,7 @@ export async function runWith(
       inventory,
       check: values.check === true,
       verify: values["no-verify"] !== true,
+      evidence: values.evidence === true,
       forks: numberOption("forks", values.forks, 64),
       session: sessionOptions(values, signals.abandoned),
       connect,

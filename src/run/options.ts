@@ -5,6 +5,8 @@ import type { PrepareOptions } from "./prepare.ts";
 export interface RunOptions extends PrepareOptions {
   check: boolean;
   verify: boolean;
+  /** Prove also by what crosses the wire. */
+  evidence?: boolean;
   /** Hosts that are connected to at a time. */
   forks: number;
   session: SessionOptions;

@@ -3,13 +3,14 @@ import type { Playbook } from "../playbook/define.ts";
 import type { Fleet } from "../playbook/fleet.ts";
 import type { ProbeHost } from "../task/probe.ts";
 import type { HostRun, Said } from "./host-run.ts";
+import { keepInRunFolder } from "./run-folder.ts";
 
 /** Runs what proves that a playbook works, on the hosts that are left. True when all of it held. */
 export async function runProbes(
   playbook: Playbook,
   fleet: Fleet,
   hosts: readonly HostRun[],
-  say: (event: Said) => void,
+  { id, say, evidence }: { id: string; say: (event: Said) => void; evidence: boolean },
 ): Promise<boolean> {
   let held = true;
   for (const host of hosts) host.memory.forget(["*"]);
@@ -29,9 +30,11 @@ export async function runProbes(
   for (const probe of playbook.verify?.(fleet as never) ?? []) {
     say({ type: "probe", name: probe.probe, state: "started" });
     try {
-      const matrix = await probe.run(probeHosts, (doing) =>
-        say({ type: "probe", name: probe.probe, state: "started", doing }),
-      );
+      const matrix = await probe.run(probeHosts, {
+        say: (doing) => say({ type: "probe", name: probe.probe, state: "started", doing }),
+        evidence,
+        keep: (name, content) => keepInRunFolder(id, name, content),
+      });
       const ok = matrix.cells.every((cell) => cell.ok);
       held &&= ok;
       say({ type: "probe", name: probe.probe, state: ok ? "passed" : "failed", matrix });

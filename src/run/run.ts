@@ -44,7 +44,11 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
       if (playbook.undoes) await undoRuns(options, context, hosts);
       else await perform(options, context, hosts, prepared);
       const standing = hosts.filter((h) => !h.failure);
-      if (isProvable(options, standing, chosen)) verified = await runProbes(playbook, fleet, standing, say);
+      if (isProvable(options, standing, chosen))
+        verified = await runProbes(playbook, fleet, standing, {
+          ...context,
+          evidence: options.evidence === true,
+        });
     }
   } finally {
     await Promise.all(hosts.map((h) => farewell(h, context)));

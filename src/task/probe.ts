@@ -13,17 +13,27 @@ export interface ProbeHost extends HostView {
   sh(script: Script, options?: CommandOptions): Promise<CommandResult>;
 }
 
+/** What a run gives its probes. */
+export interface ProbeRun {
+  /** Tells a person what it is doing. */
+  say(doing: string): void;
+  /** Whether the command line asks for `--evidence`. */
+  readonly evidence: boolean;
+  /** Keeps a file on this machine, below the run's own folder, for its owner only; gives the folder. */
+  keep(name: string, content: Uint8Array): Promise<string>;
+}
+
 export interface ProbeDefinition<P extends TObject> {
   name: string;
   summary: string;
   params: P;
-  /** Looks and judges; changes nothing lasting, never runs in a plan. `say` tells a person what it is doing. */
-  run: (hosts: readonly ProbeHost[], params: Static<P>, say: (doing: string) => void) => Promise<Matrix>;
+  /** Looks and judges; changes nothing lasting, never runs in a plan. */
+  run: (hosts: readonly ProbeHost[], params: Static<P>, run: ProbeRun) => Promise<Matrix>;
 }
 
 export interface ProbeInstance {
   readonly probe: string;
-  run(hosts: readonly ProbeHost[], say: (doing: string) => void): Promise<Matrix>;
+  run(hosts: readonly ProbeHost[], run: ProbeRun): Promise<Matrix>;
 }
 
 export interface Probe<P extends TObject> {
@@ -37,7 +47,7 @@ export function defineProbe<P extends TObject>(definition: ProbeDefinition<P>): 
     throwAll(
       validate(definition.params, params, { code: "playbook", subject: `parameters of ${definition.name}` }),
     );
-    return { probe: definition.name, run: (hosts, say) => definition.run(hosts, params, say) };
+    return { probe: definition.name, run: (hosts, run) => definition.run(hosts, params, run) };
   };
   return Object.assign(build, { definition });
 }
