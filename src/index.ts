@@ -5,8 +5,15 @@ export type { Kept, Reader } from "./host/reader.ts";
 export { rawScript, type Script, Secret, sh } from "./host/sh.ts";
 export { type DockerState, type NetworkMember, versionParts } from "./host/tools/docker.ts";
 export type { FileState } from "./host/tools/file.ts";
-export type { Address, Link, Route } from "./host/tools/ip.ts";
-export { canonicalRule, type Rule, type Rules } from "./host/tools/iptables.ts";
+export { type Address, type Link, parseRoutes, type Route } from "./host/tools/ip.ts";
+export {
+  type Counter,
+  canonicalRule,
+  countersMoved,
+  parseCounters,
+  type Rule,
+  type Rules,
+} from "./host/tools/iptables.ts";
 export type { UnitState } from "./host/tools/systemd.ts";
 export {
   contains,
@@ -19,6 +26,8 @@ export {
   parseInterface,
   subnetOf,
 } from "./net/ipv4.ts";
+export { type Packet, readFrame } from "./net/packet.ts";
+export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
 export { defineFact, definePlaybook } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
 export type { Matrix, MatrixCell } from "./report/events.ts";

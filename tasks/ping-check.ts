@@ -1,14 +1,32 @@
 import {
-  CausewayError,
   defineProbe,
-  formatAddress,
   type Matrix,
   type MatrixCell,
   type ProbeHost,
+  type ProbeRun,
   type Static,
   sh,
   Type,
 } from "causeway";
+import { causeOf } from "./ping-check/cause.ts";
+import {
+  isStarted,
+  type ProbeContainer,
+  removeContainers,
+  startContainer,
+  type Unstarted,
+} from "./ping-check/containers.ts";
+import {
+  type Evidence,
+  endCaptures,
+  judgeCaptures,
+  removeCaptures,
+  startCaptures,
+} from "./ping-check/evidence.ts";
+import { gatherFacts } from "./ping-check/facts.ts";
+import { isTried, type Pair, pingAll, readPing, type Tried, type TriedPair } from "./ping-check/pings.ts";
+import type { Verdict } from "./ping-check/verdict.ts";
+import { tunnelOf, Wire } from "./ping-check/wire.ts";
 
 const params = Type.Object(
   {
@@ -22,22 +40,7 @@ const params = Type.Object(
       default: "preserved",
       description: "whether the far side has to see the container's own address",
     }),
-    wire: Type.Optional(
-      Type.Union(
-        [
-          Type.Literal("routed"),
-          Type.Literal("flannel-udp"),
-          Type.Literal("flannel-vxlan"),
-          Type.Literal("flannel-host-gw"),
-          Type.Literal("overlay"),
-          Type.Literal("macvlan"),
-        ],
-        {
-          description:
-            "how packets should cross the network between the hosts: what evidence and causes are judged by",
-        },
-      ),
-    ),
+    wire: Type.Optional(Wire),
     names: Type.Optional(
       Type.Boolean({
         default: false,
@@ -73,44 +76,54 @@ const params = Type.Object(
 
 type Params = Static<typeof params>;
 
-/** A container that was started for the proof. */
-interface ProbeContainer {
-  host: ProbeHost;
-  id: string;
-  address: string;
-}
-
-/** The port on which a probe container says from where it was called. */
-const port = 7777;
-/** A container that nobody takes away ends by itself after so many seconds. */
-const lifetime = 120;
-
 /**
  * Proves with real packets which containers reach which: every ordered pair of hosts, container to container, with
- * loss, round-trip time, and the source address that the far side saw. The containers are always removed.
+ * loss, round-trip time, the source address that the far side saw, and the largest packet that crosses in one piece. A
+ * pair that fails is looked into on both hosts, and gets one cause. How each verdict and each cause is decided:
+ * [the proof](../proof.md). The containers are always removed.
  */
 export const pingCheck = defineProbe({
   name: "ping-check",
   summary: "Every ordered pair of hosts, container to container",
   params,
-  run: async (hosts, wanted, { say }): Promise<Matrix> => {
-    const label = `causeway.probe=${process.pid}-${Date.now().toString(36)}`;
+  run: async (hosts, wanted, { say, keep, ...asked }): Promise<Matrix> => {
+    const id = `${process.pid}-${Date.now().toString(36)}`;
+    const label = `causeway.probe=${id}`;
+    const capturing = asked.evidence || wanted.evidence === true;
     try {
       say(`starting a container on each of ${hosts.length} hosts`);
-      const containers = await everyOf(hosts.map((host) => startContainer(host, label, wanted)));
-      const pairs = hosts.length * (hosts.length - 1);
-      say(`pinging ${pairs} ordered pairs`);
-      const cells = await everyOf(
-        containers.flatMap((from) => [pingAll(from, containers, wanted), pingOwn(from, label, wanted)]),
+      const ends = await everyOf(
+        hosts.map((host, index) => {
+          const peers = hosts.filter((other) => other !== host);
+          return startContainer(host, peers, { ...wanted, label, name: `causeway-probe-${id}-${index}` });
+        }),
       );
+      const containers = ends.filter(isStarted);
+      const refused = capturing ? await startCaptures(containers, id, wanted.wire) : undefined;
+      say(`pinging ${hosts.length * (hosts.length - 1)} ordered pairs`);
+      const [tried, own] = await Promise.all([
+        everyOf(containers.map((from) => pingAll(from, othersThan(from, containers), wanted))),
+        everyOf(containers.map((container) => pingOwn(container, label, wanted))),
+      ]);
+      const evidence =
+        refused &&
+        (await judgeCaptures(containers, await endCaptures(containers, id, refused), { ...wanted, keep }));
+      const pairs = [...tried.flat(), ...untried(ends)];
+      const cells = pairs.map((pair) => ({ pair, cell: judge(pair, wanted, evidence) }));
       return {
         title: `containers on ${wanted.network}`,
         hosts: hosts.map((h) => h.name),
-        cells: cells.flat(),
-        notes: [],
+        cells: [...(await explain(cells, { ...wanted, label, say })), ...own.flat()],
+        ...(evidence?.folder === undefined ? {} : { captures: evidence.folder }),
+        notes: notTried(hosts, wanted),
       };
     } finally {
-      await Promise.allSettled(hosts.map((host) => removeContainers(host, label)));
+      await Promise.allSettled(
+        hosts.flatMap((host) => [
+          removeContainers(host, label),
+          ...(capturing ? [removeCaptures(host, id)] : []),
+        ]),
+      );
     }
   },
 });
@@ -121,70 +134,100 @@ async function everyOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
   return Promise.all(work);
 }
 
-/** Says over TCP which address a call came from: the connection is found in the kernel's table by its socket. */
-const sayCaller = `i=$(readlink /proc/$$/fd/0); i=\${i#*[}; i=\${i%]}
-cat /proc/net/tcp /proc/net/tcp6 | while read -r n l r s q t x u o j k; do [ "$j" = "$i" ] && echo "$r"; done`;
-
-async function startContainer(
-  host: ProbeHost,
-  label: string,
-  { network, image }: Params,
-): Promise<ProbeContainer> {
-  const inside = sh`nc -ll -p ${port} -e sh -c ${sayCaller} & exec sleep ${lifetime}`;
-  const { stdout, stderr, code } = await host.sh(
-    sh`docker image inspect ${image} >/dev/null 2>&1 || { echo 'no such image on this host' >&2; exit 40; }
-id=$(docker run -d --rm --label ${label} --network ${network} ${image} sh -c ${inside.text}) || exit 41
-echo "$id $(docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$id")"`,
-    { timeoutMs: 60_000 },
-  );
-  if (code === 0) {
-    const [id = "", address = ""] = stdout.trim().split(" ");
-    return { host, id, address };
-  }
-  throw new CausewayError("verify", "the probe container could not be started", {
-    host: host.name,
-    task: "ping-check",
-    command: `docker run --rm --network ${network} ${image} true`,
-    output: stderr,
-    ...(code === 40
-      ? {
-          found: `no image ${image}`,
-          advice: `docker pull ${image}; without a registry: docker save ${image} | ssh ${host.address} docker load`,
-        }
-      : {}),
-  });
+function othersThan<T>(one: T, all: readonly T[]): T[] {
+  return all.filter((other) => other !== one);
 }
 
-async function removeContainers(host: ProbeHost, label: string): Promise<void> {
-  await host.sh(
-    sh`ids=$(docker ps -aq --filter label=${label}); [ -z "$ids" ] || docker rm -f $ids >/dev/null 2>&1; true`,
-    { timeoutMs: 60_000 },
+/** The pairs of which a container did not start. */
+function untried(ends: readonly (ProbeContainer | Unstarted)[]): Pair[] {
+  return ends.flatMap((from) =>
+    othersThan(from, ends)
+      .filter((to) => !isStarted(from) || !isStarted(to))
+      .map((to) => ({ from, to })),
   );
 }
 
-/** All pings of one container at once, each answer in a file of its own on the host. */
-async function pingAll(
-  from: ProbeContainer,
-  all: readonly ProbeContainer[],
-  wanted: Params,
+/** What is said of a pair that a host is missing from: proving nothing is not passed over in silence. */
+function notTried(hosts: readonly ProbeHost[], { pairs = [] }: Params): string[] {
+  const here = new Set(hosts.map((host) => host.name));
+  return pairs
+    .filter(({ from, to }) => !here.has(from) || !here.has(to))
+    .map(({ from, to }) => `not tried: ${from} → ${to}, of which a host is not in this run`);
+}
+
+/** How a pair came out, without the cause where that has to be looked for. */
+function judge(pair: Pair, wanted: Params, evidence: Evidence | undefined): MatrixCell {
+  const [from, to] = [pair.from.host.name, pair.to.host.name];
+  const expected = wanted.pairs?.find((p) => p.from === from && p.to === to)?.expected ?? "reachable";
+  const cell = { from, to, expected, ok: false, lossPercent: pair.tried?.loss ?? 100 };
+  if (!isTried(pair)) return cell;
+  const { loss, rtt, caller, resolved } = pair.tried;
+  const reached = { ...cell, ...(rtt === undefined ? {} : { rttMs: rtt }) };
+  if (expected === "unreachable") return apart(reached, pair.tried);
+  const preserved = caller === undefined ? undefined : caller === pair.from.address;
+  const { largest, whole } = sizeOf(pair, wanted.wire);
+  const verdict = evidence?.verdicts.get(`${from} ${to}`);
+  const named = resolved === undefined ? undefined : resolved === pair.to.address;
+  const works = loss === 0 && (wanted.source === "any" || preserved === true) && whole && named !== false;
+  return {
+    ...reached,
+    ok: works && verdict?.ok !== false,
+    ...(caller === undefined ? {} : { sourceSeen: caller }),
+    ...(preserved === undefined ? {} : { sourcePreserved: preserved }),
+    ...(largest === undefined ? {} : { largestPacket: largest }),
+    ...(named === undefined ? {} : { nameResolved: named }),
+    ...(verdict === undefined ? {} : { evidence: { ok: verdict.ok, seen: verdict.seen } }),
+    ...(works && verdict?.ok === false ? wrongOnTheWire(verdict, pair) : {}),
+  };
+}
+
+/** Two that have to be kept apart; a ping that could not be tried proves nothing, least of all that. */
+function apart(cell: MatrixCell, { loss, caller }: Tried): MatrixCell {
+  if (loss === 100 && caller === undefined) return { ...cell, ok: true };
+  const cause =
+    loss === undefined ? "the ping could not be tried" : "reached, although it is to be kept apart";
+  return { ...cell, cause, command: "iptables -vnL FORWARD" };
+}
+
+/**
+ * The largest packet that crosses in one piece, as far as that is known already, and whether it is the one that the
+ * interface inside promises. What does not fit the network below is cut in pieces by a tunnel, and arrives all the same.
+ */
+function sizeOf({ from, to, tried }: TriedPair, wire: Params["wire"]): { largest?: number; whole: boolean } {
+  if (tried.promised === undefined || tried.loss === 100) return { whole: true };
+  if (!tried.crossed) return { whole: false };
+  const below = from.ways.get(to.host.name)?.mtu ?? Number.POSITIVE_INFINITY;
+  const fits = tunnelOf(wire) ? below - (tunnelOf(wire)?.overhead ?? 0) : tried.promised;
+  return { largest: Math.min(tried.promised, fits), whole: tried.promised <= fits };
+}
+
+function wrongOnTheWire({ seen, without }: Verdict, { from, to }: TriedPair) {
+  if (without !== undefined)
+    return { cause: `evidence: ${seen}`, command: "apt-get install tcpdump", commandOn: without };
+  return {
+    cause: `evidence: ${seen}`,
+    command: `tcpdump -ni any host ${to.address} or host ${from.host.address}`,
+  };
+}
+
+/** Gives every pair that failed without saying why its cause, all of them together. */
+async function explain(
+  cells: readonly { pair: Pair; cell: MatrixCell }[],
+  { wire, label, image, say }: Params & { label: string; say: ProbeRun["say"] },
 ): Promise<MatrixCell[]> {
-  const peers = all.filter((c) => c !== from);
-  if (peers.length === 0) return [];
-  const one = (to: ProbeContainer, index: number) =>
-    sh`(docker exec ${from.id} sh -c ${`ping -c ${wanted.count} -w ${wanted.count + 2} ${to.address}; echo "@caller $(nc -w 2 ${to.address} ${port} </dev/null 2>/dev/null)"`} >"$d/${index}" 2>&1) &`
-      .text;
-  const script = `d=$(mktemp -d) || exit 1\n${peers.map(one).join("\n")}\nwait\nfor i in ${peers.map((_, i) => i).join(" ")}; do echo "@pair $i"; cat "$d/$i"; done\nrm -rf "$d"`;
-  const { stdout } = await from.host.sh(
-    { text: script, secrets: [] },
-    { timeoutMs: (wanted.count + 30) * 1000 + peers.length * 500 },
+  const failed = cells.filter(({ cell }) => !cell.ok && cell.cause === undefined);
+  if (failed.length === 0) return cells.map(({ cell }) => cell);
+  say(`looking into ${failed.length} pairs that failed`);
+  const facts = await gatherFacts(
+    failed.map(({ pair }) => pair),
+    { wire, label, image },
   );
-  const answers = new Map(
-    stdout
-      .split(/^@pair /m)
-      .slice(1)
-      .map((part) => [Number.parseInt(part, 10), part] as const),
-  );
-  return Promise.all(peers.map((to, index) => judge(from, to, answers.get(index) ?? "", wanted)));
+  return cells.map((one) => {
+    const found = facts[failed.indexOf(one)];
+    if (!found) return one.cell;
+    const largest = found.largest === undefined ? {} : { largestPacket: found.largest };
+    return { ...one.cell, ...largest, ...causeOf(found, wire) };
+  });
 }
 
 /** Whether a host itself reaches its container, from a container in the host's own network: hosts need no ping. */
@@ -197,88 +240,24 @@ async function pingOwn(
   if (expected === undefined) return [];
   const { stdout, stderr } = await host.sh(
     sh`docker run --rm --label ${label} --network host ${image} ping -c ${count} -w ${count + 2} ${address}`,
-    { timeoutMs: 60_000 },
+    { timeoutMs: (count + 60) * 1000 },
   );
-  const loss = /(\d+)% packet loss/.exec(stdout)?.[1];
-  // A ping that could not be tried proves nothing, least of all that they are kept apart.
-  const lossPercent = Number(loss ?? 100);
-  const rtt = /= [\d.]+\/([\d.]+)\//.exec(stdout)?.[1];
-  const ok = loss !== undefined && lossPercent === (expected === "reachable" ? 0 : 100);
+  const { loss, rtt } = readPing(stdout, false);
   const cell: MatrixCell = {
     from: host.name,
     to: host.name,
-    ok,
+    // A ping that could not be tried proves nothing, least of all that they are kept apart.
+    ok: loss === (expected === "reachable" ? 0 : 100),
     expected,
-    lossPercent,
-    ...(rtt === undefined ? {} : { rttMs: Number(rtt) }),
+    lossPercent: loss ?? 100,
+    ...(rtt === undefined ? {} : { rttMs: rtt }),
   };
-  if (ok) return [cell];
-  const command = `ip route get ${address}`;
-  if (loss === undefined)
-    return [{ ...cell, cause: `the ping could not be tried: ${stderr.trim()}`, command }];
-  if (expected === "reachable")
-    return [{ ...cell, cause: "the host does not reach its own container", command }];
-  return [
-    {
-      ...cell,
-      cause: "the host reaches its own container: over a shim, or a router that sends it back",
-      command,
-    },
-  ];
-}
-
-async function judge(
-  from: ProbeContainer,
-  to: ProbeContainer,
-  answer: string,
-  wanted: Params,
-): Promise<MatrixCell> {
-  const loss = Number(/(\d+)% packet loss/.exec(answer)?.[1] ?? 100);
-  const rtt = /= [\d.]+\/([\d.]+)\//.exec(answer)?.[1];
-  const caller = callerAddress(/^@caller [0-9A-F]*([0-9A-F]{8}):/m.exec(answer)?.[1]);
-  const preserved = caller === undefined ? undefined : caller === from.address;
-  const reached = loss < 100;
-  const ok = loss === 0 && (wanted.source === "any" || preserved === true);
-  const cell: MatrixCell = {
-    from: from.host.name,
-    to: to.host.name,
-    ok,
-    expected: "reachable",
-    lossPercent: loss,
-    ...(rtt === undefined ? {} : { rttMs: Number(rtt) }),
-    ...(caller === undefined ? {} : { sourceSeen: caller }),
-    ...(preserved === undefined ? {} : { sourcePreserved: preserved }),
-  };
-  return ok ? cell : { ...cell, ...(await causeOf(from, to, { reached, caller })) };
-}
-
-/** `0264A8C0`, as /proc/net/tcp and the end of a tcp6 address write 192.168.100.2 on a little-endian machine. */
-function callerAddress(hex: string | undefined): string | undefined {
-  if (hex === undefined) return undefined;
-  const bytes = hex.match(/../g) ?? [];
-  return formatAddress(bytes.reverse().reduce((sum, byte) => sum * 256 + Number.parseInt(byte, 16), 0));
-}
-
-async function causeOf(
-  from: ProbeContainer,
-  to: ProbeContainer,
-  { reached, caller }: { reached: boolean; caller: string | undefined },
-): Promise<{ cause: string; command: string }> {
-  if (reached && caller !== undefined && caller !== from.address) {
-    return {
-      cause: `masqueraded: the far side saw ${caller} instead of ${from.address}`,
-      command: "iptables -t nat -S POSTROUTING",
-    };
-  }
-  if (reached && caller === undefined) {
-    return {
-      cause: "it answers pings, and no TCP connection: which address it sees is not known",
-      command: `nc -w 2 ${to.address} ${port}   # inside a container`,
-    };
-  }
-  const { stdout } = await from.host.sh(sh`ip -4 route get ${to.address} 2>&1 | head -n 1`);
-  const command = `ip route get ${to.address}`;
-  if (!stdout.includes(to.host.address))
-    return { cause: `no route to it: ${stdout.trim() || "unreachable"}`, command };
-  return { cause: `no answer, although it is routed to ${to.host.name}`, command: "iptables -vnL FORWARD" };
+  if (cell.ok) return [cell];
+  const cause =
+    loss === undefined
+      ? `the ping could not be tried: ${stderr.trim()}`
+      : expected === "reachable"
+        ? "the host does not reach its own container"
+        : "the host reaches its own container: over a shim, or a router that sends it back";
+  return [{ ...cell, cause, command: `ip route get ${address}` }];
 }

@@ -27,17 +27,32 @@ export interface MatrixCell {
   /** The address that the far side saw, and whether it is the sender's own. */
   sourceSeen?: string;
   sourcePreserved?: boolean;
-  /** The largest payload that crossed unfragmented, in bytes of IP packet. */
+  /** The largest packet that crossed in one piece, in bytes of IP packet. */
   largestPacket?: number;
-  /** Why it failed, and the command that shows it. */
+  /** Whether the far side's name has its address, where names were looked at. */
+  nameResolved?: boolean;
+  /** What crossed the network between the hosts, where that was captured. */
+  evidence?: MatrixEvidence;
+  /** Why it failed, the command that shows it, and the host to run it on where that is not the sender. */
   cause?: string;
   command?: string;
+  commandOn?: string;
+}
+
+/** What a capture of a pair's packets shows. */
+export interface MatrixEvidence {
+  /** Whether they crossed as the scheme promises. */
+  ok: boolean;
+  /** How they crossed: `UDP 8472 with the inner addresses inside`. */
+  seen: string;
 }
 
 export interface Matrix {
   title: string;
   hosts: readonly string[];
   cells: readonly MatrixCell[];
+  /** The folder of this machine in which captures are kept, a file a pair. */
+  captures?: string;
   /** One line each, said below the matrix. */
   notes: readonly string[];
 }

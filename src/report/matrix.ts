@@ -14,6 +14,9 @@ export function matrixLines(matrix: Matrix, paint: Paint): string[] {
     paint(failed.length === 0 ? "green" : "red", `${matrix.title}: ${summary(cells)}`),
     ...(hosts.length > 1 && hosts.length <= tableAtMost ? table(matrix, paint) : []),
     ...sourceLines(cells, paint),
+    ...sizeLines(cells, paint),
+    ...nameLines(cells),
+    ...evidenceLines(matrix, paint),
     ...failed.slice(0, pairsAtMost).flatMap((cell) => failedPair(cell, paint)),
     ...more(failed.length - pairsAtMost, "failed pair"),
     ...notes.map((note) => `  ${oneLine(note)}`),
@@ -64,6 +67,55 @@ function sourceLines(cells: readonly MatrixCell[], paint: Paint): string[] {
   ];
 }
 
+/** One line where all pairs carry the same; otherwise how many carry which, and which pairs carry less than most. */
+function sizeLines(cells: readonly MatrixCell[], paint: Paint): string[] {
+  const measured = cells.filter((c) => c.largestPacket !== undefined);
+  const [usual, ...others] = byFrequency(measured, (c) => c.largestPacket ?? 0);
+  if (!usual) return [];
+  const on = others.length === 0 && measured.length === wantedOf(cells).length ? "all" : usual[1].length;
+  const few = others
+    .flatMap(([, some]) => some)
+    .slice(0, pairsAtMost)
+    .map((cell) => paint("yellow", `  largest packet: ${cell.largestPacket} bytes on ${pair(cell)}`));
+  return [`  largest packet: ${usual[0]} bytes on ${on} pairs`, ...few];
+}
+
+function nameLines(cells: readonly MatrixCell[]): string[] {
+  const looked = cells.filter((c) => c.nameResolved !== undefined);
+  return looked.length === 0
+    ? []
+    : [`  names resolved: ${looked.filter((c) => c.nameResolved).length}/${looked.length}`];
+}
+
+/** How packets crossed, the most frequent way first, and where the captures are. */
+function evidenceLines({ cells, captures }: Matrix, paint: Paint): string[] {
+  const judged = cells.flatMap(({ evidence }) => evidence ?? []);
+  if (judged.length === 0) return [];
+  const good = judged.filter(({ ok }) => ok);
+  const ways = byFrequency(good, ({ seen }) => seen);
+  const as = ways.length === 0 ? "" : ` as ${ways.map(([way]) => oneLine(way)).join(" or ")}`;
+  const line = `  evidence: ${good.length}/${judged.length} pairs${as}`;
+  return [
+    paint(good.length === judged.length ? "green" : "red", line),
+    ...(captures === undefined ? [] : [`  captures: ${oneLine(captures)}`]),
+  ];
+}
+
+/** What things have in common and those that have it, the most frequent first. */
+function byFrequency<T, K>(things: readonly T[], keyOf: (thing: T) => K): [K, T[]][] {
+  const groups = new Map<K, T[]>();
+  for (const thing of things) {
+    const group = groups.get(keyOf(thing));
+    if (group) group.push(thing);
+    else groups.set(keyOf(thing), [thing]);
+  }
+  return [...groups].sort(([, a], [, b]) => b.length - a.length);
+}
+
+function wantedOf(cells: readonly MatrixCell[]): MatrixCell[] {
+  return cells.filter(({ expected, from, to }) => expected === "reachable" && from !== to);
+}
+
 function seen({ sourceSeen }: MatrixCell): string {
   return sourceSeen === undefined ? "" : `, seen as ${oneLine(sourceSeen)}`;
 }
@@ -76,7 +128,7 @@ function failedPair(cell: MatrixCell, paint: Paint): string[] {
   const unsaid = cell.expected === "unreachable" ? "reached, although it should not be" : "no answer";
   return [
     paint("red", `  ✗ ${pair(cell)}: ${oneLine(cell.cause ?? unsaid)}`),
-    ...(cell.command ? [`      on ${cell.from}: ${oneLine(cell.command)}`] : []),
+    ...(cell.command ? [`      on ${cell.commandOn ?? cell.from}: ${oneLine(cell.command)}`] : []),
   ];
 }
 

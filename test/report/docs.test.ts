@@ -59,6 +59,7 @@ describe("docs/json-events.md", () => {
   it.each([
     ["A step", interfaces.get("ShownStep")],
     ["A matrix", [...(interfaces.get("Matrix") ?? []), ...(interfaces.get("MatrixCell") ?? [])]],
+    ["A matrix", [...(interfaces.get("MatrixEvidence") ?? []), "evidence"]],
     ["recap", interfaces.get("HostRecap")],
     ["An error", ["code", "message", ...(details.get("ErrorDetail") ?? []).filter((f) => f !== "cause")]],
     ["An error", details.get("Position")],

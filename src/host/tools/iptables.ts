@@ -41,3 +41,36 @@ export function parseRules(text: string): Rules {
 export function canonicalRule(spec: string): string {
   return spec.replaceAll('"', "").replaceAll(/\s+/g, " ").trim();
 }
+
+/** How many packets a rule, or a chain's policy, has met. */
+export interface Counter {
+  table: string;
+  chain: string;
+  /** The rule behind `-A CHAIN`; `policy DROP` for a chain's policy. */
+  spec: string;
+  packets: number;
+}
+
+/** Takes apart `iptables-save -c`, rules in their order. */
+export function parseCounters(text: string): Counter[] {
+  let table = "";
+  return text.split("\n").flatMap((line) => {
+    if (line.startsWith("*")) table = line.slice(1).trim();
+    const [, chain = "", policy = "", met] = /^:(\S+) (\S+) \[(\d+):\d+\]/.exec(line) ?? [];
+    if (met !== undefined)
+      return policy === "-" ? [] : [{ table, chain, spec: `policy ${policy}`, packets: Number(met) }];
+    const [, packets, of = "", spec = ""] = /^\[(\d+):\d+\] -A (\S+) ?(.*)$/.exec(line) ?? [];
+    return packets === undefined ? [] : [{ table, chain: of, spec, packets: Number(packets) }];
+  });
+}
+
+/** What moved between two looks, each with how many packets it met. A rule that stands twice counts as its places do. */
+export function countersMoved(before: readonly Counter[], after: readonly Counter[]): Counter[] {
+  const seen = new Map<string, number[]>();
+  const key = ({ table, chain, spec }: Counter) => `${table} ${chain} ${spec}`;
+  for (const counter of before) seen.set(key(counter), [...(seen.get(key(counter)) ?? []), counter.packets]);
+  return after.flatMap((counter) => {
+    const packets = counter.packets - (seen.get(key(counter))?.shift() ?? 0);
+    return packets > 0 ? [{ ...counter, packets }] : [];
+  });
+}

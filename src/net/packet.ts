@@ -1,0 +1,74 @@
+/** An IPv4 packet out of a capture, with what it carries where it is a tunnel's. */
+export interface Packet {
+  source: string;
+  destination: string;
+  /** IP's number: 1 ICMP, 6 TCP, 17 UDP, 4 IP in IP, 47 GRE. */
+  protocol: number;
+  /** Whether routers may not cut it into pieces. */
+  dontFragment: boolean;
+  /** Of a frame on Ethernet: from and to which card. */
+  macs?: { source: string; destination: string };
+  ports?: { source: number; destination: number };
+  /** ICMP's type: 8 is an echo request, 0 its reply. */
+  icmpType?: number;
+  inner?: Packet;
+}
+
+const etherIpv4 = 0x0800;
+const etherVlan = 0x8100;
+const [icmp, ipInIp, tcp, udp] = [1, 4, 6, 17];
+/** flannel's udp backend sends bare IP packets; 8472 is vxlan on Linux and in flannel, 4789 is IANA's and Docker's. */
+const [flannelUdpPort, vxlanPorts] = [8285, [8472, 4789]] as const;
+
+/** What an Ethernet frame carries; undefined for anything but the beginning of an IPv4 packet. */
+export function readFrame(frame: Buffer): Packet | undefined {
+  if (frame.length < 14) return undefined;
+  const tagged = frame.readUInt16BE(12) === etherVlan && frame.length >= 18;
+  const packet =
+    frame.readUInt16BE(tagged ? 16 : 12) === etherIpv4 && readIpv4(frame.subarray(tagged ? 18 : 14));
+  if (!packet) return undefined;
+  return { ...packet, macs: { destination: macAt(frame, 0), source: macAt(frame, 6) } };
+}
+
+function readIpv4(bytes: Buffer): Packet | undefined {
+  if (bytes.length < 20 || (bytes[0] ?? 0) >> 4 !== 4) return undefined;
+  const headerLength = ((bytes[0] ?? 0) & 15) * 4;
+  const fragment = bytes.readUInt16BE(6);
+  // Only the first piece of a packet says what it is.
+  if (headerLength < 20 || (fragment & 0x1fff) !== 0) return undefined;
+  const protocol = bytes[9] ?? 0;
+  return {
+    source: addressAt(bytes, 12),
+    destination: addressAt(bytes, 16),
+    protocol,
+    dontFragment: (fragment & 0x4000) !== 0,
+    ...payload(protocol, bytes.subarray(headerLength)),
+  };
+}
+
+function payload(protocol: number, bytes: Buffer): Pick<Packet, "ports" | "icmpType" | "inner"> {
+  if (protocol === icmp && bytes.length >= 1) return { icmpType: bytes[0] ?? 0 };
+  if (protocol === ipInIp) return within(readIpv4(bytes));
+  if ((protocol !== udp && protocol !== tcp) || bytes.length < 8) return {};
+  const ports = { source: bytes.readUInt16BE(0), destination: bytes.readUInt16BE(2) };
+  return { ports, ...(protocol === udp ? within(tunnelled(ports.destination, bytes.subarray(8))) : {}) };
+}
+
+function within(inner: Packet | undefined): Pick<Packet, "inner"> {
+  return inner ? { inner } : {};
+}
+
+function tunnelled(port: number, bytes: Buffer): Packet | undefined {
+  if (port === flannelUdpPort) return readIpv4(bytes);
+  // VXLAN's header is eight bytes; the flag says that its network's number is valid (RFC 7348, section 5).
+  const vxlan = vxlanPorts.some((known) => known === port) && ((bytes[0] ?? 0) & 8) !== 0;
+  return vxlan ? readFrame(bytes.subarray(8)) : undefined;
+}
+
+function addressAt(bytes: Buffer, at: number): string {
+  return [...bytes.subarray(at, at + 4)].join(".");
+}
+
+function macAt(bytes: Buffer, at: number): string {
+  return [...bytes.subarray(at, at + 6)].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+}

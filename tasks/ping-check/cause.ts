@@ -1,0 +1,304 @@
+import { type Counter, contains, networkOf, parseAddress } from "causeway";
+import type { HostFacts, PairFacts } from "./facts.ts";
+import { isFlannel, isRoutedByHosts, type Tunnel, tunnelOf, type Wire } from "./wire.ts";
+
+/** Why a pair failed, and the command that shows it; on the sender where no other host is named. */
+export interface Cause {
+  cause: string;
+  command: string;
+  commandOn?: string;
+}
+
+/** One cause for a pair that failed: the first that its facts bear out, from what everything rests on to the last step. */
+export function causeOf(pair: PairFacts, wire: Wire | undefined): Cause {
+  const judged: readonly (() => Cause | undefined)[] = [
+    () => storeUnreachable(pair),
+    () => noLease(pair, wire),
+    () => noContainer(pair),
+    () => missingRoute(pair, wire),
+    () => masqueraded(pair),
+    () => dropped(pair),
+    () => oneWayTunnel(pair, wire),
+    () => tooSmall(pair, wire),
+    () => nameless(pair),
+  ];
+  for (const judge of judged) {
+    const cause = judge();
+    if (cause) return cause;
+  }
+  return unexplained(pair);
+}
+
+const endsOf = ({ from, to }: PairFacts) => [from, to] as const;
+
+function storeUnreachable(pair: PairFacts): Cause | undefined {
+  const away = endsOf(pair).find((end) => end.store !== undefined && end.store.trouble !== "");
+  if (!away?.store) return undefined;
+  const { url, trouble } = away.store;
+  return {
+    cause: `store unreachable: ${away.name} asked ${url || "for its store"}: ${trouble}`,
+    ...shownBy("docker info | grep -i cluster; systemctl status consul etcd", away, pair),
+  };
+}
+
+/** A flanneld that is down does no harm as long as its lease, device and routes stand. */
+function noLease(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
+  if (!isFlannel(wire)) return undefined;
+  for (const end of endsOf(pair)) {
+    if (!end.flannel) continue;
+    const { active, subnet, docker0 } = end.flannel;
+    const without =
+      subnet === ""
+        ? `${end.name} has no /run/flannel/subnet.env, and flanneld is ${active}`
+        : docker0 !== subnet
+          ? `docker0 of ${end.name} has ${docker0 || "no address"} where the lease is ${subnet}`
+          : active !== "active" && (end.unstarted !== undefined || routesAreGone(pair, wire))
+            ? `flanneld is ${active} on ${end.name}`
+            : undefined;
+    if (without !== undefined)
+      return { cause: `no lease: ${without}`, ...shownBy("systemctl status flanneld", end, pair) };
+  }
+  return undefined;
+}
+
+function routesAreGone(pair: PairFacts, wire: Wire | undefined): boolean {
+  return missingRoute(pair, wire) !== undefined;
+}
+
+function noContainer(pair: PairFacts): Cause | undefined {
+  const without = endsOf(pair).find((end) => end.unstarted !== undefined);
+  return without
+    ? {
+        cause: `no container on ${without.name}: ${without.unstarted}`,
+        ...shownBy("docker info", without, pair),
+      }
+    : undefined;
+}
+
+function missingRoute(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
+  if (!isRoutedByHosts(wire) || isFine(pair)) return undefined;
+  const ways = [
+    [pair.from, pair.to, pair.wayThere],
+    [pair.to, pair.from, pair.wayBack],
+  ] as const;
+  for (const [here, there, way] of ways) {
+    if (way === undefined || leadsTo(way, there, wire)) continue;
+    return {
+      cause: `missing route: ${here.name} has no route to ${there.container} by ${there.name}: ${way || "none at all"}`,
+      ...shownBy(`ip route get ${there.container}`, here, pair),
+    };
+  }
+  return undefined;
+}
+
+/** Where the wire is not known, any of flannel's devices will do. */
+function leadsTo(way: string, there: HostFacts, wire: Wire | undefined): boolean {
+  const words = way.split(/\s+/);
+  const after = (word: string) => (words.includes(word) ? words[words.indexOf(word) + 1] : undefined);
+  const device = tunnelOf(wire)?.device;
+  if (device !== undefined) return after("dev") === device;
+  return after("via") === there.address || (wire === undefined && /^flannel/.test(after("dev") ?? ""));
+}
+
+function masqueraded({ from, to, tried }: PairFacts): Cause | undefined {
+  if (tried?.caller === undefined || tried.caller === from.container) return undefined;
+  const rewriting = from.moved.find((rule) => rule.table === "nat" && /-j (MASQUERADE|SNAT)/.test(rule.spec));
+  const by = rewriting ? `; ${from.name}: ${ruleWords(rewriting)}` : "";
+  return {
+    cause: `masqueraded source: ${to.name} saw ${tried.caller} instead of ${from.container}${by}`,
+    command: "iptables -t nat -vnL POSTROUTING",
+  };
+}
+
+/** A rule or policy that let nothing of it through: its counter moved by what was sent at least. */
+function dropped(pair: PairFacts): Cause | undefined {
+  const { from, to, sent, tried } = pair;
+  if (isFine(pair)) return undefined;
+  const noTcp = tried?.loss === 0;
+  const least = tried?.loss === 100 ? sent : 1;
+  const protocol = noTcp ? "tcp" : "icmp";
+  for (const end of [to, from]) {
+    const guilty = end.moved.find(
+      (rule) => isForwarding(rule) && drops(rule) && rule.packets >= least && meets(rule, pair, protocol),
+    );
+    if (!guilty) continue;
+    return {
+      cause: `${guilty.chain} drop: ${end.name} drops it by ${ruleWords(guilty)}`,
+      ...shownBy(`iptables ${tableFlag(guilty)}-vnL ${guilty.chain}`, end, pair),
+    };
+  }
+  return undefined;
+}
+
+function oneWayTunnel(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
+  const tunnel = tunnelOf(wire);
+  if (!tunnel || pair.tried?.loss !== 100) return undefined;
+  const [sender, receiver] = pair.arrived ? [pair.to, pair.from] : [pair.from, pair.to];
+  const what = pair.arrived ? "the answer" : "the request";
+  const way = `UDP ${tunnel.port} from ${sender.name} to ${receiver.name}`;
+  const guilty = tunnelDrop(sender, receiver, tunnel, pair.sent);
+  const by = guilty ? `; ${guilty.end.name} drops it by ${ruleWords(guilty.rule)}` : "";
+  const command = guilty
+    ? `iptables ${tableFlag(guilty.rule)}-vnL ${guilty.rule.chain}`
+    : `tcpdump -ni any udp port ${tunnel.port}`;
+  return {
+    cause: `one-way tunnel: ${way} does not get through: ${what} leaves and does not arrive${by}`,
+    ...shownBy(command, guilty?.end ?? receiver, pair),
+  };
+}
+
+/** A rule that drops the tunnel's own packets where they leave or arrive. */
+function tunnelDrop(
+  sender: HostFacts,
+  receiver: HostFacts,
+  { port }: Tunnel,
+  sent: number,
+): { end: HostFacts; rule: Counter } | undefined {
+  for (const [end, chains] of [
+    [receiver, /^(INPUT|PREROUTING)$/],
+    [sender, /^(OUTPUT|POSTROUTING)$/],
+  ] as const) {
+    const builtIn = /^(INPUT|OUTPUT|FORWARD|PREROUTING|POSTROUTING)$/;
+    const rule = end.moved.find(
+      (one) =>
+        drops(one) &&
+        one.packets >= sent &&
+        (chains.test(one.chain) || !builtIn.test(one.chain)) &&
+        (one.spec.startsWith("policy ") || isOfPort(one.spec, port)) &&
+        couldMeet(one.spec, sender.address, receiver.address),
+    );
+    if (rule) return { end, rule };
+  }
+  return undefined;
+}
+
+function isOfPort(spec: string, port: number): boolean {
+  const protocol = / ?-p (\S+)/.exec(spec)?.[1];
+  if (protocol !== undefined && protocol !== "udp") return false;
+  const ports = /--dports? (\S+)/.exec(spec)?.[1];
+  if (ports === undefined) return !/--sports? /.test(spec);
+  return ports.split(",").some((range) => {
+    const [first, last = first] = range.split(":").map(Number);
+    return first !== undefined && last !== undefined && first <= port && port <= last;
+  });
+}
+
+/** The smallest device on the way is named; where all are large enough it lies between the hosts. */
+function tooSmall(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
+  const { tried, largest, to } = pair;
+  if (tried?.promised === undefined || tried.loss !== 0) return undefined;
+  const narrow = narrowest(pair, wire, tried.promised);
+  if (tried.crossed && !narrow) return undefined;
+  const size = largest ?? narrow?.size;
+  const bytes = size === undefined ? "of that size" : `of more than ${size} bytes`;
+  const because = narrow
+    ? `; ${narrow.device} of ${narrow.end.name} has an MTU of ${narrow.mtu}`
+    : "; something between the hosts has a smaller MTU";
+  return {
+    cause: `MTU: no packet ${bytes} reaches ${to.name} in one piece, and the interface inside promises ${tried.promised}${because}`,
+    ...(narrow
+      ? shownBy(`ip link show dev ${narrow.device}`, narrow.end, pair)
+      : { command: `ping -M do -s ${tried.promised - 28} ${to.address}` }),
+  };
+}
+
+interface Narrow {
+  end: HostFacts;
+  device: string;
+  mtu: number;
+  /** The largest packet of a container that it carries. */
+  size: number;
+}
+
+function narrowest(pair: PairFacts, wire: Wire | undefined, promised: number): Narrow | undefined {
+  const tunnel = tunnelOf(wire);
+  const devices = endsOf(pair).flatMap((end) => {
+    const sized = (device: string | undefined, overhead: number) => {
+      const mtu = end.links.find((link) => link.name === device)?.mtu;
+      return mtu === undefined || device === undefined ? [] : [{ end, device, mtu, size: mtu - overhead }];
+    };
+    const bridge = isRoutedByHosts(wire) ? sized("docker0", 0) : [];
+    return [...sized(end.underlay, tunnel?.overhead ?? 0), ...sized(tunnel?.device, 0), ...bridge];
+  });
+  return devices.filter(({ size }) => size < promised).sort((a, b) => a.size - b.size)[0];
+}
+
+function nameless({ to, tried }: PairFacts): Cause | undefined {
+  if (tried?.resolved === undefined || tried.resolved === to.container) return undefined;
+  const found = tried.resolved === "" ? "has no address" : `is ${tried.resolved}, not ${to.container}`;
+  return {
+    cause: `name: the container of ${to.name} is reached by its address, and its name ${found}`,
+    command: "journalctl -u docker -n 20",
+  };
+}
+
+/** Everything is in its place as far as can be seen, and yet it does not work. */
+function unexplained({ from, to, tried, arrived, wayThere }: PairFacts): Cause {
+  if (tried?.loss === undefined)
+    return {
+      cause: "the ping could not be tried",
+      command: `docker run --rm busybox ping -c 1 ${to.container}`,
+    };
+  if (tried.loss > 0 && tried.loss < 100)
+    return { cause: `lost: ${tried.loss}% of the packets`, command: `ping -c 100 -i 0.2 ${to.address}` };
+  if (tried.loss === 0 && tried.caller === undefined)
+    return {
+      cause: "no TCP: it answers pings, and no connection: which address it sees is not known",
+      command: "iptables -vnL FORWARD",
+      commandOn: to.name,
+    };
+  const routed = wayThere === undefined ? "" : `, although it is routed to ${to.name}`;
+  return arrived
+    ? {
+        cause: `no answer: the requests arrive on ${to.name}, and its answers do not on ${from.name}`,
+        command: `tcpdump -ni any host ${to.container}`,
+      }
+    : {
+        cause: `no answer: the requests do not arrive on ${to.name}${routed}`,
+        command: `tcpdump -ni any host ${from.container}`,
+        commandOn: to.name,
+      };
+}
+
+/** Whether packets and connections get through, so that what is wrong is something about them. */
+function isFine({ tried }: PairFacts): boolean {
+  return tried?.loss === 0 && tried.caller !== undefined;
+}
+
+function isForwarding({ table, chain }: Counter): boolean {
+  if (table === "nat") return false;
+  return !/^(INPUT|OUTPUT|POSTROUTING)$/.test(chain);
+}
+
+function drops({ spec }: Counter): boolean {
+  return spec === "policy DROP" || /(^| )-j (DROP|REJECT)( |$)/.test(spec);
+}
+
+/** Whether the pair's packets, or their answers, can have been the ones that a rule met. */
+function meets({ spec }: Counter, { from, to }: PairFacts, protocol: string): boolean {
+  const only = / ?(! )?-p (\S+)/.exec(spec);
+  if (only && (only[2] === protocol) === (only[1] !== undefined)) return false;
+  return couldMeet(spec, from.container, to.container) || couldMeet(spec, to.container, from.container);
+}
+
+function couldMeet(spec: string, source: string, destination: string): boolean {
+  const fits = (flag: string, address: string) => {
+    const [, not, network] = new RegExp(`(?:^| )(! )?-${flag} (\\S+)`).exec(spec) ?? [];
+    if (network === undefined) return true;
+    const parsed = networkOf(network.includes("/") ? network : `${network}/32`);
+    const inside = parsed !== undefined && contains(parsed, parseAddress(address) ?? -1);
+    return inside === (not === undefined);
+  };
+  return fits("s", source) && fits("d", destination);
+}
+
+function ruleWords({ table, chain, spec, packets }: Counter): string {
+  const where = table === "filter" ? chain : `${table} ${chain}`;
+  return `${where} ${spec} (+${packets} packets)`;
+}
+
+const tableFlag = ({ table }: Counter) => (table === "filter" ? "" : `-t ${table} `);
+
+function shownBy(command: string, on: HostFacts, { from }: PairFacts): Pick<Cause, "command" | "commandOn"> {
+  return on.name === from.name ? { command } : { command, commandOn: on.name };
+}

@@ -1,0 +1,203 @@
+import {
+  type Frame,
+  type Packet,
+  type ProbeHost,
+  type ProbeRun,
+  readFrame,
+  readPcap,
+  sh,
+  writePcap,
+} from "causeway";
+import type { ProbeContainer } from "./containers.ts";
+import { concerns, type Verdict, verdictOf } from "./verdict.ts";
+import type { Wire } from "./wire.ts";
+
+/** A capture ends by itself after so many seconds, and after so many packets. */
+const [longest, most] = [150, 20_000];
+/** Enough for two headers of Ethernet, IP and UDP, and what says which packet it is. */
+const bytesEach = 160;
+/**
+ * Pings alone, bare or in a tunnel: a tunnel that others use, too, would fill the capture. The numbers are offsets behind
+ * the outer UDP header of the inner packet's protocol: bare IP in flannel's udp, and behind the headers of vxlan and Ethernet.
+ */
+const filter =
+  "icmp or (udp port 8285 and udp[17] = 1) or ((udp port 8472 or udp port 4789) and udp[39] = 1) or ip proto 4 or ip proto 47";
+
+interface Caught {
+  frame: Frame;
+  packet: Packet;
+}
+
+/** What one host's devices carried, and why that is not known where it could not be captured. */
+interface Seen {
+  caught: ReadonlyMap<string, readonly Caught[]>;
+  missing?: string;
+}
+
+export interface Evidence {
+  verdicts: ReadonlyMap<string, Verdict>;
+  /** Where the captures are, on this machine. */
+  folder: string | undefined;
+}
+
+/**
+ * Begins to capture on every host. The files lie in a folder of this proof's own, and a keeper takes them away when their
+ * time is up, whatever became of the run. The shell writes the file: tcpdump gives up root before it would open it.
+ */
+export async function startCaptures(
+  containers: readonly ProbeContainer[],
+  label: string,
+  wire: Wire | undefined,
+): Promise<Map<ProbeHost, string>> {
+  const refusals = await Promise.all(
+    containers.map(async ({ host, ways }) => {
+      const devices = devicesOf(ways, wire);
+      const { code, stderr } = await host.sh(
+        sh`command -v tcpdump >/dev/null || { echo 'tcpdump is not installed' >&2; exit 44; }
+umask 077; d=${folderOf(label)}; mkdir "$d" || exit 1
+nohup sh -c ${keeper} sh "$d" ${devices} >/dev/null 2>&1 &
+for dev in ${devices}; do
+  n=0
+  until grep -qs 'listening on' "$d/$dev.said"; do
+    [ "$dev" != docker0 ] || ip link show dev docker0 >/dev/null 2>&1 || break
+    n=$((n + 1)); [ $n -lt 100 ] || { cat "$d/$dev.said" >&2; exit 45; }
+    sleep 0.1
+  done
+done`,
+        { timeoutMs: 30_000, shown: `tcpdump -ni ${devices.join(", ")}` },
+      );
+      return [host, code === 0 ? "" : stderr.trim() || `tcpdump ended with ${code}`] as const;
+    }),
+  );
+  return new Map(refusals.filter(([, why]) => why !== ""));
+}
+
+const keeper = `d=$1; shift
+for dev; do
+  timeout ${longest} tcpdump -ni "$dev" -U -s ${bytesEach} -c ${most} -w - '${filter}' >"$d/$dev.pcap" 2>"$d/$dev.said" &
+  pids="$pids $!"
+done
+echo "$$" >"$d/keeper"; echo "$pids" >"$d/pids"
+sleep ${longest + 10} & last=$!
+trap 'kill $pids $last 2>/dev/null; rm -rf "$d"; exit' TERM INT HUP
+wait $last
+rm -rf "$d"`;
+
+const folderOf = (label: string) => `/tmp/causeway-${label}`;
+
+function devicesOf(ways: ProbeContainer["ways"], wire: Wire | undefined): string[] {
+  const underlay = [...new Set([...ways.values()].map(({ device }) => device))];
+  return wire === "macvlan" ? [...underlay, "docker0"] : underlay;
+}
+
+/** Ends the captures, and gives what they saw. */
+export async function endCaptures(
+  containers: readonly ProbeContainer[],
+  label: string,
+  refused: ReadonlyMap<ProbeHost, string>,
+): Promise<Map<string, Seen>> {
+  const seen = await Promise.all(
+    containers.map(async ({ host }): Promise<[string, Seen]> => {
+      const why = refused.get(host);
+      if (why !== undefined) return [host.name, { caught: new Map(), missing: why }];
+      // What is still on its way through the kernel is waited for: a packet that is there counts.
+      const { stdout, code } = await host.sh(
+        sh`d=${folderOf(label)}; sleep 0.3; pids=$(cat "$d/pids") || exit 1
+for pid in $pids; do
+  kill $pid 2>/dev/null
+  for n in $(seq 50); do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
+done
+for file in "$d"/*.pcap; do dev=\${file##*/}; echo "@device \${dev%.pcap}"; base64 -w 0 "$file"; echo; done`,
+        { timeoutMs: 60_000 },
+      );
+      if (code !== 0) return [host.name, { caught: new Map(), missing: "the capture is gone" }];
+      return [host.name, { caught: readCaptures(stdout) }];
+    }),
+  );
+  return new Map(seen);
+}
+
+function readCaptures(text: string): Map<string, readonly Caught[]> {
+  const parts = text.split(/^@device /m).slice(1);
+  return new Map(
+    parts.map((part) => {
+      const [device = "", base64 = ""] = part.split("\n");
+      const frames = readPcap(Buffer.from(base64, "base64")) ?? [];
+      return [
+        device,
+        frames.flatMap((frame) => {
+          const packet = readFrame(frame.bytes);
+          return packet ? [{ frame, packet }] : [];
+        }),
+      ];
+    }),
+  );
+}
+
+/** Ends the captures of a host and takes their files away; fine where there is none. */
+export async function removeCaptures(host: ProbeHost, label: string): Promise<void> {
+  await host.sh(
+    sh`d=${folderOf(label)}; [ -d "$d" ] || exit 0; kill $(cat "$d/keeper") 2>/dev/null; for n in $(seq 30); do [ -d "$d" ] || exit 0; sleep 0.1; done; rm -rf "$d"`,
+    { timeoutMs: 30_000 },
+  );
+}
+
+/** The verdict on every ordered pair; what its sender's end carried is kept as a file a pair. */
+export async function judgeCaptures(
+  containers: readonly ProbeContainer[],
+  seen: ReadonlyMap<string, Seen>,
+  { wire, network, keep }: { wire?: Wire; network: string; keep: ProbeRun["keep"] },
+): Promise<Evidence> {
+  const verdicts = new Map<string, Verdict>();
+  let folder: string | undefined;
+  for (const from of containers)
+    for (const to of containers.filter((other) => other !== from)) {
+      const [here, there] = [seenBy(from, seen), seenBy(to, seen)];
+      const atSender = underlay(here, from, to);
+      verdicts.set(
+        `${from.host.name} ${to.host.name}`,
+        uncaptured(here, from) ??
+          uncaptured(there, to) ??
+          verdictOf(wire, endOf(from), endOf(to), {
+            atSender: packetsOf(atSender),
+            atReceiver: packetsOf(underlay(there, to, from)),
+            onBridges: [here, there].flatMap(({ caught }) => packetsOf(caught.get("docker0") ?? [])),
+          }),
+      );
+      if (here.missing !== undefined) continue;
+      const file = `${network}_${from.host.name}_${to.host.name}.pcap`.replaceAll("/", "-");
+      folder = await keep(file, writePcap(framesOfPair(atSender, from, to)));
+    }
+  return { verdicts, folder };
+}
+
+function seenBy({ host }: ProbeContainer, seen: ReadonlyMap<string, Seen>): Seen {
+  return seen.get(host.name) ?? { caught: new Map(), missing: "nothing was captured" };
+}
+
+function uncaptured({ missing }: Seen, { host }: ProbeContainer): Verdict | undefined {
+  if (missing === undefined) return undefined;
+  return { ok: false, seen: `not captured: ${missing} on ${host.name}`, without: host.name };
+}
+
+function underlay({ caught }: Seen, here: ProbeContainer, there: ProbeContainer): readonly Caught[] {
+  return caught.get(here.ways.get(there.host.name)?.device ?? "") ?? [];
+}
+
+const packetsOf = (caught: readonly Caught[]) => caught.map(({ packet }) => packet);
+
+/** A masqueraded packet belongs to the pair by its far end alone. */
+function framesOfPair(caught: readonly Caught[], from: ProbeContainer, to: ProbeContainer): Frame[] {
+  return caught
+    .filter(
+      ({ packet }) =>
+        concerns(packet, from.address, to.address) ||
+        packet.source === to.address ||
+        packet.destination === to.address,
+    )
+    .map(({ frame }) => frame);
+}
+
+function endOf({ host, address, mac }: ProbeContainer) {
+  return { host: host.name, address, mac };
+}

@@ -1,0 +1,236 @@
+import {
+  type Counter,
+  countersMoved,
+  type Link,
+  type ProbeHost,
+  parseCounters,
+  parseRoutes,
+  type Script,
+  sh,
+} from "causeway";
+import { callerPort, isStarted, type ProbeContainer } from "./containers.ts";
+import { addressOf, inEach, type Pair, type Tried } from "./pings.ts";
+import { isFlannel, isRoutedByHosts, type Wire } from "./wire.ts";
+
+/** What is known of one host of a pair that failed. */
+export interface HostFacts {
+  name: string;
+  /** Where peers send their packets to. */
+  address: string;
+  /** What Docker said when the container did not start. */
+  unstarted?: string;
+  /** The container's address; empty where it did not start. */
+  container: string;
+  /** The device on the way to the other host. */
+  underlay?: string;
+  links: readonly Link[];
+  flannel?: { active: string; subnet: string; docker0: string };
+  /** The store as dockerd has it, and what it said when it was asked; empty when it answers. */
+  store?: { url: string; trouble: string };
+  /** What iptables let through or dropped while it was tried again. */
+  moved: readonly Counter[];
+}
+
+/** What is known of a pair that failed. */
+export interface PairFacts {
+  from: HostFacts;
+  to: HostFacts;
+  /** Absent where a container did not start. */
+  tried?: Tried;
+  /** Where each host sends packets to the other's container: `192.168.200.2 via 10.0.0.201 dev eth0`. */
+  wayThere?: string;
+  wayBack?: string;
+  /** Whether packets of the sender arrive in the far container. */
+  arrived: boolean;
+  /** How many pings were sent when it was tried again. */
+  sent: number;
+  /** The largest packet that crossed, in bytes, where the one that the interface promises did not. */
+  largest?: number;
+}
+
+/** Pings that are sent again; a rule that drops them all moves by so many at least. */
+const again = 5;
+
+/**
+ * Asks all that explains the pairs which failed, for all of them together: three round trips a host. Between two looks at
+ * the counters everything is tried once more.
+ */
+export async function gatherFacts(
+  failed: readonly Pair[],
+  { wire, label, image }: { wire: Wire | undefined; label: string; image: string },
+): Promise<PairFacts[]> {
+  const ends = [
+    ...new Map(failed.flatMap(({ from, to }) => [from, to]).map((end) => [end.host, end])).values(),
+  ];
+  const looks = new Map(
+    await Promise.all(
+      ends.map(
+        async (end) => [end.host, await lookAt(end, peersIn(failed, end), { wire, label, image })] as const,
+      ),
+    ),
+  );
+  const retried = new Map<Pair, Retried>();
+  await Promise.all(ends.filter(isStarted).map((end) => retry(end, failed, retried)));
+  const later = new Map(
+    await Promise.all(ends.map(async (end) => [end.host, await lookAgain(end)] as const)),
+  );
+  const factsOf = (end: Pair["from"], peer: ProbeHost): HostFacts => {
+    const { facts, counters: before } = looks.get(end.host) as Look;
+    const moved = countersMoved(before, later.get(end.host)?.counters ?? []);
+    const { name, address } = end.host;
+    if (!isStarted(end)) return { name, address, container: "", unstarted: end.said, ...facts, moved };
+    const underlay = end.ways.get(peer.name)?.device;
+    return { name, address, container: end.address, ...(underlay ? { underlay } : {}), ...facts, moved };
+  };
+  return failed.map((pair) => {
+    const { from, to, tried } = pair;
+    const wayThere = looks.get(from.host)?.routes.get(to.host);
+    const wayBack = looks.get(to.host)?.routes.get(from.host);
+    const largest = retried.get(pair)?.largest;
+    const called = tried?.caller !== undefined || retried.get(pair)?.answered === true;
+    const waiting = isStarted(from) && later.get(to.host)?.callers.has(from.address) === true;
+    return {
+      from: factsOf(from, to.host),
+      to: factsOf(to, from.host),
+      arrived: called || waiting,
+      sent: again,
+      ...(tried === undefined ? {} : { tried }),
+      ...(wayThere === undefined ? {} : { wayThere }),
+      ...(wayBack === undefined ? {} : { wayBack }),
+      ...(largest === undefined ? {} : { largest }),
+    };
+  });
+}
+
+function peersIn(failed: readonly Pair[], end: Pair["from"]): Pair["from"][] {
+  const pairs = failed.filter(({ from, to }) => from === end || to === end);
+  return [...new Set(pairs.map(({ from, to }) => (from === end ? to : from)))];
+}
+
+interface Look {
+  facts: Pick<HostFacts, "links" | "flannel" | "store">;
+  /** Per peer, where its container's address is routed to. */
+  routes: ReadonlyMap<ProbeHost, string>;
+  counters: readonly Counter[];
+}
+
+const counters = sh`command -v iptables-save >/dev/null || exit 0; iptables-save -c`;
+
+async function lookAt(
+  { host }: Pair["from"],
+  peers: readonly Pair["from"][],
+  { wire, label, image }: { wire: Wire | undefined; label: string; image: string },
+): Promise<Look> {
+  const reached = isRoutedByHosts(wire) ? peers.filter(isStarted) : [];
+  const [rules, links, flannel, store, ...ways] = await Promise.all([
+    host.sh(counters),
+    host.reader.links(),
+    isFlannel(wire) ? host.sh(flannelState) : undefined,
+    wire === "overlay" ? host.sh(storeState(label, image), { timeoutMs: 60_000 }) : undefined,
+    ...reached.map(({ address }) => host.sh(sh`ip -4 route get ${address} 2>&1`)),
+  ]);
+  const [url = "", ...trouble] = store?.stdout.trim().split("\n") ?? [];
+  const routes = reached.map((peer, index) => {
+    const text = ways[index]?.stdout ?? "";
+    return [peer.host, (parseRoutes(text)[0]?.line ?? text).trim()] as const;
+  });
+  return {
+    facts: {
+      links,
+      ...(flannel ? { flannel: readFlannel(flannel.stdout) } : {}),
+      ...(store ? { store: { url, trouble: trouble.join(" ") } } : {}),
+    },
+    routes: new Map(routes),
+    counters: parseCounters(rules.stdout),
+  };
+}
+
+const flannelState = sh`systemctl is-active flanneld; sed -n 's/^FLANNEL_SUBNET=/subnet /p' /run/flannel/subnet.env 2>/dev/null
+ip -o -4 addr show dev docker0 2>/dev/null | sed -n 's/.* inet \([^ ]*\).*/docker0 \1/p'; true`;
+
+function readFlannel(text: string): NonNullable<HostFacts["flannel"]> {
+  const word = (name: string) => new RegExp(`^${name} (\\S+)`, "m").exec(text)?.[1] ?? "";
+  return { active: text.split("\n")[0] ?? "", subnet: word("subnet"), docker0: word("docker0") };
+}
+
+/** Asked from a container in the host's own network: hosts need neither curl nor wget. */
+function storeState(label: string, image: string): Script {
+  return sh`url=$(timeout 20 docker info -f '{{.ClusterStore}}' 2>/dev/null); echo "$url"
+at=\${url#*://}; at=\${at%%/*}; at=\${at%%,*}
+[ -n "$at" ] || { echo 'dockerd has no cluster store'; exit 0; }
+case $url in
+  consul:*) path=v1/status/leader ;;
+  etcd:*) path=health ;;
+  *) exit 0 ;;
+esac
+said=$(timeout 30 docker run --rm --label ${label} --network host ${image} wget -q -T 5 -O - "http://$at/$path" 2>&1) || { echo "$said" | tail -n 1; exit 0; }
+case $said in
+  '""' | *'"health": "false"'* | *'"health":"false"'*) echo "it has no leader" ;;
+esac`;
+}
+
+interface Retried {
+  /** Whether the far side answered over TCP. */
+  answered: boolean;
+  largest?: number;
+}
+
+/**
+ * The largest packet that crosses: the kernel's word where a router gave it one, or else by trying in steps, all sizes of
+ * a step at once.
+ */
+const insideAgain = `n=0; while [ $n -lt ${again} ]; do n=$((n + 1)); ping -c 1 -W 1 $1 >/dev/null 2>&1 & done
+[ -z "$(nc -w 1 $1 ${callerPort} </dev/null 2>/dev/null)" ] || echo @answered
+wait
+[ -n "$2" ] || exit 0
+known=$(ip -4 route get $1 | sed -n 's/.* mtu \\([0-9]*\\).*/\\1/p')
+if [ -n "$known" ]; then echo "@largest $known"; exit 0; fi
+low=68 high=$2
+while [ $((high - low)) -gt 1 ]; do
+  step=$(((high - low + 15) / 16)); at=$((low + step))
+  best=$({ while [ $at -lt $high ]; do
+    (ping -c 1 -W 1 -s $((at - 28)) $1 >/dev/null 2>&1 && echo $at) &
+    at=$((at + step))
+  done; wait; } | sort -n | tail -n 1)
+  best=\${best:-$low}
+  [ $((best + step)) -ge $high ] || high=$((best + step))
+  low=$best
+done
+echo "@largest $low"`;
+
+/** Tries the pairs that begin on a host once more, and finds the largest packet where only that was wrong. */
+async function retry(
+  from: ProbeContainer,
+  failed: readonly Pair[],
+  retried: Map<Pair, Retried>,
+): Promise<void> {
+  const pairs = failed.filter((pair) => pair.from === from && isStarted(pair.to));
+  const peers = pairs.map(({ to }) => to as ProbeContainer);
+  if (peers.length === 0) return;
+  const script = { script: insideAgain, seconds: 30 };
+  const answers = await inEach(from, peers, script, (to) => {
+    const tried = pairs.find((pair) => pair.to === to)?.tried;
+    const lost = tried?.promised !== undefined && !tried.crossed && (tried.loss ?? 100) < 100;
+    return [to.address, lost ? String(tried?.promised) : ""];
+  });
+  for (const [index, pair] of pairs.entries()) {
+    const answer = answers[index] ?? "";
+    const largest = /^@largest (\d+)$/m.exec(answer)?.[1];
+    retried.set(pair, {
+      answered: /^@answered$/m.test(answer),
+      ...(largest === undefined ? {} : { largest: Number(largest) }),
+    });
+  }
+}
+
+/** The counters afterwards, and whose calls have arrived in the container and wait for an answer of theirs. */
+async function lookAgain(end: Pair["from"]): Promise<{ counters: Counter[]; callers: Set<string> }> {
+  const [rules, calls] = await Promise.all([
+    end.host.sh(counters),
+    isStarted(end) ? end.host.sh(sh`docker exec ${end.id} cat /proc/net/tcp /proc/net/tcp6`) : undefined,
+  ]);
+  // State 03 is SYN_RECV: a call came, and what was answered did not get through.
+  const waiting = calls?.stdout.matchAll(/^ *\d+: \S+ [0-9A-F]*([0-9A-F]{8}):[0-9A-F]{4} 03 /gm) ?? [];
+  const callers = [...waiting].flatMap(([, hex]) => addressOf(hex) ?? []);
+  return { counters: parseCounters(rules.stdout), callers: new Set(callers) };
+}
