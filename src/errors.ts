@@ -5,21 +5,21 @@ export interface Position {
   column: number;
 }
 
-/**
- * The stable classes of expected errors. They decide the exit code:
- * `usage` 5; `inventory`, `playbook` and `variables` 6; `host` (a task failed) 2; `unreachable` 4;
- * `verify` 3; `lab` 1; `interrupted` 130. Whatever is not a CausewayError is our own fault, exit 70.
- */
-export type ErrorCode =
-  | "usage"
-  | "inventory"
-  | "playbook"
-  | "variables"
-  | "host"
-  | "unreachable"
-  | "verify"
-  | "lab"
-  | "interrupted";
+/** The stable classes of expected errors, and the exit code of each. Whatever is not a CausewayError is our own fault, exit 70. */
+export const exitCodes = {
+  usage: 5,
+  inventory: 6,
+  playbook: 6,
+  variables: 6,
+  /** A task failed, or a host was refused. */
+  host: 2,
+  unreachable: 4,
+  verify: 3,
+  lab: 1,
+  interrupted: 130,
+} as const;
+
+export type ErrorCode = keyof typeof exitCodes;
 
 export interface ErrorDetail {
   /** Where in a file the fault stands. */

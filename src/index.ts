@@ -1,4 +1,5 @@
 /** The one door: playbooks and tasks import from here, and from nowhere else in src/. */
+
 export { type Static, Type } from "typebox";
 export { CausewayError } from "./errors.ts";
 export type { Kept, Reader } from "./host/reader.ts";
@@ -28,7 +29,7 @@ export {
 } from "./net/ipv4.ts";
 export { type Packet, readFrame } from "./net/packet.ts";
 export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
-export { defineFact, definePlaybook } from "./playbook/define.ts";
+export { defineFact, definePlaybook, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
 export type { Matrix, MatrixCell } from "./report/events.ts";
 export { AbsolutePath, Cidr, InterfaceCidr, Ipv4, LocalPath, secret } from "./schema/types.ts";

@@ -1,16 +1,4 @@
-import { CausewayError, describeError, type ErrorCode } from "../errors.ts";
-
-const exitCodes: Readonly<Record<ErrorCode, number>> = {
-  usage: 5,
-  inventory: 6,
-  playbook: 6,
-  variables: 6,
-  host: 2,
-  unreachable: 4,
-  verify: 3,
-  lab: 1,
-  interrupted: 130,
-};
+import { CausewayError, describeError, exitCodes } from "../errors.ts";
 
 /** Does what the command line asks for and gives the exit code. What one command does not need is not loaded. */
 async function main(args: readonly string[]): Promise<number> {

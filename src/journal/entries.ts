@@ -154,6 +154,11 @@ export function liveEntries(journal: Journal): Entry[] {
   return journal.entries.filter((e) => !e.undone);
 }
 
+/** Those of them that did something, without those that only took others back. */
+export function standingEntries(journal: Journal): Entry[] {
+  return liveEntries(journal).filter((e) => e.closes === undefined);
+}
+
 /** `RUN/N`, by which one entry names another. */
 export function entryPath(entry: Entry): string {
   return `${entry.run}/${entry.n}`;

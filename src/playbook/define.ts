@@ -1,6 +1,7 @@
 import type { Static, TObject } from "typebox";
 import type { CausewayError } from "../errors.ts";
 import type { Reader } from "../host/reader.ts";
+import type { Entry } from "../journal/entries.ts";
 import type { TaskInstance } from "../task/define.ts";
 import type { ProbeInstance } from "../task/probe.ts";
 import type { Fleet, HostView } from "./fleet.ts";
@@ -8,7 +9,18 @@ import type { Fleet, HostView } from "./fleet.ts";
 /** Something about a host that a playbook wants to know before the first step, read in the first trip. */
 export interface Fact<T> {
   name: string;
-  read: (host: Reader) => Promise<T>;
+  /** `standing` is what causeway did on the host and has not taken back, oldest first; it costs no trip of its own. */
+  read: (host: Reader, standing: Promise<readonly Standing[]>) => Promise<T>;
+}
+
+/** A step that stands, as the host's journal has it; `owner` is the playbook that did it. */
+export type Standing = Pick<Entry, "owner" | "task" | "key" | "what" | "from" | "to" | "keys">;
+
+/** Words for a person before the first step, about one host or about the fleet; a warning unless it says otherwise. */
+export interface Remark {
+  host?: string;
+  level?: "info" | "warning";
+  text: string;
 }
 
 export function defineFact<T>(fact: Fact<T>): Fact<T> {
@@ -42,6 +54,8 @@ export interface PlaybookDefinition<S extends TObject, F extends Facts> {
   check?: (fleet: Fleet<Static<S>, FactValues<F>>) => readonly CausewayError[];
   /** Pure, over the facts of the hosts that answered: a refusal leaves every host untouched. */
   preflight?: (fleet: Fleet<Static<S>, FactValues<F>>) => readonly CausewayError[];
+  /** Pure, over the same facts: what a person should know although it stops nothing; said in a check, too. */
+  remarks?: (fleet: Fleet<Static<S>, FactValues<F>>) => readonly Remark[];
   /** A pattern: the hosts of a playbook that has no plays, only a proof. */
   hosts?: string;
   plays: readonly Play<Static<S>, FactValues<F>>[];

@@ -1,6 +1,7 @@
 import { CausewayError } from "../errors.ts";
 import type { Session } from "../host/session.ts";
 import type { InventoryHost } from "../inventory/types.ts";
+import { standingEntries } from "../journal/entries.ts";
 import type { TaskInstance } from "../task/define.ts";
 import type { RunContext } from "./context.ts";
 import { HostRun } from "./host-run.ts";
@@ -76,13 +77,17 @@ async function firstTrip(
   { fleet, facts }: Prepared,
 ): Promise<void> {
   const reader = host.reader();
+  const journal = host.readJournal();
+  const standing = journal.then(() => standingEntries(host.journal));
+  // A journal that cannot be read fails the host below, whether a fact asked for it or not.
+  standing.catch(() => {});
   const asked = Object.entries(options.playbook.facts ?? {}).map(
-    async ([name, fact]) => [name, await fact.read(reader)] as const,
+    async ([name, fact]) => [name, await fact.read(reader, standing)] as const,
   );
   // Asked for now so that it travels along; the answers are taken, and the errors met, when each play is planned.
   for (const play of options.playbook.plays)
     for (const task of composeEarly(play, host, fleet)) void task.plan(host.reader()).catch(() => {});
-  const [read] = await Promise.all([Promise.all(asked), host.readJournal()]);
+  const [read] = await Promise.all([Promise.all(asked), journal]);
   facts.set(host.name, Object.fromEntries(read));
   if (host.journal.holder && !options.check) await meetHolder(options, host, host.journal.holder, context);
 }

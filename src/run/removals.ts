@@ -1,6 +1,6 @@
 import { CausewayErrors } from "../errors.ts";
 import type { Entry } from "../journal/entries.ts";
-import { liveEntries } from "../journal/entries.ts";
+import { liveEntries, standingEntries } from "../journal/entries.ts";
 import { consequenceWords } from "../task/step.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
@@ -10,11 +10,6 @@ import { owe, perform } from "./perform.ts";
 import { inOrder } from "./plan.ts";
 import { takeUpScript, wayBack } from "./take-back.ts";
 import { undoOrder } from "./undo-order.ts";
-
-/** Steps that stand, without those that only took others back. */
-function standing(host: HostRun): Entry[] {
-  return liveEntries(host.journal).filter((e) => e.closes === undefined);
-}
 
 /**
  * What another playbook did that owns the same thing (the container network) is undone before this one begins, in the
@@ -30,7 +25,9 @@ export async function takeOver(
   const held = new Map(
     hosts.map((host) => {
       const runs = new Map(host.journal.runs.map((r) => [r.id, r]));
-      const entries = standing(host).filter((e) => e.owner !== name && runs.get(e.run)?.owns === owns);
+      const entries = standingEntries(host.journal).filter(
+        (e) => e.owner !== name && runs.get(e.run)?.owns === owns,
+      );
       if (context.check && entries[0]) host.takesOver = entries[0].owner;
       return [host.name, entries] as const;
     }),
@@ -52,7 +49,7 @@ export async function removeUnplanned(
 ): Promise<void> {
   const gone = new Map(
     hosts.map((host) => {
-      const entries = standing(host).filter(
+      const entries = standingEntries(host.journal).filter(
         (e) =>
           e.run !== context.id &&
           e.owner === options.playbook.name &&

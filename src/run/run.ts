@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
-import { type CausewayError, throwAll } from "../errors.ts";
+import { type CausewayError, exitCodes, throwAll } from "../errors.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import type { HostRecap } from "../report/events.ts";
 import type { RunContext } from "./context.ts";
@@ -39,6 +39,8 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
   let verified = true;
   let refused: readonly CausewayError[] = [];
   try {
+    for (const remark of playbook.remarks?.(fleet as never) ?? [])
+      say({ type: "message", level: "warning", ...remark });
     refused = playbook.preflight?.(fleet as never) ?? [];
     if (refused.length === 0) {
       if (playbook.undoes) await undoRuns(options, context, hosts);
@@ -54,7 +56,9 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     await Promise.all(hosts.map((h) => farewell(h, context)));
   }
   for (const host of hosts) recaps[host.name] = host.recap;
-  const exitCode = refused.length > 0 ? 2 : exitCodeOf(recaps, verified, options.interrupted.aborted);
+  const exitCode = refused[0]
+    ? exitCodes[refused[0].code]
+    : exitCodeOf(recaps, verified, options.interrupted.aborted);
   say({
     type: "recap",
     hosts: recaps,

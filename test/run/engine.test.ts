@@ -252,6 +252,44 @@ describe("over the fleet", () => {
     expect([...fresh.values()].flatMap((h) => h.performed)).toEqual([]);
   });
 
+  test("a fact may look at what stands on the host, and a remark is said and stops nothing", async () => {
+    const host = new FakeHost();
+    const entry = {
+      run: "R",
+      n: "0001",
+      owner: "other",
+      task: "t",
+      key: "k",
+      play: 0,
+      kind: "run",
+      what: "it",
+    };
+    host.journal = [
+      "format 1",
+      `run ${JSON.stringify({ id: "R", playbook: "other" })}`,
+      `entry ${JSON.stringify(entry)}`,
+      `entry ${JSON.stringify({ ...entry, n: "0002", what: "gone" })}`,
+      "mark runs/R/0001.done",
+      "mark runs/R/0002.undone",
+    ].join("\n");
+    const book = definePlaybook({
+      name: "test",
+      summary: "x",
+      vars: Type.Object({}),
+      facts: { owners: defineFact({ name: "owners", read: async (_, standing) => standing }) },
+      remarks: (fleet) =>
+        fleet.reached.map((h) => ({ host: h.name, text: h.facts.owners.map((e) => e.what).join() })),
+      plays: [{ title: "p", hosts: "all", tasks: () => [value({ name: "a", value: "1" })] }],
+    });
+    const { events, hosts } = await runOn(["h1"], book as unknown as Playbook, {
+      hosts: new Map([["h1", host]]),
+    });
+    expect(events.filter((e) => e.type === "message")).toMatchObject([
+      { level: "warning", host: "h1", text: "it" },
+    ]);
+    expect(hosts.get("h1")?.performed).toEqual(["put a 1"]);
+  });
+
   test("a limit leaves the others alone, but they are still peers", async () => {
     const book = playbook([
       play((host, fleet) => [
