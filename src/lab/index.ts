@@ -90,7 +90,8 @@ async function acceptsSsh(address: string): Promise<boolean> {
 
 async function waitUntilUp(spec: LabSpec, host: LabHost): Promise<void> {
   const machine = machineOf(spec, host.name);
-  const until = Date.now() + 60_000;
+  // Seconds on a quiet machine; one that is busy with other labs takes minutes, and a dead host is noticed below.
+  const until = Date.now() + 240_000;
   while (Date.now() < until) {
     const pid = await initPid(machine);
     if (pid !== undefined && (await acceptsSsh(host.address)) && (await booted(pid))) return;
