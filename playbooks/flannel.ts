@@ -16,6 +16,7 @@ import { flannelNetwork } from "../tasks/flannel-network.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
 import { pingCheck } from "../tasks/ping-check.ts";
 import { hostFacts, offLinkPeers, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
+import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 
 const vars = Type.Object({
   flannel_network: Cidr({
@@ -53,6 +54,12 @@ const dockerOrEtcd = "~^(docker|etcd)$";
 
 type Vars = Static<typeof vars>;
 
+const claim: Claim<Vars> = {
+  breaks: ["bip", "flannel options", "daemon.json", "route", "etcd", "flanneld"],
+  keys: ["bip", "mtu", "ip-masq"],
+  networks: ({ vars: { flannel_network } }) => [flannel_network],
+};
+
 export default definePlaybook({
   name: "flannel",
   summary: "flannel gives every host a subnet and carries the packets; Docker takes its own from it",
@@ -65,7 +72,9 @@ export default definePlaybook({
     ...wallsOfOthers(fleet),
     ...strangeAddresses(fleet),
     ...(fleet.hosts[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
+    ...inTheWay(fleet, claim),
   ],
+  remarks: (fleet) => leftBehind(fleet, claim),
   plays: [
     {
       title: "Start etcd, open to these hosts only",

@@ -1,8 +1,9 @@
-import { Cidr, defineFact, definePlaybook, Ipv4, Type } from "causeway";
+import { Cidr, defineFact, definePlaybook, Ipv4, type Static, Type } from "causeway";
 import { macvlanNet, readGround } from "../tasks/macvlan-net.ts";
 import { macvlanShim } from "../tasks/macvlan-shim.ts";
 import { pingCheck } from "../tasks/ping-check.ts";
 import { hostFacts, sameHostNames } from "./checks/facts.ts";
+import { type Claim, leftBehind } from "./checks/leftovers.ts";
 import {
   badParents,
   badParts,
@@ -42,6 +43,9 @@ const vars = Type.Object({
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
 
+/** Its packets pass by the host: nothing on the host is in their way. */
+const claim: Claim<Static<typeof vars>> = { breaks: [] };
+
 export default definePlaybook({
   name: "macvlan",
   summary: "All containers in one subnet on the hosts' own wire, each with a MAC address of its own",
@@ -59,6 +63,7 @@ export default definePlaybook({
     ...badParents(fleet),
     ...shimsBeforeRunner(fleet),
   ],
+  remarks: (fleet) => leftBehind(fleet, claim),
   plays: [
     {
       title: "Put a macvlan network on the interface that leads to the peers",

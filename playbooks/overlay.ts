@@ -1,9 +1,19 @@
-import { CausewayError, Cidr, definePlaybook, type Fleet, type HostView, secret, Type } from "causeway";
+import {
+  CausewayError,
+  Cidr,
+  definePlaybook,
+  type Fleet,
+  type HostView,
+  type Static,
+  secret,
+  Type,
+} from "causeway";
 import { consulAgent } from "../tasks/consul-agent.ts";
 import { dockerdClusterStore } from "../tasks/dockerd-cluster-store.ts";
 import { overlayNet } from "../tasks/overlay-net.ts";
 import { pingCheck } from "../tasks/ping-check.ts";
 import { hostFacts, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
+import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import { backendFact, badSubnet, swallowedHosts, unfitDockers } from "./checks/overlay.ts";
 
 const vars = Type.Object({
@@ -30,6 +40,11 @@ const comment = "causeway:overlay";
 /** The inventory need not have a group consul: an expression may match nothing where a name may not. */
 const dockerOrConsul = "~^(docker|consul)$";
 
+const claim: Claim<Static<typeof vars>> = {
+  breaks: ["cluster store", "daemon.json", "consul"],
+  keys: ["cluster-store", "cluster-advertise", "cluster-store-opts"],
+};
+
 export default definePlaybook({
   name: "overlay",
   summary: "Docker's own overlay network over the hosts, shared through consul",
@@ -42,7 +57,9 @@ export default definePlaybook({
     ...wallsOfOthers(fleet),
     ...unfitDockers(fleet),
     ...badSubnet(fleet),
+    ...inTheWay(fleet, claim),
   ],
+  remarks: (fleet) => leftBehind(fleet, claim),
   plays: [
     {
       title: "Start consul on every host, open to these hosts only",

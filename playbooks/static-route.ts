@@ -1,4 +1,4 @@
-import { definePlaybook, InterfaceCidr, subnetOf, Type } from "causeway";
+import { definePlaybook, InterfaceCidr, type Static, subnetOf, Type } from "causeway";
 import { dockerBip } from "../tasks/docker-bip.ts";
 import { iptablesForward } from "../tasks/iptables-forward.ts";
 import { pingCheck } from "../tasks/ping-check.ts";
@@ -11,6 +11,7 @@ import {
   undirectableDockers,
   wallsOfOthers,
 } from "./checks/facts.ts";
+import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import { badSubnets } from "./checks/subnets.ts";
 
 const vars = Type.Object({
@@ -26,6 +27,13 @@ const vars = Type.Object({
 
 const comment = "causeway:static-route";
 
+/** A bip in daemon.json is this scheme's own key: docker-bip takes it over. */
+const claim: Claim<Static<typeof vars>> = {
+  breaks: ["bip", "flannel options", "route"],
+  networks: (_, { hosts }) => hosts.map(({ vars: { bip } }) => subnetOf(bip)),
+  replaces: (host, fleet) => fleet.peersOf(host).map(({ vars: { bip } }) => subnetOf(bip)),
+};
+
 export default definePlaybook({
   name: "static-route",
   summary: "Every host owns a container subnet, and every peer routes to it",
@@ -39,7 +47,9 @@ export default definePlaybook({
     ...swallowedRunner(fleet, (host) => host.vars.bip),
     ...wallsOfOthers(fleet),
     ...undirectableDockers(fleet),
+    ...inTheWay(fleet, claim),
   ],
+  remarks: (fleet) => leftBehind(fleet, claim),
   plays: [
     {
       title: "Give each docker0 its own subnet",

@@ -35,7 +35,7 @@ export type { Matrix, MatrixCell } from "./report/events.ts";
 export { AbsolutePath, Cidr, InterfaceCidr, Ipv4, LocalPath, secret } from "./schema/types.ts";
 export { defineTask } from "./task/define.ts";
 export { step } from "./task/kinds/index.ts";
-export { readJson } from "./task/kinds/json.ts";
+export { readJson, withKeys } from "./task/kinds/json.ts";
 export { keptRoute, keptRule, type RuleStep, routeProtocol } from "./task/kinds/network-state.ts";
 export { type LocalFile, localFile } from "./task/kinds/pushed-file.ts";
 export { missingPorts, type PeerPorts } from "./task/peer-ports.ts";

@@ -9,9 +9,11 @@ import {
   sh,
   versionParts,
 } from "causeway";
+import { byHand } from "./by-hand.ts";
 
 /** What is asked of every host before the first step anywhere. */
 export const hostFacts = {
+  byHand,
   hostname: defineFact({
     name: "hostname",
     read: async (host) => (await host.read(sh`cat /proc/sys/kernel/hostname`, { looksAt: [] })).stdout.trim(),

@@ -1,0 +1,132 @@
+import { defineFact, type FileState, type Route, type Rules, readJson, type Standing, sh } from "causeway";
+
+/** One file of docker.service: the unit's own, or a drop-in. */
+export interface UnitFile {
+  path: string;
+  text: string;
+}
+
+/** A consul, etcd or flanneld that runs, in whichever way it was started. */
+export interface Process {
+  pid: string;
+  name: string;
+  /** Its control group as systemd names it: `/system.slice/consul.service`. */
+  cgroup: string;
+}
+
+/** Where things that were made by hand would show, and what causeway made itself. */
+export interface ByHand {
+  /** docker.service as it lies on disk, the unit's own file first. */
+  unit: readonly UnitFile[];
+  /** The command line of the dockerd that runs. */
+  daemon: string;
+  /** /etc/docker/daemon.json. */
+  config: FileState;
+  /** The network of the flanneld that runs; empty without one. */
+  flannel: string;
+  processes: readonly Process[];
+  routes: readonly Route[];
+  rules: Rules;
+  standing: readonly Standing[];
+}
+
+export const byHand = defineFact({
+  name: "by hand",
+  read: async (host, standing): Promise<ByHand> => {
+    const [looked, config, routes, rules, stands] = await Promise.all([
+      host.read(look, { looksAt: [] }),
+      host.file("/etc/docker/daemon.json"),
+      host.routes(),
+      host.rules(),
+      standing,
+    ]);
+    return { ...parseLook(looked.stdout), config, routes, rules, standing: stands };
+  },
+});
+
+/** `systemctl cat` puts each file's path before it, as a comment. */
+const look = sh`systemctl cat docker.service 2>/dev/null
+pid=$(systemctl show -p MainPID docker.service 2>/dev/null)
+echo "@daemon $(tr '\0' ' ' <"/proc/\${pid#MainPID=}/cmdline")"
+echo "@flannel $(sed -n 's/^FLANNEL_NETWORK=//p' /run/flannel/subnet.env)"
+for dir in /proc/[0-9]*; do
+  read -r name <"$dir/comm" || continue
+  case $name in consul | etcd | flanneld) ;; *) continue ;; esac
+  group=$(sed -n 's/^[0-9]*:name=systemd://p' "$dir/cgroup")
+  echo "@process \${dir#/proc/} $name \${group:-$(sed -n 's/^0:://p' "$dir/cgroup")}"
+done
+true`;
+
+/** Takes apart what that prints. */
+export function parseLook(text: string): Pick<ByHand, "unit" | "daemon" | "flannel" | "processes"> {
+  const unit: { path: string; lines: string[] }[] = [];
+  const processes: Process[] = [];
+  const words = { daemon: "", flannel: "" };
+  for (const line of text.split("\n")) {
+    const [, word = "", rest = ""] = /^@(daemon|flannel|process) (.*)$/.exec(line) ?? [];
+    const [, path] = /^# (\/\S+\.(?:service|conf))$/.exec(line) ?? [];
+    if (word === "process") {
+      const [pid = "", name = "", cgroup = ""] = rest.split(" ");
+      processes.push({ pid, name, cgroup });
+    } else if (word === "daemon" || word === "flannel") words[word] = rest.trim();
+    else if (path !== undefined) unit.push({ path, lines: [] });
+    else unit.at(-1)?.lines.push(line);
+  }
+  return { ...words, processes, unit: unit.map(({ path, lines }) => ({ path, text: lines.join("\n") })) };
+}
+
+/** One setting of a unit, and the file that makes it. */
+export interface Setting {
+  path: string;
+  value: string;
+}
+
+/** What a key of docker.service is set to without causeway's own drop-ins; an empty value forgets those before it. */
+export function settings(unit: readonly UnitFile[], key: string): Setting[] {
+  let found: Setting[] = [];
+  for (const { path, text } of unit.filter((file) => !isOurs(file))) {
+    for (const line of text.replaceAll(/\\\n\s*/g, "").split("\n")) {
+      const [name, ...value] = line.split("=");
+      if (name?.trim() !== key) continue;
+      const setting = { path, value: value.join("=").trim() };
+      found = setting.value === "" ? [] : [...found, setting];
+    }
+  }
+  return found;
+}
+
+/** Drop-ins that a task writes have the project's name in theirs. */
+export function isOurs({ path }: UnitFile): boolean {
+  return path.slice(path.lastIndexOf("/")).includes("causeway");
+}
+
+/** Keys of daemon.json that are the user's: causeway did not set them, or puts them back when that is taken back. */
+export function keysOfUser({ config, standing }: ByHand, names: readonly string[]): [string, unknown][] {
+  const sets = standing.filter((e) => e.what === `keys of ${config.path}`);
+  return Object.entries(readKeys(config)).filter(([name]) => {
+    if (!names.includes(name)) return false;
+    const first = sets.find((e) => e.keys?.[name] !== undefined);
+    return first === undefined || new RegExp(`\\b${name} [^—]`).test(first.from ?? "");
+  });
+}
+
+/** A file that is not JSON has no keys here: the task that would write it says where it is wrong. */
+function readKeys(config: FileState): Record<string, unknown> {
+  try {
+    return readJson(config);
+  } catch {
+    return {};
+  }
+}
+
+/** Processes that are of no service and of no container: they were started from a login, and are gone after a reboot. */
+export function strays(processes: readonly Process[]): Process[] {
+  return processes.filter(({ cgroup }) => {
+    if (/docker|containerd|kubepods|libpod|crio|lxc/.test(cgroup)) return false;
+    const unit = cgroup.split("/").findLast((part) => /\.(service|scope|slice)$/.test(part)) ?? "";
+    return !unit.endsWith(".service") || logins.test(unit);
+  });
+}
+
+/** Services in whose control group a person's own commands run, where no session has one of its own. */
+const logins = /^(sshd?|user|getty|serial-getty|console-getty|container-getty|crond?|atd|rc-local)[@.]/;
