@@ -14,9 +14,9 @@ import {
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { flannelNetwork } from "../tasks/flannel-network.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
-import { pingCheck } from "../tasks/ping-check.ts";
 import { hostFacts, offLinkPeers, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
+import { proofOf } from "./checks/proofs.ts";
 
 const vars = Type.Object({
   flannel_network: Cidr({
@@ -111,15 +111,12 @@ export default definePlaybook({
       ],
     },
   ],
-  verify: (fleet) => [
-    pingCheck({
-      network: "bridge",
-      image: fleet.hosts[0]?.vars.probe_image ?? "busybox",
-      count: 3,
-      source: "preserved",
-      wire: `flannel-${fleet.hosts[0]?.vars.flannel_backend ?? "vxlan"}`,
-    }),
-  ],
+  verify: ({ hosts }) =>
+    hosts
+      .slice(0, 1)
+      .map(({ vars: { flannel_backend: backend, probe_image: image } }) =>
+        proofOf({ name: "flannel", backend }, hosts, { image }),
+      ),
 });
 
 function networkOfFlannel(vars: Vars) {

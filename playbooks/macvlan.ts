@@ -1,7 +1,6 @@
 import { Cidr, defineFact, definePlaybook, Ipv4, type Static, Type } from "causeway";
 import { macvlanNet, readGround } from "../tasks/macvlan-net.ts";
 import { macvlanShim } from "../tasks/macvlan-shim.ts";
-import { pingCheck } from "../tasks/ping-check.ts";
 import { hostFacts, sameHostNames } from "./checks/facts.ts";
 import { type Claim, leftBehind } from "./checks/leftovers.ts";
 import {
@@ -12,6 +11,7 @@ import {
   shimsBeforeRunner,
   withoutDocker,
 } from "./checks/macvlan.ts";
+import { proofOf } from "./checks/proofs.ts";
 
 const vars = Type.Object({
   macvlan_name: Type.String({ default: "macvlan_1", description: "the network's name in Docker" }),
@@ -78,15 +78,9 @@ export default definePlaybook({
       },
     },
   ],
-  verify: ({ hosts }) => {
-    const [first] = hosts;
-    if (!first) return [];
-    const { macvlan_name: network, probe_image: image } = first.vars;
-    const pairs = hosts.map(({ name, vars }) => ({
-      from: name,
-      to: name,
-      expected: vars.macvlan_shim ? ("reachable" as const) : ("unreachable" as const),
-    }));
-    return [pingCheck({ network, image, count: 3, source: "preserved", wire: "macvlan", pairs })];
-  },
+  verify: ({ hosts }) =>
+    hosts.slice(0, 1).map(({ vars: { macvlan_name: network, probe_image: image } }) => {
+      const shims = hosts.filter(({ vars }) => vars.macvlan_shim).map(({ name }) => name);
+      return proofOf({ name: "macvlan", network, shims }, hosts, { image });
+    }),
 });

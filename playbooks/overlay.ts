@@ -11,10 +11,10 @@ import {
 import { consulAgent } from "../tasks/consul-agent.ts";
 import { dockerdClusterStore } from "../tasks/dockerd-cluster-store.ts";
 import { overlayNet } from "../tasks/overlay-net.ts";
-import { pingCheck } from "../tasks/ping-check.ts";
 import { hostFacts, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import { backendFact, badSubnet, swallowedHosts, unfitDockers } from "./checks/overlay.ts";
+import { proofOf } from "./checks/proofs.ts";
 
 const vars = Type.Object({
   overlay_name: Type.String({ default: "overlay_1", description: "the network's name in Docker" }),
@@ -106,12 +106,12 @@ export default definePlaybook({
       },
     },
   ],
-  verify: (fleet) => {
-    const [first] = fleet.hosts;
-    if (!first) return [];
-    const { overlay_name: network, probe_image: image } = first.vars;
-    return [pingCheck({ network, image, count: 3, source: "preserved", wire: "overlay", names: true })];
-  },
+  verify: ({ hosts }) =>
+    hosts
+      .slice(0, 1)
+      .map(({ vars: { overlay_name: network, probe_image: image } }) =>
+        proofOf({ name: "overlay", network }, hosts, { image }),
+      ),
 });
 
 /** The servers: the inventory's group of that name, or else the first host of Docker. */

@@ -1,7 +1,6 @@
 import { definePlaybook, InterfaceCidr, type Static, subnetOf, Type } from "causeway";
 import { dockerBip } from "../tasks/docker-bip.ts";
 import { iptablesForward } from "../tasks/iptables-forward.ts";
-import { pingCheck } from "../tasks/ping-check.ts";
 import { staticRoute } from "../tasks/static-route.ts";
 import {
   hostFacts,
@@ -12,6 +11,7 @@ import {
   wallsOfOthers,
 } from "./checks/facts.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
+import { proofOf } from "./checks/proofs.ts";
 import { badSubnets } from "./checks/subnets.ts";
 
 const vars = Type.Object({
@@ -70,13 +70,5 @@ export default definePlaybook({
           ]),
     },
   ],
-  verify: (fleet) => [
-    pingCheck({
-      network: "bridge",
-      image: fleet.hosts[0]?.vars.probe_image ?? "busybox",
-      count: 3,
-      source: "preserved",
-      wire: "routed",
-    }),
-  ],
+  verify: ({ hosts }) => [proofOf({ name: "static-route" }, hosts, { image: hosts[0]?.vars.probe_image })],
 });

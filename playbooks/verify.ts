@@ -1,22 +1,41 @@
-import { definePlaybook, Type } from "causeway";
+import { CausewayError, definePlaybook, Type } from "causeway";
 import { pingCheck } from "../tasks/ping-check.ts";
+import { proofOf } from "./checks/proofs.ts";
+import { running, schemeOf, words } from "./checks/running.ts";
 
 const vars = Type.Object({
-  probe_network: Type.String({ default: "bridge", description: "the Docker network to prove" }),
+  probe_network: Type.Optional(
+    Type.String({
+      description: "the Docker network to prove; the one of the scheme that the hosts run unless given",
+    }),
+  ),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
   probe_count: Type.Integer({ default: 3, minimum: 1, maximum: 100, description: "packets a pair" }),
 });
 
 export default definePlaybook({
   name: "verify",
-  summary: "Prove which containers reach which; change nothing",
+  summary: "Find out which scheme the hosts run, and prove it; change nothing",
   vars,
   hosts: "docker",
+  facts: { running },
   plays: [],
-  verify: ({ hosts }) => {
-    const [first] = hosts;
+  preflight: (fleet) => {
+    if (fleet.reached.length === 0 || fleet.hosts[0]?.vars.probe_network !== undefined) return [];
+    const scheme = schemeOf(fleet);
+    return scheme instanceof CausewayError ? [scheme] : [];
+  },
+  remarks: (fleet) => {
+    if (fleet.reached.length === 0 || fleet.hosts[0]?.vars.probe_network !== undefined) return [];
+    const scheme = schemeOf(fleet);
+    return scheme instanceof CausewayError ? [] : [{ level: "info", text: `the hosts run ${words(scheme)}` }];
+  },
+  verify: (fleet) => {
+    const [first] = fleet.hosts;
     if (!first) return [];
     const { probe_network: network, probe_image: image, probe_count: count } = first.vars;
-    return [pingCheck({ network, image, count, source: "preserved" })];
+    if (network !== undefined) return [pingCheck({ network, image, count, source: "preserved" })];
+    const scheme = schemeOf(fleet);
+    return scheme instanceof CausewayError ? [] : [proofOf(scheme, fleet.hosts, { image, count })];
   },
 });

@@ -1,0 +1,131 @@
+import { expect, test } from "vitest";
+import { type Running, schemeOf, words } from "../../playbooks/checks/running.ts";
+import { CausewayError } from "../../src/errors.ts";
+import { parseDocker } from "../../src/host/tools/docker.ts";
+import { parseAddresses, parseLinks, parseRoutes } from "../../src/host/tools/ip.ts";
+import { Fleet } from "../../src/playbook/fleet.ts";
+
+/** A host as far as a test says it: its networks, docker0's address, links, routes, and `task key` of what stands. */
+interface Host {
+  networks?: string;
+  docker0?: string;
+  lease?: string;
+  links?: string;
+  routes?: string;
+  standing?: readonly string[];
+  stopped?: boolean;
+}
+
+function told(...hosts: Host[]): string {
+  const views = hosts.map((host, i) => ({
+    name: `h${i}`,
+    address: `10.0.0.${200 + i}`,
+    groups: ["docker"],
+    vars: {},
+    facts: { running: runningOn(host) },
+  }));
+  const scheme = schemeOf(new Fleet(views, () => new Set(views.map(({ name }) => name))));
+  if (scheme instanceof CausewayError) return `${scheme.message}: ${scheme.detail.found}`;
+  return scheme.name === "macvlan" ? `${words(scheme)}, shims: ${scheme.shims}` : words(scheme);
+}
+
+function runningOn({
+  networks = "",
+  docker0,
+  lease = "",
+  links = "",
+  routes = "",
+  standing = [],
+  stopped,
+}: Host): Running {
+  const lines = ["b bridge local bridge", ...networks.split("\n").filter(Boolean)];
+  return {
+    docker: parseDocker(stopped ? "stopped" : `running 20.10.5\n${lines.join("\n")}\n--\n`),
+    lease,
+    addresses:
+      docker0 === undefined ? [] : parseAddresses(`3: docker0    inet ${docker0} scope global docker0`),
+    links: parseLinks(links),
+    routes: parseRoutes(routes),
+    standing: standing.map((words) => {
+      const [task = "", key = ""] = words.split(" ");
+      return { owner: "x", task, key, what: "w", from: null, to: null };
+    }),
+  };
+}
+
+const flannel1 = "5: flannel.1: <BROADCAST,UP> mtu 1450 qdisc noqueue state UNKNOWN";
+const shim =
+  "6: macvlan-shim@eth0: <BROADCAST,UP> mtu 1500 qdisc noqueue state UP \\    link/ether 0a:00:00:00:00:01 brd ff:ff:ff:ff:ff:ff \\    macvlan mode bridge";
+const routed = (i: number) => `192.168.${i}.0/24 via 10.0.0.${i} dev eth0`;
+
+test.each<[string, Host[], string]>([
+  ["nothing", [{}, { stopped: true }], "no host runs a scheme: h0: none\nh1: none; Docker is stopped"],
+  ["routes by hand to each other", [{ routes: routed(201) }, { routes: routed(200) }], "static-route"],
+  [
+    "a route of an operator's elsewhere",
+    [{ routes: "10.9.0.0/16 via 10.0.0.1 dev eth0" }],
+    "no host runs a scheme: h0: none",
+  ],
+  [
+    "what causeway did, although the route was lost since and Docker is down",
+    [
+      { standing: ["docker-bip docker0", "static-route 192.168.201.0/24"], stopped: true },
+      { routes: routed(200) },
+    ],
+    "static-route",
+  ],
+  [
+    "flannel by hand, in host-gw",
+    [
+      { docker0: "192.168.5.1/24", lease: "192.168.5.1/24", routes: routed(201) },
+      { docker0: "192.168.6.1/24", lease: "192.168.6.1/24", routes: routed(200) },
+    ],
+    "flannel (host-gw)",
+  ],
+  [
+    "flannel whose device is gone from one host",
+    [{ standing: ["flanneld-config flanneld"], links: flannel1 }, { standing: ["flanneld-config flanneld"] }],
+    "flannel (vxlan)",
+  ],
+  [
+    "an old lease beside another scheme",
+    [{ docker0: "172.17.0.1/16", lease: "192.168.5.1/24", networks: "a macvlan local lan" }],
+    "macvlan (lan), shims: ",
+  ],
+  [
+    "macvlan, with a shim on one host",
+    [{ networks: "a macvlan local macvlan_1", links: shim }, { standing: ["macvlan-net macvlan_1"] }],
+    "macvlan (macvlan_1), shims: h0",
+  ],
+  [
+    "overlay, which one host only sees, and a swarm's beside it",
+    [
+      { standing: ["consul-agent consul", "dockerd-cluster-store cluster-store", "overlay-net overlay_1"] },
+      {
+        standing: ["consul-agent consul", "dockerd-cluster-store cluster-store"],
+        networks: "a overlay global overlay_1\nb overlay swarm ingress",
+      },
+    ],
+    "overlay (overlay_1)",
+  ],
+  [
+    "two schemes",
+    [
+      { standing: ["static-route 192.168.201.0/24"] },
+      { standing: ["flanneld-config flanneld"], links: flannel1 },
+    ],
+    "the hosts do not run one scheme: h0: static-route\nh1: flannel (vxlan)",
+  ],
+  [
+    "one host without any",
+    [{ networks: "a overlay global o" }, {}],
+    "the hosts do not run one scheme: h0: overlay (o)\nh1: none",
+  ],
+  [
+    "two on one host, by hand",
+    [{ networks: "a overlay global o\nb macvlan local m" }],
+    "the hosts do not run one scheme: h0: macvlan (m) and overlay (o)",
+  ],
+])("%s", (_, hosts, expected) => {
+  expect(told(...hosts)).toBe(expected);
+});
