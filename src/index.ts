@@ -1,5 +1,4 @@
 /** The one door: playbooks and tasks import from here, and from nowhere else in src/. */
-
 export { type Static, Type } from "typebox";
 export { CausewayError } from "./errors.ts";
 export type { Kept, Reader } from "./host/reader.ts";
