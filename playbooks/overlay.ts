@@ -1,19 +1,25 @@
-import {
-  CausewayError,
-  Cidr,
-  definePlaybook,
-  type Fleet,
-  type HostView,
-  type Static,
-  secret,
-  Type,
-} from "causeway";
+import { Cidr, definePlaybook, Ipv4, type Static, secret, Type } from "causeway";
 import { consulAgent } from "../tasks/consul-agent.ts";
-import { dockerdClusterStore } from "../tasks/dockerd-cluster-store.ts";
+import { dockerdClusterStore, hostFile } from "../tasks/dockerd-cluster-store.ts";
+import { etcdInstall } from "../tasks/etcd-install.ts";
 import { overlayNet } from "../tasks/overlay-net.ts";
+import { peerPorts } from "../tasks/peer-ports.ts";
 import { hostFacts, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
-import { backendFact, badSubnet, swallowedHosts, unfitDockers } from "./checks/overlay.ts";
+import {
+  badSubnet,
+  evenServers,
+  farContainers,
+  joining,
+  openApis,
+  overlayFacts,
+  refusals,
+  storeHosts,
+  strangeApiAddresses,
+  swallowedHosts,
+  unnamedFiles,
+  wantedNetwork,
+} from "./checks/overlay.ts";
 import { proofOf } from "./checks/proofs.ts";
 
 const vars = Type.Object({
@@ -22,6 +28,10 @@ const vars = Type.Object({
     default: "10.0.2.0/24",
     description: "the subnet that the containers of all hosts share",
   }),
+  overlay_store: Type.Union([Type.Literal("consul"), Type.Literal("etcd")], {
+    default: "consul",
+    description: "where the Dockers keep what they share",
+  }),
   consul_gossip_key: Type.Optional(
     secret(Type.String({ description: "encrypts what the agents say to each other; from `consul keygen`" })),
   ),
@@ -29,6 +39,17 @@ const vars = Type.Object({
     default: false,
     description: "whether agents serve their web pages, on loopback",
   }),
+  docker_api: Type.Union([Type.Literal("closed"), Type.Literal("tls"), Type.Literal("insecure")], {
+    default: "closed",
+    description:
+      "whether Docker's API listens on the network: tls on port 2376 for clients with a certificate; insecure on 2375, root for every host of the inventory",
+  }),
+  docker_api_address: Type.Optional(
+    Ipv4({ description: "the address on which it listens; the host's own when not given" }),
+  ),
+  docker_tls_ca: Type.Optional(hostFile("on the host: the authority that signed the clients' certificates")),
+  docker_tls_cert: Type.Optional(hostFile("on the host: its certificate")),
+  docker_tls_key: Type.Optional(hostFile("on the host: its key")),
   interrupt_containers: Type.Boolean({
     default: false,
     description: "whether running containers may be stopped by a restart of Docker",
@@ -37,8 +58,8 @@ const vars = Type.Object({
 });
 
 const comment = "causeway:overlay";
-/** The inventory need not have a group consul: an expression may match nothing where a name may not. */
-const dockerOrConsul = "~^(docker|consul)$";
+/** The inventory need not have the groups consul and etcd: an expression may match nothing where a name may not. */
+const dockerOrStore = "~^(docker|consul|etcd)$";
 
 const claim: Claim<Static<typeof vars>> = {
   breaks: ["cluster store", "daemon.json", "consul"],
@@ -47,33 +68,53 @@ const claim: Claim<Static<typeof vars>> = {
 
 export default definePlaybook({
   name: "overlay",
-  summary: "Docker's own overlay network over the hosts, shared through consul",
+  summary: "Docker's own overlay network over the hosts, shared through consul or etcd",
   owns: "container-network",
   vars,
-  facts: { ...hostFacts, backend: backendFact },
-  check: (fleet) => [...swallowedHosts(fleet), ...evenServers(fleet)],
+  facts: { ...hostFacts, ...overlayFacts },
+  check: (fleet) => [...swallowedHosts(fleet), ...evenServers(fleet), ...unnamedFiles(fleet)],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...wallsOfOthers(fleet),
-    ...unfitDockers(fleet),
+    ...refusals(fleet),
     ...badSubnet(fleet),
     ...inTheWay(fleet, claim),
+    ...farContainers(fleet),
+    ...strangeApiAddresses(fleet),
   ],
-  remarks: (fleet) => leftBehind(fleet, claim),
+  remarks: (fleet) => [...openApis(fleet), ...leftBehind(fleet, claim)],
   plays: [
     {
-      title: "Start consul on every host, open to these hosts only",
-      hosts: dockerOrConsul,
+      title: "Start the store, open to these hosts only",
+      hosts: dockerOrStore,
       tasks: (host, fleet) => {
-        const servers = consulServers(fleet);
+        const servers = storeHosts(fleet);
+        const isServer = servers.some((server) => server.name === host.name);
+        const clients = fleet.hosts.map(({ address }) => address);
+        // Before the port is opened: an undo then closes the port first, and the rules go after it.
+        const doors =
+          host.groups.includes("docker") && host.vars.docker_api === "insecure"
+            ? [peerPorts({ tcp: [2375], from: clients, comment: `${comment}-api` })]
+            : [];
+        if (host.vars.overlay_store === "etcd") {
+          const members = servers.map(({ name, address }) => ({ name, address }));
+          const { name } = host;
+          const data_dir = "/var/lib/etcd/causeway";
+          return [
+            ...doors,
+            ...(isServer ? [etcdInstall({ name, members, clients, data_dir, comment })] : []),
+          ];
+        }
+        if (!isServer && !host.groups.includes("docker")) return [];
         const { consul_gossip_key: gossip_key, consul_ui: ui } = host.vars;
         return [
+          ...doors,
           consulAgent({
             name: host.name,
             address: host.address,
-            server: servers.some((server) => server.name === host.name),
+            server: isServer,
             servers: servers.map(({ address }) => address),
-            clients: fleet.hosts.map(({ address }) => address),
+            clients,
             ...(gossip_key === undefined ? {} : { gossip_key }),
             ui,
             data_dir: "/var/lib/consul/causeway",
@@ -83,27 +124,23 @@ export default definePlaybook({
       },
     },
     {
-      title: "Join every Docker to the store",
+      title: "Join every Docker to the store, and empty a network that has to be made anew",
       hosts: "docker",
-      tasks: ({ address, vars: { interrupt_containers } }) => [
-        dockerdClusterStore({ store: "consul://127.0.0.1:8500", address, interrupt_containers }),
+      tasks: (host, fleet) => [
+        dockerdClusterStore(joining(host, fleet)),
+        overlayNet({ ...wantedNetwork(host), part: "leave" }),
       ],
     },
     {
       title: "Make the network, once",
       hosts: "docker",
       once: true,
-      tasks: ({ vars: { overlay_name: name, overlay_subnet: subnet } }) => [
-        overlayNet({ name, subnet, create: true }),
-      ],
+      tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "make" })],
     },
     {
       title: "See it on every host",
       hosts: "docker",
-      tasks: (host, fleet) => {
-        const { overlay_name: name, overlay_subnet: subnet } = host.vars;
-        return isMaker(host, fleet) ? [] : [overlayNet({ name, subnet, create: false })];
-      },
+      tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "see" })],
     },
   ],
   verify: ({ hosts }) =>
@@ -113,26 +150,3 @@ export default definePlaybook({
         proofOf({ name: "overlay", network }, hosts, { image }),
       ),
 });
-
-/** The servers: the inventory's group of that name, or else the first host of Docker. */
-function consulServers<V extends object, F>(fleet: Fleet<V, F>): readonly HostView<V, F>[] {
-  const named = fleet.group("consul");
-  return named.length > 0 ? named : fleet.group("docker").slice(0, 1);
-}
-
-/** The host of the play before, which runs on one. */
-function isMaker<V extends object, F>(host: HostView<V, F>, fleet: Fleet<V, F>): boolean {
-  return fleet.group("docker").find((h) => fleet.reached.includes(h))?.name === host.name;
-}
-
-/** Of two servers, one that is lost stops both. */
-function evenServers<V extends object, F>(fleet: Fleet<V, F>): CausewayError[] {
-  const servers = consulServers(fleet);
-  if (servers.length !== 2) return [];
-  return [
-    new CausewayError("inventory", "consul with two servers stops when either is lost", {
-      found: servers.map((s) => s.name).join(", "),
-      expected: "one server, or three and more, in the group consul",
-    }),
-  ];
-}

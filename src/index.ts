@@ -28,7 +28,7 @@ export {
 } from "./net/ipv4.ts";
 export { type Packet, readFrame } from "./net/packet.ts";
 export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
-export { defineFact, definePlaybook, type Remark, type Standing } from "./playbook/define.ts";
+export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
 export type { Matrix, MatrixCell } from "./report/events.ts";
 export { AbsolutePath, Cidr, InterfaceCidr, Ipv4, LocalPath, secret } from "./schema/types.ts";
@@ -37,6 +37,7 @@ export { step } from "./task/kinds/index.ts";
 export { readJson, withKeys } from "./task/kinds/json.ts";
 export { keptRoute, keptRule, type RuleStep, routeProtocol } from "./task/kinds/network-state.ts";
 export { type LocalFile, localFile } from "./task/kinds/pushed-file.ts";
+export { leftFile } from "./task/kinds/software.ts";
 export { missingPorts, type PeerPorts } from "./task/peer-ports.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
 export { daemonReload, later, owed, type PlanItem, reload, restart, type Step } from "./task/step.ts";

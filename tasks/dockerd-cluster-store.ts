@@ -8,8 +8,10 @@ import {
   later,
   owed,
   type PlanItem,
+  type Reader,
   readJson,
   restart,
+  type Script,
   type Static,
   sh,
   step,
@@ -18,13 +20,35 @@ import {
   versionParts,
 } from "causeway";
 
+/** A path that stands in a unit's command line as it is. */
+export const hostFile = (description: string) => Type.String({ pattern: "^/[\\w./@+-]+$", description });
+
 const params = Type.Object(
   {
     store: Type.String({
-      pattern: "^consul://[\\d.]+:\\d+$",
-      description: "the store as this host reaches it: consul://127.0.0.1:8500, its own agent",
+      pattern: "^(consul://[\\d.]+:\\d+|etcd://[\\d.]+:\\d+(,[\\d.]+:\\d+)*)$",
+      description:
+        "the store as this host reaches it: consul://127.0.0.1:8500, its own agent; etcd://10.0.0.200:2379, with a comma between several members",
     }),
     address: Ipv4({ description: "the address by which the other hosts' Docker reaches this one" }),
+    api: Type.Union([Type.Literal("closed"), Type.Literal("tls"), Type.Literal("insecure")], {
+      default: "closed",
+      description:
+        "whether Docker's API listens on the network: tls on port 2376 for clients with a certificate; insecure on 2375, root on this host for whoever reaches it",
+    }),
+    api_address: Type.Optional(
+      Ipv4({ description: "the address on which the API listens; the host's own when not given" }),
+    ),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          ca: hostFile("the authority that signed the clients' certificates"),
+          cert: hostFile("this host's certificate"),
+          key: hostFile("its key"),
+        },
+        { additionalProperties: false, description: "files on the host, for api: tls" },
+      ),
+    ),
     interrupt_containers: Type.Boolean({
       default: false,
       description: "whether running containers may be stopped by the restart",
@@ -33,29 +57,36 @@ const params = Type.Object(
   { additionalProperties: false },
 );
 
-type Params = Static<typeof params>;
+export type ClusterStoreParams = Static<typeof params>;
 
 const dropInPath = "/etc/systemd/system/docker.service.d/causeway-cluster-store.conf";
 const daemonPath = "/etc/docker/daemon.json";
 const marker = "# Written by causeway (dockerd-cluster-store).";
-const flags = / *--cluster-(?:store|advertise)[= ]\S+/g;
+const storeFlags = / --cluster-(?:store|advertise)[= ]\S+/g;
+const hostFlag = / (?:-H|--host)[= ]?\S+/;
 
-interface State {
+/** Docker on one host, as far as its store and its API are concerned. */
+export interface Dockerd {
   docker: DockerState;
   unit: UnitState;
   dropIn: FileState;
   daemon: FileState;
   /** Whether this dockerd was built with the store's backend. */
   backend: boolean;
-  /** The store and the address that the running daemon works with. */
+  /** The command line of the running daemon. */
   running: string;
-  /** The addresses of the Dockers that the store knows. */
-  nodes: readonly string[];
+  /** The files for TLS that are not there, or are empty. */
+  missing: readonly string[];
+}
+
+interface State extends Dockerd {
+  /** The addresses of the Dockers that the store knows; undefined where nothing on this host can ask it. */
+  nodes: readonly string[] | undefined;
 }
 
 /**
- * Joins Docker to a key-value store, in which overlay networks are shared. No port of Docker's is opened: networks need
- * only `--cluster-advertise`. dockerd starts with a store that nobody reaches; its entry in the store is the proof.
+ * Joins Docker to a key-value store, in which overlay networks are shared. They need only `--cluster-advertise`: no port
+ * is opened unless it is asked for. dockerd starts with a store that nobody reaches; its entry in the store is the proof.
  */
 export const dockerdClusterStore = defineTask({
   name: "dockerd-cluster-store",
@@ -63,78 +94,167 @@ export const dockerdClusterStore = defineTask({
   params,
   key: () => "cluster-store",
   settles: "60s",
-  read: async (host): Promise<State> => {
-    const [docker, unit, dropIn, daemon, backend, running, nodes] = await Promise.all([
-      host.docker(),
-      host.unit("docker.service"),
-      host.file(dropInPath),
-      host.file(daemonPath),
-      host.read(hasConsul, { looksAt: ["package"] }),
-      host.read(sh`docker info -f '{{.ClusterStore}} {{.ClusterAdvertise}}'`, {
-        looksAt: ["docker", "unit:docker"],
-      }),
-      host.read(sh`timeout 5 consul kv get -keys docker/nodes/`, {
-        looksAt: ["unit:docker", "unit:consul.service", "shared:consul"],
+  read: async (host, { store, tls }): Promise<State> => {
+    const [dockerd, nodes] = await Promise.all([
+      readDockerd(host, kindOf(store), tls),
+      host.read(nodesIn(store), {
+        looksAt: ["unit:docker", "unit:consul.service", "shared:consul", "package", "rule"],
       }),
     ]);
-    return {
-      docker,
-      unit,
-      dropIn,
-      daemon,
-      backend: backend.code === 0,
-      running: running.stdout.trim(),
-      nodes: nodes.stdout.split("\n").flatMap((key) => key.split("/").at(-1) || []),
-    };
+    return { ...dockerd, nodes: nodes.code === noClient ? undefined : addressesIn(nodes.stdout) };
   },
   present: (state, wanted): readonly PlanItem[] => {
-    refuseUnfit(state);
-    refuseOthersStore(state);
-    const text = dropInText(state.unit, wanted);
-    const hit = state.docker.containers.filter((c) => c.state === "running").map((c) => c.name);
-    if (state.dropIn.content !== text) {
-      refuseInterruption(hit, wanted);
+    refuseClusterStore(state, wanted);
+    const hit = runningContainers(state);
+    if (state.dropIn.content !== dropInText(state, wanted)) {
       const write = step.file({
         was: state.dropIn,
-        content: text,
+        content: dropInText(state, wanted),
         causes: [daemonReload, restart("docker")],
       });
-      return [
-        hit.length > 0 ? { ...write, to: `${write.to}; interrupts ${hit.join(", ")}` } : write,
-        later("Docker is not in the store yet"),
-      ];
+      const words = [write.to, openWords(wanted), hit.length > 0 ? `interrupts ${hit.join(", ")}` : ""];
+      return [{ ...write, to: words.filter(Boolean).join("; ") }, later("Docker is not in the store yet")];
     }
-    if (state.running !== `${wanted.store} ${advertised(wanted)}`) {
-      refuseInterruption(hit, wanted);
+    if (!state.running.endsWith(flags(state, wanted))) {
       const found =
-        state.docker.state === "running" ? state.running || "no store" : `Docker ${state.docker.state}`;
+        state.docker.state === "running"
+          ? state.running.match(storeFlags)?.join("").trim() || "no store"
+          : `Docker ${state.docker.state}`;
       return [owed(daemonReload, "docker.service"), owed(restart("docker"), found)];
     }
-    return state.nodes.includes(advertised(wanted)) ? [] : [later("Docker is not in the store yet")];
+    const known = state.nodes?.includes(advertised(wanted)) ?? true;
+    return known ? [] : [later("Docker is not in the store yet")];
   },
 });
 
-/** The backend's Go package is in the program, or it is not: Debian bookworm's 20.10.24 is built without. */
-export const hasConsul = sh`grep -qa libkv/store/consul "$(command -v dockerd)"`;
-
-/** Nothing listens there: Docker only tells its peers the address by it. */
-function advertised({ address }: Params): string {
-  return `${address}:2375`;
+export async function readDockerd(
+  host: Reader,
+  kind: StoreKind,
+  tls: ClusterStoreParams["tls"],
+): Promise<Dockerd> {
+  const files = tls ? [tls.ca, tls.cert, tls.key] : [];
+  const [docker, unit, dropIn, daemon, backend, running, missing] = await Promise.all([
+    host.docker(),
+    host.unit("docker.service"),
+    host.file(dropInPath),
+    host.file(daemonPath),
+    host.read(hasBackend(kind), { looksAt: ["package"] }),
+    host.read(commandLine, { looksAt: ["unit:docker"] }),
+    host.read(sh`for f in ${files}; do [ -s "$f" ] || echo "$f"; done`, {
+      looksAt: files.map((file) => `file:${file}`),
+    }),
+  ]);
+  return {
+    docker,
+    unit,
+    dropIn,
+    daemon,
+    backend: backend.code === 0,
+    running: running.stdout.trimEnd(),
+    missing: missing.stdout.split("\n").filter(Boolean),
+  };
 }
 
-function dropInText({ execStart }: UnitState, wanted: Params): string {
+/** What would be refused, for a playbook that asks it of all hosts before it touches the first. */
+export function refuseClusterStore(state: Dockerd, wanted: ClusterStoreParams): void {
+  refuseUnfit(state, wanted);
+  refuseOthersStore(state);
+  refuseOtherListeners(state, wanted);
+  refuseMissingFiles(state, wanted);
+  const hit = runningContainers(state);
+  const restarts =
+    state.dropIn.content !== dropInText(state, wanted) || !state.running.endsWith(flags(state, wanted));
+  if (restarts && hit.length > 0 && !wanted.interrupt_containers) refuseInterruption(hit);
+}
+
+export type StoreKind = "consul" | "etcd";
+
+function kindOf(store: string): StoreKind {
+  return store.startsWith("consul:") ? "consul" : "etcd";
+}
+
+/** The backend's Go package is in the program, or it is not: Debian bookworm's 20.10.24 is built without consul. */
+function hasBackend(kind: StoreKind): Script {
+  return sh`grep -qa ${`libkv/store/${kind}`} "$(command -v dockerd)"`;
+}
+
+const commandLine = sh`pid=$(systemctl show -p MainPID --value docker.service) && [ "$pid" != 0 ] && tr '\0' ' ' <"/proc/$pid/cmdline" | sed 's/^/ /; s/ $//'`;
+
+/** The code by which a read says that nothing here can ask etcd. */
+const noClient = 111;
+
+/** etcd's API v2 by its own client, or else by curl: a host that is no member may have neither. */
+function nodesIn(store: string): Script {
+  const urls = store
+    .replace(/^\w+:\/\//, "")
+    .split(",")
+    .map((member) => `http://${member}`);
+  if (kindOf(store) === "consul") return sh`timeout 5 consul kv get -keys docker/nodes/`;
+  return sh`if command -v etcdctl >/dev/null; then ETCDCTL_API=2 timeout 5 etcdctl --endpoints ${urls.join(",")} ls --quorum /docker/nodes
+elif command -v curl >/dev/null; then for url in ${urls}; do curl -sSf -m 3 "$url/v2/keys/docker/nodes?quorum=true" && break; done
+else exit ${String(noClient)}; fi`;
+}
+
+/** `docker/nodes/10.0.0.200:2375`, as a line of consul's or etcdctl's, or somewhere in etcd's JSON. */
+function addressesIn(text: string): string[] {
+  return [...text.matchAll(/docker\/nodes\/([\d.]+:\d+)/g)].map(([, address = ""]) => address);
+}
+
+/** Where Docker's peers are told to find it; behind it nothing listens unless the API was opened. */
+function advertised({ address, api }: ClusterStoreParams): string {
+  return `${address}:${portOf(api)}`;
+}
+
+function portOf(api: ClusterStoreParams["api"]): number {
+  return api === "tls" ? 2376 : 2375;
+}
+
+/** What is added to the unit's own command line; the store's flag is the first, by which the rest is found again. */
+function flags(state: Dockerd, wanted: ClusterStoreParams): string {
+  const { api, address, api_address = address, tls, store } = wanted;
+  // dockerd listens on its own socket by default, and no longer once it is told of another place.
+  const local = hostFlag.test(ownCommand(state)) ? "" : " -H unix:///var/run/docker.sock";
+  return [
+    ` --cluster-store=${store} --cluster-advertise=${advertised(wanted)}`,
+    api === "closed" ? "" : `${local} -H tcp://${api_address}:${portOf(api)}`,
+    api === "tls" && tls
+      ? ` --tlsverify --tlscacert=${tls.ca} --tlscert=${tls.cert} --tlskey=${tls.key}`
+      : "",
+  ].join("");
+}
+
+/** The unit's command line without what this task added to it. */
+function ownCommand({ unit, dropIn }: Dockerd): string {
+  return dropIn.content.startsWith(marker)
+    ? (unit.execStart.split(" --cluster-store=")[0] ?? "")
+    : unit.execStart;
+}
+
+function dropInText(state: Dockerd, wanted: ClusterStoreParams): string {
+  const service = `${kindOf(wanted.store)}.service`;
   return `${marker}
 [Unit]
-Wants=consul.service
-After=consul.service
+Wants=${service}
+After=${service}
 
 [Service]
 ExecStart=
-ExecStart=${execStart.replaceAll(flags, "")} --cluster-store=${wanted.store} --cluster-advertise=${advertised(wanted)}
+ExecStart=${ownCommand(state)}${flags(state, wanted)}
 `;
 }
 
-function refuseUnfit({ docker, unit, backend }: State): void {
+function openWords(wanted: ClusterStoreParams): string {
+  const { api, address, api_address = address } = wanted;
+  if (api === "closed") return "";
+  const how = api === "tls" ? "for clients with a certificate" : "WITHOUT TLS: root for whoever reaches it";
+  return `opens the API on ${api_address}:${portOf(api)} ${how}`;
+}
+
+function runningContainers({ docker }: Dockerd): string[] {
+  return docker.containers.filter((c) => c.state === "running").map((c) => c.name);
+}
+
+function refuseUnfit({ docker, unit, backend }: Dockerd, { store }: ClusterStoreParams): void {
   if (docker.state === "missing" || !unit.present)
     throw new CausewayError("host", "Docker is not installed on this host", {
       advice: "install Docker first (Debian: apt-get install docker.io)",
@@ -147,33 +267,74 @@ function refuseUnfit({ docker, unit, backend }: State): void {
       advice:
         "use flannel, or Docker's own swarm: docker swarm init, docker network create -d overlay --attachable",
     });
-  if (!backend)
-    throw new CausewayError("host", "this Docker is built without the consul backend", {
-      found: `Docker ${docker.version || "(stopped)"}, whose dockerd has no libkv/store/consul`,
-      expected: "a Docker with it, such as Debian bullseye's 20.10.5 or docker.com's up to 22",
-      command: hasConsul.text,
-      advice: "use another scheme, such as flannel, or another build of Docker",
-    });
+  if (backend) return;
+  const kind = kindOf(store);
+  throw new CausewayError("host", `this Docker is built without the ${kind} backend`, {
+    found: `Docker ${docker.version || "(stopped)"}, whose dockerd has no libkv/store/${kind}`,
+    expected: "a Docker with it, such as Debian bullseye's 20.10.5 or docker.com's up to 22",
+    command: hasBackend(kind).text,
+    advice:
+      kind === "consul"
+        ? "keep the networks in etcd: -e overlay_store=etcd; or use another scheme, such as flannel"
+        : "use another scheme, such as flannel, or another build of Docker",
+  });
 }
 
 /** dockerd does not start with a key both as a flag and in its file; and a store of somebody's own is in use. */
-function refuseOthersStore({ daemon, unit, dropIn }: State): void {
+function refuseOthersStore(state: Dockerd): void {
+  const { daemon, unit } = state;
   const keys = Object.keys(readJson(daemon)).filter((key) => key.startsWith("cluster-"));
-  const flag = dropIn.kind === "absent" ? unit.execStart.match(flags)?.join("").trim() : undefined;
+  const flag = ownCommand(state).match(storeFlags)?.join("").trim();
   if (keys.length === 0 && flag === undefined) return;
   throw new CausewayError("host", "Docker has a cluster store of somebody else's already", {
     found: flag
       ? `${flag} in ${[unit.fragmentPath, ...unit.dropIns].join(", ")}`
       : `${keys.join(", ")} in ${daemonPath}`,
     expected: "no cluster store, or causeway's own drop-in",
+    // A daemon that was given its socket by name removes the file when it ends: docker.socket has to make it anew.
     advice: flag
-      ? "take the flags out: systemctl edit --full docker.service, then systemctl daemon-reload && systemctl restart docker"
+      ? "take the flags out: systemctl edit --full docker.service, then systemctl daemon-reload && systemctl restart docker.socket docker.service"
       : `take ${keys.join(", ")} out of ${daemonPath}, then systemctl restart docker`,
   });
 }
 
-function refuseInterruption(hit: readonly string[], { interrupt_containers }: Params): void {
-  if (hit.length === 0 || interrupt_containers) return;
+/** What dockerd would refuse to start with, and a port that somebody else opened to anybody. */
+function refuseOtherListeners(state: Dockerd, { api }: ClusterStoreParams): void {
+  const { daemon, unit } = state;
+  const open = /-H[= ]?tcp:\/\/\S+|--host[= ]tcp:\/\/\S+/.exec(ownCommand(state))?.[0];
+  if (open !== undefined)
+    throw new CausewayError("host", "Docker's API is opened by the unit itself", {
+      found: `${open} in ${[unit.fragmentPath, ...unit.dropIns].join(", ")}`,
+      expected: "a unit that listens on its own socket only; the API opened by docker_api, if at all",
+      advice:
+        "take the flag out: systemctl edit --full docker.service, then systemctl daemon-reload && systemctl restart docker.socket docker.service",
+    });
+  if (api === "closed") return;
+  const ours = ["hosts", ...(api === "tls" ? ["tls", "tlsverify", "tlscacert", "tlscert", "tlskey"] : [])];
+  const keys = Object.keys(readJson(daemon)).filter((key) => ours.includes(key));
+  if (keys.length === 0) return;
+  throw new CausewayError("host", `dockerd does not start with ${keys.join(", ")} in two places`, {
+    found: `${keys.join(", ")} in ${daemonPath}; docker_api: ${api} gives them as flags in ${dropInPath}`,
+    expected: "one of the two",
+    advice: `take ${keys.join(", ")} out of ${daemonPath}, or leave the API to that file: docker_api: closed`,
+  });
+}
+
+function refuseMissingFiles({ missing }: Dockerd, { api, tls }: ClusterStoreParams): void {
+  if (api !== "tls") return;
+  if (!tls)
+    throw new CausewayError("playbook", "the API with TLS needs three files", {
+      expected: "tls: { ca, cert, key }, paths on the host",
+    });
+  if (missing.length === 0) return;
+  throw new CausewayError("host", "a file for the API's TLS is not on this host, or is empty", {
+    found: `missing: ${missing.join(", ")}`,
+    expected: "the authority, this host's certificate and its key, as PEM",
+    advice: "put them there first; docs.docker.com/engine/security/protect-access tells how to make them",
+  });
+}
+
+function refuseInterruption(hit: readonly string[]): void {
   throw new CausewayError("host", "restarting Docker would stop running containers", {
     found: hit.join(", "),
     expected: "no running container, or leave to interrupt them",

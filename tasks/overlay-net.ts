@@ -1,11 +1,16 @@
 import {
   CausewayError,
   Cidr,
+  contains,
   type DockerState,
   defineTask,
   later,
+  leftFile,
   type NetworkMember,
+  networkOf,
   type PlanItem,
+  parseAddress,
+  type Reader,
   type Static,
   type Step,
   sh,
@@ -15,24 +20,38 @@ import {
 
 const params = Type.Object(
   {
-    name: Type.String({ minLength: 1, description: "the network's name in Docker, on all hosts" }),
+    name: Type.String({
+      pattern: "^\\w[\\w.-]*$",
+      description: "the network's name in Docker, on all hosts",
+    }),
     subnet: Cidr({ description: "the subnet that the containers of all hosts share" }),
-    create: Type.Boolean({
-      description: "whether this is the one host that makes it; the others only see it",
+    part: Type.Union([Type.Literal("leave"), Type.Literal("make"), Type.Literal("see")], {
+      description:
+        "three plays: every host's containers leave a network that differs; one host makes it; every host sees it, and who left returns",
     }),
   },
   { additionalProperties: false },
 );
 
-type Params = Static<typeof params>;
+export type OverlayNetParams = Static<typeof params>;
+type Wanted = Pick<OverlayNetParams, "name" | "subnet">;
 
 /** The bridge by which containers of an overlay network reach the world; Docker makes it with the first of them. */
 const gateway = "docker_gwbridge";
 
-interface State {
+interface State extends OverlaySeen {
   docker: DockerState;
+  /** The containers of this host that left the network while it is made anew. */
+  left: readonly string[];
+}
+
+/** An overlay network as one host sees it. */
+export interface OverlaySeen {
   /** Driver, scope and subnets of the network, when this host sees it. */
   seen: string | undefined;
+  /** The running containers on it, of all hosts. */
+  endpoints: readonly string[];
+  /** This host's containers on it, running or stopped. */
   members: readonly NetworkMember[];
 }
 
@@ -44,28 +63,47 @@ export const overlayNet = defineTask({
   key: ({ name }) => name,
   settles: "30s",
   read: async (host, { name }): Promise<State> => {
-    const [docker, seen, members] = await Promise.all([
+    const [docker, overlay, left] = await Promise.all([
       host.docker(),
-      host.read(
-        sh`docker network inspect -f '{{.Driver}} {{.Scope}}{{range .IPAM.Config}} {{.Subnet}}{{end}}' ${name}`,
-        { looksAt: ["docker", "unit:docker", "shared:docker"] },
-      ),
-      host.networkMembers(name),
+      readOverlay(host, name),
+      host.file(leftFile(name)),
     ]);
-    return { docker, seen: answer(seen), members };
+    const names = left.content.split("\n").flatMap((line) => line.split(" ")[0] || []);
+    return { ...overlay, docker, left: names };
   },
   present: (state, wanted): readonly PlanItem[] => {
-    const own = gatewayBridge(state.docker);
-    const expected = `overlay global ${wanted.subnet}`;
-    if (state.seen === expected) return own;
-    if (state.seen !== undefined) {
-      refuseUnlessOurs(state, wanted, expected);
-      if (!wanted.create) return [...own, later(`the network is still ${state.seen}`)];
+    const { name, part } = wanted;
+    const same = state.seen === expected(wanted);
+    if (part === "leave") {
+      refuseOverlay(state, wanted);
+      const who = state.members.map(memberWords).join(", ");
+      return same || who === "" ? [] : [step.leaveNetwork({ name, who })];
     }
-    if (!wanted.create) return [...own, later(`the store has not told this host of ${wanted.name} yet`)];
-    return [...own, create(state, wanted)];
+    const own = gatewayBridge(state.docker);
+    if (part === "make") return same ? own : [...own, make(state, wanted)];
+    if (!same)
+      return [
+        ...own,
+        later(state.seen ? `it is still ${state.seen}` : `the store has not told this host of ${name} yet`),
+      ];
+    const who = state.left.join(", ");
+    return who === "" ? own : [...own, step.returnToNetwork({ name, who })];
   },
 });
+
+export async function readOverlay(host: Reader, name: string): Promise<OverlaySeen> {
+  const [inspected, members] = await Promise.all([
+    host.read(
+      sh`systemctl is-active -q docker || { echo 'not found: a running Docker' >&2; exit 1; }
+docker network inspect -f '{{.Driver}} {{.Scope}}{{range .IPAM.Config}} {{.Subnet}}{{end}}{{range .Containers}}
+{{.Name}}{{end}}' ${name}`,
+      { looksAt: ["docker", "unit:docker", "shared:docker"] },
+    ),
+    host.networkMembers(name),
+  ]);
+  const [seen, ...endpoints] = answer(inspected)?.split("\n") ?? [];
+  return { seen, endpoints: endpoints.filter(Boolean), members };
+}
 
 /** Absent is a value; a store or a daemon that does not answer is an error, never "absent". */
 function answer({
@@ -86,8 +124,17 @@ function answer({
   });
 }
 
-function create({ seen }: State, { name, subnet }: Params): Step {
-  return step.dockerNetwork({ name, driver: "overlay", subnet, was: seen ?? null });
+function expected({ subnet }: Wanted): string {
+  return `overlay global ${subnet}`;
+}
+
+/** Whether the network is there, and has to be made anew. */
+export function differs({ seen }: OverlaySeen, wanted: Wanted): boolean {
+  return seen !== undefined && seen !== expected(wanted);
+}
+
+function make(state: State, { name, subnet }: OverlayNetParams): Step {
+  return step.dockerNetwork({ name, driver: "overlay", subnet, was: state.seen ?? null });
 }
 
 /** Made beforehand, as Docker's documentation has it for one with options of its own, so that an undo takes it away. */
@@ -107,18 +154,31 @@ function gatewayBridge({ networks }: DockerState): Step[] {
   ];
 }
 
-/** Another network of that name, or one whose containers, on whatever host, would lose their addresses. */
-function refuseUnlessOurs({ seen = "", members }: State, { name }: Params, expected: string): void {
+function memberWords({ name, address, asked }: NetworkMember): string {
+  return asked || address ? `${name} (${asked || address})` : name;
+}
+
+/** Another network of that name, or one whose containers would lose the addresses that they were started with. */
+export function refuseOverlay(state: OverlaySeen, wanted: Wanted): void {
+  if (!differs(state, wanted)) return;
+  const { seen = "", members } = state;
+  const { name, subnet } = wanted;
   if (!seen.startsWith("overlay global"))
     throw new CausewayError("host", `there is another network of the name ${name}`, {
       found: seen,
-      expected,
+      expected: expected(wanted),
       advice: `docker network rm ${name}, or take another name: -e overlay_name=…`,
     });
-  if (members.length === 0) return;
-  throw new CausewayError("host", `the network ${name} has to be made anew, and containers are on it`, {
-    found: `${seen}; on it: ${members.map((m) => m.name).join(", ")}`,
-    expected,
-    advice: `take them off first: ${members.map((m) => `docker network disconnect ${name} ${m.name}`).join("; ")}`,
+  const lost = members.filter(({ asked }) => asked !== "" && !isIn(subnet, asked));
+  if (lost.length === 0) return;
+  throw new CausewayError("host", "containers would lose the addresses that they were started with", {
+    found: lost.map((m) => `${m.name} has ${m.asked}`).join(", "),
+    expected: `addresses in ${subnet}`,
+    advice: `take them off first: ${lost.map((m) => `docker network disconnect ${name} ${m.name}`).join("; ")}`,
   });
+}
+
+function isIn(subnet: string, text: string): boolean {
+  const [network, address] = [networkOf(subnet), parseAddress(text)];
+  return network !== undefined && address !== undefined && contains(network, address);
 }

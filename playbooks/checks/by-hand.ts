@@ -32,7 +32,7 @@ export interface ByHand {
 
 export const byHand = defineFact({
   name: "by hand",
-  read: async (host, standing): Promise<ByHand> => {
+  read: async (host, { standing }): Promise<ByHand> => {
     const [looked, config, routes, rules, stands] = await Promise.all([
       host.read(look, { looksAt: [] }),
       host.file("/etc/docker/daemon.json"),

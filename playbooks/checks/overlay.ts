@@ -3,47 +3,196 @@ import {
   contains,
   defineFact,
   type Fleet,
+  type HostView,
+  type KnownHost,
   networkOf,
   overlaps,
   parseAddress,
-  versionParts,
+  type Remark,
 } from "causeway";
-import { hasConsul } from "../../tasks/dockerd-cluster-store.ts";
+import {
+  type ClusterStoreParams,
+  type Dockerd,
+  readDockerd,
+  refuseClusterStore,
+  type StoreKind,
+} from "../../tasks/dockerd-cluster-store.ts";
+import { differs, type OverlaySeen, readOverlay, refuseOverlay } from "../../tasks/overlay-net.ts";
 
-/** Whether this host's Docker can keep its networks in consul: seen before anything is touched. */
-export const backendFact = defineFact({
-  name: "backend",
-  read: async (host) => (await host.read(hasConsul, { looksAt: [] })).code === 0,
-});
-
-interface Seen {
-  docker: string;
-  backend: boolean;
-  addresses: readonly { address: string; dev: string; cidr: string }[];
+/** The variables that decide how Docker is joined to its store, and what it then shares. */
+export interface OverlayVars {
+  overlay_name: string;
+  overlay_subnet: string;
+  overlay_store: StoreKind;
+  docker_api: ClusterStoreParams["api"];
+  docker_api_address?: string;
+  docker_tls_ca?: string;
+  docker_tls_cert?: string;
+  docker_tls_key?: string;
+  interrupt_containers: boolean;
 }
 
-/** Docker without overlay networks of its own: too new, or built without the store's backend. */
-export function unfitDockers<V extends object, F extends Seen>(fleet: Fleet<V, F>): CausewayError[] {
-  return fleet.reached.flatMap(({ name, groups, facts: { docker, backend } }) => {
-    if (!groups.includes("docker") || docker === "") return [];
-    const [major = 0] = versionParts(docker);
-    if (major < 23 && backend) return [];
-    const tooNew = major >= 23;
+/** Docker on a host, and the network as it sees it: what could be refused is seen before anything is touched. */
+export const overlayFacts = {
+  dockerd: defineFact({
+    name: "dockerd",
+    read: async (host, { groups, vars }: KnownHost<OverlayVars>) =>
+      groups.includes("docker") ? readDockerd(host, vars.overlay_store, tlsFiles(vars)) : undefined,
+  }),
+  overlay: defineFact({
+    name: "overlay",
+    read: async (host, { groups, vars }: KnownHost<OverlayVars>) =>
+      groups.includes("docker") ? readOverlay(host, vars.overlay_name) : undefined,
+  }),
+};
+
+interface Seen {
+  addresses: readonly { address: string; dev: string; cidr: string }[];
+  dockerd: Dockerd | undefined;
+  overlay: OverlaySeen | undefined;
+}
+
+/** The parameters of dockerd-cluster-store on one host. */
+export function joining<F>(
+  { address, vars }: HostView<OverlayVars, F>,
+  fleet: Fleet<OverlayVars, F>,
+): ClusterStoreParams {
+  const { overlay_store, docker_api: api, docker_api_address: api_address, interrupt_containers } = vars;
+  const tls = tlsFiles(vars);
+  const members = storeHosts(fleet).map((member) => `${member.address}:2379`);
+  return {
+    // Every host has a consul agent of its own; etcd is asked over the network, any member of it.
+    store: overlay_store === "consul" ? "consul://127.0.0.1:8500" : `etcd://${members.join(",")}`,
+    address,
+    api,
+    ...(api_address === undefined ? {} : { api_address }),
+    ...(tls ? { tls } : {}),
+    interrupt_containers,
+  };
+}
+
+function tlsFiles({
+  docker_api,
+  docker_tls_ca: ca,
+  docker_tls_cert: cert,
+  docker_tls_key: key,
+}: OverlayVars) {
+  return docker_api === "tls" && ca && cert && key ? { ca, cert, key } : undefined;
+}
+
+/** The servers of the store: the inventory's group of its name, or else the first host of Docker. */
+export function storeHosts<F>(fleet: Fleet<OverlayVars, F>): readonly HostView<OverlayVars, F>[] {
+  const named = fleet.group(fleet.hosts[0]?.vars.overlay_store ?? "consul");
+  return named.length > 0 ? named : fleet.group("docker").slice(0, 1);
+}
+
+/** Of two servers, one that is lost stops both. */
+export function evenServers(fleet: Fleet<OverlayVars>): CausewayError[] {
+  const servers = storeHosts(fleet);
+  if (servers.length !== 2) return [];
+  const store = servers[0]?.vars.overlay_store;
+  return [
+    new CausewayError("inventory", `${store} with two servers stops when either is lost`, {
+      found: servers.map((s) => s.name).join(", "),
+      expected: `one server, or three and more, in the group ${store}`,
+    }),
+  ];
+}
+
+/** The API over TLS without the files for it. */
+export function unnamedFiles(fleet: Fleet<OverlayVars>): CausewayError[] {
+  return fleet.group("docker").flatMap(({ name, vars }) => {
+    if (vars.docker_api !== "tls" || tlsFiles(vars)) return [];
+    const names = ["docker_tls_ca", "docker_tls_cert", "docker_tls_key"] as const;
+    return [
+      new CausewayError("variables", "docker_api: tls needs three files", {
+        host: name,
+        found: `not given: ${names.filter((key) => !vars[key]).join(", ")}`,
+        expected: "paths on the host, such as docker_tls_ca: /etc/docker/tls/ca.pem",
+      }),
+    ];
+  });
+}
+
+/** An open port is said aloud at every run. */
+export function openApis<F>(fleet: Fleet<OverlayVars, F>): Remark[] {
+  const open = fleet.group("docker").filter(({ vars }) => vars.docker_api === "insecure");
+  if (open.length === 0) return [];
+  const where = open.map(({ address, vars }) => `${vars.docker_api_address ?? address}:2375`);
+  const text = `docker_api: insecure OPENS DOCKER'S API WITHOUT TLS on ${where.join(", ")}: whoever reaches such a port is root on that host; only the inventory's hosts are let in, and each of them, and each container on them, is then root on all (docker_api: tls or closed)`;
+  return [{ text }];
+}
+
+/** What the tasks themselves would refuse on a host, before any host is touched. */
+export function refusals(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
+  return fleet.reached.flatMap((host) => {
+    const { dockerd, overlay } = host.facts;
+    // Where Docker is missing its task says so.
+    if (!dockerd || !overlay) return [];
+    return [
+      ...refusalOf(host.name, () => refuseClusterStore(dockerd, joining(host, fleet))),
+      ...refusalOf(host.name, () => refuseOverlay(overlay, wantedNetwork(host))),
+    ];
+  });
+}
+
+function refusalOf(host: string, refuse: () => void): CausewayError[] {
+  try {
+    refuse();
+    return [];
+  } catch (error) {
+    if (!(error instanceof CausewayError)) throw error;
+    return [new CausewayError(error.code, error.message, { ...error.detail, host })];
+  }
+}
+
+/** The network that is shared, as a host's variables have it. */
+export function wantedNetwork({ vars }: { vars: OverlayVars }) {
+  return { name: vars.overlay_name, subnet: vars.overlay_subnet };
+}
+
+/** A network is made anew when all its containers have left it: those of a host that is not here cannot. */
+export function farContainers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
+  const hosts = fleet.reached.filter(({ facts: { overlay } }) => overlay);
+  const seeing = hosts.find((host) => host.facts.overlay && differs(host.facts.overlay, wantedNetwork(host)));
+  if (!seeing?.facts.overlay) return [];
+  const here = hosts.flatMap(({ facts }) => facts.overlay?.members.filter((m) => m.running) ?? []);
+  const names = here.map((member) => member.name);
+  const far = seeing.facts.overlay.endpoints.filter((name) => {
+    const at = names.indexOf(name);
+    if (at >= 0) names.splice(at, 1);
+    return at < 0;
+  });
+  if (far.length === 0) return [];
+  const { overlay_name: name } = seeing.vars;
+  return [
+    new CausewayError(
+      "host",
+      `the network ${name} has to be made anew, and hosts that are not here are on it`,
+      {
+        host: seeing.name,
+        found: `${seeing.facts.overlay.seen}; on it, on other hosts: ${far.join(", ")}`,
+        expected: "all hosts whose containers are on it, so that they can leave and return",
+        advice: `run it on all of them at once; or there: docker network disconnect ${name} NAME; of a host that is gone for good, from any other: docker network disconnect -f ${name} ${far[0]}`,
+      },
+    ),
+  ];
+}
+
+/** The API can only listen on an address that the host has. */
+export function strangeApiAddresses(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
+  return fleet.reached.flatMap(({ name, address, vars, facts, groups }) => {
+    const wanted = vars.docker_api_address ?? address;
+    if (vars.docker_api === "closed" || !groups.includes("docker")) return [];
+    if (facts.addresses.some((own) => own.address === wanted)) return [];
     return [
       new CausewayError(
-        "host",
-        tooNew
-          ? "this Docker has no cluster store any more"
-          : "this Docker is built without the consul backend",
+        "variables",
+        `${wanted} is no address of ${name}, so Docker's API cannot listen there`,
         {
           host: name,
-          found: `Docker ${docker}`,
-          expected: tooNew
-            ? "Docker before 23.0, which took --cluster-store away"
-            : "a Docker with it, such as Debian bullseye's 20.10.5",
-          advice: tooNew
-            ? "use flannel, or Docker's own swarm: docker swarm init, docker network create -d overlay --attachable"
-            : "use another scheme, such as flannel, or another build of Docker",
+          found: facts.addresses.map((own) => own.address).join(", "),
+          expected: "docker_api_address: an address of the host itself",
         },
       ),
     ];

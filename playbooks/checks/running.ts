@@ -25,7 +25,7 @@ export interface Running {
 /** Looks only: a Docker that does not run is not woken by it. */
 export const running = defineFact({
   name: "running",
-  read: async (host, standing): Promise<Running> => {
+  read: async (host, { standing }): Promise<Running> => {
     const [docker, lease, addresses, links, routes, stands] = await Promise.all([
       host.docker(),
       host.read(sh`sed -n 's/^FLANNEL_SUBNET=//p' /run/flannel/subnet.env`, {

@@ -7,10 +7,16 @@ import type { ProbeInstance } from "../task/probe.ts";
 import type { Fleet, HostView } from "./fleet.ts";
 
 /** Something about a host that a playbook wants to know before the first step, read in the first trip. */
-export interface Fact<T> {
+export interface Fact<T, V = Readonly<Record<string, unknown>>> {
   name: string;
-  /** `standing` is what causeway did on the host and has not taken back, oldest first; it costs no trip of its own. */
-  read: (host: Reader, standing: Promise<readonly Standing[]>) => Promise<T>;
+  /** Looks at the host; what it looks for may depend on what is known of it already. */
+  read: (host: Reader, known: KnownHost<V>) => Promise<T>;
+}
+
+/** A host before its facts were read. */
+export interface KnownHost<V = Readonly<Record<string, unknown>>> extends Omit<HostView<V>, "facts"> {
+  /** What causeway did on it and has not taken back, oldest first; it costs no trip of its own. */
+  readonly standing: Promise<readonly Standing[]>;
 }
 
 /** A step that stands, as the host's journal has it; `owner` is the playbook that did it. */
@@ -23,12 +29,14 @@ export interface Remark {
   text: string;
 }
 
-export function defineFact<T>(fact: Fact<T>): Fact<T> {
+export function defineFact<T, V = Readonly<Record<string, unknown>>>(fact: Fact<T, V>): Fact<T, V> {
   return fact;
 }
 
-export type Facts = Readonly<Record<string, Fact<unknown>>>;
-export type FactValues<F extends Facts> = { readonly [K in keyof F]: F[K] extends Fact<infer T> ? T : never };
+export type Facts = Readonly<Record<string, Fact<unknown, never>>>;
+export type FactValues<F extends Facts> = {
+  readonly [K in keyof F]: F[K] extends Fact<infer T, never> ? T : never;
+};
 
 export interface Play<V, F> {
   /** What it achieves, as a heading. */

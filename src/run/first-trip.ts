@@ -81,8 +81,10 @@ async function firstTrip(
   const standing = journal.then(() => standingEntries(host.journal));
   // A journal that cannot be read fails the host below, whether a fact asked for it or not.
   standing.catch(() => {});
+  const { name, address, groups, vars } = host.view;
+  const known = { name, address, groups, vars, standing };
   const asked = Object.entries(options.playbook.facts ?? {}).map(
-    async ([name, fact]) => [name, await fact.read(reader, standing)] as const,
+    async ([name, fact]) => [name, await fact.read(reader, known as never)] as const,
   );
   // Asked for now so that it travels along; the answers are taken, and the errors met, when each play is planned.
   for (const play of options.playbook.plays)

@@ -15,6 +15,7 @@ export type StepKind =
   | "sysctl"
   | "link"
   | "network"
+  | "members"
   | "run";
 
 /**

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { labReboot } from "../../src/lab/index.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, stepsOf, useLab } from "./support.ts";
+import { cellsOf, execute, stepsOf, useLab } from "./support.ts";
 
 /** The longer ones belong to `npm run test:full`. */
 const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
@@ -18,18 +18,27 @@ async function fine(args: readonly string[] = []) {
   return { steps: stepsOf(events), pairs: cellsOf(events).filter((c) => c.ok && c.sourcePreserved).length };
 }
 
-/** The same before and after, whatever a refused run said. */
-async function refused(prepare: string, message: RegExp, clean: string) {
-  await lab.must("docker-201", prepare);
-  const before = await Promise.all(lab.names.map((h) => snapshot(lab, h)));
-  const { code, stdout, stderr } = await lab.run(playbook, [], inventory());
+/** A run that is refused, before it touched anything. */
+async function refused(message: RegExp, args: readonly string[] = [], of = inventory(), exitCode = 2) {
+  const { code, stdout, stderr } = await lab.run(playbook, args, of);
   expect(stdout + stderr).toMatch(message);
-  expect(code).toBe(2);
-  const after = await Promise.all(lab.names.map((h) => snapshot(lab, h)));
-  for (const [i, host] of lab.names.entries())
-    expect(differences(before[i] ?? [], after[i] ?? []), host).toEqual([]);
-  await lab.must("docker-201", clean);
+  expect(code).toBe(exitCode);
 }
+
+const snapshots = () => Promise.all(lab.names.map((h) => snapshot(lab, h)));
+
+/** The hosts' own addresses on the network, by container. */
+const addresses = (host: string) =>
+  lab.must(
+    host,
+    `docker inspect -f '{{.Name}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{with .IPAMConfig}}{{.IPv4Address}}{{end}} {{.Aliases}}{{end}}' $(docker ps -aq | sort) | sed 's/ [0-9a-f]\\{12\\}//g' | sort`,
+  );
+
+const resolves = (host: string, from: string, name: string) =>
+  lab.must(
+    host,
+    `docker exec ${from} nslookup ${name} && docker exec ${from} ping -c 1 -W 5 $(docker exec ${from} nslookup ${name} | sed -n 's/^Address: //p' | tail -n 1)`,
+  );
 
 describe.sequential("overlay", () => {
   const start = new Map<string, string[]>();
@@ -38,21 +47,61 @@ describe.sequential("overlay", () => {
     await Promise.all(lab.names.map((h) => lab.must(h, "systemctl restart docker")));
     for (const host of lab.names) start.set(host, await snapshot(lab, host));
   });
+  const asAtTheStart = async () => {
+    for (const [i, now] of (await snapshots()).entries()) {
+      const host = lab.names[i] ?? "";
+      expect(differences(start.get(host) ?? [], now), host).toEqual([]);
+    }
+  };
 
-  test("a Docker without consul's backend is refused, and no host is touched", async () => {
+  test("every refusal leaves every host byte for byte as it was", async () => {
+    const on = (script: string) => lab.must("docker-201", script);
     // The same file, but for the package's name in it: what a Docker built without it looks like from outside.
-    await refused(
+    await on(
       "sed 's,libkv/store/consul,libkv/store/absent,g' /usr/sbin/dockerd >/tmp/dockerd && chmod 755 /tmp/dockerd && mount --bind /tmp/dockerd /usr/sbin/dockerd",
-      /built without the consul backend/,
-      "umount /usr/sbin/dockerd; rm /tmp/dockerd",
     );
+    await refused(/built without the consul backend[\s\S]*overlay_store=etcd/);
+    await on("umount /usr/sbin/dockerd; rm /tmp/dockerd");
+
+    await on("docker run -d --name busy busybox sleep 10000");
+    await refused(/would stop running containers[\s\S]*busy/);
+    await on("docker rm -f busy");
+
+    await on('mkdir -p /etc/docker && echo \'{"hosts": ["tcp://0.0.0.0:2375"]}\' >/etc/docker/daemon.json');
+    await refused(/does not start with hosts in two places/, ["-e", "docker_api=insecure"]);
+    await on("rm /etc/docker/daemon.json");
+
+    // The article's own way to open the port.
+    await on(
+      "mkdir -p /etc/systemd/system/docker.service.d; printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/dockerd -H unix:///var/run/docker.sock -H tcp://0.0.0.0:2375\\n' >/etc/systemd/system/docker.service.d/own.conf; systemctl daemon-reload",
+    );
+    await refused(/API is opened by the unit itself/);
+    await on("rm -r /etc/systemd/system/docker.service.d; systemctl daemon-reload");
+
+    const tls = ["ca", "cert", "key"].flatMap((file) => [
+      "-e",
+      `docker_tls_${file}=/etc/docker/tls/${file}.pem`,
+    ]);
+    await refused(/not on this host[\s\S]*\/etc\/docker\/tls\/key.pem/, ["-e", "docker_api=tls", ...tls]);
+    await refused(/docker_api: tls needs three files/, ["-e", "docker_api=tls"], inventory(), 6);
+    await asAtTheStart();
   });
 
-  test("a fresh lab: all pairs reach each other, every Docker is in the store, the gossip key is nowhere", async () => {
-    const { code, stdout, stderr } = await lab.run(playbook, ["--diff"], inventory());
+  test("two hosts, and a third that joins later: all pairs reach each other, the gossip key is nowhere", async () => {
+    const two = lab.inventory({
+      hosts: ["docker-200", "docker-201"],
+      vars: { consul_gossip_key: gossipKey },
+    });
+    const { code, stdout, stderr } = await lab.run(playbook, ["--diff"], two);
     expect(stdout + stderr).not.toContain(gossipKey);
     expect(code).toBe(0);
-    expect(stdout).toContain("source preserved: 6/6");
+    expect(stdout).toContain("source preserved: 2/2");
+
+    const joined = await fine();
+    expect(joined.pairs).toBe(6);
+    expect(joined.steps.filter((step) => /network overlay_1|cluster-store/.test(step))).toEqual([
+      expect.stringContaining("docker-202 file"),
+    ]);
     const nodes = await lab.must("docker-202", "consul kv get -keys docker/nodes/");
     for (const n of [200, 201, 202]) expect(nodes).toContain(`docker/nodes/${lab.net}.${n}:2375`);
     expect(await lab.must("docker-200", "stat -c '%a %U:%G' /etc/consul.d/causeway.json")).toBe(
@@ -69,17 +118,51 @@ describe.sequential("overlay", () => {
     expect(await fine()).toEqual({ steps: [], pairs: 6 });
   });
 
-  inFull("it stands after a restart of Docker on one host, and of consul on its server", async () => {
-    await lab.must("docker-201", "systemctl restart docker");
+  test("a container's name resolves on the other hosts, and after a restart of consul", async () => {
+    await lab.must(
+      "docker-201",
+      "docker run -d --name web --network overlay_1 --network-alias www busybox sleep 100000; docker create --name db --network overlay_1 --ip 10.0.2.77 busybox sleep 100000",
+    );
+    await lab.must("docker-202", "docker run -d --name client --network overlay_1 busybox sleep 100000");
+    for (const name of ["web", "www"]) await resolves("docker-202", "client", name);
     await lab.must("docker-200", "systemctl restart consul");
     expect(await fine()).toEqual({ steps: [], pairs: 6 });
+    for (const name of ["web", "www"]) await resolves("docker-202", "client", name);
   });
 
-  inFull("another subnet: the network is made anew", async () => {
-    expect((await fine(["-e", "overlay_subnet=10.0.3.0/24"])).steps).toContainEqual(
-      expect.stringContaining("subnet 10.0.3.0/24"),
-    );
-    expect((await fine()).pairs).toBe(6);
+  test("another subnet: containers of all hosts leave, return with their addresses, and go back with a rollback", async () => {
+    const before = [await addresses("docker-201"), await addresses("docker-202")];
+    const everything = await snapshots();
+    await refused(/would lose the addresses[\s\S]*db has 10.0.2.77/, ["-e", "overlay_subnet=10.0.3.0/24"]);
+    await refused(/hosts that are not here are on it[\s\S]*client/, [
+      "-e",
+      "overlay_subnet=10.0.0.0/16",
+      "--limit",
+      "docker-200,docker-201",
+    ]);
+    expect(await snapshots()).toEqual(everything);
+
+    const { steps, pairs } = await fine(["-e", "overlay_subnet=10.0.0.0/16"]);
+    expect(pairs).toBe(6);
+    expect(steps.map((step) => step.replace(/ → .*/, ""))).toEqual([
+      "docker-200 network overlay_1",
+      "docker-201 containers on overlay_1",
+      "docker-201 containers on overlay_1",
+      "docker-202 containers on overlay_1",
+      "docker-202 containers on overlay_1",
+    ]);
+    expect([await addresses("docker-201"), await addresses("docker-202")]).toEqual(before);
+    for (const name of ["web", "www"]) await resolves("docker-202", "client", name);
+
+    expect((await lab.run("rollback", [], inventory())).code).toBe(0);
+    expect([await addresses("docker-201"), await addresses("docker-202")]).toEqual(before);
+    expect(await fine()).toEqual({ steps: [], pairs: 6 });
+    await resolves("docker-202", "client", "www");
+  });
+
+  inFull("it stands after a restart of Docker on one host", async () => {
+    await lab.must("docker-201", "systemctl restart docker");
+    expect(await fine()).toEqual({ steps: [], pairs: 6 });
   });
 
   test("another gossip key is refused: a consul with data keeps its old one", async () => {
@@ -93,9 +176,69 @@ describe.sequential("overlay", () => {
     expect(await fine()).toEqual({ steps: [], pairs: 6 });
   });
 
-  test("reset leaves the hosts as they were", async () => {
+  test("an undo while the store is away changes nothing that needs it; with the store it leaves the hosts as they were", async () => {
+    await lab.must("docker-200", "systemctl stop consul");
+    const { code, stdout, stderr } = await lab.run("playbooks/reset.ts", [], inventory());
+    expect(stdout + stderr).toMatch(/store consul:\/\/127.0.0.1:8500 does not answer/);
+    expect(code).toBe(2);
+    // The others did not go on: their agents are what the network has to leave by.
+    expect(await lab.must("docker-202", "systemctl is-active consul")).toBe("active\n");
+
+    await lab.must("docker-200", "systemctl start consul");
     expect((await lab.run("playbooks/reset.ts", [], inventory())).code).toBe(0);
-    for (const host of lab.names)
-      expect(differences(start.get(host) ?? [], await snapshot(lab, host)), host).toEqual([]);
+    // Taken off beforehand, wherever they ran: else the network could not be removed.
+    expect(
+      await lab.must("docker-202", "docker inspect -f '{{json .NetworkSettings.Networks}}' client"),
+    ).toBe("{}\n");
+    await lab.must("docker-201", "docker rm -f web db");
+    await lab.must("docker-202", "docker rm -f client");
+    await asAtTheStart();
+  });
+
+  test("etcd as the store, and the API opened, closed, and given back to docker.socket", async () => {
+    const etcd = ["-e", "overlay_store=etcd"];
+    const { code, stdout } = await lab.run(playbook, [...etcd, "-e", "docker_api=insecure"], inventory());
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/warning: .*OPENS DOCKER'S API WITHOUT TLS/);
+    expect(stdout).toContain("source preserved: 6/6");
+    const nodes = await lab.must("docker-200", "ETCDCTL_API=2 etcdctl ls /docker/nodes");
+    for (const n of [200, 201, 202]) expect(nodes).toContain(`/docker/nodes/${lab.net}.${n}:2375`);
+    const ask = `docker -H tcp://${lab.net}.200:2375 version -f '{{.Server.Version}}'`;
+    expect(await lab.must("docker-201", ask)).toMatch(/^20\.10/);
+    // This machine is on the same wire, and is no host of the inventory.
+    const stranger = await execute(["curl", "-sS", "-m", "3", `http://${lab.net}.200:2375/version`]);
+    expect(stranger.code, stranger.stdout).toBe(28);
+
+    expect(await fine(etcd)).toMatchObject({ pairs: 6 });
+    expect(await fine(etcd)).toEqual({ steps: [], pairs: 6 });
+    expect(
+      await lab.must("docker-200", "ss -Hltn 'sport = :2375'; iptables-save | grep -c overlay-api || true"),
+    ).toBe("0\n");
+    expect((await lab.run("playbooks/reset.ts", [], inventory())).code).toBe(0);
+    await asAtTheStart();
+    await lab.must(
+      "docker-200",
+      "systemctl stop docker.service && docker ps && systemctl is-active docker.service",
+    );
+  });
+
+  inFull("the API over TLS answers who has a certificate, and nobody else", async () => {
+    const folder = "/root/tls";
+    for (const [i, host] of lab.names.entries())
+      await lab.must(
+        host,
+        `mkdir -p ${folder} && cd ${folder} && openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out ca.pem -days 2 -subj /CN=${host} -addext subjectAltName=IP:${lab.net}.${200 + i} 2>/dev/null && cp ca.pem cert.pem`,
+      );
+    const tls = ["ca", "cert", "key"].flatMap((file) => ["-e", `docker_tls_${file}=${folder}/${file}.pem`]);
+    expect((await fine(["-e", "docker_api=tls", ...tls])).pairs).toBe(6);
+    const ask = `docker -H tcp://${lab.net}.200:2376`;
+    const known = `--tlsverify --tlscacert ${folder}/ca.pem --tlscert ${folder}/cert.pem --tlskey ${folder}/key.pem`;
+    await lab.must("docker-200", `${ask} ${known} version`);
+    expect((await lab.on("docker-200", `${ask} --tls version`)).code).not.toBe(0);
+    expect((await lab.on("docker-200", `${ask} version`)).code).not.toBe(0);
+    expect((await lab.run("playbooks/reset.ts", [], inventory())).code).toBe(0);
+    for (const host of lab.names) await lab.must(host, `rm -r ${folder}`);
+    await lab.must("docker-200", "systemctl stop docker.service && docker ps");
+    await asAtTheStart();
   });
 });

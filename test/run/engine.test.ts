@@ -276,7 +276,7 @@ describe("over the fleet", () => {
       name: "test",
       summary: "x",
       vars: Type.Object({}),
-      facts: { owners: defineFact({ name: "owners", read: async (_, standing) => standing }) },
+      facts: { owners: defineFact({ name: "owners", read: async (_, { standing }) => standing }) },
       remarks: (fleet) =>
         fleet.reached.map((h) => ({ host: h.name, text: h.facts.owners.map((e) => e.what).join() })),
       plays: [{ title: "p", hosts: "all", tasks: () => [value({ name: "a", value: "1" })] }],

@@ -3,16 +3,26 @@ import { dockerdClusterStore } from "../../tasks/dockerd-cluster-store.ts";
 import { fileWith, noFile } from "./files.ts";
 import { planWords } from "./words.ts";
 
-type State = Parameters<typeof dockerdClusterStore.definition.present>[0];
+const { present } = dockerdClusterStore.definition;
+type State = Parameters<typeof present>[0];
+type Params = Parameters<typeof present>[1];
 
 const path = "/etc/systemd/system/docker.service.d/causeway-cluster-store.conf";
-const wanted = { store: "consul://127.0.0.1:8500", address: "10.0.0.200", interrupt_containers: false };
-const flags = "--cluster-store=consul://127.0.0.1:8500 --cluster-advertise=10.0.0.200:2375";
+const wanted: Params = {
+  store: "consul://127.0.0.1:8500",
+  address: "10.0.0.200",
+  api: "closed",
+  interrupt_containers: false,
+};
+const etcd: Partial<Params> = { store: "etcd://10.0.0.200:2379,10.0.0.201:2379" };
+const tls: Partial<Params> = {
+  api: "tls",
+  tls: { ca: "/tls/ca.pem", cert: "/tls/cert.pem", key: "/tls/key.pem" },
+};
 const command = "/usr/sbin/dockerd -H fd:// $DOCKER_OPTS";
+const flags = "--cluster-store=consul://127.0.0.1:8500 --cluster-advertise=10.0.0.200:2375";
 
-function state(
-  over: Partial<State> & { execStart?: string; version?: string; running?: string } = {},
-): State {
+function state(over: Partial<State> & { execStart?: string; version?: string } = {}): State {
   const { execStart = command, version = "20.10.5+dfsg1", ...rest } = over;
   return {
     docker: { state: "running", version, networks: [], containers: [] },
@@ -31,56 +41,116 @@ function state(
     dropIn: noFile(path),
     daemon: noFile("/etc/docker/daemon.json"),
     backend: true,
-    running: "",
+    running: " /usr/sbin/dockerd -H fd://",
     nodes: [],
+    missing: [],
     ...rest,
   };
 }
 
-const plan = (s: State, over: Partial<typeof wanted> = {}) =>
-  planWords(dockerdClusterStore.definition.present(s, { ...wanted, ...over }));
+const plan = (s: State, over: Partial<Params> = {}) => planWords(present(s, { ...wanted, ...over }));
 
 /** The drop-in as the task itself writes it. */
-function written(execStart = command): string {
-  const [item] = dockerdClusterStore.definition.present(state({ execStart }), wanted);
+function written(over: Partial<Params> = {}, execStart = command): string {
+  const [item] = present(state({ execStart }), { ...wanted, ...over });
   return item && "diff" in item ? (item.diff?.after ?? "") : "";
 }
 
-const joined = (over: Parameters<typeof state>[0] = {}) =>
+/** The last line of the drop-in: what dockerd is started with. */
+const started = (over: Partial<Params> = {}, execStart = command) =>
+  written(over, execStart).trim().split("\n").at(-1)?.replace("ExecStart=", "") ?? "";
+
+/** Docker as the task left it. */
+const joined = (over: Partial<State> = {}, by: Partial<Params> = {}) =>
   state({
-    execStart: `${command} ${flags}`,
-    dropIn: fileWith(path, written()),
-    running: "consul://127.0.0.1:8500 10.0.0.200:2375",
+    execStart: started(by),
+    dropIn: fileWith(path, written(by)),
+    running: ` ${started(by).replace(" $DOCKER_OPTS", "")}`,
     nodes: ["10.0.0.200:2375"],
     ...over,
   });
 const web = { id: "1", name: "web", state: "running", networks: ["bridge"] };
 const busy = { state: "running" as const, version: "20.10.5", networks: [], containers: [web] };
+const daemon = (json: string) => state({ daemon: fileWith("/etc/docker/daemon.json", json) });
+const write = `file ${path}: — → 8 lines, mode 644`;
+const then = " ⇒ daemon-reload, restart docker";
+const notYet = "later: Docker is not in the store yet";
 
 describe("dockerd-cluster-store: state read → exact steps", () => {
   test("the drop-in is the unit's own command line with the flags, after an empty ExecStart", () => {
     expect(written()).toContain(`\nExecStart=\nExecStart=${command} ${flags}\n`);
+    expect(written()).toContain("Wants=consul.service\nAfter=consul.service\n");
   });
 
-  test.each([
+  test("etcd: all members in one address, and after etcd's unit where it is on this host", () => {
+    expect(started(etcd)).toBe(
+      `${command} --cluster-store=etcd://10.0.0.200:2379,10.0.0.201:2379 --cluster-advertise=10.0.0.200:2375`,
+    );
+    expect(written(etcd)).toContain("Wants=etcd.service\nAfter=etcd.service\n");
+  });
+
+  test.each<[string, Partial<Params>, string, string]>([
+    ["insecure", { api: "insecure" }, command, " -H tcp://10.0.0.200:2375"],
     [
-      "a Docker of no store",
-      state(),
-      [
-        `file ${path}: — → 8 lines, mode 644 ⇒ daemon-reload, restart docker`,
-        "later: Docker is not in the store yet",
-      ],
+      "insecure, on another address",
+      { api: "insecure", api_address: "10.9.0.1" },
+      command,
+      " -H tcp://10.9.0.1:2375",
     ],
-    ["joined", joined(), []],
-    ["joined, and not registered yet", joined({ nodes: [] }), ["later: Docker is not in the store yet"]],
-    ["joined, with containers", joined({ docker: busy }), []],
+    [
+      "a unit that leaves dockerd its own socket: it is kept",
+      { api: "insecure" },
+      "/usr/bin/dockerd",
+      " -H unix:///var/run/docker.sock -H tcp://10.0.0.200:2375",
+    ],
+    [
+      "tls",
+      tls,
+      command,
+      " -H tcp://10.0.0.200:2376 --tlsverify --tlscacert=/tls/ca.pem --tlscert=/tls/cert.pem --tlskey=/tls/key.pem",
+    ],
+  ])("the API, %s", (_name, over, unit, ending) => {
+    const port = over.api === "tls" ? 2376 : 2375;
+    const store = `--cluster-store=consul://127.0.0.1:8500 --cluster-advertise=10.0.0.200:${port}`;
+    expect(started(over, unit)).toBe(`${unit} ${store}${ending}`);
+  });
+
+  test.each<[string, State, Partial<Params>, string[]]>([
+    ["a Docker of no store", state(), {}, [`${write}${then}`, notYet]],
+    ["joined", joined(), {}, []],
+    ["joined, and not registered yet", joined({ nodes: [] }), {}, [notYet]],
+    ["joined, where nothing can ask the store", joined({ nodes: undefined }), {}, []],
+    ["joined, with containers", joined({ docker: busy }), {}, []],
     [
       "written, but not running with it",
-      joined({ running: "" }),
+      joined({ running: " /usr/sbin/dockerd -H fd://" }),
+      {},
       ["owed: daemon-reload (docker.service)", "owed: restart docker (no store)"],
     ],
-  ])("%s", (_name, now, expected) => {
-    expect(plan(now)).toEqual(expected);
+    [
+      "the API to be opened",
+      joined(),
+      { api: "insecure" },
+      [
+        `file ${path}: 8 lines, mode 600 → 8 lines, mode 600; opens the API on 10.0.0.200:2375 WITHOUT TLS: root for whoever reaches it${then}`,
+        notYet,
+      ],
+    ],
+    ["open", joined({}, { api: "insecure" }), { api: "insecure" }, []],
+    [
+      "open, to be closed",
+      joined({}, { api: "insecure" }),
+      {},
+      [`file ${path}: 8 lines, mode 600 → 8 lines, mode 600${then}`, notYet],
+    ],
+    ["open over TLS", joined({ nodes: ["10.0.0.200:2376"] }, tls), tls, []],
+  ])("%s", (_name, now, over, expected) => {
+    expect(plan(now, over)).toEqual(expected);
+  });
+
+  test("closed again, the drop-in is the one without the API", () => {
+    const [item] = present(joined({}, { api: "insecure" }), wanted);
+    expect(item && "diff" in item ? item.diff?.after : "").toBe(written());
   });
 
   test("containers are named, and interrupted only with leave", () => {
@@ -88,21 +158,34 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
     expect(plan(state({ docker: busy }), { interrupt_containers: true })[0]).toContain("; interrupts web");
   });
 
-  test.each([
-    ["Docker 23", state({ version: "23.0.1" }), /no cluster store any more/],
-    ["a build without consul", state({ backend: false }), /built without the consul backend/],
+  test.each<[string, State, Partial<Params>, RegExp]>([
+    ["Docker 23", state({ version: "23.0.1" }), {}, /no cluster store any more/],
+    ["a build without consul", state({ backend: false }), {}, /built without the consul backend/],
+    ["a build without etcd", state({ backend: false }), etcd, /built without the etcd backend/],
     [
       "flags of somebody else's",
       state({ execStart: `${command} --cluster-store consul://a:1` }),
-      /somebody else's/,
+      {},
+      /cluster store of somebody else's/,
+    ],
+    ["a key in daemon.json", daemon('{"cluster-store": "etcd://a"}'), {}, /cluster store of somebody else's/],
+    [
+      "the article's open port",
+      state({ execStart: `${command} -H tcp://0.0.0.0:2375` }),
+      {},
+      /API is opened by the unit itself/,
     ],
     [
-      "a key in daemon.json",
-      state({ daemon: fileWith("/etc/docker/daemon.json", '{"cluster-store": "etcd://a"}') }),
-      /somebody else's/,
+      "hosts in daemon.json, and the API asked for",
+      daemon('{"hosts": ["tcp://0.0.0.0:2375"]}'),
+      { api: "insecure" },
+      /does not start with hosts in two places/,
     ],
-    ["no Docker", state({ docker: { ...busy, state: "missing", version: "" } }), /not installed/],
-  ])("refused before the unit is touched: %s", (_name, now, message) => {
-    expect(() => plan(now)).toThrow(message);
+    ["tls keys in daemon.json", daemon('{"tlsverify": true}'), tls, /with tlsverify in two places/],
+    ["a file for TLS is missing", state({ missing: ["/tls/key.pem"] }), tls, /file for the API's TLS/],
+    ["TLS without files", state(), { api: "tls" }, /needs three files/],
+    ["no Docker", state({ docker: { ...busy, state: "missing", version: "" } }), {}, /not installed/],
+  ])("refused before the unit is touched: %s", (_name, now, over, message) => {
+    expect(() => plan(now, over)).toThrow(message);
   });
 });

@@ -2,7 +2,15 @@ import { file } from "./file.ts";
 import { jsonKeys } from "./json.ts";
 import { link, noLink, noRoute, noRule, route, rule, sysctl } from "./network-state.ts";
 import { pushedFile } from "./pushed-file.ts";
-import { dockerNetwork, noDockerNetwork, packages, run, unit } from "./software.ts";
+import {
+  dockerNetwork,
+  leaveNetwork,
+  noDockerNetwork,
+  packages,
+  returnToNetwork,
+  run,
+  unit,
+} from "./software.ts";
 
 /** The kinds of step. The set is closed: each knows how to save and restore what it touches. */
 export const step = {
@@ -20,5 +28,7 @@ export const step = {
   noLink,
   dockerNetwork,
   noDockerNetwork,
+  leaveNetwork,
+  returnToNetwork,
   run,
 };

@@ -4,7 +4,7 @@
 # answer is an error, never "absent".
 cw_network_words() (
   cw_found=$(docker network ls --no-trunc -q --filter "name=^$1\$") || exit 1
-  [ -n "$cw_found" ] || exit 0
+  [ -n "$cw_found" ] || { cw_store_answers && exit 0; exit 1; }
   cw_text=$(docker network inspect -f '--driver
 {{.Driver}}
 {{if .EnableIPv6}}--ipv6
@@ -28,6 +28,27 @@ cw_network_words() (
 {{end}}{{if .Attachable}}--attachable
 {{end}}' $cw_found) || exit 1
   printf '%s\n' "$cw_text" | sed '/^$/d'
+)
+
+# Whether the key-value store that Docker keeps its global networks in answers, if it has one. Without it docker says
+# "No such network", and the network returns with the store.
+cw_store_answers() (
+  cw_store=$(docker info -f '{{.ClusterStore}}' 2>/dev/null) || exit 0
+  cw_at=${cw_store#*://} cw_at=${cw_at%%/*}
+  case $cw_store in
+    consul://*) timeout 10 consul kv get -http-addr="$cw_at" -keys docker/network/ >/dev/null && exit 0 ;;
+    etcd://*)
+      for cw_member in $(printf %s "$cw_at" | tr , ' '); do
+        if command -v etcdctl >/dev/null; then
+          ETCDCTL_API=2 timeout 10 etcdctl --endpoints "http://$cw_member" ls --quorum / >/dev/null && exit 0
+        else
+          curl -sSf -m 10 -o /dev/null "http://$cw_member/v2/keys/?quorum=true" && exit 0
+        fi
+      done ;;
+    *) exit 0 ;;
+  esac
+  echo "Docker's store $cw_store does not answer, and Docker then shows no network of it, though it may be there: bring the store up (systemctl start ${cw_store%%:*}, on its servers), then run this again" >&2
+  exit 1
 )
 
 # The containers on it, running or stopped: name, address or -, and aliases; Docker adds the container's id by itself.
@@ -60,9 +81,16 @@ cw_network_make() (
   set --
   while IFS= read -r cw_word; do set -- "$@" "$cw_word"; done <"$cw_words"
   docker network create "$@" "$cw_name" || exit 1
-  [ ! -s "$cw_members" ] || while read -r cw_container cw_ip cw_aliases; do
-    # One that its owner has removed since has no place to come back to.
+  cw_members_on "$cw_name" "$cw_members"
+)
+
+# cw_members_on NAME FILE: puts the containers that a file lists on a network, with their aliases and addresses.
+cw_members_on() (
+  cw_name=$1
+  [ ! -s "$2" ] || while read -r cw_container cw_ip cw_aliases; do
+    # One that its owner has removed since has no place to come back to; one may be back already.
     [ -n "$(docker ps -aq --filter "name=^/?$cw_container\$")" ] || continue
+    [ -z "$(docker ps -aq --filter "name=^/?$cw_container\$" --filter "network=$cw_name")" ] || continue
     set --
     for cw_alias in $cw_aliases; do set -- "$@" --alias "$cw_alias"; done
     case $cw_ip in
@@ -72,17 +100,35 @@ cw_network_make() (
       *) set -- "$@" --ip "$cw_ip" ;;
     esac
     docker network connect "$@" "$cw_name" "$cw_container" || exit 1
-  done <"$cw_members"
+  done <"$2"
 )
 
-# cw_network_drop NAME: its containers are taken off first.
+# cw_network_drop NAME: its containers are taken off first. One of another host is not: taken off from here, it would keep
+# its interfaces, and could not be put on a network again.
 cw_network_drop() (
   cw_now=$(cw_network_words "$1") || exit 1
   [ -n "$cw_now" ] || exit 0
+  [ "$1" != docker_gwbridge ] || cw_overlays_leave || exit 1
+  cw_members_off "$1" || exit 1
+  docker network rm "$1" && exit 0
+  cw_far=$(docker network inspect -f '{{range .Containers}}{{.Name}} {{end}}' "$1" 2>/dev/null)
+  [ -z "$cw_far" ] || echo "on it, on other hosts: $cw_far; there: docker network disconnect $1 NAME" >&2
+  exit 1
+)
+
+# cw_overlays_leave: takes this host's containers off the overlay networks, by which alone they are on docker_gwbridge.
+cw_overlays_leave() (
+  cw_store_answers || exit 1
+  docker network ls --filter driver=overlay --filter scope=global --format '{{.Name}}' | while read -r cw_overlay; do
+    cw_members_off "$cw_overlay" || exit 1
+  done
+)
+
+# cw_members_off NAME: takes this host's containers off a network.
+cw_members_off() (
   cw_network_members "$1" | while read -r cw_container cw_rest; do
     docker network disconnect -f "$1" "$cw_container" || exit 1
-  done || exit 1
-  docker network rm "$1"
+  done
 )
 
 # cw_network_put NAME WORDS: as asked, one word a line; the containers of the one before come along.
@@ -92,4 +138,41 @@ cw_network_put() (
   printf '%s\n' "$2" >"$B.words"
   cw_network_make "$1" "$B.words" "$B.members" || exit 1
   rm -f "$B.words" "$B.members"
+)
+
+# members NAME leave|return: this host's containers on a network that one host makes anew for all of them. In between,
+# $CW/left/NAME says who has left: name, address and aliases, as above.
+
+cw_members_token() (
+  cw_now=$(cw_network_members "$1") || exit 1
+  printf '%s .\n' "$cw_now" | tr '\n' ' '
+)
+
+cw_members_save() { cw_network_members "$1" >"$B.before"; }
+
+cw_members_restore() {
+  case $2 in
+    leave) cw_members_return "$1" ;;
+    return) cw_members_leave "$1" ;;
+  esac
+}
+
+# cw_members_leave NAME: who has left before and is not back yet stays on the list.
+cw_members_leave() (
+  umask 077
+  mkdir -p "$CW/left" && cw_network_members "$1" >"$CW/left/$1.now" || exit 1
+  touch "$CW/left/$1"
+  sort -u -k 1,1 "$CW/left/$1.now" "$CW/left/$1" >"$CW/left/$1.new" && mv "$CW/left/$1.new" "$CW/left/$1" || exit 1
+  rm -f "$CW/left/$1.now"
+  cw_sync "$CW/left/$1" "$CW/left"
+  cw_members_off "$1"
+)
+
+# cw_members_return NAME: those first who asked for their address, before Docker gives it to another.
+cw_members_return() (
+  [ -f "$CW/left/$1" ] || { mkdir -p "$CW/left" && cp "$B.before" "$CW/left/$1"; } || exit 1
+  grep -v '^[^ ]* [^ ]*[?]' "$CW/left/$1" >"$CW/left/$1.new"
+  grep '^[^ ]* [^ ]*[?]' "$CW/left/$1" >>"$CW/left/$1.new"
+  cw_members_on "$1" "$CW/left/$1.new" || exit 1
+  rm -f "$CW/left/$1" "$CW/left/$1.new"
 )
