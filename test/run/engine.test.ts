@@ -290,6 +290,26 @@ describe("over the fleet", () => {
     expect(hosts.get("h1")?.performed).toEqual(["put a 1"]);
   });
 
+  test("a fact may depend on the host's variables", async () => {
+    const book = definePlaybook({
+      name: "test",
+      summary: "x",
+      vars: Type.Object({ which: Type.String({ default: "color" }) }),
+      facts: {
+        seen: defineFact({
+          name: "seen",
+          read: async (host, { vars }: { vars: { which: string } }) =>
+            (await host.read(rawScript(`cat ${vars.which}`), { looksAt: [] })).stdout,
+        }),
+      },
+      plays: [{ title: "Set", hosts: "all", tasks: (h) => [value({ name: "seen", value: h.facts.seen })] }],
+    });
+    const hosts = new Map([["h1", new FakeHost()]]);
+    hosts.get("h1")?.values.set("color", "blue");
+    await runOn(["h1"], book as unknown as Playbook, { hosts });
+    expect(hosts.get("h1")?.values.get("seen")).toBe("blue");
+  });
+
   test("a limit leaves the others alone, but they are still peers", async () => {
     const book = playbook([
       play((host, fleet) => [
