@@ -31,7 +31,19 @@ export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
 export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
 export type { Matrix, MatrixCell } from "./report/events.ts";
-export { AbsolutePath, Cidr, InterfaceCidr, Ipv4, LocalPath, secret } from "./schema/types.ts";
+export {
+  AbsolutePath,
+  ArchiveSource,
+  Cidr,
+  DownloadUrl,
+  FetchedBy,
+  InterfaceCidr,
+  Ipv4,
+  LocalPath,
+  Sha256,
+  secret,
+} from "./schema/types.ts";
+export type { Archive } from "./task/archive.ts";
 export { defineTask } from "./task/define.ts";
 export { step } from "./task/kinds/index.ts";
 export { readJson, withKeys } from "./task/kinds/json.ts";
@@ -40,4 +52,5 @@ export { type LocalFile, localFile } from "./task/kinds/pushed-file.ts";
 export { leftFile } from "./task/kinds/software.ts";
 export { missingPorts, type PeerPorts } from "./task/peer-ports.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
+export { missingPrograms, type Programs, readPrograms } from "./task/programs.ts";
 export { daemonReload, later, owed, type PlanItem, reload, restart, type Step } from "./task/step.ts";

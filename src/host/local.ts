@@ -1,4 +1,5 @@
-import { chmod, copyFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { Duplex } from "node:stream";
 import { becomeRoot, type ShellStream } from "./become.ts";
 import type { ConnectionTarget, Session, SessionOptions } from "./session.ts";
@@ -58,6 +59,7 @@ export async function connectLocal(target: ConnectionTarget, options: SessionOpt
     name: target.name,
     run: (script, runOptions) => shell.run(script, runOptions),
     push: async (file, path) => {
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await copyFile(file, path);
       await chmod(path, 0o600);
     },

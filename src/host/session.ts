@@ -55,7 +55,7 @@ export interface CommandResult {
 export interface Session {
   readonly name: string;
   run(script: string, options?: CommandOptions): Promise<CommandResult>;
-  /** Writes a file of the controller to `path` on the host, mode 0600, over a channel of its own. */
+  /** Writes a file of the controller to `path` on the host, mode 0600, over a channel of its own; its folder is made, 0700. */
   push(localFile: string, path: string): Promise<void>;
   close(): Promise<void>;
   /** Counted for the bench and for tests. */

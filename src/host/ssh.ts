@@ -247,7 +247,7 @@ async function push(
 ): Promise<void> {
   const { size } = await stat(file);
   const sum = createHash("sha256").update(readFileSync(file)).digest("hex");
-  const script = `umask 077; f=${quote(path)}; cat >"$f" && [ "$(stat -c %s "$f")" = ${size} ] && [ "$(sha256sum <"$f" | cut -c 1-64)" = ${sum} ] || { rm -f "$f"; exit 1; }`;
+  const script = `umask 077; f=${quote(path)}; mkdir -p "\${f%/*}" && cat >"$f" && [ "$(stat -c %s "$f")" = ${size} ] && [ "$(sha256sum <"$f" | cut -c 1-64)" = ${sum} ] || { rm -f "$f"; exit 1; }`;
   const stream = await apart(script);
   createReadStream(file).pipe(stream);
   const { code, stderr } = await drain(stream);

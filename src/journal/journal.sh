@@ -273,6 +273,8 @@ cw_tell_states() {
     cw_resource "$CW/runs/$cw_n"
     [ "$cw_is_now $cw_kind" = "other file" ] || continue
     cw_path=$(eval "printf %s $cw_args")
+    # A program has no lines to compare.
+    [ "$(cat "$cw_path" "$CW/runs/$cw_n.before" 2>/dev/null | wc -c)" -le 1048576 ] || continue
     printf 'now %s\n' "$(base64 -w 0 <"$cw_path" 2>/dev/null)"
     printf 'before %s\n' "$(base64 -w 0 <"$CW/runs/$cw_n.before" 2>/dev/null)"
     printf 'meta %s %s\n' "$(sha256sum <"$cw_path" 2>/dev/null | cut -c 1-64)" "$(stat -L -c '%a %u:%g' "$cw_path" 2>/dev/null)"
@@ -303,7 +305,7 @@ cw_give_up() {
 
 # cw_end RUN STATE: how the run ended on this host; the lock is free again.
 cw_end() {
-  [ ! -d "$CW/runs/$1" ] || { printf '%s\n' "$2" >"$CW/runs/$1/end"; rm -f "$CW/out"; }
+  [ ! -d "$CW/runs/$1" ] || { printf '%s\n' "$2" >"$CW/runs/$1/end"; rm -f "$CW/out" "$CW"/parked-*; }
   cw_fold "$1" "${CW_KEEP:-50}"
   cw_unlock
 }

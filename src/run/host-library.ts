@@ -5,7 +5,7 @@ import { packageDir } from "../package-dir.ts";
 
 const parts = [
   "journal/journal.sh",
-  ...["boot", "file", "route", "rule", "sysctl", "unit", "package", "link", "network", "run"].map(
+  ...["boot", "file", "archive", "route", "rule", "sysctl", "unit", "package", "link", "network", "run"].map(
     (kind) => `task/kinds/${kind}.sh`,
   ),
 ];

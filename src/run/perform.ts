@@ -2,6 +2,7 @@ import { CausewayError } from "../errors.ts";
 import { journalFolder } from "../journal/entries.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
 import type { RunContext } from "./context.ts";
+import { fetchedMember } from "./fetched.ts";
 import type { HostRun } from "./host-run.ts";
 import { type Action, type Identity, performScript, type Removal } from "./perform-script.ts";
 import { inOrder } from "./plan.ts";
@@ -39,8 +40,7 @@ export async function perform(
     gently,
   });
   for (const action of actions)
-    if ("step" in action && action.step.push)
-      await host.session.push(action.step.push.from, action.step.push.to);
+    if ("step" in action && action.step.push) await push(host, run, action.identity, action.step.push);
   const progress = new Progress(host, actions);
   const timeoutMs = actions.reduce(
     (sum, a) => sum + ("step" in a ? (a.step.timeoutMs ?? 0) : 0),
@@ -57,6 +57,22 @@ export async function perform(
   if (actions.length > 0) run.changedSomething = true;
   if (result.code !== 0) throw progress.error(result.code, result.stderr, run.who);
   for (const { consequence } of due) host.owed.delete(consequenceWords(consequence));
+}
+
+/** Sends a file ahead of its step; one out of an archive is fetched and unpacked here first. */
+async function push(
+  host: HostRun,
+  run: RunContext,
+  { task }: Identity,
+  { from, to }: NonNullable<Step["push"]>,
+): Promise<void> {
+  try {
+    const file = typeof from === "string" ? from : await fetchedMember(from, run.interrupted);
+    await host.session.push(file, to);
+  } catch (error) {
+    if (!(error instanceof CausewayError)) throw error;
+    throw new CausewayError(error.code, error.message, { ...error.detail, host: host.name, task });
+  }
 }
 
 /** What `-v` shows of a performing script: the steps and restarts as one could paste them, secrets masked. */

@@ -46,12 +46,26 @@ const interfaceCidr: Check = (text) => {
   };
 };
 
+/** Over http or https; whoever needs a password fetches the archive by hand. */
+const downloadUrl: Check = (text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const expected = "an address such as https://example.org/etcd-v3.4.33-linux-amd64.tar.gz";
+  if (!url || !/^https?:$/.test(url.protocol)) return { expected };
+  if (!url.username && !url.password) return undefined;
+  return { expected, advice: "leave the user and password out: they would show in process lists" };
+};
+
 /** The formats that schemas name, each with words of its own. */
 export const formats: Readonly<Record<string, Check>> = {
   cidr,
   "interface-cidr": interfaceCidr,
   "ipv4-address": (text) =>
     parseAddress(text) === undefined ? { expected: "an IPv4 address such as 10.0.0.200" } : undefined,
+  "download-url": downloadUrl,
+  sha256: (text) =>
+    /^[0-9a-f]{64}$/.test(text)
+      ? undefined
+      : { expected: "64 digits and letters a to f, as sha256sum prints them" },
   "absolute-path": (text) =>
     text.startsWith("/") ? undefined : { expected: "an absolute path, beginning with /" },
 };

@@ -1,4 +1,4 @@
-import { type TSchema, type TString, Type } from "typebox";
+import { type TLiteral, type TObject, type TSchema, type TString, type TUnion, Type } from "typebox";
 
 interface Words {
   description?: string;
@@ -32,4 +32,28 @@ export function LocalPath(words: Words = {}): TString {
 /** Marks a value that appears in no output, event, journal or process list. */
 export function secret<T extends TSchema>(schema: T): T {
   return Object.assign(schema, { secret: true });
+}
+
+/** An address from which a file can be fetched, without a password in it. */
+export function DownloadUrl(words: Words = {}): TString {
+  return Type.String({ ...words, format: "download-url" });
+}
+
+export function Sha256(words: Words = {}): TString {
+  return Type.String({ ...words, format: "sha256" });
+}
+
+/** Who fetches an archive. */
+export function FetchedBy(words: Words = {}): TUnion<[TLiteral<"host">, TLiteral<"controller">]> {
+  return Type.Union([Type.Literal("host"), Type.Literal("controller")], { ...words });
+}
+
+/** An archive: where it lies, what it has to be, and who fetches it. */
+export function ArchiveSource(words: Words = {}): TObject<{
+  url: TString;
+  sha256: TString;
+  fetch: ReturnType<typeof FetchedBy>;
+}> {
+  const properties = { url: DownloadUrl(), sha256: Sha256(), fetch: FetchedBy() };
+  return Type.Object(properties, { ...words, additionalProperties: false });
 }

@@ -1,6 +1,7 @@
 import type { Resource } from "../host/resources.ts";
 import type { Script } from "../host/sh.ts";
 import type { ShownStep } from "../report/events.ts";
+import type { ArchiveMember } from "./archive.ts";
 
 /** What a change makes necessary. The engine does each once, after the group of steps: reloads of systemd first. */
 export type Consequence = { do: "daemon-reload" } | { do: "reload" | "restart"; unit: string };
@@ -32,7 +33,7 @@ export interface Step extends ShownStep {
   touches: readonly Resource[];
   causes: readonly Consequence[];
   /** A file of the controller that has to be on the host, at this path, before the step is performed. */
-  push?: { from: string; to: string };
+  push?: { from: string | ArchiveMember; to: string };
   /** Why it cannot be undone, if so. */
   irreversible?: string;
   /** For keys of a JSON file: what they are set to; null for one that is taken away. */

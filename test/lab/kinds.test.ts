@@ -1,12 +1,20 @@
+import { createHash } from "node:crypto";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { strToU8, zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { HostReader, ReadMemory } from "../../src/host/reader.ts";
 import type { Session } from "../../src/host/session.ts";
 import { rawScript, Secret, sh } from "../../src/host/sh.ts";
 import { connectSsh } from "../../src/host/ssh.ts";
 import { labConnection } from "../../src/lab/index.ts";
+import { packageDir } from "../../src/package-dir.ts";
+import { fetchedMember } from "../../src/run/fetched.ts";
 import { hostLibrary } from "../../src/run/host-library.ts";
 import { performScript } from "../../src/run/perform-script.ts";
+import type { Archive } from "../../src/task/archive.ts";
 import { step } from "../../src/task/kinds/index.ts";
+import { localFile } from "../../src/task/kinds/pushed-file.ts";
 import type { Step } from "../../src/task/step.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import { useLab } from "./support.ts";
@@ -46,6 +54,12 @@ async function perform(steps: readonly Step[]) {
     identity: { owner: "test", task: "test", key: String(i), play: 0 },
     step: one,
   }));
+  for (const { push } of steps) {
+    if (!push) continue;
+    const { from } = push;
+    const file = typeof from === "string" ? from : await fetchedMember(from, new AbortController().signal);
+    await session.push(file, push.to);
+  }
   const script = performScript({
     run,
     head,
@@ -55,7 +69,9 @@ async function perform(steps: readonly Step[]) {
     consequences: [],
   });
   const result = await session.run(`${script.text}\ncode=$?\ncw_unlock\nexit $code`);
-  await session.run(`. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_unlock`);
+  await session.run(
+    `. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_unlock; rm -f /var/lib/causeway/parked-*`,
+  );
   return { ...result, entries: actions.map((a) => `${run}/${a.n}`) };
 }
 
@@ -92,6 +108,32 @@ build cw-lib 2 ''; build cw-tool 1 'Depends: cw-lib (>= 2)
 '
 echo 'deb [trusted=yes] file:/root/repo ./' >/etc/apt/sources.list.d/cw.list
 apt-get -q update >/dev/null`;
+
+/** A zip with one program; the host serves it to itself, and the controller has it in its cache. */
+const zip = zipSync({ "tool-v1/tool": strToU8("#!/bin/sh\necho zipped\n"), "tool-v1/README": strToU8("x") });
+const zipSum = createHash("sha256").update(zip).digest("hex");
+const cached = join(packageDir, ".cache/archives", zipSum);
+const zipped = (fetch: Archive["fetch"]): Archive => ({
+  url: "http://127.0.0.1:8091/tool.zip",
+  sha256: zipSum,
+  fetch,
+});
+beforeAll(() => {
+  mkdirSync(cached, { recursive: true });
+  writeFileSync(join(cached, "archive"), zip);
+});
+afterAll(() => rmSync(cached, { recursive: true }));
+
+const serve = `mkdir -p /root/www/tool-v1 && cd /root/www
+printf '#!/bin/sh\necho packed\n' >tool-v1/tool; printf '#!/bin/sh\necho control\n' >tool-v1/toolctl
+tar -czf tool.tar.gz tool-v1
+echo ${Buffer.from(zip).toString("base64")} | base64 -d >tool.zip
+busybox httpd -p 127.0.0.1:8091 -h /root/www`;
+
+async function packed(): Promise<Archive> {
+  const sha256 = (await on("sha256sum </root/www/tool.tar.gz")).slice(0, 64);
+  return { url: "http://127.0.0.1:8091/tool.tar.gz", sha256, fetch: "host" };
+}
 
 /** Per kind: what the host has before, and the steps that are planned against it. */
 const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
@@ -138,6 +180,49 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
     "echo old >/etc/cw-m; mount --bind /etc/cw-m /etc/cw-m",
     async () => [step.file({ was: await reader().file("/etc/cw-m"), content: "new\n" })],
   ],
+  [
+    "file: pushed from the controller",
+    "",
+    async () => [
+      step.pushedFile({
+        was: await reader().file("/opt/bin/run"),
+        from: localFile(join(packageDir, "run")),
+        mode: "755",
+      }),
+    ],
+  ],
+  [
+    "file: two out of a .tar.gz that the host fetches, and their note",
+    `${serve}; echo old >/usr/local/bin/toolctl; rm -f /usr/local/bin/tool`,
+    async () => [
+      step.unpacked({
+        was: await reader().file("/usr/local/bin/tool"),
+        archive: await packed(),
+        member: "tool-v1/tool",
+      }),
+      step.unpacked({
+        was: await reader().file("/usr/local/bin/toolctl"),
+        archive: await packed(),
+        member: "toolctl",
+      }),
+      step.unpackedNote({
+        was: await reader().file("/usr/local/lib/causeway/tool.source"),
+        archive: await packed(),
+        files: ["/usr/local/bin/tool", "/usr/local/bin/toolctl"],
+      }),
+    ],
+  ],
+  ...(["host", "controller"] as const).map((fetch): [string, string, () => Promise<Step[]>] => [
+    `file: out of a .zip, fetched by the ${fetch}`,
+    "",
+    async () => [
+      step.unpacked({
+        was: await reader().file(`/usr/local/bin/zipped-${fetch}`),
+        archive: zipped(fetch),
+        member: "tool",
+      }),
+    ],
+  ]),
   [
     "json: keys beside those of its owner",
     `printf '{\\n\\t"debug": true,\\n\\t"bip": "1.1.1.1/24"\\n}' >/etc/cw-json`,
@@ -426,6 +511,63 @@ describe.sequential("a file is written whole or not at all", () => {
         `grep -rl old-hunter /var/lib/causeway; stat -c %a /var/lib/causeway/runs/${entries[0]}.before`,
       ),
     ).toBe(`/var/lib/causeway/runs/${entries[0]}.before\n600\n`);
+  });
+});
+
+describe.sequential("a file out of an archive is not unpacked", () => {
+  const url = "http://127.0.0.1:8091/tool.tar.gz";
+  const unpacked = async (over: Partial<Archive> = {}, member = "tool-v1/tool") =>
+    step.unpacked({
+      was: await reader().file("/opt/unpacked/tool"),
+      archive: { ...(await packed()), ...over },
+      member,
+    });
+
+  test.each<[string, string, () => Promise<Step>, RegExp]>([
+    [
+      "of another checksum",
+      ":",
+      () => unpacked({ sha256: "0".repeat(64) }),
+      /found {4}sha256 [0-9a-f]{64}\n@cw \| expected sha256 0{64}/,
+    ],
+    [
+      "that is not there",
+      ":",
+      () => unpacked({ url: `${url}.gone` }),
+      /cannot fetch .*gone; nothing was changed\n.*fetch: controller/,
+    ],
+    [
+      "without such a file",
+      ":",
+      () => unpacked({}, "absent"),
+      /holds no file named absent:\n@cw \| tool-v1\//,
+    ],
+    [
+      "with an unzip that is missing",
+      "mv /usr/bin/unzip /root/; mv /bin/busybox /root/",
+      () => unpacked(zipped("host"), "tool"),
+      /neither unzip nor busybox.*fetch: controller/,
+    ],
+    [
+      "without curl and wget",
+      "mv /root/unzip /usr/bin/; mv /root/busybox /bin/; mv /usr/bin/curl /usr/bin/wget /root/ 2>/dev/null; true",
+      () => unpacked(),
+      /neither curl nor wget is on this host/,
+    ],
+    [
+      "that is none",
+      "mv /root/curl /root/wget /usr/bin/ 2>/dev/null; echo '<html>' >/root/www/tool.tar.gz",
+      () => unpacked(),
+      /neither a \.tar\.gz nor a \.zip/,
+    ],
+  ])("%s", async (_name, before, plan, message) => {
+    await on(before);
+    const everything = "find /opt /usr/local /tmp -printf '%p %m %s %T@\\n' | sort";
+    const start = await on(everything);
+    const { code, stdout } = await perform([await plan()]);
+    expect(code).toBe(71);
+    expect(stdout).toMatch(message);
+    expect(await on(everything)).toBe(start);
   });
 });
 

@@ -11,11 +11,14 @@ import {
   run,
   unit,
 } from "./software.ts";
+import { unpacked, unpackedNote } from "./unpacked.ts";
 
 /** The kinds of step. The set is closed: each knows how to save and restore what it touches. */
 export const step = {
   file,
   pushedFile,
+  unpacked,
+  unpackedNote,
   jsonKeys,
   packages,
   unit,

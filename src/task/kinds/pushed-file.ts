@@ -31,6 +31,11 @@ export function localFile(path: string): LocalFile {
   return file;
 }
 
+/** Where a file of the controller waits for its step: on a disk, for root only; what is left there goes when the run ends. */
+export function parked(name: string): string {
+  return `/var/lib/causeway/parked-${name}`;
+}
+
 export interface PushedFileStep {
   was: FileState;
   from: LocalFile;
@@ -40,16 +45,16 @@ export interface PushedFileStep {
 
 /** Puts a file of the controller on the host, whatever is in it and however large it is. */
 export function pushedFile({ was, from, mode = "644", causes = [] }: PushedFileStep): Step {
-  const parked = `/run/causeway-${from.sha256.slice(0, 16)}`;
+  const there = parked(from.sha256.slice(0, 16));
   return {
     kind: "file",
     what: `file ${was.path}`,
     from: was.kind === "absent" ? null : `${was.size} bytes, sha256 ${was.sha256.slice(0, 12)}…`,
     to: `${basename(from.path)}, ${from.size} bytes, mode ${mode}`,
     resource: ["file", was.path],
-    push: { from: from.path, to: parked },
-    perform: sh`[ "$(sha256sum <${parked} | cut -c 1-64)" = ${from.sha256} ] || { echo 'it did not arrive as it was sent'; exit 1; }
-cw_file_swap ${was.path} ${was.sha256} ${mode} 0:0 <${parked} && rm -f ${parked}`,
+    push: { from: from.path, to: there },
+    perform: sh`[ "$(sha256sum <${there} | cut -c 1-64)" = ${from.sha256} ] || { echo 'it did not arrive as it was sent'; exit 1; }
+cw_file_swap ${was.path} ${was.sha256} ${mode} 0:0 <${there} && rm -f ${there}`,
     touches: [`file:${was.path}`],
     causes,
   };

@@ -1,0 +1,138 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ReadableStream } from "node:stream/web";
+import { promisify } from "node:util";
+import { CausewayError } from "../errors.ts";
+import { packageDir } from "../package-dir.ts";
+import type { Archive, ArchiveMember } from "../task/archive.ts";
+
+const execute = promisify(execFile);
+
+/** By checksum and name: all hosts of a run share one download. */
+const fetched = new Map<string, Promise<string>>();
+
+/**
+ * The path of a file out of an archive on this machine, fetched and unpacked when it is first asked for. Archives are kept
+ * by their checksum below `.cache/archives`, where one may also be put by hand.
+ */
+export function fetchedMember({ archive, member }: ArchiveMember, interrupted: AbortSignal): Promise<string> {
+  const key = `${archive.sha256} ${member}`;
+  const known = fetched.get(key) ?? fetchAndUnpack(archive, member, interrupted);
+  fetched.set(key, known);
+  return known;
+}
+
+async function fetchAndUnpack(archive: Archive, member: string, interrupted: AbortSignal): Promise<string> {
+  const key = archive.sha256;
+  const known = fetched.get(key) ?? download(archive, interrupted);
+  fetched.set(key, known);
+  const file = await known;
+  const target = join(dirname(file), `file-${member.replaceAll("/", "_")}`);
+  await whole(target, async (temporary) => writeFile(temporary, await contentOf(file, member)));
+  return target;
+}
+
+async function download({ url, sha256 }: Archive, interrupted: AbortSignal): Promise<string> {
+  const file = join(packageDir, ".cache", "archives", sha256, "archive");
+  if ((await sumOf(file)) === sha256) return file;
+  await mkdir(dirname(file), { recursive: true });
+  await whole(file, async (temporary) => {
+    await get(url, temporary, AbortSignal.any([interrupted, AbortSignal.timeout(600_000)])).catch((error) => {
+      throw new CausewayError("host", "the controller cannot fetch an archive", {
+        found: `${url}: ${causeOf(error)}`,
+        command: `curl -fL -o ${file} ${url}`,
+        advice: "fetch it by hand where there is a way out, and put it there; nothing was changed",
+      });
+    });
+    const found = await sumOf(temporary);
+    if (found === sha256) return;
+    throw new CausewayError("host", "the archive is another one than was asked for", {
+      found: `sha256 ${found}, ${(await stat(temporary)).size} bytes from ${url}`,
+      expected: `sha256 ${sha256}`,
+      advice: "correct the address or the checksum; nothing was changed",
+    });
+  });
+  return file;
+}
+
+async function get(url: string, file: string, signal: AbortSignal): Promise<void> {
+  const response = await fetch(url, { signal });
+  if (!response.ok || !response.body) throw new Error(`${response.status} ${response.statusText}`);
+  await pipeline(Readable.fromWeb(response.body as ReadableStream), createWriteStream(file));
+}
+
+/** `fetch failed` says nothing; its cause does. */
+function causeOf(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? cause.message || String((cause as NodeJS.ErrnoException).code) : message;
+}
+
+async function sumOf(file: string): Promise<string | undefined> {
+  const hash = createHash("sha256");
+  try {
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  } catch {
+    return undefined;
+  }
+  return hash.digest("hex");
+}
+
+/** A file is there whole or not at all, also for another run at the same time. */
+async function whole(file: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = `${file}.${process.pid}`;
+  try {
+    await write(temporary);
+    await rename(temporary, file);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/** The content of one file of an archive. A file that is a program itself (ELF, or a script) is its own only member. */
+async function contentOf(file: string, member: string): Promise<Uint8Array> {
+  const bytes = await readFile(file);
+  switch (bytes.toString("hex", 0, 2)) {
+    case "1f8b": {
+      const names = (await tar("-tzf", file)).toString();
+      return tar("-xzOf", file, theOne(names.split("\n"), member));
+    }
+    case "504b":
+      return unzipped(bytes, member);
+    case "7f45":
+    case "2321":
+      return bytes;
+    default:
+      throw new CausewayError("host", "the archive is neither a .tar.gz nor a .zip nor a program", {
+        found: file,
+      });
+  }
+}
+
+async function tar(...args: readonly string[]): Promise<Buffer> {
+  const { stdout } = await execute("tar", args, { encoding: "buffer", maxBuffer: 2 ** 30 });
+  return stdout;
+}
+
+async function unzipped(bytes: Uint8Array, member: string): Promise<Uint8Array> {
+  const { unzipSync } = await import("fflate");
+  const names: string[] = [];
+  unzipSync(bytes, { filter: ({ name }) => names.push(name) < 0 });
+  const one = theOne(names, member);
+  return unzipSync(bytes, { filter: ({ name }) => name === one })[one] ?? new Uint8Array();
+}
+
+/** The one file of that path, or whose path ends so. */
+function theOne(names: readonly string[], member: string): string {
+  const hits = names.filter((name) => name === member || name.endsWith(`/${member}`));
+  const [one] = hits;
+  if (one !== undefined && hits.length === 1) return one;
+  throw new CausewayError("host", `the archive holds ${one ? "more than one" : "no"} file named ${member}`, {
+    found: (one ? hits : names).slice(0, 20).join("\n"),
+    expected: `one file named ${member}`,
+  });
+}

@@ -1,0 +1,14 @@
+/** A .tar.gz, a .zip or a bare program, by its address and its checksum. */
+export interface Archive {
+  url: string;
+  sha256: string;
+  /** Who fetches it: the host itself or, for hosts without a way out, the controller, which sends what they need of it. */
+  fetch: "host" | "controller";
+}
+
+/** A file in an archive that the controller fetches and unpacks when a step needs it. */
+export interface ArchiveMember {
+  archive: Archive;
+  /** Its path in the archive, or the last part of it where only one file has that. */
+  member: string;
+}
