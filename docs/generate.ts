@@ -46,7 +46,7 @@ export async function taskPages(): Promise<Map<string, string>> {
   const pages = new Map<string, string>();
   for (const file of readdirSync(join(root, "tasks")).sort()) {
     if (!file.endsWith(".ts")) continue;
-    const source = readFileSync(join(root, "tasks", file), "utf8");
+    const source = sourceOf(file);
     const module: Record<string, unknown> = await import(pathToFileURL(join(root, "tasks", file)).href);
     for (const [exported, value] of Object.entries(module)) {
       const definition = definitionOf(value);
@@ -54,6 +54,14 @@ export async function taskPages(): Promise<Map<string, string>> {
     }
   }
   return pages;
+}
+
+/** A task's source, with that of its own folder where it has one. */
+function sourceOf(file: string): string {
+  const rooms = join(root, "tasks", basename(file, ".ts"));
+  const inside = existsSync(rooms) ? readdirSync(rooms).sort() : [];
+  const files = [join(root, "tasks", file), ...inside.map((name) => join(rooms, name))];
+  return files.map((path) => readFileSync(path, "utf8")).join("\n");
 }
 
 function definitionOf(value: unknown): Definition | undefined {

@@ -1,20 +1,27 @@
 import {
   CausewayError,
   Cidr,
-  contains,
   definePlaybook,
   type Fleet,
   type HostView,
   LocalPath,
-  networkOf,
-  parseAddress,
   type Static,
   Type,
 } from "causeway";
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { flannelNetwork } from "../tasks/flannel-network.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
+import { clockFact, clocksApart } from "./checks/clocks.ts";
 import { hostFacts, offLinkPeers, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
+import {
+  badNetwork,
+  flannelFact,
+  halfReconfigured,
+  interruptions,
+  mixedFlannelds,
+  severalFlannelds,
+  strangeAddresses,
+} from "./checks/flannel.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
 
@@ -41,6 +48,12 @@ const vars = Type.Object({
   flannel_binary: Type.Optional(
     LocalPath({ description: "flanneld as a file of this machine; the one on the hosts unless given" }),
   ),
+  flannel_package: Type.Optional(
+    Type.String({
+      pattern: "^[a-z0-9][a-z0-9+.-]*$",
+      description: "the distribution's package that brings flanneld, instead of a file",
+    }),
+  ),
   interrupt_containers: Type.Boolean({
     default: false,
     description: "whether running containers may lose their network to a restart of Docker",
@@ -65,12 +78,16 @@ export default definePlaybook({
   summary: "flannel gives every host a subnet and carries the packets; Docker takes its own from it",
   owns: "container-network",
   vars,
-  facts: hostFacts,
-  check: (fleet) => [...badNetwork(fleet), ...evenCluster(fleet)],
+  facts: { ...hostFacts, clock: clockFact, flannel: flannelFact },
+  check: (fleet) => [...severalFlannelds(fleet), ...badNetwork(fleet), ...evenCluster(fleet)],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...wallsOfOthers(fleet),
+    ...clocksApart(fleet),
     ...strangeAddresses(fleet),
+    ...mixedFlannelds(fleet),
+    ...halfReconfigured(fleet),
+    ...interruptions(fleet),
     ...(fleet.hosts[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
     ...inTheWay(fleet, claim),
   ],
@@ -105,6 +122,7 @@ export default definePlaybook({
           address: host.address,
           ...networkOfFlannel(host.vars),
           ...(host.vars.flannel_binary === undefined ? {} : { binary: host.vars.flannel_binary }),
+          ...(host.vars.flannel_package === undefined ? {} : { package: host.vars.flannel_package }),
           interrupt_containers: host.vars.interrupt_containers,
           comment,
         }),
@@ -138,23 +156,6 @@ function isEtcd<V, F>(host: HostView<V, F>, fleet: Fleet<V, F>): boolean {
   return etcdHosts(fleet).some((member) => member.name === host.name);
 }
 
-/** A network that holds the hosts' own addresses would send their packets into the tunnel, and the runner's with them. */
-function badNetwork(fleet: Fleet<Vars>): CausewayError[] {
-  return fleet.hosts.flatMap(({ name, address, vars }) => {
-    const network = networkOf(vars.flannel_network);
-    const own = parseAddress(address);
-    if (!network || own === undefined || !contains(network, own)) return [];
-    return [
-      new CausewayError("variables", `flannel_network contains the address of ${name}`, {
-        host: name,
-        found: `${address} lies in ${vars.flannel_network}`,
-        expected: "a network apart from the one by which hosts are reached",
-        advice: "give another flannel_network, such as 172.30.0.0/16",
-      }),
-    ];
-  });
-}
-
 /** Of two members, one that is lost stops both. */
 function evenCluster(fleet: Fleet<Vars>): CausewayError[] {
   const members = etcdHosts(fleet);
@@ -165,21 +166,4 @@ function evenCluster(fleet: Fleet<Vars>): CausewayError[] {
       expected: "one member, or three and more, in the group etcd",
     }),
   ];
-}
-
-/** flanneld binds to the address that its peers send to. */
-function strangeAddresses<F extends { addresses: readonly { address: string }[] }>(
-  fleet: Fleet<Vars, F>,
-): CausewayError[] {
-  return fleet.reached.flatMap(({ name, address, facts }) =>
-    facts.addresses.some((own) => own.address === address)
-      ? []
-      : [
-          new CausewayError("host", `${address} is no address of ${name}`, {
-            host: name,
-            found: facts.addresses.map((own) => own.address).join(", "),
-            expected: "an ansible_host that is an address on the host itself",
-          }),
-        ],
-  );
 }

@@ -1,4 +1,5 @@
 /** The one door: playbooks and tasks import from here, and from nowhere else in src/. */
+
 export { type Static, Type } from "typebox";
 export { CausewayError } from "./errors.ts";
 export type { Kept, Reader } from "./host/reader.ts";
@@ -50,6 +51,7 @@ export { readJson, withKeys } from "./task/kinds/json.ts";
 export { keptRoute, keptRule, type RuleStep, routeProtocol } from "./task/kinds/network-state.ts";
 export { type LocalFile, localFile } from "./task/kinds/pushed-file.ts";
 export { leftFile } from "./task/kinds/software.ts";
+export { localOutput } from "./task/local-output.ts";
 export { missingPorts, type PeerPorts } from "./task/peer-ports.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
 export { missingPrograms, type Programs, readPrograms } from "./task/programs.ts";

@@ -48,6 +48,7 @@ const options = (mtu = 1450) =>
 
 const paths = {
   binary: "/usr/local/bin/flanneld",
+  packaged: "/usr/bin/flanneld",
   unit: "/etc/systemd/system/flanneld.service",
   options: "/usr/local/lib/causeway/flannel-docker-options",
   link: "/etc/systemd/network/10-flannel.link",
@@ -63,7 +64,11 @@ function bare(over: Partial<State> = {}): State {
   return {
     files: { ...files, binary: { ...fileWith(paths.binary, ""), mode: "755" } } as State["files"],
     settings: noFile("/etc/default/flanneld"),
+    backup: noFile("/etc/default/flanneld.bak"),
     local: undefined,
+    versions: { binary: { code: 0, said: "v0.13.0" }, packaged: { code: 0, said: "" } },
+    store: { version: "3.3.25", withoutV2: false },
+    replaced: false,
     flanneld: unit("flanneld.service", { present: false, active: "inactive", enabled: "" }),
     docker: unit("docker.service", { execStart: "/usr/sbin/dockerd -H fd:// $DOCKER_OPTS" }),
     daemon: { state: "running", version: "20.10.5", networks: [], containers: [] },
@@ -73,7 +78,6 @@ function bare(over: Partial<State> = {}): State {
     rules: parseRules(`*filter\n:DOCKER-USER - [0:0]\n-A DOCKER-USER ${rule}`),
     kept: { enabled: true, lines: [`filter -I DOCKER-USER ${rule}`] },
     forwarding: "1",
-    traces: false,
     said: "",
     ...over,
   };
@@ -104,7 +108,6 @@ function joined(over: Partial<State> = {}, mtu = 1450): State {
     settings: has("/etc/default/flanneld"),
     files,
     flanneld: running,
-    traces: true,
     links: [...bare().links, { name: "flannel.1", index: 5, mtu: 1450, up: true, kind: "vxlan" }],
   };
   const dropIn =

@@ -1,0 +1,170 @@
+import {
+  type Address,
+  CausewayError,
+  contains,
+  type DockerState,
+  defineFact,
+  type Fleet,
+  type HostView,
+  type Link,
+  networkOf,
+  parseAddress,
+  sh,
+} from "causeway";
+import { apiOf, versionOf } from "../../tasks/flanneld-config/etcd-api.ts";
+import { type Lease, leaseOf, otherConfig } from "../../tasks/flanneld-config/lease.ts";
+import { containersOn, interruption } from "../../tasks/flanneld-config/refusals.ts";
+
+/** What a person decides; the rest follows from the inventory. */
+export interface FlannelVars {
+  flannel_network: string;
+  flannel_subnet_len: number;
+  flannel_backend: "udp" | "vxlan" | "host-gw";
+  flannel_binary?: string;
+  flannel_package?: string;
+  interrupt_containers: boolean;
+}
+
+interface Running {
+  /** The lease of the flanneld that runs. */
+  lease: Lease | undefined;
+  links: readonly Link[];
+  daemon: DockerState;
+  /** Of the flanneld that is installed, where there is one. */
+  version: string | undefined;
+}
+
+/** What of flannel is on a host before the first step. */
+export const flannelFact = defineFact({
+  name: "flannel",
+  read: async (host): Promise<Running> => {
+    const [unit, env, links, daemon, said] = await Promise.all([
+      host.unit("flanneld.service"),
+      host.file("/run/flannel/subnet.env"),
+      host.links(),
+      host.docker(),
+      host.read(sh`f=$(command -v flanneld) && timeout 5 "$f" --version 2>&1`, { looksAt: ["package"] }),
+    ]);
+    const lease = unit.active === "active" ? leaseOf(env) : undefined;
+    return { lease, links, daemon, version: versionOf(said.stdout) };
+  },
+});
+
+interface Facts {
+  flannel: Running;
+  addresses: readonly Address[];
+}
+
+/** flanneld comes from one place. */
+export function severalFlannelds({ hosts }: Fleet<FlannelVars>): CausewayError[] {
+  return hosts
+    .filter(({ vars }) => vars.flannel_binary !== undefined && vars.flannel_package !== undefined)
+    .slice(0, 1)
+    .map(
+      ({ vars }) =>
+        new CausewayError("variables", "flanneld is to come from two places", {
+          found: `flannel_binary ${vars.flannel_binary}, flannel_package ${vars.flannel_package}`,
+          expected: "one of them, or none where flanneld is on the hosts already",
+        }),
+    );
+}
+
+/** A network that holds the hosts' own addresses would send their packets into the tunnel, and the runner's with them. */
+export function badNetwork({ hosts }: Fleet<FlannelVars>): CausewayError[] {
+  return hosts.flatMap(({ name, address, vars }) => {
+    const network = networkOf(vars.flannel_network);
+    const own = parseAddress(address);
+    if (!network || own === undefined || !contains(network, own)) return [];
+    return [
+      new CausewayError("variables", `flannel_network contains the address of ${name}`, {
+        host: name,
+        found: `${address} lies in ${vars.flannel_network}`,
+        expected: "a network apart from the one by which hosts are reached",
+        advice: "give another flannel_network, such as 172.30.0.0/16",
+      }),
+    ];
+  });
+}
+
+/** flanneld binds to the address that its peers send to. */
+export function strangeAddresses<F extends Pick<Facts, "addresses">>({
+  reached,
+}: Fleet<FlannelVars, F>): CausewayError[] {
+  return reached.flatMap(({ name, address, facts }) =>
+    facts.addresses.some((own) => own.address === address)
+      ? []
+      : [
+          new CausewayError("host", `${address} is no address of ${name}`, {
+            host: name,
+            found: facts.addresses.map((own) => own.address).join(", "),
+            expected: "an ansible_host that is an address on the host itself",
+          }),
+        ],
+  );
+}
+
+/**
+ * Another network or backend has to reach all hosts in one run: the key in etcd is one for all, and between two backends
+ * every packet is lost.
+ */
+export function halfReconfigured<F extends Facts>(fleet: Fleet<FlannelVars, F>): CausewayError[] {
+  const reached = dockerHosts(fleet.reached);
+  const left = dockerHosts(fleet.hosts).filter(({ name }) => !reached.some((host) => host.name === name));
+  if (left.length === 0) return [];
+  return reached.flatMap((host) => {
+    const other = otherThanWanted(host);
+    if (other === undefined) return [];
+    return [
+      new CausewayError("host", "flannel's configuration changes for all hosts at once, or for none", {
+        host: host.name,
+        found: `${other}; not in this run, or unreachable: ${left.map(({ name }) => name).join(", ")}`,
+        expected: "every host of the group docker, or their containers would lose each other",
+        advice: "run without --limit; take a host that is gone for good out of the inventory",
+      }),
+    ];
+  });
+}
+
+/** Whose running containers would lose their network, before the key in etcd is written: afterwards it is half done. */
+export function interruptions<F extends Facts>({ reached }: Fleet<FlannelVars, F>): CausewayError[] {
+  return dockerHosts(reached).flatMap((host) => {
+    const { flannel, addresses } = host.facts;
+    const hit = containersOn(flannel.daemon);
+    const docker0 = addresses.find(({ dev }) => dev === "docker0")?.cidr;
+    const stays = flannel.lease && docker0 === flannel.lease.subnet && otherThanWanted(host) === undefined;
+    if (hit.length === 0 || stays || host.vars.interrupt_containers) return [];
+    const { code, message, detail } = interruption(hit);
+    return [new CausewayError(code, message, { ...detail, host: host.name })];
+  });
+}
+
+/** Leases that were made through one of etcd's APIs are invisible through the other. */
+export function mixedFlannelds<F extends Facts>({ reached }: Fleet<FlannelVars, F>): CausewayError[] {
+  const known = dockerHosts(reached).flatMap(({ name, vars, facts: { flannel } }) =>
+    vars.flannel_binary === undefined && flannel.version !== undefined
+      ? [{ name, version: flannel.version, api: apiOf(flannel.version) }]
+      : [],
+  );
+  if (new Set(known.map(({ api }) => api)).size < 2) return [];
+  return [
+    new CausewayError("host", "the hosts' flannelds could not see each other's leases", {
+      found: known.map(({ name, version, api }) => `${name}: ${version}, etcd's API ${api}`).join("; "),
+      expected: "0.17 and older on all hosts, or 0.18 and newer",
+      advice: "give them all one: -e flannel_binary=./flanneld",
+    }),
+  ];
+}
+
+function otherThanWanted<F extends Facts>({
+  address,
+  vars,
+  facts: { flannel, addresses },
+}: HostView<FlannelVars, F>): string | undefined {
+  const { flannel_network: network, flannel_subnet_len: subnet_len, flannel_backend: backend } = vars;
+  const underlay = { addresses, links: flannel.links };
+  return flannel.lease && otherConfig(flannel.lease, underlay, { network, subnet_len, backend, address });
+}
+
+function dockerHosts<V, F>(hosts: readonly HostView<V, F>[]): readonly HostView<V, F>[] {
+  return hosts.filter(({ groups }) => groups.includes("docker"));
+}

@@ -1,0 +1,57 @@
+import { CausewayError, type DockerState, readJson } from "causeway";
+import type { Params } from "./params.ts";
+import { paths, type State } from "./state.ts";
+
+/** The running containers on docker0, by name. */
+export function containersOn({ containers }: DockerState): string[] {
+  return containers.filter((c) => c.state === "running" && c.networks.includes("bridge")).map((c) => c.name);
+}
+
+/** What a restart of Docker would cut off, without leave to do so. */
+export function interruption(containers: readonly string[]): CausewayError {
+  return new CausewayError("host", "restarting Docker would cut running containers off", {
+    found: `on docker0: ${containers.join(", ")}`,
+    expected: "no running container on docker0, or leave to interrupt them",
+    advice: "stop them, or run with -e interrupt_containers=true",
+  });
+}
+
+export function refuseInterruption({ daemon }: State, { interrupt_containers }: Params): void {
+  const hit = containersOn(daemon);
+  if (hit.length > 0 && !interrupt_containers) throw interruption(hit);
+}
+
+/** flannel's options go to dockerd as flags, and it does not start with a key both as a flag and in its file. */
+export function refuseKeysOfDaemon({ files }: State): void {
+  const keys = readJson(files.daemon);
+  const both = ["bip", "mtu", "ip-masq"].filter((key) => keys[key] !== undefined);
+  if (both.length === 0) return;
+  throw new CausewayError(
+    "host",
+    `${both.join(" and ")} in ${paths.daemon} would keep dockerd from starting`,
+    {
+      found: both.map((key) => `"${key}": ${JSON.stringify(keys[key])}`).join(", "),
+      expected: "the address of docker0 from flannel's lease alone",
+      advice: `take ${both.join(" and ")} out of ${paths.daemon}: it is not causeway's, or it would have gone by itself`,
+    },
+  );
+}
+
+export function refuseFlag({ docker }: State): void {
+  const flag = /--bip[= ]\S+/.exec(docker.execStart)?.[0];
+  if (flag === undefined) return;
+  throw new CausewayError("host", "dockerd is started with a --bip of its own", {
+    found: `${flag} in ExecStart of ${[docker.fragmentPath, ...docker.dropIns].join(", ")}`,
+    expected: "the address of docker0 from flannel's lease alone",
+    advice: "take the flag out: systemctl edit --full docker.service, then systemctl daemon-reload",
+  });
+}
+
+export function refuseWithoutDocker({ daemon, docker }: State): void {
+  if (daemon.state !== "missing" && docker.present) return;
+  throw new CausewayError("host", "Docker is not installed on this host", {
+    found: daemon.state === "missing" ? "no docker command" : "no docker.service",
+    advice:
+      "install Docker first (Debian: apt-get install docker.io); causeway configures the one that is there",
+  });
+}
