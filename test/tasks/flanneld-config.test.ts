@@ -2,138 +2,20 @@ import { describe, expect, test } from "vitest";
 import { parseRoutes } from "../../src/host/tools/ip.ts";
 import { parseRules } from "../../src/host/tools/iptables.ts";
 import { flannelNetwork } from "../../tasks/flannel-network.ts";
-import { flanneldConfig } from "../../tasks/flanneld-config.ts";
 import { fileWith, noFile } from "./files.ts";
+import {
+  bare,
+  joined,
+  lease,
+  paths,
+  plan,
+  rule,
+  type State,
+  unit,
+  type Wanted,
+  web,
+} from "./flannel-host.ts";
 import { planWords } from "./words.ts";
-
-type State = Parameters<typeof flanneldConfig.definition.present>[0];
-type Wanted = Parameters<typeof flanneldConfig.definition.present>[1];
-
-const wanted: Wanted = {
-  endpoints: ["http://10.0.0.200:2379"],
-  prefix: "/atomic.io/network",
-  network: "192.168.0.0/16",
-  subnet_len: 24,
-  backend: "vxlan",
-  address: "10.0.0.200",
-  interrupt_containers: false,
-  comment: "causeway:flannel",
-};
-
-const unit = (name: string, over: Partial<State["docker"]>): State["docker"] => ({
-  name,
-  present: true,
-  active: "active",
-  sub: "running",
-  enabled: "enabled",
-  needsReload: false,
-  fragmentPath: "",
-  dropIns: [],
-  mainPid: 1,
-  execStart: "",
-  ...over,
-});
-
-const address = (dev: string, cidr: string) => ({
-  dev,
-  cidr,
-  address: cidr.replace(/\/.*/, ""),
-  prefix: Number(cidr.replace(/.*\//, "")),
-});
-const rule = "-s 192.168.0.0/16 -d 192.168.0.0/16 -m comment --comment causeway:flannel -j ACCEPT";
-const lease = (mtu = 1450) =>
-  `FLANNEL_NETWORK=192.168.0.0/16\nFLANNEL_SUBNET=192.168.81.1/24\nFLANNEL_MTU=${mtu}\nFLANNEL_IPMASQ=true\n`;
-const options = (mtu = 1450) =>
-  `DOCKER_OPT_BIP="--bip=192.168.81.1/24"\nDOCKER_OPT_IPMASQ="--ip-masq=false"\nDOCKER_OPT_MTU="--mtu=${mtu}"\nDOCKER_NETWORK_OPTIONS=" --bip=192.168.81.1/24 --ip-masq=false --mtu=${mtu}"\n`;
-
-const paths = {
-  binary: "/usr/local/bin/flanneld",
-  packaged: "/usr/bin/flanneld",
-  unit: "/etc/systemd/system/flanneld.service",
-  options: "/usr/local/lib/causeway/flannel-docker-options",
-  link: "/etc/systemd/network/10-flannel.link",
-  dropIn: "/etc/systemd/system/docker.service.d/50-causeway-flannel.conf",
-  daemon: "/etc/docker/daemon.json",
-  lease: "/run/flannel/subnet.env",
-  docker: "/run/flannel/docker",
-};
-
-/** A host with Docker and a flanneld binary, and nothing of ours. */
-function bare(over: Partial<State> = {}): State {
-  const files = Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, noFile(path)]));
-  return {
-    files: { ...files, binary: { ...fileWith(paths.binary, ""), mode: "755" } } as State["files"],
-    settings: noFile("/etc/default/flanneld"),
-    backup: noFile("/etc/default/flanneld.bak"),
-    local: undefined,
-    versions: { binary: { code: 0, said: "v0.13.0" }, packaged: { code: 0, said: "" } },
-    store: { version: "3.3.25", withoutV2: false },
-    replaced: false,
-    flanneld: unit("flanneld.service", { present: false, active: "inactive", enabled: "" }),
-    docker: unit("docker.service", { execStart: "/usr/sbin/dockerd -H fd:// $DOCKER_OPTS" }),
-    daemon: { state: "running", version: "20.10.5", networks: [], containers: [] },
-    addresses: [address("eth0", "10.0.0.200/24"), address("docker0", "172.17.0.1/16")],
-    links: [{ name: "eth0", index: 2, mtu: 1500, up: true }],
-    routes: [],
-    rules: parseRules(`*filter\n:DOCKER-USER - [0:0]\n-A DOCKER-USER ${rule}`),
-    kept: { enabled: true, lines: [`filter -I DOCKER-USER ${rule}`] },
-    forwarding: "1",
-    said: "",
-    ...over,
-  };
-}
-
-const diffs = (s: State, want = wanted) =>
-  new Map(
-    flanneldConfig.definition
-      .present(s, want)
-      .flatMap((i) => ("diff" in i && i.diff ? [[i.diff.path, i.diff.after] as const] : [])),
-  );
-
-/** The same host with everything in its place; `mtu` is what the running flanneld's lease says. */
-function joined(over: Partial<State> = {}, mtu = 1450): State {
-  const first = diffs(bare());
-  const has = (path: string, mode = "644") => ({ ...fileWith(path, first.get(path) ?? ""), mode });
-  const running = unit("flanneld.service", {});
-  const files: State["files"] = {
-    ...bare().files,
-    unit: has(paths.unit),
-    options: has(paths.options, "755"),
-    link: has(paths.link),
-    lease: fileWith(paths.lease, lease(mtu)),
-    docker: fileWith(paths.docker, options(mtu)),
-  };
-  const most: State = {
-    ...bare(),
-    settings: has("/etc/default/flanneld"),
-    files,
-    flanneld: running,
-    links: [...bare().links, { name: "flannel.1", index: 5, mtu: 1450, up: true, kind: "vxlan" }],
-  };
-  const dropIn =
-    diffs({
-      ...most,
-      ...(mtu === 1450
-        ? {}
-        : {
-            files: {
-              ...files,
-              lease: fileWith(paths.lease, lease()),
-              docker: fileWith(paths.docker, options()),
-            },
-          }),
-    }).get(paths.dropIn) ?? "";
-  return {
-    ...most,
-    files: { ...files, dropIn: fileWith(paths.dropIn, dropIn) },
-    addresses: [address("eth0", "10.0.0.200/24"), address("docker0", "192.168.81.1/24")],
-    ...over,
-  };
-}
-
-const plan = (s: State, over: Partial<Wanted> = {}) =>
-  planWords(flanneldConfig.definition.present(s, { ...wanted, ...over }));
-const web = { id: "1", name: "web", state: "running", networks: ["bridge"] };
 
 describe("flanneld-config plans", () => {
   test("a bare host: flanneld is started, and Docker waits for the lease", () => {
@@ -231,6 +113,41 @@ describe("flanneld-config plans", () => {
   });
 });
 
+describe("flanneld-config and what was there before", () => {
+  test("somebody's own settings are kept beside ours, once", () => {
+    const settings = { ...fileWith("/etc/sysconfig/flanneld", 'FLANNEL_ETCD_PREFIX="/own"'), mode: "644" };
+    const backup = noFile("/etc/sysconfig/flanneld.bak");
+    expect(plan(bare({ settings, backup })).slice(0, 2)).toEqual([
+      "file /etc/sysconfig/flanneld.bak: — → 1 line, mode 644",
+      "file /etc/sysconfig/flanneld: 1 line, mode 644 → 9 lines, mode 644",
+    ]);
+    const kept = fileWith("/etc/sysconfig/flanneld.bak", "older");
+    expect(plan(bare({ settings, backup: kept }))[0]).toMatch(/^file \/etc\/sysconfig\/flanneld: /);
+    expect(plan(joined()).join()).not.toContain(".bak");
+  });
+
+  test("a daemon that was started from a file which is another by now is started anew", () =>
+    expect(plan(joined({ replaced: true }))).toEqual([
+      "owed: restart flanneld (the flanneld that runs is not the one on the disk)",
+    ]));
+
+  test("a network before: its device, routes and, once flanneld has let go of them, its rules", () => {
+    const masq = ["-s 10.5.0.0/16 -d 10.5.0.0/16 -j RETURN", "-s 10.5.0.0/16 ! -d 224.0.0.0/4 -j MASQUERADE"];
+    const nat = `*nat\n${masq.map((r) => `-A POSTROUTING ${r}\n`).join("")}-A POSTROUTING -s 172.18.0.0/16 ! -o br-1 -j MASQUERADE\n`;
+    const rules = parseRules(`${nat}*filter\n:DOCKER-USER - [0:0]\n-A DOCKER-USER ${rule}`);
+    const before = lease().replaceAll("192.168.0.0", "10.5.0.0").replaceAll("192.168.81", "10.5.81");
+    const routes = parseRoutes("10.5.82.0/24 via 10.0.0.201 dev eth0\n10.6.0.0/24 via 10.0.0.9 dev eth0");
+    expect(
+      plan(joined({ rules, routes, files: { ...joined().files, lease: fileWith(paths.lease, before) } })),
+    ).toEqual([
+      "link flannel.1: vxlan, mtu 1450 → — ⇒ restart flanneld",
+      "route 10.5.82.0/24: via 10.0.0.201 dev eth0 → — ⇒ restart flanneld",
+      "owed: restart flanneld (flanneld runs with the network 10.5.0.0/16)",
+    ]);
+    expect(plan(joined({ rules }))).toEqual(masq.map((r) => `rule nat POSTROUTING ${r}: present → —`));
+  });
+});
+
 describe("flanneld-config refuses", () => {
   test.each<[string, State, RegExp]>([
     [
@@ -247,6 +164,11 @@ describe("flanneld-config refuses", () => {
       "a host without flanneld, and none given",
       bare({ files: { ...bare().files, binary: noFile(paths.binary) } }),
       /flanneld is not on this host/,
+    ],
+    [
+      "a flanneld for another machine",
+      bare({ versions: { ...bare().versions, binary: { code: 2, said: "1: ELF: not found" } } }),
+      /\/usr\/local\/bin\/flanneld does not run on this host/,
     ],
     [
       "a host without Docker",

@@ -1,0 +1,102 @@
+import { describe, expect, test } from "vitest";
+import { clocksApart } from "../../playbooks/checks/clocks.ts";
+import {
+  type FlannelVars,
+  halfReconfigured,
+  interruptions,
+  mixedFlannelds,
+  severalFlannelds,
+} from "../../playbooks/checks/flannel.ts";
+import { Fleet } from "../../src/playbook/fleet.ts";
+import { leaseOf } from "../../tasks/flanneld-config/lease.ts";
+import { fileWith } from "./files.ts";
+import { address, bare, lease, web } from "./flannel-host.ts";
+
+const vars: FlannelVars = {
+  flannel_network: "192.168.0.0/16",
+  flannel_subnet_len: 24,
+  flannel_backend: "vxlan",
+  interrupt_containers: false,
+};
+
+/** A host that runs flannel, its container on docker0 included. */
+function running(
+  n: number,
+  over: { mtu?: number; version?: string; containers?: boolean; docker0?: string } = {},
+) {
+  const { mtu = 1450, version = "0.13.0", containers = false, docker0 = "192.168.81.1/24" } = over;
+  return {
+    addresses: [address("eth0", `10.0.0.20${n}/24`), address("docker0", docker0)],
+    flannel: {
+      lease: leaseOf(fileWith("", lease(mtu))),
+      links: bare().links,
+      daemon: { ...bare().daemon, containers: containers ? [web] : [] },
+      version,
+    },
+  };
+}
+
+function fleet<F>(facts: readonly F[], reached = facts.length, over: Partial<FlannelVars> = {}) {
+  const hosts = facts.map((f, n) => ({
+    name: `docker-20${n}`,
+    address: `10.0.0.20${n}`,
+    groups: ["docker"],
+    vars: { ...vars, ...over },
+    facts: f,
+  }));
+  return new Fleet(hosts, () => new Set(hosts.slice(0, reached).map(({ name }) => name)));
+}
+
+const found = (errors: readonly { detail: { found?: string } }[]) => errors.map(({ detail }) => detail.found);
+
+describe("clocks", () => {
+  const clocks = (...offsets: number[]) =>
+    fleet(offsets.map((by) => ({ clock: { least: by - 0.4, most: by + 2 } })));
+
+  test("a minute apart is let through, also with answers that took their time", () =>
+    expect(clocksApart(clocks(0, 60, -1))).toEqual([]));
+  test("an hour is not, whoever is right", () =>
+    expect(found(clocksApart(clocks(0, 3600, 0)))).toEqual([
+      "against this machine's clock: docker-200 +1 s, docker-201 +3601 s, docker-202 +1 s",
+    ]));
+  test("this machine's own clock does not matter", () =>
+    expect(clocksApart(clocks(86_400, 86_401))).toEqual([]));
+});
+
+describe("a re-config", () => {
+  test("of all hosts in one run", () =>
+    expect(halfReconfigured(fleet([running(0), running(1)], 2, { flannel_backend: "udp" }))).toEqual([]));
+  test("of some of them is refused, and a host that joins is none", () => {
+    expect(
+      found(halfReconfigured(fleet([running(0), running(1)], 1, { flannel_backend: "host-gw" }))),
+    ).toEqual([
+      "flanneld runs with an MTU of 1450, and host-gw has 1500 here; not in this run, or unreachable: docker-201",
+    ]);
+    expect(halfReconfigured(fleet([running(0), running(1)], 1))).toEqual([]);
+  });
+  test("names the containers that it would cut off, unless it may, or nothing restarts", () => {
+    const hosts = [running(0), running(1, { containers: true })];
+    expect(interruptions(fleet(hosts))).toEqual([]);
+    expect(found(interruptions(fleet(hosts, 2, { flannel_backend: "udp" })))).toEqual(["on docker0: web"]);
+    expect(interruptions(fleet(hosts, 2, { flannel_backend: "udp", interrupt_containers: true }))).toEqual(
+      [],
+    );
+    const before = [running(0, { containers: true, docker0: "172.17.0.1/16" })];
+    expect(found(interruptions(fleet(before)))).toEqual(["on docker0: web"]);
+  });
+});
+
+describe("flanneld's sources", () => {
+  test("two that use different APIs of etcd", () => {
+    expect(found(mixedFlannelds(fleet([running(0), running(1, { version: "0.20.2" })])))).toEqual([
+      "docker-200: 0.13.0, etcd's API v2; docker-201: 0.20.2, etcd's API v3",
+    ]);
+    expect(mixedFlannelds(fleet([running(0, { version: "0.7.1" }), running(1)]))).toEqual([]);
+    const one = { flannel_binary: "./flanneld" };
+    expect(mixedFlannelds(fleet([running(0), running(1, { version: "0.20.2" })], 2, one))).toEqual([]);
+  });
+  test("a file and a package", () =>
+    expect(
+      found(severalFlannelds(fleet([{}, {}], 0, { flannel_binary: "./f", flannel_package: "flannel" }))),
+    ).toEqual(["flannel_binary ./f, flannel_package flannel"]));
+});
