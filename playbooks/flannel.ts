@@ -1,10 +1,13 @@
 import {
   CausewayError,
   Cidr,
+  DownloadUrl,
   definePlaybook,
+  FetchedBy,
   type Fleet,
   type HostView,
   LocalPath,
+  Sha256,
   type Static,
   Type,
 } from "causeway";
@@ -15,11 +18,11 @@ import { clockFact, clocksApart } from "./checks/clocks.ts";
 import { hostFacts, offLinkPeers, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
 import {
   badNetwork,
+  badSource,
   flannelFact,
   halfReconfigured,
   interruptions,
   mixedFlannelds,
-  severalFlannelds,
   strangeAddresses,
 } from "./checks/flannel.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
@@ -48,6 +51,11 @@ const vars = Type.Object({
   flannel_binary: Type.Optional(
     LocalPath({ description: "flanneld as a file of this machine; the one on the hosts unless given" }),
   ),
+  flannel_url: Type.Optional(
+    DownloadUrl({ description: "a release of flannel, or flanneld itself, where it can be fetched" }),
+  ),
+  flannel_sha256: Type.Optional(Sha256({ description: "the checksum of what lies at flannel_url" })),
+  flannel_fetch: FetchedBy({ default: "host", description: "who fetches flannel_url" }),
   flannel_package: Type.Optional(
     Type.String({
       pattern: "^[a-z0-9][a-z0-9+.-]*$",
@@ -79,7 +87,7 @@ export default definePlaybook({
   owns: "container-network",
   vars,
   facts: { ...hostFacts, clock: clockFact, flannel: flannelFact },
-  check: (fleet) => [...severalFlannelds(fleet), ...badNetwork(fleet), ...evenCluster(fleet)],
+  check: (fleet) => [...badSource(fleet), ...badNetwork(fleet), ...evenCluster(fleet)],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...wallsOfOthers(fleet),
@@ -121,8 +129,7 @@ export default definePlaybook({
           endpoints: etcdHosts(fleet).map(({ address }) => `http://${address}:2379`),
           address: host.address,
           ...networkOfFlannel(host.vars),
-          ...(host.vars.flannel_binary === undefined ? {} : { binary: host.vars.flannel_binary }),
-          ...(host.vars.flannel_package === undefined ? {} : { package: host.vars.flannel_package }),
+          ...sourceOfFlannel(host.vars),
           interrupt_containers: host.vars.interrupt_containers,
           comment,
         }),
@@ -144,6 +151,14 @@ function networkOfFlannel(vars: Vars) {
     subnet_len: vars.flannel_subnet_len,
     backend: vars.flannel_backend,
   };
+}
+
+function sourceOfFlannel(vars: Vars) {
+  const { flannel_binary, flannel_url, flannel_sha256, flannel_fetch, flannel_package } = vars;
+  if (flannel_binary !== undefined) return { binary: flannel_binary };
+  if (flannel_url !== undefined && flannel_sha256 !== undefined)
+    return { archive: { url: flannel_url, sha256: flannel_sha256, fetch: flannel_fetch } };
+  return flannel_package === undefined ? {} : { package: flannel_package };
 }
 
 /** The members of etcd: the inventory's group of that name, or else the first host of Docker. */

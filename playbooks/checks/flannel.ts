@@ -21,6 +21,8 @@ export interface FlannelVars {
   flannel_subnet_len: number;
   flannel_backend: "udp" | "vxlan" | "host-gw";
   flannel_binary?: string;
+  flannel_url?: string;
+  flannel_sha256?: string;
   flannel_package?: string;
   interrupt_containers: boolean;
 }
@@ -55,18 +57,28 @@ interface Facts {
   addresses: readonly Address[];
 }
 
-/** flanneld comes from one place. */
-export function severalFlannelds({ hosts }: Fleet<FlannelVars>): CausewayError[] {
-  return hosts
-    .filter(({ vars }) => vars.flannel_binary !== undefined && vars.flannel_package !== undefined)
-    .slice(0, 1)
-    .map(
-      ({ vars }) =>
-        new CausewayError("variables", "flanneld is to come from two places", {
-          found: `flannel_binary ${vars.flannel_binary}, flannel_package ${vars.flannel_package}`,
-          expected: "one of them, or none where flanneld is on the hosts already",
-        }),
-    );
+const sources = ["flannel_binary", "flannel_url", "flannel_package"] as const;
+
+/** flanneld comes from one place, and an archive has a checksum. */
+export function badSource({ hosts }: Fleet<FlannelVars>): CausewayError[] {
+  const given = hosts.map(({ vars }) => sources.filter((name) => vars[name] !== undefined));
+  const several = given.find((names) => names.length > 1);
+  if (several)
+    return [
+      new CausewayError("variables", "flanneld is to come from two places", {
+        found: several.join(" and "),
+        expected: "one of them, or none where flanneld is on the hosts already",
+      }),
+    ];
+  if (hosts.every(({ vars }) => (vars.flannel_url === undefined) === (vars.flannel_sha256 === undefined)))
+    return [];
+  return [
+    new CausewayError("variables", "flannel_url and flannel_sha256 belong together", {
+      found: "one of them",
+      expected: "the address of the archive, and the checksum that it has to have",
+      advice: "sha256sum FILE tells it, of a file that you trust",
+    }),
+  ];
 }
 
 /** A network that holds the hosts' own addresses would send their packets into the tunnel, and the runner's with them. */
@@ -141,7 +153,7 @@ export function interruptions<F extends Facts>({ reached }: Fleet<FlannelVars, F
 /** Leases that were made through one of etcd's APIs are invisible through the other. */
 export function mixedFlannelds<F extends Facts>({ reached }: Fleet<FlannelVars, F>): CausewayError[] {
   const known = dockerHosts(reached).flatMap(({ name, vars, facts: { flannel } }) =>
-    vars.flannel_binary === undefined && flannel.version !== undefined
+    sources.every((source) => vars[source] === undefined) && flannel.version !== undefined
       ? [{ name, version: flannel.version, api: apiOf(flannel.version) }]
       : [],
   );

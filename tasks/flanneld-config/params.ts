@@ -1,4 +1,4 @@
-import { AbsolutePath, Cidr, Ipv4, type Static, Type } from "causeway";
+import { AbsolutePath, ArchiveSource, Cidr, Ipv4, type Static, Type } from "causeway";
 
 export const params = Type.Object(
   {
@@ -17,8 +17,11 @@ export const params = Type.Object(
     binary: Type.Optional(
       AbsolutePath({
         description:
-          "flanneld as a file of the controller, asked there for its version; without it, a package or an archive, the one on the host",
+          "flanneld as a file of the controller, asked there for its version; without this, an archive or a package, the one on the host",
       }),
+    ),
+    archive: Type.Optional(
+      ArchiveSource({ description: "a release of flannel, or flanneld itself, by address and checksum" }),
     ),
     package: Type.Optional(
       Type.String({

@@ -1,4 +1,4 @@
-import { CausewayError, later, type PlanItem, step } from "causeway";
+import { type Archive, CausewayError, later, missingPrograms, type PlanItem, step } from "causeway";
 import { versionOf } from "./etcd-api.ts";
 import { restartOf } from "./files.ts";
 import type { Params } from "./params.ts";
@@ -14,6 +14,7 @@ export interface Program {
 /** What brings flanneld decides where it lies; without any, the one that is there is taken. */
 export function programOf(state: State, wanted: Params): Program {
   if (state.local) return pushed(state, state.local);
+  if (wanted.archive) return unpacked(state, wanted.archive);
   if (wanted.package !== undefined) return packaged(state, wanted.package);
   for (const name of ["binary", "packaged"] as const) {
     if (state.files[name].kind === "file")
@@ -42,6 +43,13 @@ function pushed(state: State, local: NonNullable<State["local"]>): Program {
   return version === undefined
     ? { path, missing: [push, later("flanneld's version is known once it is on the host")] }
     : { path, version, missing: [push] };
+}
+
+function unpacked(state: State, archive: Archive): Program {
+  const path = paths.binary;
+  const steps = missingPrograms(state.programs, archive, restartOf(state));
+  if (steps.length === 0) return { path, ...knownVersion(state, "binary"), missing: [] };
+  return { path, missing: [...steps, later("flanneld's version is known once it is unpacked")] };
 }
 
 function packaged(state: State, name: string): Program {

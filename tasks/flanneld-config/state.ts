@@ -7,9 +7,11 @@ import {
   type LocalFile,
   localFile,
   localOutput,
+  type Programs,
   type Reader,
   type Route,
   type Rules,
+  readPrograms,
   sh,
   type UnitState,
 } from "causeway";
@@ -40,6 +42,8 @@ export interface State {
   local: (LocalFile & { version: string }) | undefined;
   /** The same of those on the host, and the code with which they ended. */
   versions: Readonly<Record<"binary" | "packaged", { code: number; said: string }>>;
+  /** What came out of an archive. */
+  programs: Programs;
   store: StoreAnswer;
   flanneld: UnitState;
   /** Whether the running flanneld was started from a file that has been replaced since. */
@@ -79,7 +83,8 @@ export async function readState(host: Reader, wanted: Params): Promise<State> {
     host.kept(),
     host.sysctl("net.ipv4.ip_forward"),
   ]);
-  const [binary, packaged, store, exe, said] = await Promise.all([
+  const [programs, binary, packaged, store, exe, said] = await Promise.all([
+    readPrograms(host, "flannel", ["flanneld"]),
     versionAt(host, paths.binary),
     versionAt(host, paths.packaged),
     host.read(askStore(wanted), { looksAt: ["shared:etcd", "package", "unit:etcd.service", "rule"] }),
@@ -98,6 +103,7 @@ export async function readState(host: Reader, wanted: Params): Promise<State> {
         ? undefined
         : { ...localFile(wanted.binary), version: localOutput(wanted.binary, ["--version"]) },
     versions: { binary, packaged },
+    programs,
     store: storeAnswer(store.stdout),
     flanneld,
     replaced: exe.stdout.trim().endsWith(" (deleted)"),

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { clocksApart } from "../../playbooks/checks/clocks.ts";
 import {
+  badSource,
   type FlannelVars,
   halfReconfigured,
   interruptions,
   mixedFlannelds,
-  severalFlannelds,
 } from "../../playbooks/checks/flannel.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
 import { leaseOf } from "../../tasks/flanneld-config/lease.ts";
@@ -95,8 +95,10 @@ describe("flanneld's sources", () => {
     const one = { flannel_binary: "./flanneld" };
     expect(mixedFlannelds(fleet([running(0), running(1, { version: "0.20.2" })], 2, one))).toEqual([]);
   });
-  test("a file and a package", () =>
-    expect(
-      found(severalFlannelds(fleet([{}, {}], 0, { flannel_binary: "./f", flannel_package: "flannel" }))),
-    ).toEqual(["flannel_binary ./f, flannel_package flannel"]));
+  test.each<[Partial<FlannelVars>, string[]]>([
+    [{ flannel_binary: "./f", flannel_package: "flannel" }, ["flannel_binary and flannel_package"]],
+    [{ flannel_url: "https://example.org/f.tar.gz" }, ["one of them"]],
+    [{ flannel_url: "https://example.org/f.tar.gz", flannel_sha256: "a".repeat(64) }, []],
+    [{}, []],
+  ])("%o", (over, errors) => expect(found(badSource(fleet([{}, {}], 0, over)))).toEqual(errors));
 });

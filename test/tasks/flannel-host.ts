@@ -64,6 +64,10 @@ export function bare(over: Partial<State> = {}): State {
     backup: noFile("/etc/default/flanneld.bak"),
     local: undefined,
     versions: { binary: { code: 0, said: "v0.13.0" }, packaged: { code: 0, said: "" } },
+    programs: {
+      note: noFile("/usr/local/lib/causeway/flannel.source"),
+      files: [fileWith(paths.binary, "")],
+    },
     store: { version: "3.3.25", withoutV2: false },
     replaced: false,
     flanneld: unit("flanneld.service", { present: false, active: "inactive", enabled: "" }),

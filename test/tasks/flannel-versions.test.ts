@@ -75,6 +75,18 @@ describe("where flanneld comes from", () => {
     expect(() =>
       plan(bare({ local: { ...local, version: "v0.13.0" }, store: { version: "3.6.1", withoutV2: true } })),
     ).toThrow(/flannel 0.13.0 cannot read from this etcd/));
+  test("an archive: nothing is started before its version is known", () => {
+    const archive = {
+      url: "https://example.org/flannel.tar.gz",
+      sha256: "a".repeat(64),
+      fetch: "host" as const,
+    };
+    expect(short(bare(), { archive })).toEqual([
+      "file /usr/local/bin/flanneld",
+      "file /usr/local/lib/causeway/flannel.source",
+      "later: flanneld's version is known once it is unpacked",
+    ]);
+  });
   test("a package, and then its flanneld in a unit of ours", () => {
     const none = bare({ files: { ...bare().files, binary: noFile(paths.binary) } });
     expect(short(none, { package: "flannel" })).toEqual([

@@ -119,7 +119,7 @@ describe("flanneld-config and what was there before", () => {
     const backup = noFile("/etc/sysconfig/flanneld.bak");
     expect(plan(bare({ settings, backup })).slice(0, 2)).toEqual([
       "file /etc/sysconfig/flanneld.bak: — → 1 line, mode 644",
-      "file /etc/sysconfig/flanneld: 1 line, mode 644 → 9 lines, mode 644",
+      "file /etc/sysconfig/flanneld: 1 line, mode 644 → 8 lines, mode 644",
     ]);
     const kept = fileWith("/etc/sysconfig/flanneld.bak", "older");
     expect(plan(bare({ settings, backup: kept }))[0]).toMatch(/^file \/etc\/sysconfig\/flanneld: /);
