@@ -3,10 +3,27 @@ import { CausewayError, type ErrorCode } from "../errors.ts";
 import { nearest } from "../schema/nearest.ts";
 import type { Inventory, InventoryHost } from "./types.ts";
 
-/** The hosts of a group, those of its children included, in the inventory's order. */
+/** The groups directly below one; below `all`, every group that is below no other. */
+export function childrenOf(inventory: Inventory, group: string): Set<string> {
+  const children = inventory.groups.get(group)?.children ?? [];
+  if (group !== "all") return new Set(children);
+  const below = new Set([...inventory.groups.values()].flatMap((g) => [...g.children]));
+  return new Set([...children, ...[...inventory.groups.keys()].filter((g) => g !== "all" && !below.has(g))]);
+}
+
+/**
+ * The hosts of a group in Ansible's order, in which a subscript counts: its own, then level by level those of its
+ * children.
+ */
 export function hostsOfGroup(inventory: Inventory, group: string): Set<string> {
-  if (group === "all") return new Set(inventory.hosts.map((h) => h.name));
-  return new Set(inventory.hosts.filter((h) => h.groups.includes(group)).map((h) => h.name));
+  const hosts = new Set<string>();
+  const groups = new Set([group]);
+  // A set is walked to its end, with what is added on the way.
+  for (const name of groups) {
+    for (const host of inventory.groups.get(name)?.hosts ?? []) hosts.add(host);
+    for (const child of childrenOf(inventory, name)) groups.add(child);
+  }
+  return hosts;
 }
 
 function glob(pattern: string): RegExp {
@@ -29,22 +46,26 @@ function regExp(source: string, written: string): RegExp {
   }
 }
 
-/** One word of a pattern: a host, a group, a glob, `~regex`, with an optional subscript. */
+/** One word of a pattern: a host, a group, a glob, `~regex`, with an optional subscript. A group hides a host of its name. */
 function matchWord(inventory: Inventory, word: string): string[] {
   // A regular expression has no subscript: its brackets are its own.
   const parts = word.startsWith("~") ? null : /^(.+?)\[(-?\d+|-?\d*:-?\d*)\]$/.exec(word);
   const [, plain = word, subscript] = parts ?? [];
-  const test = plain.startsWith("~") ? regExp(plain.slice(1), plain) : glob(plain === "all" ? "*" : plain);
-  const direct = plain.startsWith("~") || /[*?[]/.test(plain) || plain === "all";
-  const names = new Set<string>();
-  for (const group of inventory.groups.keys()) {
-    if (direct ? plain !== "all" && test.test(group) : group === plain)
-      for (const host of hostsOfGroup(inventory, group)) names.add(host);
-  }
-  for (const host of inventory.hosts)
-    if (direct ? test.test(host.name) : host.name === plain) names.add(host.name);
-  const ordered = inventory.hosts.map((h) => h.name).filter((name) => names.has(name));
-  return subscript === undefined ? ordered : pick(ordered, subscript);
+  const matched = [...matchName(inventory, plain)];
+  return subscript === undefined ? matched : pick(matched, subscript);
+}
+
+function matchName(inventory: Inventory, plain: string): Set<string> {
+  if (inventory.groups.has(plain)) return hostsOfGroup(inventory, plain);
+  if (!isPattern(plain)) return new Set(inventory.hosts.some((h) => h.name === plain) ? [plain] : []);
+  const test = plain.startsWith("~") ? regExp(plain.slice(1), plain) : glob(plain);
+  const groups = [...inventory.groups.keys()].filter((name) => test.test(name));
+  const hosts = inventory.hosts.map((h) => h.name).filter((name) => test.test(name));
+  return new Set([...groups.flatMap((group) => [...hostsOfGroup(inventory, group)]), ...hosts]);
+}
+
+function isPattern(word: string): boolean {
+  return word.startsWith("~") || /[*?[]/.test(word);
 }
 
 /** `[0]`, `[-1]`, `[0:2]` (both ends included), `[1:]`. */
@@ -58,11 +79,11 @@ function pick(names: string[], subscript: string): string[] {
   return names.slice(from === "" ? 0 : Number(from), last + 1);
 }
 
+/** As Ansible separates them: by colons, commas and spaces, but not inside of brackets, `(?:` and `{1,2}`. */
 function wordsOf(pattern: string): string[] {
-  // A colon inside a subscript or a regular expression does not separate.
-  return pattern.startsWith("~")
-    ? [pattern]
-    : (pattern.match(/(?:[^,:[\]]|\[[^\]]*\])+/g) ?? []).map((word) => word.trim()).filter(Boolean);
+  // A file's name is taken as it is.
+  if (pattern.startsWith("@")) return [pattern];
+  return pattern.match(/(?:\(\?:|\{\d*,\d*\}|\[[^\]]*\]|[^\s,:[\]])+/g) ?? [];
 }
 
 /**
@@ -90,10 +111,18 @@ export function select(
     const both = new Set(matchWord(inventory, word.slice(1)));
     chosen = new Set([...chosen].filter((name) => both.has(name)));
   }
-  for (const word of words.filter((w) => w.startsWith("!")))
-    for (const name of matchWord(inventory, word.slice(1))) chosen.delete(name);
+  for (const word of words.filter((w) => w.startsWith("!"))) {
+    // Whoever misspells the host that has to be left alone must not hit it.
+    const left = word.slice(1);
+    if (!isPattern(left) && !isKnown(inventory, left)) throw nothing(inventory, word, what, code);
+    for (const name of matchWord(inventory, left)) chosen.delete(name);
+  }
   if (chosen.size === 0) throw nothing(inventory, pattern, what, code);
   return inventory.hosts.filter((h) => chosen.has(h.name));
+}
+
+function isKnown(inventory: Inventory, name: string): boolean {
+  return inventory.groups.has(name) || inventory.hosts.some((h) => h.name === name);
 }
 
 function linesOf(file: string, what: string): string[] {
@@ -109,7 +138,8 @@ function linesOf(file: string, what: string): string[] {
 
 function nothing(inventory: Inventory, word: string, what: string, code: ErrorCode): CausewayError {
   const names = [...inventory.groups.keys(), ...inventory.hosts.map((h) => h.name)];
-  const meant = nearest(word, names);
+  const meant = nearest(word.replace(/^[!&]/, ""), names);
+  const dashed = /^(.+)\[(\d+)-(\d*)\]$/.exec(word);
   const shown = inventory.hosts
     .slice(0, 8)
     .map((h) => h.name)
@@ -117,6 +147,9 @@ function nothing(inventory: Inventory, word: string, what: string, code: ErrorCo
   return new CausewayError(code, `${what} ${word} names no host of the inventory`, {
     found: inventory.groups.has(word) ? `the group ${word} is empty` : word,
     expected: `groups ${[...inventory.groups.keys()].slice(0, 12).join(", ")}; hosts ${shown}${inventory.hosts.length > 8 ? ", …" : ""}`,
-    ...(meant && meant !== word ? { advice: `did you mean ${meant}?` } : {}),
+    ...(dashed
+      ? { advice: `a subscript is written with a colon: ${dashed[1]}[${dashed[2]}:${dashed[3]}]` }
+      : {}),
+    ...(!dashed && meant && meant !== word ? { advice: `did you mean ${meant}?` } : {}),
   });
 }

@@ -1,6 +1,6 @@
 import { secretVariables } from "./connection.ts";
-import { hostsOfGroup } from "./patterns.ts";
-import type { Inventory, InventoryGroup, InventoryHost } from "./types.ts";
+import { childrenOf, hostsOfGroup } from "./patterns.ts";
+import type { Inventory, InventoryHost } from "./types.ts";
 
 /** A host's variables as `--host` prints them; passwords are masked. */
 export function shownVars(host: InventoryHost): Record<string, unknown> {
@@ -9,18 +9,10 @@ export function shownVars(host: InventoryHost): Record<string, unknown> {
   );
 }
 
-/** The groups directly below one; below `all`, every group that is below no other. */
-function childrenOf(inventory: Inventory, group: InventoryGroup): string[] {
-  if (group.name !== "all") return [...group.children];
-  const below = new Set([...inventory.groups.values()].flatMap((g) => [...g.children]));
-  const top = [...inventory.groups.keys()].filter((g) => g !== "all" && !below.has(g));
-  return [...group.children, ...top];
-}
-
 /** The inventory as `ansible-inventory --list` prints it. */
 export function asAnsibleList(inventory: Inventory): Record<string, unknown> {
   const groups = [...inventory.groups.values()].map((group) => {
-    const below = childrenOf(inventory, group);
+    const below = [...childrenOf(inventory, group.name)];
     return [
       group.name,
       {
@@ -37,7 +29,7 @@ export function asAnsibleList(inventory: Inventory): Record<string, unknown> {
 export function asGraph(inventory: Inventory): string {
   const draw = (name: string, indent: string): string[] => {
     const group = inventory.groups.get(name);
-    const used = (group ? childrenOf(inventory, group) : []).filter(
+    const used = [...childrenOf(inventory, name)].filter(
       (child) => hostsOfGroup(inventory, child).size > 0 || child === "ungrouped",
     );
     return [

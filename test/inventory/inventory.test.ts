@@ -2,6 +2,7 @@ import { chmodSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { CausewayError } from "../../src/errors.ts";
 import { parseExtraVars } from "../../src/inventory/extra-vars.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
 import { select } from "../../src/inventory/patterns.ts";
@@ -161,6 +162,18 @@ describe("Ansible's layout and precedence", () => {
     ]);
   });
 
+  test("a script that prints no _meta is asked for each host", async () => {
+    const own = folderWith({
+      "inv.sh": `#!/bin/sh\n[ "$1" = --list ] && echo '{"docker": ["a", "b"]}' || echo "{\\"name\\": \\"$2\\"}"\n`,
+    });
+    chmodSync(join(own, "inv.sh"), 0o755);
+    const { hosts } = await loadInventory([join(own, "inv.sh")]);
+    expect(hosts.map((h) => [h.name, h.vars.name])).toEqual([
+      ["a", "a"],
+      ["b", "b"],
+    ]);
+  });
+
   test("a list of hosts on the command line", async () => {
     const { hosts } = await loadInventory(["10.0.0.1,10.0.0.2"]);
     expect(hosts.map((h) => h.name)).toEqual(["10.0.0.1", "10.0.0.2"]);
@@ -209,6 +222,12 @@ describe("patterns", () => {
     ["docker:&~h0[12]:!h02", "h01"],
     ["&etcd:docker", "h02"],
     ["prod", "h01 h02 h03 special"],
+    ["~h0[12]:!h02", "h01"],
+    ["~h(?:01|02)", "h01 h02"],
+    ["~h\\d{1,2}$", "h01 h02 h03"],
+    ["~h01,special", "h01 special"],
+    ["h01 h02", "h01 h02"],
+    ["docker:!~h0[12]", "h03 special"],
   ])("%s", async (pattern, expected) => {
     expect(
       select(await load(), pattern, "hosts")
@@ -228,13 +247,52 @@ describe("patterns", () => {
     expect(() => select(inventory, "docker:&h9*", "--limit")).toThrow();
   });
 
-  test.each(["~h(", "~h0[12", "h[9-1]", "docker[]", "docker[9]", "docker[-]", "", "!all", "h01:&special"])(
-    "%j is an error of the user",
-    async (pattern) => {
-      const inventory = await load();
-      expect(() => select(inventory, pattern, "--limit")).toThrow(expect.objectContaining({ code: "usage" }));
-    },
-  );
+  test.each([
+    "~h(",
+    "~h0[12",
+    "h[9-1]",
+    "docker[]",
+    "docker[9]",
+    "docker[-]",
+    "",
+    "!all",
+    "h01:&special",
+    "docker:!specal",
+    "docker[0-1]",
+  ])("%j is an error of the user", async (pattern) => {
+    const inventory = await load();
+    expect(() => select(inventory, pattern, "--limit")).toThrow(expect.objectContaining({ code: "usage" }));
+  });
+
+  test("a group's hosts count in its own order, then level by level, as in Ansible; a group hides a host of its name", async () => {
+    const own = folderWith({
+      "i.yaml": `all:
+  hosts: {a: , b: , c: , d: , web: }
+web:
+  hosts: {c: , a: }
+  children: {sub: {hosts: {d: , b: }}}
+`,
+    });
+    const inventory = await loadInventory([join(own, "i.yaml")]);
+    const at = (pattern: string) => select(inventory, pattern, "hosts").map((h) => h.name);
+    expect([at("web[0]"), at("web[1]"), at("web[2]"), at("web[-1]")]).toEqual([["c"], ["a"], ["d"], ["b"]]);
+    expect(at("web[0:2]:!web[1]")).toEqual(["c", "d"]);
+    expect(at("web")).toEqual(["a", "b", "c", "d"]);
+  });
+
+  test("a misspelt exclusion is an error, and a subscript with a dash says how it is written", async () => {
+    const inventory = await load();
+    const advice = (pattern: string) => {
+      try {
+        select(inventory, pattern, "--limit");
+      } catch (error) {
+        return (error as CausewayError).detail.advice;
+      }
+      return undefined;
+    };
+    expect(advice("all:!specal")).toBe("did you mean special?");
+    expect(advice("docker[0-1]")).toBe("a subscript is written with a colon: docker[0:1]");
+  });
 
   test("@file", async () => {
     const own = folderWith({ retry: "h02\n# no\n\nh01\n" });
