@@ -100,14 +100,27 @@ function leadsTo(way: string, there: HostFacts, wire: Wire | undefined): boolean
   return after("via") === there.address || (wire === undefined && /^flannel/.test(after("dev") ?? ""));
 }
 
-function masqueraded({ from, to, tried }: PairFacts): Cause | undefined {
-  if (tried?.caller === undefined || tried.caller === from.container) return undefined;
-  const rewriting = from.moved.find((rule) => rule.table === "nat" && /-j (MASQUERADE|SNAT)/.test(rule.spec));
-  const by = rewriting ? `; ${from.name}: ${ruleWords(rewriting)}` : "";
-  return {
-    cause: `masqueraded source: ${to.name} saw ${tried.caller} instead of ${from.container}${by}`,
-    command: "iptables -t nat -vnL POSTROUTING",
-  };
+/** A far side that lets its peers' containers in drops what comes from a host instead: then the rewriting rule tells. */
+function masqueraded(pair: PairFacts): Cause | undefined {
+  const { from, to, tried, sent } = pair;
+  const rewriting = (end: HostFacts) =>
+    end.moved.find(
+      (rule) =>
+        rule.table === "nat" &&
+        /(^| )-j (MASQUERADE|SNAT)( |$)/.test(rule.spec) &&
+        rule.packets >= sent &&
+        couldMeet(rule.spec, from.container, to.container),
+    );
+  const end = rewriting(from) ? from : to;
+  const rule = rewriting(end);
+  const by = rule ? `${end.name} rewrites it by ${ruleWords(rule)}` : "";
+  const shown = shownBy("iptables -t nat -vnL POSTROUTING", rule ? end : from, pair);
+  if (tried?.caller !== undefined && tried.caller !== from.container) {
+    const saw = `${to.name} saw ${tried.caller} instead of ${from.container}`;
+    return { cause: `masqueraded source: ${[saw, by].filter(Boolean).join("; ")}`, ...shown };
+  }
+  if (!rule || tried?.loss !== 100) return undefined;
+  return { cause: `masqueraded source: ${from.container} does not stay what it is: ${by}`, ...shown };
 }
 
 /** A rule or policy that let nothing of it through: its counter moved by what was sent at least. */
@@ -123,7 +136,7 @@ function dropped(pair: PairFacts): Cause | undefined {
     );
     if (!guilty) continue;
     return {
-      cause: `${guilty.chain} drop: ${end.name} drops it by ${ruleWords(guilty)}`,
+      cause: `FORWARD drop: ${end.name} drops it by ${ruleWords(guilty)}`,
       ...shownBy(`iptables ${tableFlag(guilty)}-vnL ${guilty.chain}`, end, pair),
     };
   }

@@ -176,14 +176,14 @@ interface Retried {
 }
 
 /**
- * The largest packet that crosses: the kernel's word where a router gave it one, or else by trying in steps, all sizes of
- * a step at once.
+ * The largest packet that crosses: the word of the router that refuses larger ones, which traceroute shows as `!F-1400`; or
+ * else, where they are lost in silence, by trying in steps, all sizes of a step at once.
  */
 const insideAgain = `n=0; while [ $n -lt ${again} ]; do n=$((n + 1)); ping -c 1 -W 1 $1 >/dev/null 2>&1 & done
 [ -z "$(nc -w 1 $1 ${callerPort} </dev/null 2>/dev/null)" ] || echo @answered
 wait
 [ -n "$2" ] || exit 0
-known=$(ip -4 route get $1 | sed -n 's/.* mtu \\([0-9]*\\).*/\\1/p')
+known=$(timeout 10 traceroute -I -F -n -q 1 -w 1 -m 4 $1 $2 2>/dev/null | sed -n 's/.* !F-\\([0-9]*\\).*/\\1/p' | head -n 1)
 if [ -n "$known" ]; then echo "@largest $known"; exit 0; fi
 low=68 high=$2
 while [ $((high - low)) -gt 1 ]; do

@@ -1,0 +1,28 @@
+import { definePlaybook, Type } from "causeway";
+import { Wire } from "../../../tasks/ping-check/wire.ts";
+import { pingCheck } from "../../../tasks/ping-check.ts";
+
+/** The proof alone, of whatever wire a test says; nothing on the hosts is repaired first. */
+export default definePlaybook({
+  name: "prove",
+  summary: "Prove one wire",
+  vars: Type.Object({
+    wire: Wire,
+    network: Type.String({ default: "bridge" }),
+    apart: Type.Boolean({ default: false, description: "whether all pairs are expected apart" }),
+  }),
+  hosts: "docker",
+  plays: [],
+  verify: ({ hosts }) => {
+    const [first] = hosts;
+    if (!first) return [];
+    const { wire, network, apart } = first.vars;
+    const pairs = hosts.flatMap((from) =>
+      hosts
+        .filter((to) => apart && to !== from)
+        .map((to) => ({ from: from.name, to: to.name, expected: "unreachable" as const })),
+    );
+    const names = wire === "overlay";
+    return [pingCheck({ network, image: "busybox", count: 3, source: "preserved", wire, names, pairs })];
+  },
+});
