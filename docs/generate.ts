@@ -38,6 +38,8 @@ const formats: Readonly<Record<string, { words: string; examples: readonly strin
   cidr: { words: "network, host bits clear", examples: ["192.168.100.0/24", "192.168.200.0/24"] },
   "interface-cidr": { words: "address with its prefix", examples: ["192.168.100.1/24", "192.168.200.1/24"] },
   "ipv4-address": { words: "IPv4 address", examples: ["10.0.0.200", "10.0.0.201"] },
+  "download-url": { words: "http or https address", examples: ["https://example.org/etcd.tar.gz"] },
+  sha256: { words: "SHA-256 checksum", examples: ["0".repeat(64)] },
   "absolute-path": { words: "absolute path", examples: ["/etc/example", "/etc/other"] },
 };
 

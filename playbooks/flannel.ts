@@ -14,6 +14,7 @@ import {
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { flannelNetwork } from "../tasks/flannel-network.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
+import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
 import { hostFacts, offLinkPeers, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
 import {
@@ -62,6 +63,7 @@ const vars = Type.Object({
       description: "the distribution's package that brings flanneld, instead of a file",
     }),
   ),
+  ...archiveVars("etcd", "etcd and etcdctl"),
   interrupt_containers: Type.Boolean({
     default: false,
     description: "whether running containers may lose their network to a restart of Docker",
@@ -87,7 +89,12 @@ export default definePlaybook({
   owns: "container-network",
   vars,
   facts: { ...hostFacts, clock: clockFact, flannel: flannelFact },
-  check: (fleet) => [...badSource(fleet), ...badNetwork(fleet), ...evenCluster(fleet)],
+  check: (fleet) => [
+    ...badSource(fleet),
+    ...badNetwork(fleet),
+    ...evenCluster(fleet),
+    ...halfArchives(fleet, "etcd"),
+  ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...wallsOfOthers(fleet),
@@ -107,8 +114,10 @@ export default definePlaybook({
       tasks: (host, fleet) => {
         const members = etcdHosts(fleet).map(({ name, address }) => ({ name, address }));
         const clients = fleet.hosts.map(({ address }) => address);
+        const source = archiveOf(host.vars, "etcd");
+        const { name } = host;
         return isEtcd(host, fleet)
-          ? [etcdInstall({ name: host.name, members, clients, data_dir: "/var/lib/etcd/causeway", comment })]
+          ? [etcdInstall({ name, members, clients, ...source, data_dir: "/var/lib/etcd/causeway", comment })]
           : [];
       },
     },

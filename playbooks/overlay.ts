@@ -4,6 +4,7 @@ import { dockerdClusterStore, hostFile } from "../tasks/dockerd-cluster-store.ts
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { overlayNet } from "../tasks/overlay-net.ts";
 import { peerPorts } from "../tasks/peer-ports.ts";
+import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
 import { hostFacts, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import {
@@ -39,6 +40,8 @@ const vars = Type.Object({
     default: false,
     description: "whether agents serve their web pages, on loopback",
   }),
+  ...archiveVars("consul", "consul"),
+  ...archiveVars("etcd", "etcd and etcdctl"),
   docker_api: Type.Union([Type.Literal("closed"), Type.Literal("tls"), Type.Literal("insecure")], {
     default: "closed",
     description:
@@ -72,7 +75,13 @@ export default definePlaybook({
   owns: "container-network",
   vars,
   facts: { ...hostFacts, ...overlayFacts },
-  check: (fleet) => [...swallowedHosts(fleet), ...evenServers(fleet), ...unnamedFiles(fleet)],
+  check: (fleet) => [
+    ...swallowedHosts(fleet),
+    ...evenServers(fleet),
+    ...unnamedFiles(fleet),
+    ...halfArchives(fleet, "consul"),
+    ...halfArchives(fleet, "etcd"),
+  ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...wallsOfOthers(fleet),
@@ -102,7 +111,9 @@ export default definePlaybook({
           const data_dir = "/var/lib/etcd/causeway";
           return [
             ...doors,
-            ...(isServer ? [etcdInstall({ name, members, clients, data_dir, comment })] : []),
+            ...(isServer
+              ? [etcdInstall({ name, members, clients, ...archiveOf(host.vars, "etcd"), data_dir, comment })]
+              : []),
           ];
         }
         if (!isServer && !host.groups.includes("docker")) return [];
@@ -117,6 +128,7 @@ export default definePlaybook({
             clients,
             ...(gossip_key === undefined ? {} : { gossip_key }),
             ui,
+            ...archiveOf(host.vars, "consul"),
             data_dir: "/var/lib/consul/causeway",
             comment,
           }),

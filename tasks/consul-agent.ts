@@ -1,5 +1,6 @@
 import {
   AbsolutePath,
+  ArchiveSource,
   CausewayError,
   daemonReload,
   defineTask,
@@ -8,8 +9,11 @@ import {
   type Kept,
   later,
   missingPorts,
+  missingPrograms,
   type PlanItem,
+  type Programs,
   type Rules,
+  readPrograms,
   restart,
   Secret,
   type Static,
@@ -39,6 +43,12 @@ const params = Type.Object(
       ),
     ),
     ui: Type.Boolean({ default: false, description: "whether it serves its web pages, on loopback" }),
+    archive: Type.Optional(
+      ArchiveSource({
+        description:
+          "the archive that consul comes out of; the distribution's package unless given, or what is there already",
+      }),
+    ),
     data_dir: AbsolutePath({
       default: "/var/lib/consul/causeway",
       description: "where the agent keeps its data",
@@ -55,12 +65,19 @@ const params = Type.Object(
 type Params = Static<typeof params>;
 
 const configPath = "/etc/consul.d/causeway.json";
-const dropInPath = "/etc/systemd/system/consul.service.d/causeway.conf";
+const unitPath = "/etc/systemd/system/consul.service";
+const dropInPath = `${unitPath}.d/causeway.conf`;
 const marker = "# Written by causeway (consul-agent).";
 
 interface State {
-  installed: boolean;
+  /** Where consul is found; empty when it is not. */
+  program: string;
+  /** What came out of the archive, if there is to be one. */
+  programs: Programs | undefined;
+  hasUser: boolean;
   config: FileState;
+  /** The unit in the administrator's folder, which goes before a package's. */
+  unitFile: FileState;
   dropIn: FileState;
   unit: UnitState;
   hasData: boolean;
@@ -75,8 +92,8 @@ interface State {
 }
 
 /**
- * One consul agent out of the distribution's package: server or client, answering on loopback only. A leader and the
- * list of members are the proof, not "active".
+ * One consul agent, server or client, answering on loopback only: out of the distribution's package, out of an archive, or
+ * the consul that is there. A leader and the list of members are the proof, not "active".
  */
 export const consulAgent = defineTask({
   name: "consul-agent",
@@ -84,14 +101,19 @@ export const consulAgent = defineTask({
   params,
   key: () => "consul",
   settles: "60s",
-  read: async (host, { data_dir }): Promise<State> => {
-    const looksAt = ["package", "unit:consul.service", "shared:consul"];
-    const [installed, config, dropIn, unit, data, strays, leader, members, rules, kept] = await Promise.all([
-      host.read(sh`command -v consul`, { looksAt: ["package"] }),
+  read: async (host, { archive, data_dir }): Promise<State> => {
+    const programs = archive && readPrograms(host, "consul", ["consul"]);
+    const looksAt = ["package", "unit:consul.service", "shared:consul", "file:/usr/local/bin/consul"];
+    const [program, user, config, unitFile, dropIn, unit, data] = await Promise.all([
+      host.read(sh`command -v consul`, { looksAt: ["package", "file:/usr/local/bin/consul"] }),
+      host.read(sh`getent passwd consul`, { looksAt: ["package", "user"] }),
       host.file(configPath),
+      host.file(unitPath),
       host.file(dropInPath),
       host.unit("consul.service"),
       host.read(sh`[ -d ${data_dir} ]`, { looksAt: ["unit:consul.service", `file:${data_dir}`] }),
+    ]);
+    const [strays, leader, members, rules, kept] = await Promise.all([
       host.read(strayProcesses, { looksAt: ["unit:consul.service"] }),
       host.read(sh`timeout 5 consul operator raft list-peers`, { looksAt }),
       host.read(sh`timeout 5 consul members -status=alive`, { looksAt }),
@@ -99,8 +121,11 @@ export const consulAgent = defineTask({
       host.kept(),
     ]);
     return {
-      installed: installed.code === 0,
+      program: program.stdout.trim(),
+      programs: await programs,
+      hasUser: user.code === 0,
       config,
+      unitFile,
       dropIn,
       unit,
       hasData: data.code === 0,
@@ -119,20 +144,22 @@ export const consulAgent = defineTask({
     refuseStrays(state);
     const ports = { tcp: [8300, 8301], udp: [8301], from: wanted.clients, comment: wanted.comment };
     const doors = missingPorts(state.rules, state.kept, ports).map((rule) => step.rule(rule));
-    if (!state.installed)
+    if (!wanted.archive && state.program === "")
       return [
         step.packages({ names: ["consul"] }),
         ...doors,
         later("consul is configured and started once its package is there"),
       ];
     refuseForeign(state);
+    refuseForeignUnit(state, wanted);
     refuseReconfiguration(state, wanted);
-    const missing = [...doors, ...missingFiles(state, wanted)];
+    // The archive first: a wrong one is found out before anything is changed.
+    const missing = [...outOfArchive(state, wanted), ...doors, ...missingFiles(state, wanted)];
     const { unit, hasData } = state;
     if (unit.enabled !== "enabled" || !["active", "activating"].includes(unit.active))
       return [
         ...missing,
-        ...(hasData ? [] : [dataFolder(wanted)]),
+        ...(hasData ? [] : [step.folder({ path: wanted.data_dir, owner: "consul" })]),
         start(unit),
         later("consul has no leader yet"),
       ];
@@ -179,26 +206,65 @@ function configText(wanted: Params): string {
 }
 
 /** One configuration file alone: what else lies in /etc/consul.d is not causeway's, and may say otherwise. */
-const dropInText = `${marker}
+function commandOf({ program }: State, { archive }: Params): string {
+  return `${archive ? "/usr/local/bin/consul" : program} agent -config-file=${configPath}`;
+}
+
+/** Added to a unit that is there, a package's or somebody's own. */
+function dropInText(state: State, wanted: Params): string {
+  return `${marker}
 [Unit]
 StartLimitIntervalSec=0
 
 [Service]
+User=consul
 ExecStart=
-ExecStart=/usr/bin/consul agent -config-file=${configPath}
+ExecStart=${commandOf(state, wanted)}
 Restart=always
 RestartSec=2
 `;
+}
 
-function missingFiles({ config, dropIn, unit }: State, wanted: Params): Step[] {
+/** Where no package brings one. */
+function unitText(state: State, wanted: Params): string {
+  return `${marker}
+[Unit]
+Description=consul agent
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+User=consul
+ExecStart=${commandOf(state, wanted)}
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+RestartSec=2
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+function outOfArchive({ programs, unit }: State, { archive }: Params): Step[] {
+  if (!archive || !programs) return [];
+  return missingPrograms(programs, archive, unit.active === "active" ? [restart("consul")] : []);
+}
+
+function missingFiles(state: State, wanted: Params): Step[] {
+  const { config, unitFile, dropIn, unit } = state;
   const causes = unit.active === "active" ? [daemonReload, restart("consul")] : [daemonReload];
   const text = configText(wanted);
   const content = wanted.gossip_key === undefined ? text : new Secret(text);
+  const ownUnit = wanted.archive !== undefined || !unit.present || unitFile.content.startsWith(marker);
+  const [was, service] = ownUnit ? [unitFile, unitText(state, wanted)] : [dropIn, dropInText(state, wanted)];
   return [
+    ...(state.hasUser ? [] : [step.systemUser({ name: "consul", home: "/var/lib/consul" })]),
     ...(config.content === text && config.mode === "640"
       ? []
       : [step.file({ was: config, content, mode: "640", owner: "root:consul", causes })]),
-    ...(dropIn.content === dropInText ? [] : [step.file({ was: dropIn, content: dropInText, causes })]),
+    ...(was.content === service ? [] : [step.file({ was, content: service, mode: "644", causes })]),
   ];
 }
 
@@ -206,18 +272,6 @@ function missingFiles({ config, dropIn, unit }: State, wanted: Params): Step[] {
 function start(unit: UnitState): Step {
   const was = `${unit.enabled}, ${unit.active}`;
   return step.unit({ name: "consul.service", enabled: true, active: true, was, noBlock: true });
-}
-
-/** Made by itself so that the undo takes it away, also where the package was there before. */
-function dataFolder({ data_dir }: Params): Step {
-  return step.run({
-    what: `folder ${data_dir}`,
-    to: "of user consul, mode 700",
-    do: sh`install -d -o consul -g consul -m 700 ${data_dir}`,
-    done: sh`[ -d ${data_dir} ]`,
-    undo: sh`rm -rf ${data_dir}`,
-    touches: [`file:${data_dir}`],
-  });
 }
 
 function refuseStrays({ strays }: State): void {
@@ -229,13 +283,27 @@ function refuseStrays({ strays }: State): void {
   });
 }
 
-function refuseForeign({ unit, dropIn }: State): void {
-  if (unit.active !== "active" || dropIn.content.startsWith(marker)) return;
+function refuseForeign({ unit, unitFile, dropIn }: State): void {
+  const ours = [unitFile, dropIn].some(({ content }) => content.startsWith(marker));
+  if (unit.active !== "active" || ours) return;
   throw new CausewayError("host", "a consul of somebody else's runs here", {
-    found: `consul.service is active, without ${dropInPath}`,
+    found: `consul.service is active, out of ${unit.fragmentPath}, without ${dropInPath}`,
     expected: "no consul, or one that causeway configured",
     advice: "systemctl disable --now consul, if nobody needs it",
   });
+}
+
+function refuseForeignUnit({ unitFile }: State, { archive }: Params): void {
+  if (!archive || unitFile.kind === "absent" || unitFile.content.startsWith(marker)) return;
+  throw new CausewayError(
+    "host",
+    "there is a consul.service of somebody else's, and an archive brings another",
+    {
+      found: `${unitPath}: ${/^ExecStart=.*$/m.exec(unitFile.content)?.[0] ?? `${unitFile.size} bytes`}`,
+      expected: "no such file, or consul without an archive: then the unit that is there is used",
+      advice: `leave the archive out, or take the unit away: systemctl disable consul; rm ${unitPath}`,
+    },
+  );
 }
 
 /** What a consul with data takes no notice of, or takes for another cluster. */

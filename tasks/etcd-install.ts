@@ -1,5 +1,6 @@
 import {
   AbsolutePath,
+  ArchiveSource,
   CausewayError,
   daemonReload,
   defineTask,
@@ -8,8 +9,11 @@ import {
   type Kept,
   later,
   missingPorts,
+  missingPrograms,
   type PlanItem,
+  type Programs,
   type Rules,
+  readPrograms,
   restart,
   type Static,
   type Step,
@@ -27,6 +31,12 @@ const params = Type.Object(
       { minItems: 1, description: "every member of the cluster, by name and address" },
     ),
     clients: Type.Array(Ipv4(), { description: "the addresses that may reach ports 2379 and 2380" }),
+    archive: Type.Optional(
+      ArchiveSource({
+        description:
+          "the archive that etcd and etcdctl come out of; the distribution's package unless given, or what is there already",
+      }),
+    ),
     data_dir: AbsolutePath({
       default: "/var/lib/etcd/causeway",
       description:
@@ -45,29 +55,39 @@ type Params = Static<typeof params>;
 
 /** What a distribution calls things: Debian's package is split in two, Red Hat's is one. */
 const places = {
-  apt: { packages: ["etcd-server", "etcd-client"], config: "/etc/default/etcd" },
-  rpm: { packages: ["etcd"], config: "/etc/etcd/etcd.conf" },
+  apt: { packages: { etcd: "etcd-server", etcdctl: "etcd-client" }, config: "/etc/default/etcd" },
+  rpm: { packages: { etcd: "etcd", etcdctl: "etcd" }, config: "/etc/etcd/etcd.conf" },
 };
-const dropInPath = "/etc/systemd/system/etcd.service.d/causeway.conf";
+const unitPath = "/etc/systemd/system/etcd.service";
+const dropInPath = `${unitPath}.d/causeway.conf`;
 const marker = "# Written by causeway (etcd-install).";
 
 interface State {
   family: keyof typeof places;
-  packages: ReadonlyMap<string, string>;
+  /** Where the programs are found; empty for one that is not. */
+  tools: { etcd: string; etcdctl: string };
+  /** What came out of the archive, if there is to be one. */
+  programs: Programs | undefined;
+  hasUser: boolean;
   config: FileState;
+  /** The unit in the administrator's folder, which goes before a package's. */
+  unitFile: FileState;
   dropIn: FileState;
   unit: UnitState;
   /** Whether the data folder holds a member already. */
   hasData: boolean;
   /** The cluster as the running member sees it, or what it said instead. */
   running: { members: readonly string[]; healthy: boolean; said: string };
+  /** What this member's key holds: it was written once, and is read by every run. */
+  key: string;
   rules: Rules;
   kept: Kept;
 }
 
 /**
- * One member of an etcd cluster, out of the distribution's package. The start of a service by its package is prevented:
- * the data that it would make overrides every later configuration. The member list is the proof, not "active".
+ * One member of an etcd cluster: out of the distribution's package, out of an archive, or the etcd that is there. The start
+ * of a service by its package is prevented: the data that it would make overrides every later configuration. The member
+ * list and a key that is written and read are the proof, not "active".
  */
 export const etcdInstall = defineTask({
   name: "etcd-install",
@@ -75,24 +95,42 @@ export const etcdInstall = defineTask({
   params,
   key: () => "etcd",
   settles: "40s",
-  read: async (host, { data_dir }): Promise<State> => {
-    const [tools, packages, debian, redhat, dropIn, unit, data, list, rules, kept] = await Promise.all([
+  read: async (host, { name, archive, data_dir }): Promise<State> => {
+    const programs = archive && readPrograms(host, "etcd", ["etcd", "etcdctl"]);
+    const looksAt = [
+      "package",
+      "unit:etcd.service",
+      "file:/usr/local/bin/etcd",
+      "file:/usr/local/bin/etcdctl",
+    ];
+    const [family, tools, user, debian, redhat, unitFile, dropIn, unit] = await Promise.all([
       host.read(sh`command -v apt-get || command -v dnf || command -v yum`, { looksAt: [] }),
-      host.packages([...places.apt.packages, ...places.rpm.packages]),
+      host.read(sh`command -v etcd || echo; command -v etcdctl || echo`, { looksAt }),
+      host.read(sh`getent passwd etcd`, { looksAt: ["package", "user"] }),
       host.file(places.apt.config),
       host.file(places.rpm.config),
+      host.file(unitPath),
       host.file(dropInPath),
       host.unit("etcd.service"),
+    ]);
+    const [data, list, key, rules, kept] = await Promise.all([
       host.read(sh`[ -d ${`${data_dir}/member`} ]`, { looksAt: ["unit:etcd.service"] }),
-      host.read(memberList, { looksAt: ["package", "unit:etcd.service", "rule"] }),
+      host.read(memberList, { looksAt: [...looksAt, "rule"] }),
+      host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
+        looksAt: [...looksAt, "shared:etcd"],
+      }),
       host.rules(),
       host.kept(),
     ]);
-    const family = /apt-get/.test(tools.stdout) ? "apt" : "rpm";
+    const [etcd = "", ctl = ""] = tools.stdout.split("\n");
+    const isApt = /apt-get/.test(family.stdout);
     return {
-      family,
-      packages,
-      config: family === "apt" ? debian : redhat,
+      family: isApt ? "apt" : "rpm",
+      tools: { etcd, etcdctl: ctl },
+      programs: await programs,
+      hasUser: user.code === 0,
+      config: isApt ? debian : redhat,
+      unitFile,
       dropIn,
       unit,
       hasData: data.code === 0,
@@ -101,43 +139,71 @@ export const etcdInstall = defineTask({
         healthy: list.code === 0,
         said: list.stderr.trim().split("\n").at(-1) ?? "",
       },
+      key: key.stdout.trim(),
       rules,
       kept,
     };
   },
   present: (state, wanted): readonly PlanItem[] => {
     refuseWithoutIptables(state.rules);
-    const { rules, kept } = state;
+    const { rules, kept, unit, running } = state;
     const ports = { tcp: [2379, 2380], from: wanted.clients, comment: wanted.comment };
     const doors = missingPorts(rules, kept, ports).map((rule) => step.rule(rule));
-    const { packages } = places[state.family];
-    if (!packages.every((name) => state.packages.has(name)) && !state.unit.present)
-      return [
-        step.packages({ names: packages }),
-        ...doors,
-        later("etcd is configured and started once its package is there"),
-      ];
     if (isForeign(state)) {
       refuseOtherCluster(state, wanted);
       return doors;
     }
     refuseChangedMembers(state, wanted);
-    const files = missingFiles(state, wanted);
-    const { unit, running } = state;
-    if (unit.active !== "active" && unit.active !== "activating")
-      return [...doors, ...files, ...(state.hasData ? [] : [dataFolder(wanted)]), start(unit, wanted)];
-    if (unit.enabled !== "enabled") return [...doors, ...files, start(unit, wanted)];
-    if (files.length > 0) return [...doors, ...files];
-    const proof = running.healthy ? [] : [later(`etcd has no quorum yet: ${running.said || unit.active}`)];
-    if (running.healthy) refuseOtherCluster(state, wanted);
-    return [...doors, ...proof];
+    refuseForeignUnit(state, wanted);
+    const packages = missingPackages(state, wanted);
+    if (packages.length > 0)
+      return [
+        step.packages({ names: packages }),
+        ...doors,
+        later("etcd is configured and started once its package is there"),
+      ];
+    // The archive first: a wrong one is found out before anything is changed.
+    const steps = [...outOfArchive(state, wanted), ...doors, ...missingFiles(state, wanted)];
+    if (unit.enabled !== "enabled" || !["active", "activating"].includes(unit.active))
+      return [
+        ...steps,
+        ...(state.hasData ? [] : [step.folder({ path: wanted.data_dir, owner: "etcd" })]),
+        start(unit, wanted),
+        later("etcd is proved by its members and a key once it runs"),
+      ];
+    if (steps.length > 0) return steps;
+    if (!running.healthy) return [later(`etcd has no quorum yet: ${running.said || unit.active}`)];
+    refuseOtherCluster(state, wanted);
+    return state.key === keyValue ? [] : [writtenAndRead(state, wanted)];
   },
 });
 
+const etcdctl = sh`ETCDCTL_API=3 etcdctl --endpoints http://127.0.0.1:2379 --command-timeout 3s`;
+
 /** The members, then a linearizable read, which only a quorum answers. */
 const memberList = sh`command -v etcdctl >/dev/null || { echo 'etcdctl is not installed' >&2; exit 1; }
-export ETCDCTL_API=3
-etcdctl --endpoints http://127.0.0.1:2379 --command-timeout 3s member list && etcdctl --endpoints http://127.0.0.1:2379 --command-timeout 3s endpoint health >/dev/null`;
+${etcdctl} member list && ${etcdctl} endpoint health >/dev/null`;
+
+const keyValue = "written and read by causeway";
+
+function keyOf(name: string): string {
+  return `/causeway/etcd-install/${name}`;
+}
+
+/** A cluster that lists its members may still take no writes: its disk is full, or its quota used up. */
+function writtenAndRead({ key }: State, { name }: Params): Step {
+  const read = sh`[ "$(${etcdctl} get --print-value-only ${keyOf(name)})" = ${keyValue} ]`;
+  return step.run({
+    what: `etcd key ${keyOf(name)}`,
+    from: key || null,
+    to: keyValue,
+    do: sh`${etcdctl} put ${keyOf(name)} ${keyValue} && ${read}`,
+    done: read,
+    // Where there is no quorum any more, the data that holds it is on its way out, too.
+    undo: sh`${etcdctl} del ${keyOf(name)}; true`,
+    touches: ["shared:etcd"],
+  });
+}
 
 /** `8e9e05c52164694d, started, docker-200, http://10.0.0.200:2380, http://10.0.0.200:2379` → `docker-200=http://…:2380`. */
 function membersOf(list: string): string[] {
@@ -173,24 +239,68 @@ function configText(wanted: Params): string {
     .join("")}`;
 }
 
-/** The package's unit gives up when the address is not there yet at boot. */
-const dropInText = `${marker}
+/** Added to a unit that is there: a package's gives up when the address is not there yet at boot. */
+function dropInText({ config }: State): string {
+  return `${marker}
 [Unit]
 After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
+User=etcd
+EnvironmentFile=${config.path}
 Restart=always
 RestartSec=2
 `;
+}
 
-function missingFiles({ config, dropIn, unit }: State, wanted: Params): Step[] {
-  const causes = unit.active === "active" ? [daemonReload, restart("etcd")] : [daemonReload];
+/** Where no package brings one. */
+function unitText({ config, tools }: State, { archive }: Params): string {
+  return `${marker}
+[Unit]
+Description=etcd, a store that a cluster agrees on
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+User=etcd
+EnvironmentFile=${config.path}
+ExecStart=${archive ? "/usr/local/bin/etcd" : tools.etcd}
+Restart=always
+RestartSec=2
+LimitNOFILE=65536
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** Which packages bring what is not found; none where an archive does. */
+function missingPackages({ family, tools }: State, { archive }: Params): string[] {
+  if (archive) return [];
+  const { packages } = places[family];
   return [
-    ...(config.content === configText(wanted)
-      ? []
-      : [step.file({ was: config, content: configText(wanted), mode: "644", causes })]),
-    ...(dropIn.content === dropInText ? [] : [step.file({ was: dropIn, content: dropInText, causes })]),
+    ...new Set((["etcd", "etcdctl"] as const).flatMap((tool) => (tools[tool] ? [] : [packages[tool]]))),
+  ];
+}
+
+function outOfArchive({ programs, unit }: State, { archive }: Params): Step[] {
+  if (!archive || !programs) return [];
+  return missingPrograms(programs, archive, unit.active === "active" ? [restart("etcd")] : []);
+}
+
+function missingFiles(state: State, wanted: Params): Step[] {
+  const { config, unitFile, dropIn, unit } = state;
+  const causes = unit.active === "active" ? [daemonReload, restart("etcd")] : [daemonReload];
+  const file = (was: FileState, content: string) =>
+    was.content === content ? [] : [step.file({ was, content, mode: "644", causes })];
+  const ownUnit = wanted.archive !== undefined || !unit.present || unitFile.content.startsWith(marker);
+  return [
+    ...(state.hasUser ? [] : [step.systemUser({ name: "etcd", home: "/var/lib/etcd" })]),
+    ...file(config, configText(wanted)),
+    ...(ownUnit ? file(unitFile, unitText(state, wanted)) : file(dropIn, dropInText(state))),
   ];
 }
 
@@ -198,18 +308,6 @@ function start(unit: UnitState, { members }: Params): Step {
   const was = `${unit.enabled}, ${unit.active}`;
   // A member alone waits for its peers: only when all are started is there a quorum.
   return step.unit({ name: "etcd.service", enabled: true, active: true, was, noBlock: members.length > 1 });
-}
-
-/** Made by itself so that the undo takes it away, also where the package was there before. */
-function dataFolder({ data_dir }: Params): Step {
-  return step.run({
-    what: `folder ${data_dir}`,
-    to: "of user etcd, mode 700",
-    do: sh`install -d -o etcd -g etcd -m 700 ${data_dir}`,
-    done: sh`[ -d ${data_dir} ]`,
-    undo: sh`rm -rf ${data_dir}`,
-    touches: [`file:${data_dir}`],
-  });
 }
 
 /** An etcd that runs, and that causeway did not configure. */
@@ -239,6 +337,19 @@ function refuseChangedMembers({ config, hasData }: State, wanted: Params): void 
     advice:
       "members are added and removed one by one in the running cluster (etcdctl member add, member remove); to begin anew without its data: run rollback, then this playbook",
   });
+}
+
+function refuseForeignUnit({ unitFile }: State, { archive }: Params): void {
+  if (!archive || unitFile.kind === "absent" || unitFile.content.startsWith(marker)) return;
+  throw new CausewayError(
+    "host",
+    "there is an etcd.service of somebody else's, and an archive brings another",
+    {
+      found: `${unitPath}: ${/^ExecStart=.*$/m.exec(unitFile.content)?.[0] ?? `${unitFile.size} bytes`}`,
+      expected: "no such file, or etcd without an archive: then the unit that is there is used",
+      advice: `leave the archive out, or take the unit away: systemctl disable etcd; rm ${unitPath}`,
+    },
+  );
 }
 
 function refuseWithoutIptables({ present }: Rules): void {

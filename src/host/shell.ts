@@ -68,7 +68,10 @@ export class Shell {
     void transport.ended.then((reason) => this.#end(reason));
   }
 
-  /** The shell's own process id; it is asked for together with the first commands. */
+  /**
+   * The shell's own process id; it is asked for together with the first commands. Programs in /usr/local are found, also
+   * where sudo's secure_path leaves them out.
+   */
   #hello(): string {
     this.#waiting.unshift({
       script: "echo $$",
@@ -81,7 +84,7 @@ export class Shell {
       },
       reject: () => {},
     });
-    return "cd /; trap : TERM\n";
+    return "cd /; trap : TERM; PATH=$PATH:/usr/local/sbin:/usr/local/bin\n";
   }
 
   #nonce(): string {

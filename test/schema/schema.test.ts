@@ -3,7 +3,15 @@ import { describe, expect, test } from "vitest";
 import { describeError } from "../../src/errors.ts";
 import { distance, nearest } from "../../src/schema/nearest.ts";
 import { coerce, validate, withDefaults } from "../../src/schema/schema.ts";
-import { AbsolutePath, Cidr, InterfaceCidr, Ipv4, secret } from "../../src/schema/types.ts";
+import {
+  AbsolutePath,
+  Cidr,
+  DownloadUrl,
+  InterfaceCidr,
+  Ipv4,
+  Sha256,
+  secret,
+} from "../../src/schema/types.ts";
 
 const told = (schema: TSchema, value: unknown) =>
   validate(schema, value, { code: "variables", subject: "variables" }).map(describeError);
@@ -43,6 +51,19 @@ describe("what is said of a value that does not fit", () => {
       {},
       ["n is missing", "a whole number"],
     ],
+    [
+      "an address with a password",
+      Type.Object({ url: DownloadUrl() }),
+      { url: "https://me:pw@example.org/x.zip" },
+      ["leave the user and password out"],
+    ],
+    [
+      "an address of another kind",
+      Type.Object({ url: DownloadUrl() }),
+      { url: "ftp://example.org/x.zip" },
+      ["an address such as https://"],
+    ],
+    ["half a checksum", Type.Object({ sum: Sha256() }), { sum: "abc" }, ["64 digits and letters a to f"]],
     [
       "a text for a number",
       Type.Object({ n: Type.Integer() }),

@@ -9,6 +9,12 @@ type Wanted = Parameters<typeof consulAgent.definition.present>[1];
 
 const config = "/etc/consul.d/causeway.json";
 const dropIn = "/etc/systemd/system/consul.service.d/causeway.conf";
+const unitPath = "/etc/systemd/system/consul.service";
+const archive = { url: "https://example.org/consul.zip", sha256: "a".repeat(64), fetch: "host" } as const;
+const programs = {
+  note: noFile("/usr/local/lib/causeway/consul.source"),
+  files: [noFile("/usr/local/bin/consul")],
+};
 const key = "cg8StVXbQJ0gPvMd9o7yrg==";
 const wanted: Wanted = {
   name: "a",
@@ -34,7 +40,10 @@ const rulesOf = (lines: readonly string[]) =>
 function state(over: Partial<State> & { active?: string; enabled?: string } = {}): State {
   const { active = "inactive", enabled = "disabled", ...rest } = over;
   return {
-    installed: true,
+    program: "/usr/bin/consul",
+    programs: undefined,
+    hasUser: true,
+    unitFile: noFile(unitPath),
     config: noFile(config),
     dropIn: noFile(dropIn),
     unit: {
@@ -86,7 +95,7 @@ const running = (over: Parameters<typeof state>[0] = {}) =>
 
 describe("consul-agent: state read → exact steps", () => {
   test("a bare host: the package and the closed ports, the rest once it is there", () => {
-    const words = plan(state({ installed: false, rules: rulesOf([]) }));
+    const words = plan(state({ program: "", rules: rulesOf([]) }));
     expect(words[0]).toBe("package consul: — → installed");
     expect(words[1]).toContain("INPUT -p tcp -m multiport --dports 8300,8301 -j DROP");
     expect(words[2]).toContain("INPUT -p udp -m multiport --dports 8301 -j DROP");
@@ -102,6 +111,40 @@ describe("consul-agent: state read → exact steps", () => {
       "unit consul.service",
       "later",
     ]);
+  });
+
+  test("out of an archive: it comes first, and user and unit with it", () => {
+    const bare = state({ program: "", programs, hasUser: false, rules: rulesOf([]) });
+    const now = { ...bare, unit: { ...bare.unit, present: false, enabled: "" } };
+    const items = steps(now, { archive });
+    expect(
+      planWords(items)
+        .map((w) => w.replace(/:.*/, ""))
+        .filter((w) => !w.startsWith("rule")),
+    ).toEqual([
+      "file /usr/local/bin/consul",
+      "file /usr/local/lib/causeway/consul.source",
+      "user consul",
+      `file ${config}`,
+      `file ${unitPath}`,
+      "folder /var/lib/consul/causeway",
+      "unit consul.service",
+      "later",
+    ]);
+    const unit = items.find((s) => "diff" in s && s.diff?.path === unitPath);
+    expect(unit && "diff" in unit && unit.diff?.after).toContain(
+      `\nUser=consul\nExecStart=/usr/local/bin/consul agent -config-file=${config}\n`,
+    );
+  });
+
+  test("a program that was replaced is unpacked anew, and consul restarted", () => {
+    const words = plan(
+      running({ programs, unitFile: fileWith(unitPath, "# Written by causeway (consul-agent).") }),
+      {
+        archive,
+      },
+    );
+    expect(words[0]).toMatch(/^file \/usr\/local\/bin\/consul: .* ⇒ restart consul$/);
   });
 
   test("a server expects as many as there are; a client none; loopback alone is answered", () => {
@@ -154,6 +197,12 @@ describe("consul-agent: state read → exact steps", () => {
       /servers of this consul/,
     ],
     ["another gossip key", running(), { gossip_key: key }, /gossip key changed/],
+    [
+      "an archive, and a unit of somebody else's",
+      state({ programs, unitFile: fileWith(unitPath, "[Service]\nExecStart=/opt/consul\n") }),
+      { archive },
+      /consul.service of somebody else's/,
+    ],
     ["no iptables", state({ rules: { ...rulesOf([]), present: false } }), {}, /iptables is not installed/],
   ])("refused: %s", (_name, now, over, message) => {
     expect(() => plan(now, over)).toThrow(message);

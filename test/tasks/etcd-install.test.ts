@@ -7,6 +7,18 @@ import { planWords } from "./words.ts";
 type State = Parameters<typeof etcdInstall.definition.present>[0];
 type Wanted = Parameters<typeof etcdInstall.definition.present>[1];
 
+const unitPath = "/etc/systemd/system/etcd.service";
+const nothing = { etcd: "", etcdctl: "" };
+const archive = {
+  url: "https://example.org/etcd.tar.gz",
+  sha256: "a".repeat(64),
+  fetch: "controller",
+} as const;
+const programs = {
+  note: noFile("/usr/local/lib/causeway/etcd.source"),
+  files: [noFile("/usr/local/bin/etcd"), noFile("/usr/local/bin/etcdctl")],
+};
+
 const alone = [{ name: "a", address: "10.0.0.200" }];
 const three = [...alone, { name: "b", address: "10.0.0.201" }, { name: "c", address: "10.0.0.202" }];
 const wanted: Wanted = {
@@ -45,10 +57,11 @@ function state(over: Partial<State> & { active?: string; enabled?: string }): St
   const { active = "inactive", enabled = "enabled", ...rest } = over;
   return {
     family: "apt",
-    packages: new Map([
-      ["etcd-server", "3.3.25"],
-      ["etcd-client", "3.3.25"],
-    ]),
+    tools: { etcd: "/usr/bin/etcd", etcdctl: "/usr/bin/etcdctl" },
+    programs: undefined,
+    hasUser: true,
+    unitFile: noFile(unitPath),
+    key: "written and read by causeway",
     config: { ...fileWith("/etc/default/etcd", "# ETCD_NAME\n"), mode: "644" },
     dropIn: noFile("/etc/systemd/system/etcd.service.d/causeway.conf"),
     unit: {
@@ -86,7 +99,7 @@ const plan = (s: State, over: Partial<Wanted> = {}) =>
 
 describe("etcd-install plans", () => {
   test("a bare host: the package and the closed ports, the rest once it is there", () => {
-    const bare = state({ packages: new Map(), rules: rulesOf([]) });
+    const bare = state({ tools: nothing, rules: rulesOf([]) });
     const words = plan({ ...bare, unit: { ...bare.unit, present: false } });
     expect(words[0]).toBe("package etcd-server, etcd-client: — → installed");
     expect(words[1]).toContain("INPUT -p tcp -m multiport --dports 2379,2380 -j DROP");
@@ -100,6 +113,7 @@ describe("etcd-install plans", () => {
       "file /etc/systemd/system/etcd.service.d/causeway.conf",
       "folder /var/lib/etcd/causeway",
       "unit etcd.service",
+      "later",
     ]);
     expect(written().config).toContain(
       'ETCD_LISTEN_CLIENT_URLS="http://10.0.0.200:2379,http://127.0.0.1:2379"',
@@ -109,9 +123,40 @@ describe("etcd-install plans", () => {
 
   test("Red Hat's places", () => {
     const config = noFile("/etc/etcd/etcd.conf");
-    expect(plan(state({ family: "rpm", packages: new Map([["etcd", "3.3.11"]]), config }))[0]).toContain(
-      "file /etc/etcd/etcd.conf",
-    );
+    expect(plan(state({ family: "rpm", config }))[0]).toContain("file /etc/etcd/etcd.conf");
+  });
+
+  test("Red Hat's package has both programs; of Debian's two only the missing one is installed", () => {
+    const without = { etcd: "/usr/bin/etcd", etcdctl: "" };
+    expect(plan(state({ family: "rpm", tools: nothing }))[0]).toBe("package etcd: — → installed");
+    expect(plan(state({ tools: without }))[0]).toBe("package etcd-client: — → installed");
+  });
+
+  test("out of an archive: it comes first, and user and unit with it", () => {
+    const bare = state({ tools: nothing, programs, hasUser: false, rules: rulesOf([]) });
+    const now = { ...bare, unit: { ...bare.unit, present: false, enabled: "" } };
+    const words = plan(now, { archive });
+    expect(words.map((w) => w.replace(/:.*/, "")).filter((w) => !w.startsWith("rule"))).toEqual([
+      "file /usr/local/bin/etcd",
+      "file /usr/local/bin/etcdctl",
+      "file /usr/local/lib/causeway/etcd.source",
+      "user etcd",
+      "file /etc/default/etcd",
+      `file ${unitPath}`,
+      "folder /var/lib/etcd/causeway",
+      "unit etcd.service",
+      "later",
+    ]);
+    const text = unitTextOf(now, { archive });
+    expect(text).toContain("\nUser=etcd\nEnvironmentFile=/etc/default/etcd\nExecStart=/usr/local/bin/etcd\n");
+  });
+
+  test("one that is there without a unit gets ours, and is used where it is", () => {
+    const tools = { etcd: "/opt/bin/etcd", etcdctl: "/opt/bin/etcdctl" };
+    const there = state({ tools });
+    const now = { ...there, unit: { ...there.unit, present: false, enabled: "" } };
+    expect(plan(now).map((w) => w.replace(/:.*/, ""))).toContain(`file ${unitPath}`);
+    expect(unitTextOf(now)).toContain("ExecStart=/opt/bin/etcd\n");
   });
 
   test("of several members none waits for the others", () => {
@@ -130,7 +175,15 @@ describe("etcd-install plans", () => {
     [
       "one that was stopped",
       configured(alone, { active: "inactive" }),
-      ["unit etcd.service: enabled, inactive → enabled, active"],
+      [
+        "unit etcd.service: enabled, inactive → enabled, active",
+        "later: etcd is proved by its members and a key once it runs",
+      ],
+    ],
+    [
+      "one that runs and has never been written to",
+      configured(alone, { key: "" }),
+      ["etcd key /causeway/etcd-install/a: — → written and read by causeway"],
     ],
     [
       "a rule that is behind the one that closes",
@@ -150,7 +203,20 @@ describe("etcd-install plans", () => {
   });
 });
 
+/** The unit as the task itself writes it. */
+function unitTextOf(now: State, over: Partial<Wanted> = {}): string {
+  const item = etcdInstall.definition
+    .present(now, { ...wanted, ...over })
+    .find((s) => "diff" in s && s.diff?.path === unitPath);
+  return item && "diff" in item ? (item.diff?.after ?? "") : "";
+}
+
 describe("etcd-install refuses", () => {
+  test("a unit of somebody else's where an archive brings one", () => {
+    const unitFile = fileWith(unitPath, "[Service]\nExecStart=/opt/etcd\n");
+    expect(() => plan(state({ unitFile, programs }), { archive })).toThrow(/etcd.service of somebody else's/);
+    expect(plan(state({ unitFile }))).not.toEqual([]);
+  });
   test("a changed member list, with the reason", () => {
     expect(() => plan(configured(), { members: three })).toThrow(/members of this etcd cluster changed/);
   });

@@ -4,11 +4,13 @@ import { link, noLink, noRoute, noRule, route, rule, sysctl } from "./network-st
 import { pushedFile } from "./pushed-file.ts";
 import {
   dockerNetwork,
+  folder,
   leaveNetwork,
   noDockerNetwork,
   packages,
   returnToNetwork,
   run,
+  systemUser,
   unit,
 } from "./software.ts";
 import { unpacked, unpackedNote } from "./unpacked.ts";
@@ -21,6 +23,8 @@ export const step = {
   unpackedNote,
   jsonKeys,
   packages,
+  systemUser,
+  folder,
   unit,
   route,
   noRoute,

@@ -173,3 +173,48 @@ export function run(step: RunStep): Step {
   if (step.timeoutMs !== undefined) built.timeoutMs = step.timeoutMs;
   return built;
 }
+
+export interface SystemUserStep {
+  /** Its group has the same name. */
+  name: string;
+  home: string;
+}
+
+/** A user for a daemon of its own, and a group, where no package brings them. */
+export function systemUser({ name, home }: SystemUserStep): Step {
+  return run({
+    what: `user ${name}`,
+    to: "of the system, without a login",
+    do: sh`gid=$(getent group ${name} | cut -d : -f 3)
+printf %s "$gid" >"$B.gid"
+useradd --system $([ "$gid" ] && echo "--gid $gid" || echo --user-group) --home-dir ${home} --no-create-home --shell /usr/sbin/nologin ${name}`,
+    done: sh`getent passwd ${name}`,
+    // userdel takes the group along where it is the user's own, also one that was there before.
+    undo: sh`! getent passwd ${name} >/dev/null || userdel ${name} || exit 1
+gid=$(cat "$B.gid" 2>/dev/null)
+if [ "$gid" ]; then getent group ${name} >/dev/null || groupadd --gid "$gid" ${name}
+else ! getent group ${name} >/dev/null || groupdel ${name}; fi`,
+    touches: ["user"],
+  });
+}
+
+export interface FolderStep {
+  path: string;
+  /** User and group. */
+  owner: string;
+}
+
+/** A daemon's own folder for its data. Taken back, it goes with all that is in it, and so does the one above it, if new. */
+export function folder({ path, owner }: FolderStep): Step {
+  return run({
+    what: `folder ${path}`,
+    to: `of user ${owner}, mode 700`,
+    do: sh`above=$(dirname -- ${path})
+[ -d "$above" ] || printf %s "$above" >"$B.above"
+install -d -o ${owner} -g ${owner} -m 700 ${path}`,
+    done: sh`[ -d ${path} ]`,
+    undo: sh`rm -rf ${path} || exit 1
+[ ! -f "$B.above" ] || rmdir -- "$(cat "$B.above")" 2>/dev/null || true`,
+    touches: [`file:${path}`],
+  });
+}

@@ -1,0 +1,56 @@
+import { type Archive, CausewayError, DownloadUrl, FetchedBy, type Fleet, Sha256, Type } from "causeway";
+
+function parts(name: string, programs: string) {
+  return {
+    url: Type.Optional(
+      DownloadUrl({ description: `an archive with ${programs} (.tar.gz, .zip); the package unless given` }),
+    ),
+    sha256: Type.Optional(Sha256({ description: `the checksum of the archive at ${name}_url` })),
+    fetch: FetchedBy({
+      default: "host",
+      description: "who fetches the archive: the controller, for hosts without a way out",
+    }),
+  };
+}
+
+type Parts = ReturnType<typeof parts>;
+
+/** The three variables by which software comes out of an archive: `etcd_url`, `etcd_sha256`, `etcd_fetch`. */
+export function archiveVars<N extends string>(name: N, programs: string) {
+  const named = Object.entries(parts(name, programs)).map(([part, schema]) => [`${name}_${part}`, schema]);
+  return Object.fromEntries(named) as { [P in keyof Parts as `${N}_${P}`]: Parts[P] };
+}
+
+/** The archive that these variables name, as tasks take it. */
+export function archiveOf(vars: object, name: string): { archive?: Archive } {
+  const { url, sha256, fetch } = partsOf(vars, name);
+  return url === undefined || sha256 === undefined ? {} : { archive: { url, sha256, fetch } };
+}
+
+/** An archive without a checksum could be anything, a checksum without an archive does nothing. */
+export function halfArchives<V extends object, F>(fleet: Fleet<V, F>, name: string): CausewayError[] {
+  const half = fleet.hosts.find(({ vars }) => {
+    const { url, sha256 } = partsOf(vars, name);
+    return (url === undefined) !== (sha256 === undefined);
+  });
+  if (!half) return [];
+  const { url } = partsOf(half.vars, name);
+  const [given, missing] = url === undefined ? ["sha256", "url"] : ["url", "sha256"];
+  return [
+    new CausewayError("variables", `${name}_${given} is given without ${name}_${missing}`, {
+      host: half.name,
+      found: url ?? `${name}_sha256 alone`,
+      expected: `${name}_url and ${name}_sha256, or neither`,
+      advice: `the checksum is what its publisher says, or what sha256sum says of an archive that you trust`,
+    }),
+  ];
+}
+
+function partsOf(vars: object, name: string) {
+  const all = vars as Readonly<Record<string, unknown>>;
+  return {
+    url: all[`${name}_url`] as string | undefined,
+    sha256: all[`${name}_sha256`] as string | undefined,
+    fetch: all[`${name}_fetch`] as Archive["fetch"],
+  };
+}
