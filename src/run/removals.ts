@@ -1,4 +1,4 @@
-import { CausewayErrors } from "../errors.ts";
+import { CausewayError, CausewayErrors } from "../errors.ts";
 import type { Entry } from "../journal/entries.ts";
 import { liveEntries, standingEntries } from "../journal/entries.ts";
 import { consequenceWords } from "../task/step.ts";
@@ -9,7 +9,7 @@ import type { RunOptions } from "./options.ts";
 import { owe, perform } from "./perform.ts";
 import { inOrder } from "./plan.ts";
 import { takeUpScript, wayBack } from "./take-back.ts";
-import { undoOrder } from "./undo-order.ts";
+import { type UndoGroup, undoOrder } from "./undo-order.ts";
 
 /**
  * What another playbook did that owns the same thing (the container network) is undone before this one begins, in the
@@ -70,7 +70,8 @@ async function remove(
 ): Promise<void> {
   const groups = undoOrder(entriesOf);
   for (const [index, group] of groups.entries()) {
-    const taking = hosts.filter((h) => !h.failure && group.entries.has(h.name));
+    if (heldBack(hosts, groups.slice(index))) return;
+    const taking = hosts.filter((h) => group.entries.has(h.name));
     const heading = title([...group.entries.values()].flat());
     context.say({
       type: "play",
@@ -90,6 +91,24 @@ async function remove(
       }
     });
   }
+}
+
+/**
+ * Where a host is stuck, no other goes on to what was done earlier: it may be what the stuck one needs of them, such as the
+ * store that its network has to leave.
+ */
+export function heldBack(hosts: readonly HostRun[], rest: readonly UndoGroup[]): boolean {
+  const stuck = hosts.filter((h) => h.failure).map((h) => h.name);
+  if (stuck.length === 0) return false;
+  for (const host of hosts.filter((h) => !h.failure && rest.some((group) => group.entries.has(h.name))))
+    host.fail(
+      new CausewayError("host", `nothing more is taken back here, because of ${stuck.join(", ")}`, {
+        host: host.name,
+        expected: "every host through with what was done last, before any goes on to what was done earlier",
+        advice: "mend what is said there, and give the same command again: it goes on from here",
+      }),
+    );
+  return true;
 }
 
 /** Shows entries that would be taken back, as steps the other way round. */

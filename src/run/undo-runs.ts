@@ -9,7 +9,7 @@ import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
 import { inOrder } from "./plan.ts";
-import { showRemoval } from "./removals.ts";
+import { heldBack, showRemoval } from "./removals.ts";
 import { wayBack } from "./take-back.ts";
 import { cancelled, undoOrder } from "./undo-order.ts";
 
@@ -32,14 +32,8 @@ export async function undoRuns(
   const problems = new Map<HostRun, CausewayError[]>();
   for (const [index, group] of groups.entries()) {
     if (options.interrupted.aborted) return;
+    if (heldBack(hosts, groups.slice(index))) break;
     const taking = hosts.filter((h) => group.entries.has(h.name));
-    const stuck = hosts.filter((h) => h.failure).map((h) => h.name);
-    if (stuck.length > 0) {
-      // A network cannot leave a store that is gone: what came before may be what the stuck host needs of the others.
-      const text = `${stuck.join(", ")} is stuck, so nothing that was done earlier is taken back anywhere; the same command goes on from there`;
-      context.say({ type: "message", level: "warning", text });
-      break;
-    }
     const title = `Take back run ${group.run}, play ${group.play + 1}`;
     context.say({ type: "play", title, index, count: groups.length, hosts: taking.map((h) => h.name) });
     const parallel = { atOnce: Math.max(1, taking.length), renderer: options.reporter.renderer };
