@@ -6,6 +6,13 @@ export interface UnitFile {
   text: string;
 }
 
+/** A variable in a file that docker.service reads, and the --bip in its value. */
+export interface Variable {
+  path: string;
+  name: string;
+  flag: string;
+}
+
 /** A consul, etcd or flanneld that runs, in whichever way it was started. */
 export interface Process {
   pid: string;
@@ -18,8 +25,8 @@ export interface Process {
 export interface ByHand {
   /** docker.service as it lies on disk, the unit's own file first. */
   unit: readonly UnitFile[];
-  /** The command line of the dockerd that runs. */
-  daemon: string;
+  /** Where its files of variables have a --bip. */
+  variables: readonly Variable[];
   /** /etc/docker/daemon.json. */
   config: FileState;
   /** The network of the flanneld that runs; empty without one. */
@@ -46,8 +53,9 @@ export const byHand = defineFact({
 
 /** `systemctl cat` puts each file's path before it, as a comment. */
 const look = sh`systemctl cat docker.service 2>/dev/null
-pid=$(systemctl show -p MainPID docker.service 2>/dev/null)
-echo "@daemon $(tr '\0' ' ' <"/proc/\${pid#MainPID=}/cmdline")"
+systemctl cat docker.service 2>/dev/null | sed -n 's/^EnvironmentFile=-*//p' | while read -r file; do
+  sed -n 's/^ *\([A-Za-z_0-9]*\)=.*\(--bip[= ][^" ]*\).*/\1 \2/p' "$file" | sed "s|^|@variable $file |"
+done
 echo "@flannel $(sed -n 's/^FLANNEL_NETWORK=//p' /run/flannel/subnet.env)"
 for dir in /proc/[0-9]*; do
   read -r name <"$dir/comm" || continue
@@ -58,21 +66,30 @@ done
 true`;
 
 /** Takes apart what that prints. */
-export function parseLook(text: string): Pick<ByHand, "unit" | "daemon" | "flannel" | "processes"> {
+export function parseLook(text: string): Pick<ByHand, "unit" | "variables" | "flannel" | "processes"> {
   const unit: { path: string; lines: string[] }[] = [];
+  const variables: Variable[] = [];
   const processes: Process[] = [];
-  const words = { daemon: "", flannel: "" };
+  let flannel = "";
   for (const line of text.split("\n")) {
-    const [, word = "", rest = ""] = /^@(daemon|flannel|process) (.*)$/.exec(line) ?? [];
+    const [, word = "", rest = ""] = /^@(variable|flannel|process) (.*)$/.exec(line) ?? [];
     const [, path] = /^# (\/\S+\.(?:service|conf))$/.exec(line) ?? [];
     if (word === "process") {
       const [pid = "", name = "", cgroup = ""] = rest.split(" ");
       processes.push({ pid, name, cgroup });
-    } else if (word === "daemon" || word === "flannel") words[word] = rest.trim();
+    } else if (word === "variable") {
+      const [path = "", name = "", ...flag] = rest.split(" ");
+      variables.push({ path, name, flag: flag.join(" ") });
+    } else if (word === "flannel") flannel = rest.trim();
     else if (path !== undefined) unit.push({ path, lines: [] });
     else unit.at(-1)?.lines.push(line);
   }
-  return { ...words, processes, unit: unit.map(({ path, lines }) => ({ path, text: lines.join("\n") })) };
+  return {
+    variables,
+    flannel,
+    processes,
+    unit: unit.map(({ path, lines }) => ({ path, text: lines.join("\n") })),
+  };
 }
 
 /** One setting of a unit, and the file that makes it. */
@@ -96,7 +113,7 @@ export function settings(unit: readonly UnitFile[], key: string): Setting[] {
 }
 
 /** Drop-ins that a task writes have the project's name in theirs. */
-export function isOurs({ path }: UnitFile): boolean {
+function isOurs({ path }: UnitFile): boolean {
   return path.slice(path.lastIndexOf("/")).includes("causeway");
 }
 

@@ -12,7 +12,7 @@ import {
   sh,
   withKeys,
 } from "causeway";
-import { type ByHand, isOurs, keysOfUser, type Setting, settings, strays } from "./by-hand.ts";
+import { type ByHand, keysOfUser, type Setting, settings, strays } from "./by-hand.ts";
 
 /** The ways in which the article's commands, typed by hand, stay on a host. */
 export type Kind =
@@ -94,8 +94,9 @@ function findsOn<V, F extends Facts>(host: HostView<V, F>, fleet: Fleet<V, F>, c
   ];
 }
 
-/** Flags that somebody wrote into docker.service, and one that only the running dockerd has. */
-function flagsOfDocker({ unit, daemon }: ByHand): Find[] {
+/** Flags that somebody wrote into docker.service, or into a variable that it hands to dockerd. */
+function flagsOfDocker(byHand: ByHand): Find[] {
+  const { unit } = byHand;
   const commands = settings(unit, "ExecStart");
   const flags = (pattern: RegExp) =>
     commands.flatMap(({ path, value }) =>
@@ -107,7 +108,7 @@ function flagsOfDocker({ unit, daemon }: ByHand): Find[] {
     ? []
     : flags(/(?:-H|--host)[= ]tcp:\/\/\S+/g);
   return [
-    ...(bip.length > 0 ? bip : bipOfEnvironment(unit, daemon)).map((flag) =>
+    ...[...bip, ...bipOfVariables(byHand)].map((flag) =>
       flagFind("bip", "dockerd is started with a --bip of somebody's own", [flag]),
     ),
     ...(store.length > 0
@@ -119,13 +120,23 @@ function flagsOfDocker({ unit, daemon }: ByHand): Find[] {
   ];
 }
 
-/** In no ExecStart, but on the command line: it came out of a file of variables. flannel's, when it is ours, is not meant. */
-function bipOfEnvironment(unit: ByHand["unit"], daemon: string): Setting[] {
-  const flag = /--bip[= ]\S+/.exec(daemon)?.[0];
-  if (flag === undefined || unit.some((file) => isOurs(file) && file.text.includes("/run/flannel/docker")))
-    return [];
-  const file = settings(unit, "EnvironmentFile").at(-1)?.value.replace(/^-/, "");
-  return [{ path: file ?? "/etc/default/docker", value: flag }];
+/** A variable that ExecStart uses. What our own flanneld writes is no find, and the article's way to read it is another. */
+function bipOfVariables({ unit, variables, standing }: ByHand): Setting[] {
+  const commands = settings(unit, "ExecStart").map(({ value }) => value);
+  const files = settings(unit, "EnvironmentFile")
+    .filter(({ value }) => !value.startsWith("/run/flannel/"))
+    .map(({ value }) => value.replace(/^-/, ""))
+    .filter((file) => !file.startsWith("/run/flannel/") || !hasFlanneld(standing));
+  return variables
+    .filter(({ path, name }) => {
+      const use = new RegExp(`\\$\\{?${name}\\b`);
+      return files.includes(path) && commands.some((command) => use.test(command));
+    })
+    .map(({ path, flag }) => ({ path, value: flag }));
+}
+
+function hasFlanneld(standing: ByHand["standing"]): boolean {
+  return standing.some(({ task }) => task === "flanneld-config");
 }
 
 function flagFind(kind: Kind, message: string, flags: readonly Setting[]): Find {
@@ -224,7 +235,7 @@ function strangeRoute(
 /** Made by a route step, or by the flanneld that causeway set up: what a switch undoes by itself. */
 function isOfCauseway({ standing, flannel }: ByHand, { dst, proto }: Route): boolean {
   if (proto === String(routeProtocol)) return true;
-  if (!standing.some((e) => e.task === "flanneld-config")) return false;
+  if (!hasFlanneld(standing)) return false;
   const [network, to] = [networkOf(flannel), parseAddress(dst.split("/")[0] ?? "")];
   return network === undefined || (to !== undefined && contains(network, to));
 }
@@ -266,7 +277,7 @@ function isNetworkOf(
 ): boolean {
   const from = networkOf(text);
   if (!from || from.prefix === 32) return false;
-  if (text === flannel && standing.some((e) => e.task === "flanneld-config")) return false;
+  if (text === flannel && hasFlanneld(standing)) return false;
   const holds = (address: string) => contains(from, parseAddress(address) ?? -1);
   return hosts.some(holds) || networks.some((n) => overlaps(from, networkOf(n) ?? from));
 }
@@ -278,7 +289,7 @@ function processes({ processes: all }: ByHand): Find[] {
     return [
       {
         kind,
-        message: `a ${kind} runs that no unit started: it is gone after a reboot`,
+        message: `${kind} runs, and no unit started it: it is gone after a reboot`,
         found: `process ${pids.join(", ")}`,
         remove: `kill ${pids.join(" ")}`,
       },

@@ -10,6 +10,9 @@ import { inOrder } from "./plan.ts";
 /** While it is there, the performing script stops before its next step. */
 const stopFile = `${journalFolder}/stop`;
 
+/** What taking one entry back adds to the time that its script may take; a Docker may be restarted by it, or a package purged. */
+export const removalTimeoutMs = 15_000;
+
 export type Intended = { identity: Identity } & ({ step: Step } | Removal);
 
 /** Performs steps on one host in one script, then whatever reload and restart is asked for with them. */
@@ -43,7 +46,7 @@ export async function perform(
     if ("step" in action && action.step.push) await push(host, run, action.identity, action.step.push);
   const progress = new Progress(host, actions);
   const timeoutMs = actions.reduce(
-    (sum, a) => sum + ("step" in a ? (a.step.timeoutMs ?? 0) : 0),
+    (sum, a) => sum + ("step" in a ? (a.step.timeoutMs ?? 0) : removalTimeoutMs),
     run.performTimeoutMs,
   );
   const stop = () => void host.session.push("/dev/null", stopFile).catch(() => {});

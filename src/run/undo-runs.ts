@@ -8,6 +8,7 @@ import { hostLibrary } from "./host-library.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
+import { removalTimeoutMs } from "./perform.ts";
 import { inOrder } from "./plan.ts";
 import { heldBack, showRemoval } from "./removals.ts";
 import { wayBack } from "./take-back.ts";
@@ -215,7 +216,7 @@ async function follow(
   };
   const stop = () => void host.session.push("/dev/null", "/var/lib/causeway/stop").catch(() => {});
   context.interrupted.addEventListener("abort", stop, { once: true });
-  const timeoutMs = options.session.commandTimeoutMs + 5000 * entries.length;
+  const timeoutMs = options.session.commandTimeoutMs + removalTimeoutMs * entries.length;
   const shown = entries.map((e) => `cw_take_back ${entryPath(e)}`).join("\n");
   const { code, stderr } = await host.session
     .run(script, { timeoutMs, onLine, shown })

@@ -55,6 +55,16 @@ describe.sequential("macvlan", () => {
     expect(code).toBe(0);
   });
 
+  test("and after Docker restarts on one host; verify finds the network by itself, and what is kept apart", async () => {
+    await lab.must("docker-201", "systemctl restart docker");
+    const { code, events } = await lab.events("playbooks/verify.ts");
+    expect(events.find((e) => e.type === "message")).toMatchObject({
+      text: "the hosts run macvlan (macvlan_1)",
+    });
+    expect(pairs(events)).toEqual(complete);
+    expect(code).toBe(0);
+  });
+
   test("an equal network of somebody's own is left alone, whatever the order of its options", async () => {
     await lab.must(
       "docker-200",

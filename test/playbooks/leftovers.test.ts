@@ -14,7 +14,6 @@ Description=Docker Application Container Engine
 [Service]
 EnvironmentFile=-/etc/default/docker
 ExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS
-@daemon /usr/sbin/dockerd -H fd://
 @flannel 
 @process 77 consul /system.slice/consul.service
 @process 78 etcd /docker/0123456789abcdef`;
@@ -88,14 +87,16 @@ test.each<[string, Host, string[]]>([
           "ExecStart=",
           "ExecStart=/usr/bin/dockerd",
         ].join("\n"),
-      ).replace("@daemon /usr/sbin/dockerd", "@daemon /usr/sbin/dockerd --bip=192.168.2.1/24"),
+      ).concat("\n@variable /run/flannel/docker DOCKER_NETWORK_OPTIONS --bip=192.168.2.1/24"),
     },
     [],
   ],
   [
-    "a --bip out of a file of variables",
+    "a --bip out of a file of variables, and one in a variable that nobody uses",
     {
-      look: untouched.replace("@daemon /usr/sbin/dockerd", "@daemon /usr/sbin/dockerd --bip=192.168.2.1/24"),
+      look: `${untouched}
+@variable /etc/default/docker DOCKER_OPTS --bip=192.168.2.1/24
+@variable /etc/default/docker OTHER_OPTS --bip=192.168.3.1/24`,
     },
     [
       `refused: --bip=192.168.2.1/24 in /etc/default/docker | sed -i -e 's| *--bip=192\\.168\\.2\\.1/24||g' /etc/default/docker && ${inPlace}`,
@@ -117,7 +118,8 @@ test.each<[string, Host, string[]]>([
     {
       look: edited(
         "EnvironmentFile=-/etc/sysconfig/docker-network\nEnvironmentFile=-/run/flannel/docker\nExecStart=/usr/bin/dockerd $DOCKER_NETWORK_OPTIONS",
-      ),
+      ).concat("\n@variable /run/flannel/docker DOCKER_NETWORK_OPTIONS --bip=192.168.2.1/24"),
+      standing: [stands("flanneld-config")],
     },
     [],
   ],
