@@ -56,6 +56,7 @@ async function open(
   hops: NodeSSH[],
 ): Promise<NodeSSH> {
   const config = await sshConfigFor(target.address, options.sshConfigFile);
+  if (config.proxyCommand) throw noProxyCommand(config.proxyCommand);
   const host = config.hostName ?? target.address;
   const port = target.port ?? config.port ?? 22;
   const username = target.user ?? config.user ?? userInfo().username;
@@ -95,6 +96,15 @@ async function open(
   // node-ssh stops listening once it is ready; an error without a listener would end this process.
   ssh.connection?.on("error", () => {});
   return ssh;
+}
+
+/** Without its proxy command, the address may be another host's. */
+function noProxyCommand(found: string): CausewayError {
+  return new CausewayError("unreachable", "ssh_config has a ProxyCommand for it, which is not supported", {
+    found,
+    expected: "ProxyJump, or a host that is reached directly",
+    advice: "for ssh -W through a jump host write: ProxyJump user@jump-host",
+  });
 }
 
 /** A host known by one type of key has to be asked for that type, or it shows another and is refused. */

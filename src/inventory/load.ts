@@ -85,7 +85,12 @@ function filesOf(path: string): string[] {
 
 async function addFile(layout: Layout, file: string): Promise<void> {
   const text = readFileSync(file, "utf8");
-  if (text.startsWith("#!") && isExecutable(file)) return addScript(layout, file);
+  if (/^(#!|\x7fELF)/.test(text)) {
+    if (isExecutable(file)) return addScript(layout, file);
+    throw new CausewayError("inventory", `${file} is a script that may not be executed`, {
+      advice: `chmod +x ${file}`,
+    });
+  }
   if (/^\s*\[[\w:.-]+\]\s*$/m.test(text) && !/^\w[\w-]*:\s*$/m.test(text)) {
     throw new CausewayError("inventory", `${file} is an INI inventory; this reads Ansible's YAML layout`, {
       at: { file, line: 1, column: 1 },
@@ -104,20 +109,16 @@ function isExecutable(file: string): boolean {
   }
 }
 
-/** A script that answers `--list` with Ansible's JSON. */
+/** A script that answers `--list` with Ansible's JSON; one that prints no `_meta` is asked for each host with `--host`. */
 async function addScript(layout: Layout, file: string): Promise<void> {
-  const { stdout } = await promisify(execFile)(resolve(file), ["--list"], {
-    maxBuffer: 64 * 1024 * 1024,
-    timeout: 60_000,
-  }).catch((error: { stderr?: string; message: string }) => {
-    throw new CausewayError("inventory", `the inventory script ${file} failed`, {
-      command: `${file} --list`,
-      output: error.stderr || error.message,
-    });
-  });
+  const stdout = await answerOf(file, "--list");
   const listed = readYaml(`${file} --list`, stdout, "inventory").value;
   if (!isMapping(listed)) throw notAnsibles(file, stdout);
-  const meta = (listed._meta as { hostvars?: Record<string, unknown> } | undefined)?.hostvars ?? {};
+  const { hostvars = {} } = (listed._meta ?? {}) as { hostvars?: Record<string, unknown> };
+  const varsOf = async (host: string): Promise<unknown> =>
+    "_meta" in listed
+      ? hostvars[host]
+      : readYaml(`${file} --host ${host}`, await answerOf(file, "--host", host), "inventory").value;
   const groups: Record<string, unknown> = {};
   for (const [name, body] of Object.entries(listed)) {
     if (name === "_meta") continue;
@@ -127,12 +128,27 @@ async function addScript(layout: Layout, file: string): Promise<void> {
     if (!Array.isArray(hosts) || !Array.isArray(children))
       throw notAnsibles(file, `${name}: ${JSON.stringify(body)}`);
     groups[name] = {
-      hosts: Object.fromEntries(hosts.map((h) => [h, meta[h] ?? null])),
+      hosts: Object.fromEntries(
+        await Promise.all(hosts.map(async (h) => [h, (await varsOf(String(h))) ?? null])),
+      ),
       children: Object.fromEntries(children.map((c) => [c, null])),
       vars,
     };
   }
   addDocument(layout, file, readYaml(`${file} --list`, JSON.stringify(groups), "inventory"));
+}
+
+async function answerOf(file: string, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(resolve(file), args, {
+    maxBuffer: 64 * 1024 * 1024,
+    timeout: 60_000,
+  }).catch((error: { stderr?: string; message: string }) => {
+    throw new CausewayError("inventory", `the inventory script ${file} failed`, {
+      command: [file, ...args].join(" "),
+      output: error.stderr || error.message,
+    });
+  });
+  return stdout;
 }
 
 function notAnsibles(file: string, found: string): CausewayError {

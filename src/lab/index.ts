@@ -79,7 +79,7 @@ async function boot(spec: LabSpec, hosts: readonly LabHost[], progress: LabProgr
 }
 
 async function acceptsSsh(address: string): Promise<boolean> {
-  const socket = connect({ host: address, port: 22, timeout: 500 });
+  const socket = connect({ host: address, port: 22, timeout: 3000 });
   const answered = await Promise.race([
     once(socket, "data").then(() => true),
     once(socket, "timeout").then(() => false),
@@ -198,6 +198,11 @@ export async function labExec(
   stdio: "inherit" | "ignore" = "inherit",
 ): Promise<number> {
   const [host] = named(spec, [name]);
+  if ((await initPid(machineOf(spec, name))) === undefined) {
+    throw new CausewayError("lab", `lab host ${name} is down`, {
+      advice: "run lab up, with the same -i",
+    });
+  }
   const { privateKeyFile, knownHostsFile } = labConnection(spec);
   const options = [
     "-F",

@@ -2,10 +2,13 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "causeway-cli-"));
+// Each command is a process of its own, on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 30_000 });
+
 afterAll(() => rmSync(folder, { recursive: true }));
 
 function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {

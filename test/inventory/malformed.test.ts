@@ -177,6 +177,12 @@ test.each([
   expect(told).not.toMatch(/\bat .*\.ts:\d+/);
 });
 
+test("a script that may not be executed", async () => {
+  const own = folderWith({ "inv.sh": "#!/bin/sh\necho '{}'\n" });
+  const error = await loadInventory([join(own, "inv.sh")]).catch((e: unknown) => e);
+  expect(error).toMatchObject({ code: "inventory", detail: { advice: `chmod +x ${join(own, "inv.sh")}` } });
+});
+
 test.each([
   ["group_vars/all.yaml", "- a\n", /:1:1: variables of group all: this is not a mapping/],
   ["group_vars/all.yaml", "a: 1\na: 2\n", /:2:1: .*not valid YAML/],
