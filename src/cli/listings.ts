@@ -1,7 +1,8 @@
 import { select } from "../inventory/patterns.ts";
 import type { Inventory } from "../inventory/types.ts";
 import type { Playbook } from "../playbook/define.ts";
-import { isNotYet, type Prepared } from "../run/prepare.ts";
+import type { Prepared } from "../run/prepare.ts";
+import { isNotYet } from "../thrown.ts";
 
 /** `--list-hosts`: the hosts of each play. */
 export function listHosts(playbook: Playbook, inventory: Inventory, { chosen }: Prepared): string {

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { basename, dirname, extname, join, relative, resolve } from "node:path";
+import { basename, dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildFailure, Plugin } from "esbuild";
 import { CausewayError, type Position } from "../errors.ts";
 import { packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
+import { placeOf, shownPath, thrownBy } from "../thrown.ts";
 import type { Playbook } from "./define.ts";
+import { playbookOf } from "./shape.ts";
 
 /** A playbook as it was compiled: which sources it came from, with their checksums. */
 interface Compiled {
@@ -38,17 +40,13 @@ export async function loadPlaybook(file: string, door: string): Promise<Playbook
   const loaded = (await import(pathToFileURL(compiled).href).catch((error: unknown) => {
     throw loadError(file, error, door);
   })) as { default?: Partial<Playbook> };
-  if (loaded.default?.causeway === "playbook") return loaded.default as Playbook;
-  throw new CausewayError("playbook", `${shown(file)} is not a playbook`, {
-    at: { file: shown(file), line: 1, column: 1 },
+  if (loaded.default?.causeway === "playbook")
+    return playbookOf(loaded.default as Playbook, shownPath(file), readFileSync(file, "utf8"));
+  throw new CausewayError("playbook", `${shownPath(file)} is not a playbook`, {
+    at: { file: shownPath(file), line: 1, column: 1 },
     found: loaded.default === undefined ? "no default export" : `a default export of another kind`,
     expected: "export default definePlaybook({ name, summary, vars, plays })",
   });
-}
-
-function shown(file: string): string {
-  const here = relative(process.cwd(), file);
-  return here.startsWith("..") ? file : here;
 }
 
 const checksum = (text: string | Buffer) => createHash("sha256").update(text).digest("hex");
@@ -136,11 +134,11 @@ function buildError(error: BuildFailure, file: string): unknown {
   const { location } = first;
   const at: Position = location
     ? {
-        file: shown(resolve(dirname(file), location.file)),
+        file: shownPath(resolve(dirname(file), location.file)),
         line: location.line,
         column: location.column + 1,
       }
-    : { file: shown(file), line: 1, column: 1 };
+    : { file: shownPath(file), line: 1, column: 1 };
   return new CausewayError("playbook", first.text, {
     at,
     ...(location?.lineText ? { found: location.lineText.trim() } : {}),
@@ -158,31 +156,20 @@ function loadError(file: string, error: unknown, door: string): unknown {
       ? error
       : new CausewayError(error.code, error.message, { ...error.detail, at });
   }
-  if (!(error instanceof Error)) return error;
+  if (!(error instanceof Error)) return thrownBy("the playbook", error);
   const missing = /does not provide an export named '([^']+)'/.exec(error.message)?.[1];
   if (missing !== undefined) {
     const offered = [...readFileSync(door, "utf8").matchAll(/\b[A-Za-z]\w+\b/g)].map(([word]) => word);
     const meant = nearest(missing, offered);
     return new CausewayError("playbook", `causeway has no export ${missing}`, {
-      at: { file: shown(file), line: 1, column: 1 },
+      at: { file: shownPath(file), line: 1, column: 1 },
       ...(meant ? { advice: `did you mean ${meant}?` } : {}),
     });
   }
   const at = placeOf(error, file);
   return new CausewayError("playbook", `${error.name}: ${error.message}`, {
-    at: at ?? { file: shown(file), line: 1, column: 1 },
+    at: at ?? { file: shownPath(file), line: 1, column: 1 },
     advice: "this was thrown while the playbook was loaded",
     cause: error,
   });
-}
-
-/** The first line of the stack that is neither ours nor Node's. */
-function placeOf(error: Error, file: string): Position | undefined {
-  for (const line of (error.stack ?? "").split("\n")) {
-    const [, path, row, column] = /\(?(?:file:\/\/)?(\/[^():]+):(\d+):(\d+)\)?$/.exec(line) ?? [];
-    if (!path || !row || !column) continue;
-    if (path === file || (!path.startsWith(join(packageDir, "src")) && !/node_modules|\.cache/.test(path)))
-      return { file: shown(path), line: Number(row), column: Number(column) };
-  }
-  return undefined;
 }

@@ -2,13 +2,14 @@ import { CausewayError } from "../errors.ts";
 import { select } from "../inventory/patterns.ts";
 import type { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
+import { isNotYet } from "../thrown.ts";
 import { checkPlay } from "./check.ts";
 import type { RunContext } from "./context.ts";
 import { convergePlay } from "./converge.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
-import { type AnyPlay, isNotYet } from "./prepare.ts";
+import type { AnyPlay } from "./prepare.ts";
 
 /** Plays one after the other, each a barrier: on all its hosts at once, tasks on one host in order. */
 export async function runPlays(

@@ -4,16 +4,10 @@ import { resolveVars, unknownExtraVars } from "../inventory/playbook-vars.ts";
 import type { Inventory, InventoryHost, Variable } from "../inventory/types.ts";
 import type { Play, Playbook } from "../playbook/define.ts";
 import { Fleet, type HostView } from "../playbook/fleet.ts";
+import { notYet } from "../thrown.ts";
 
 /** A play whatever its variables and facts are. */
 export type AnyPlay = Play<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>>;
-
-/** Thrown by `host.facts` before they were read: the play is composed again once they are there. */
-const notYet = new Error("facts are not read yet");
-
-export function isNotYet(error: unknown): boolean {
-  return error === notYet;
-}
 
 export interface PrepareOptions {
   playbook: Playbook;

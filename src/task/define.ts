@@ -2,6 +2,7 @@ import type { Static, TObject } from "typebox";
 import { CausewayError, throwAll } from "../errors.ts";
 import type { Reader } from "../host/reader.ts";
 import { validate } from "../schema/schema.ts";
+import { answeredFor } from "../thrown.ts";
 import type { PlanItem } from "./step.ts";
 
 export interface TaskDefinition<P extends TObject, S> {
@@ -46,7 +47,9 @@ export function defineTask<P extends TObject, S>(definition: TaskDefinition<P, S
       task: definition.name,
       key: definition.key(params),
       settlesMs,
-      plan: async (host) => definition.present(await definition.read(host, params), params),
+      plan: answeredFor(`task ${definition.name}`, async (host) =>
+        definition.present(await definition.read(host, params), params),
+      ),
     };
   };
   return Object.assign(build, { definition });

@@ -6,6 +6,7 @@ import type { Script } from "../host/sh.ts";
 import type { HostView } from "../playbook/fleet.ts";
 import type { Matrix } from "../report/events.ts";
 import { validate } from "../schema/schema.ts";
+import { answeredFor } from "../thrown.ts";
 
 /** A host that a probe may try things on. Whatever it starts there it takes away again. */
 export interface ProbeHost extends HostView {
@@ -47,7 +48,8 @@ export function defineProbe<P extends TObject>(definition: ProbeDefinition<P>): 
     throwAll(
       validate(definition.params, params, { code: "playbook", subject: `parameters of ${definition.name}` }),
     );
-    return { probe: definition.name, run: (hosts, run) => definition.run(hosts, params, run) };
+    const prove = answeredFor(`probe ${definition.name}`, definition.run);
+    return { probe: definition.name, run: (hosts, run) => prove(hosts, params, run) };
   };
   return Object.assign(build, { definition });
 }

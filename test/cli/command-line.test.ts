@@ -84,6 +84,39 @@ const playbooks: [string, string, RegExp][] = [
     `${head}${task}${book('plays: [{ title: "p", hosts: "docker", tasks: () => [t({})] }]').slice(head.length)}`,
     /to is missing/,
   ],
+  [
+    "a misspelt key of a play",
+    book('plays: [{ title: "p", hosts: "docker", task: () => [] }]'),
+    /:2:\d+: play 1: task is not known here[\s\S]*did you mean tasks\?/,
+  ],
+  [
+    "a missing key",
+    `${head}export default definePlaybook({ name: "x" });\n`,
+    /:2:8: the playbook: summary is missing/,
+  ],
+  [
+    "variables without a schema",
+    `${head}export default definePlaybook({ name: "x", summary: "x", vars: { a: 1 }, plays: [] });\n`,
+    /vars is no schema/,
+  ],
+  ["nothing to do", book("plays: []"), /the playbook does nothing/],
+  [
+    "tasks that are a promise",
+    book('plays: [{ title: "p", hosts: "docker", tasks: async () => [] }]'),
+    /tasks gives no list of tasks[\s\S]*a promise/,
+  ],
+  [
+    "tasks that throw",
+    book('plays: [{ title: "p", hosts: "docker", tasks: () => { throw new Error("boom"); } }]'),
+    /:2:\d+: the tasks of play “p” threw Error: boom/,
+  ],
+  [
+    "a check that throws",
+    book("check: () => null.x, plays: [{ title: 'p', hosts: 'docker', tasks: () => [] }]"),
+    /:2:\d+: check threw TypeError/,
+  ],
+  ["a playbook that ends the process", "process.exit(0);\n", /ended the process/],
+  ["a playbook that never ends loading", "await new Promise(() => {});\n", /never comes/],
 ];
 
 describe("a playbook that cannot be is exit 6, on one screen, without a stack trace", () => {

@@ -1,0 +1,137 @@
+import { CausewayError, type Position, throwAll } from "../errors.ts";
+import { nearest } from "../schema/nearest.ts";
+import { answeredFor } from "../thrown.ts";
+import type { Playbook } from "./define.ts";
+
+type Kind = "text" | "list" | "function" | "mapping" | "flag" | "any";
+type Keys = Readonly<Record<string, { is: Kind; needed?: true }>>;
+
+const playbookKeys: Keys = {
+  causeway: { is: "any" },
+  name: { is: "text", needed: true },
+  summary: { is: "text", needed: true },
+  owns: { is: "text" },
+  vars: { is: "mapping", needed: true },
+  facts: { is: "mapping" },
+  check: { is: "function" },
+  preflight: { is: "function" },
+  hosts: { is: "text" },
+  plays: { is: "list", needed: true },
+  undoes: { is: "any" },
+  verify: { is: "function" },
+};
+
+const playKeys: Keys = {
+  title: { is: "text", needed: true },
+  hosts: { is: "text", needed: true },
+  once: { is: "flag" },
+  tasks: { is: "function", needed: true },
+};
+
+const words: Readonly<Record<Kind, string>> = {
+  text: "a text",
+  list: "a list",
+  function: "a function",
+  mapping: "a mapping",
+  flag: "true or false",
+  any: "anything",
+};
+
+function kindOf(value: unknown): Kind {
+  if (Array.isArray(value)) return "list";
+  if (typeof value === "string") return "text";
+  if (typeof value === "boolean") return "flag";
+  if (typeof value === "function") return "function";
+  return typeof value === "object" && value !== null ? "mapping" : "any";
+}
+
+/**
+ * The playbook, if it has the shape of one; its functions' errors say where they were thrown. The types say the same in
+ * an editor, but nobody has to have looked.
+ */
+export function playbookOf(given: Playbook, file: string, source: string): Playbook {
+  const errors: CausewayError[] = [];
+  const fault = (
+    message: string,
+    key: string,
+    detail: { found?: string; expected?: string; advice?: string },
+  ) => errors.push(new CausewayError("playbook", message, { at: whereIs(key, file, source), ...detail }));
+  const judge = (subject: string, value: object, keys: Keys) => {
+    const missing = Object.keys(keys).filter((key) => keys[key]?.needed && !(key in value));
+    for (const [key, is] of Object.entries(value)) {
+      const meant = key in keys ? undefined : nearest(key, missing.length > 0 ? missing : Object.keys(keys));
+      const expected = `one of ${Object.keys(keys)
+        .slice(keys.causeway ? 1 : 0)
+        .join(", ")}`;
+      if (!(key in keys))
+        fault(`${subject}: ${key} is not known here`, key, {
+          expected,
+          ...(meant ? { advice: `did you mean ${meant}?` } : {}),
+        });
+      else if (is !== undefined && keys[key]?.is !== "any" && kindOf(is) !== keys[key]?.is)
+        fault(`${subject}: ${key} has the wrong type`, key, { expected: words[keys[key]?.is ?? "any"] });
+    }
+    if (errors.length === 0)
+      for (const key of missing)
+        fault(`${subject}: ${key} is missing`, "default definePlaybook", {
+          expected: words[keys[key]?.is ?? "any"],
+        });
+  };
+  judge("the playbook", given, playbookKeys);
+  throwAll(errors);
+  for (const [index, play] of given.plays.entries()) judge(`play ${index + 1}`, play, playKeys);
+  if (!isSchema(given.vars))
+    fault("vars is no schema of an object", "vars", { expected: "vars: Type.Object({ … })" });
+  if (given.plays.length === 0 && !given.undoes && !(given.hosts && given.verify))
+    fault("the playbook does nothing", "plays", { expected: "plays, or hosts and verify" });
+  throwAll(errors);
+  return answering(given, (key) => whereIs(key, file, source));
+}
+
+function isSchema(vars: object): boolean {
+  return (
+    "type" in vars && vars.type === "object" && "properties" in vars && kindOf(vars.properties) === "mapping"
+  );
+}
+
+/** The same playbook, its functions answering for what they throw and give. */
+function answering(given: Playbook, at: (key: string) => Position): Playbook {
+  const { check, preflight, verify, facts = {} } = given;
+  return {
+    ...given,
+    ...(check ? { check: answeredFor("check", check) } : {}),
+    ...(preflight ? { preflight: answeredFor("preflight", preflight) } : {}),
+    ...(verify ? { verify: answeredFor("verify", verify) } : {}),
+    facts: Object.fromEntries(
+      Object.entries(facts).map(([name, fact]) => [
+        name,
+        { ...fact, read: answeredFor(`fact ${name}`, (host) => fact.read(host)) },
+      ]),
+    ),
+    plays: given.plays.map((play) => {
+      const tasks = answeredFor(`the tasks of play “${play.title}”`, play.tasks);
+      return {
+        ...play,
+        tasks: (host, fleet) => {
+          const list: unknown = tasks(host, fleet);
+          if (Array.isArray(list) && list.every((task) => typeof task?.plan === "function")) return list;
+          throw new CausewayError("playbook", `play “${play.title}”: tasks gives no list of tasks`, {
+            at: at("tasks"),
+            found: list instanceof Promise ? "a promise" : (JSON.stringify(list) ?? "nothing").slice(0, 60),
+            expected: "tasks: (host, fleet) => [aTask({ … })], pure and not async",
+          });
+        },
+      };
+    }),
+  };
+}
+
+/** Where a key of the playbook was most likely written. */
+function whereIs(key: string, file: string, source: string): Position {
+  const lines = source.split("\n");
+  for (const [index, line] of lines.entries()) {
+    const column = new RegExp(`(?<![\\w.])${key.replaceAll(/\W/g, "\\$&")}(?=\\s*[:,(}])`).exec(line)?.index;
+    if (column !== undefined) return { file, line: index + 1, column: column + 1 };
+  }
+  return { file, line: 1, column: 1 };
+}
