@@ -23,6 +23,8 @@ export interface Entry {
   to: string | null;
   causes: readonly Consequence[];
   irreversible?: string;
+  /** Its bytes hold a secret and are never shown. */
+  secret?: boolean;
   /** For keys of a JSON file: what they were set to; null for a key that was taken away. */
   keys?: Readonly<Record<string, unknown>>;
   /** The entry that this one took back, `RUN/N`: a removal. */
@@ -44,6 +46,8 @@ export interface RunRecord {
   hosts: readonly string[];
   /** `done`, `failed`, `interrupted`, `rolled back`; undefined when it never said how it ended. */
   end?: string;
+  /** Steps of it became part of an older run's, and cannot be taken back by themselves. */
+  folded?: boolean;
 }
 
 /** A host's journal, as one read brought it. */
@@ -52,6 +56,8 @@ export interface Journal {
   head: string;
   runs: readonly RunRecord[];
   entries: readonly Entry[];
+  /** The newest of the runs of which only the oldest state is kept, if there are any. */
+  folded?: string;
   /** Who holds the lock, in words, if anybody who lives. */
   holder?: string;
 }
@@ -60,34 +66,37 @@ export interface Journal {
 export const readJournalScript: Script = rawScript(`cd ${journalFolder} 2>/dev/null || exit 0
 echo "format $(cat format 2>/dev/null)"
 echo "head $(cat head 2>/dev/null)"
+echo "folded $(cat folded 2>/dev/null)"
 if read -r pid started boot who 2>/dev/null <lock; then
   read -r stat 2>/dev/null <"/proc/$pid/stat" && set -- \${stat##*) } && shift 19 && [ "$1" = "$started" ] &&
     [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && echo "holder $who"
 fi
-for run in runs/*/; do
-  [ -f "$run/run.json" ] && printf 'run ' && cat "$run/run.json"
-  [ -f "$run/end" ] && printf 'end %s ' "\${run#runs/}" && cat "$run/end"
-done
-cat runs/*/[0-9]*.json 2>/dev/null | sed 's/^/entry /'
-printf 'mark %s\\n' runs/*/*.done runs/*/*.undone
+grep -aH '' runs/*/run.json runs/*/end runs/*/[0-9]*.json 2>/dev/null
+printf 'mark %s\\n' runs/*/*.done runs/*/*.undone runs/*/folded
 true`);
 
 /** The runs of which nothing stands any more, for the history. */
 export const readOldRunsScript: Script = rawScript(`cd ${journalFolder}/old 2>/dev/null || exit 0
-for run in */; do
-  [ -f "$run/run.json" ] && printf 'run ' && cat "$run/run.json"
-  [ -f "$run/end" ] && printf 'end %s ' "$run" && cat "$run/end"
-done
+grep -aH '' */run.json */end 2>/dev/null
+printf 'mark %s\\n' */folded
 true`);
 
-/** Takes apart what the script prints. A journal of a newer layout is refused. */
+/**
+ * Takes apart what the script prints. A journal of a newer layout is refused. A run whose record a power cut left
+ * half-written never came to its first step, and is passed over.
+ */
 export function parseJournal(text: string, host: string): Journal {
   let head = "";
+  let folded: string | undefined;
   let holder: string | undefined;
-  const runs = new Map<string, RunRecord>();
-  const entries: Entry[] = [];
+  const files: { path: string; run: string; file: string; text: string }[] = [];
   const marks = new Set<string>();
   for (const line of text.split("\n")) {
+    const [, path, run, file, text] = /^((?:runs\/)?([^/ ]+)\/([^/: ]+)):(.*)$/.exec(line) ?? [];
+    if (path !== undefined && run !== undefined && file !== undefined && text !== undefined) {
+      files.push({ path, run, file, text });
+      continue;
+    }
     const space = line.indexOf(" ");
     const rest = line.slice(space + 1);
     switch (line.slice(0, space)) {
@@ -97,46 +106,57 @@ export function parseJournal(text: string, host: string): Journal {
       case "head":
         head = rest.trim();
         break;
+      case "folded":
+        if (rest !== "") folded = rest;
+        break;
       case "holder":
         holder = rest;
         break;
-      case "run": {
-        const run = record(rest, host) as RunRecord;
-        runs.set(run.id, run);
-        break;
-      }
-      case "end": {
-        const [, id = "", end = ""] = /^(.*?)\/ (.*)$/.exec(rest) ?? [];
-        const run = runs.get(id);
-        if (run) run.end = end;
-        break;
-      }
-      case "entry":
-        entries.push(record(rest, host) as Entry);
-        break;
       case "mark":
-        marks.add(rest);
+        marks.add(rest.replace(/^runs\//, ""));
     }
   }
+  const entries = files
+    .filter(({ file }) => /^\d+\.json$/.test(file))
+    .map(({ path, text }) => (parsed(text) ?? damaged(host, path, text)) as Entry);
   for (const entry of entries) {
-    entry.done = marks.has(`runs/${entry.run}/${entry.n}.done`);
-    entry.undone = marks.has(`runs/${entry.run}/${entry.n}.undone`);
+    entry.done = marks.has(`${entryPath(entry)}.done`);
+    entry.undone = marks.has(`${entryPath(entry)}.undone`);
   }
-  return { head, runs: [...runs.values()], entries, ...(holder === undefined ? {} : { holder }) };
+  const acted = new Set(entries.map((e) => e.run));
+  const runs = files.flatMap(({ path, run, file, text }): RunRecord[] => {
+    if (file !== "run.json") return [];
+    const record = parsed(text) as RunRecord | undefined;
+    if (record === undefined) return acted.has(run) ? damaged(host, path, text) : [];
+    const end = files.find((f) => f.run === run && f.file === "end")?.text;
+    const folded = marks.has(`${run}/folded`);
+    return [{ ...record, ...(end === undefined ? {} : { end }), ...(folded ? { folded } : {}) }];
+  });
+  return {
+    head,
+    runs,
+    entries,
+    ...(folded === undefined ? {} : { folded }),
+    ...(holder === undefined ? {} : { holder }),
+  };
 }
 
-function record(text: string, host: string): unknown {
+function parsed(text: string): object | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value;
+    return typeof value === "object" && value !== null ? value : undefined;
   } catch {
-    // Said below.
+    return undefined;
   }
+}
+
+function damaged(host: string, path: string, text: string): never {
+  const file = `${journalFolder}/${path}`;
   throw new CausewayError("host", "the journal on this host is damaged", {
     host,
-    found: text.slice(0, 80),
-    expected: `one JSON object a file below ${journalFolder}/runs`,
-    advice: "look for the file that holds this line and mend it by hand; nothing was changed",
+    found: `${text.slice(0, 80)} in ${file}`,
+    expected: "one line of JSON",
+    advice: "mend that file by hand, or move it away to forget that step; nothing was changed",
   });
 }
 

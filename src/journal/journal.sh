@@ -8,15 +8,19 @@
 #   $CW/lib-HASH.sh            this text, as the entries below were made with
 #   $CW/runs/RUN/run.json      one line: when, by whom, which playbook
 #   $CW/runs/RUN/end           how the run ended on this host
-#   $CW/runs/RUN/NNNN.json     one line: what was intended
+#   $CW/runs/RUN/NNNN.json     one line: what was intended; .json.new until the whole batch is safe on disk
 #   $CW/runs/RUN/NNNN.res      the resource: a kind, and its arguments quoted for the shell
 #   $CW/runs/RUN/NNNN.was      the resource's token before, and .now after
 #   $CW/runs/RUN/NNNN.before*  what the kind needs to restore it
+#   $CW/runs/RUN/NNNN.begun    it was begun;  .done: it was performed;  .undone: it was taken back
+#   $CW/folded                 the newest run of which only what was before the oldest is kept
+#   $CW/runs/RUN/folded        steps of it stand, but as part of an older run's
 #   $CW/old/RUN                a run of which nothing stands any more
-#   $CW/runs/RUN/NNNN.done     it was performed;  .undone: it was taken back
 #
 # A kind is three functions on a resource, called with its arguments and with $B, the entry's path without an ending:
-# cw_KIND_token prints its state in one line, cw_KIND_save keeps what restoring it needs, cw_KIND_restore restores it.
+# cw_KIND_token prints its state in one line, cw_KIND_save keeps what restoring it needs, cw_KIND_restore restores it,
+# or says what somebody changed since and gives 3; with $cw_force it does not ask. cw_KIND_tidy, where a kind has one, takes
+# away what a step that was cut off left beside the resource.
 
 CW=${CW:-/var/lib/causeway}
 cw_newline='
@@ -101,7 +105,7 @@ cw_intend() {
   B=$D/$1
   (
     umask 077
-    printf '%s\n' "$2" >"$B.json" || exit 1
+    printf '%s\n' "$2" >"$B.json.new" || exit 1
     cw_kind=$3
     shift 3
     cw_write_resource "$cw_kind" "$@" >"$B.res" || exit 1
@@ -124,10 +128,16 @@ cw_write_resource() {
   printf '\n'
 }
 
-# cw_intended RUN LAST: from here on the entries are the host's memory.
+# cw_intended RUN LAST: from here on the entries are the host's memory. They get their names once their bytes are on disk:
+# what a power cut leaves half-written has none, and nothing of it was performed.
 cw_intended() {
-  printf '%s %s\n' "$1" "$2" >"$CW/head.new" && mv -f "$CW/head.new" "$CW/head" || cw_fail "nojournal $CW/head"
-  cw_sync "$D"/* "$D" "$CW/head" "$CW/runs" "$CW"
+  printf '%s %s\n' "$1" "$2" >"$CW/head.new" || cw_fail "nojournal $CW/head"
+  cw_sync "$D"/* "$CW/head.new"
+  for cw_f in "$D"/*.json.new; do
+    [ ! -f "$cw_f" ] || mv -f "$cw_f" "${cw_f%.new}" || cw_fail "nojournal $cw_f"
+  done
+  mv -f "$CW/head.new" "$CW/head" || cw_fail "nojournal $CW/head"
+  cw_sync "$D" "$CW/runs" "$CW"
 }
 
 # cw_perform N FUNCTION: performs one step in a subshell; its output goes to the report only when it fails.
@@ -141,9 +151,9 @@ cw_perform() {
     exit 77
   fi
   cw_say "start $1"
+  : >"$B.begun"
   ("$2") >"$OUT" 2>&1 </dev/null || { cw_code=$?; cw_never_began "$1"; cw_fail "failed $1 perform $cw_code"; }
-  cw_token_of "$B" >"$B.now" 2>/dev/null
-  : >"$B.done"
+  cw_settled "$B"
   cw_say "done $1"
 }
 
@@ -153,6 +163,13 @@ cw_never_began() {
     [ "$(printf '%s\n%s\n' "$1" "$(basename "$cw_f" .json)" | sort | head -n 1)" = "$1" ] || continue
     [ "$cw_f" = "$D/$1.json" ] || : >"${cw_f%.json}.undone"
   done
+}
+
+# cw_settled ENTRY: its resource is now what it was to become.
+cw_settled() {
+  cw_is=$(cw_token_of "$1" 2>/dev/null)
+  [ -f "$1.now" ] && [ "$cw_is" = "$(cat "$1.now")" ] || printf '%s\n' "$cw_is" >"$1.now"
+  : >"$1.done"
 }
 
 # cw_token_of ENTRY: the present state of the entry's resource.
@@ -165,33 +182,55 @@ cw_resource() {
 }
 
 # cw_state ENTRY: before, ours, other (somebody changed it since) or half (it was never finished).
-cw_state() {
-  cw_is=$(cw_token_of "$1" 2>/dev/null)
-  if [ "$cw_is" = "$(cat "$1.was" 2>/dev/null)" ]; then
-    echo before
-  elif [ ! -f "$1.now" ]; then
+cw_state() { cw_resource "$1" && cw_judge "$1" "$(cw_token_of "$1" 2>/dev/null)"; }
+
+# cw_judge ENTRY TOKEN: the same for a state that is known. What a file is to become is noted before it becomes it; one
+# that is something else, with no such note, is not of our making, unless it was being written where it stands.
+cw_judge() {
+  if [ -f "$1.torn" ]; then
     echo half
-  elif [ "$cw_is" = "$(cat "$1.now")" ]; then
+  elif [ "$2" = "$(cat "$1.was" 2>/dev/null)" ]; then
+    echo before
+  elif [ -s "$1.now" ] && [ "$2" = "$(cat "$1.now")" ]; then
     echo ours
-  else
+  elif [ -s "$1.now" ] || [ "$cw_kind" = file ]; then
     echo other
+  else
+    echo half
   fi
 }
 
 # cw_undo ENTRY [force]: restores the entry's resource. 0 restored or nothing to do, 3 somebody changed it since.
 cw_undo() {
-  B=$1
+  B=$1 cw_force=$2
   [ -f "$B.res" ] || { : >"$B.undone"; return 0; }
-  cw_resource "$B"
-  case $(cw_state "$B") in
-    before) ;;
-    other) case $cw_kind in file | sysctl) [ "$2" = force ] || return 3 ;; esac
-      cw_restore || return 1 ;;
-    *) cw_restore || return 1 ;;
+  cw_resource "$B" || return 1
+  cw_now_is=$(cw_state "$B")
+  case $cw_now_is-$cw_kind in
+    before-*) ! cw_left_something "$B" || cw_restore || return $? ;;
+    other-file | other-sysctl)
+      [ "$cw_force" = force ] || return 3
+      cw_restore || return $? ;;
+    *) cw_restore || return $? ;;
   esac
+  cw_tidy
   for cw_closed in $(cat "$B.closes" 2>/dev/null); do rm -f "$CW/runs/$cw_closed.undone"; done
   : >"$B.undone"
 }
+
+# cw_left_something ENTRY: whether one whose resource is as before may have left something beside it: one that was cut
+# off, a package with what came with it, a network with its containers. A file leaves only what cw_file_tidy knows.
+cw_left_something() {
+  [ -f "$1.begun" ] || return 1
+  case $cw_kind in
+    file) return 1 ;;
+    package | network) return 0 ;;
+    *) [ ! -f "$1.done" ] ;;
+  esac
+}
+
+# Takes away what a step that was cut off left beside its resource.
+cw_tidy() { case $cw_kind in unit | network | run) ;; *) (eval "cw_${cw_kind}_tidy $cw_args") ;; esac; }
 
 cw_restore() { (eval "cw_${cw_kind}_restore $cw_args") </dev/null; }
 
@@ -231,11 +270,13 @@ cw_intend_removal() {
   cw_line=$(cat "$CW/runs/$3.res") || cw_fail "failed $1 save 1"
   eval "cw_intend \"\$1\" \"\$2\" $cw_line"
   printf '%s\n' "$3" >"$D/$1.closes"
+  # What it will have become.
+  cp "$CW/runs/$3.was" "$D/$1.now"
 }
 
 # cw_remove RUN/N: takes an older entry back.
 cw_remove() {
-  cw_undo "$CW/runs/$1"
+  cw_undo "$CW/runs/$1" "$2"
   cw_code=$?
   [ $cw_code != 3 ] || echo "somebody changed it since causeway did; it is left as it is"
   return $cw_code
@@ -254,29 +295,46 @@ cw_take_back() {
   cw_undo "$CW/runs/$1" "$2" >"$OUT" 2>&1
   case $? in
     0) cw_say "done $1" ;;
-    3) cw_say "kept $1" ;;
-    *) cw_stuck=$1; cw_say "stuck $1"; tail -c 4000 "$OUT" | sed 's/^/@cw | /' ;;
+    3) cw_say "kept $1"; cw_tell_output ;;
+    *) cw_stuck=$1; cw_say "stuck $1"; cw_tell_output ;;
   esac
 }
+
+cw_tell_output() { tail -c 4000 "$OUT" | sed 's/^/@cw | /'; }
 
 # cw_undone RUN/N: from here on the entry counts as taken back.
 cw_undone() { : >"$CW/runs/$1.undone"; }
 
 # cw_take_up RUN/N: a step that was never finished, and whose task has nothing left to do: it is done.
-cw_take_up() { cw_token_of "$CW/runs/$1" >"$CW/runs/$1.now" 2>/dev/null; : >"$CW/runs/$1.done"; }
+cw_take_up() {
+  B=$CW/runs/$1
+  cw_resource "$B" || return 0
+  rm -f "$B.torn"
+  cw_tidy
+  cw_settled "$B"
+}
 
-# cw_tell_states RUN/N…: how each entry's resource is now; for a JSON file that somebody changed, both texts.
+# cw_tell_states RUN/N…: how the resource of each entry, newest first, will be when its turn comes: an older entry of a
+# resource finds what the newer one restored. For a file that somebody changed, both texts.
 cw_tell_states() {
+  cw_seen=
   for cw_n; do
-    cw_is_now=$(cw_state "$CW/runs/$cw_n")
+    cw_e=$CW/runs/$cw_n cw_newer=
+    cw_resource "$cw_e" || continue
+    for cw_s in $cw_seen; do ! cmp -s "$cw_e.res" "$CW/runs/${cw_s%=*}.res" || cw_newer=$cw_s; done
+    case $cw_newer in
+      '') cw_is_now=$(cw_state "$cw_e") ;;
+      *=other) cw_is_now=other ;;
+      *) cw_is_now=$(cw_judge "$cw_e" "$(cat "$CW/runs/${cw_newer%=*}.was")") ;;
+    esac
+    cw_seen="$cw_seen $cw_n=$cw_is_now"
     printf 'state %s %s\n' "$cw_n" "$cw_is_now"
-    cw_resource "$CW/runs/$cw_n"
     [ "$cw_is_now $cw_kind" = "other file" ] || continue
     cw_path=$(eval "printf %s $cw_args")
     # A program has no lines to compare.
     [ "$(cat "$cw_path" "$CW/runs/$cw_n.before" 2>/dev/null | wc -c)" -le 1048576 ] || continue
     printf 'now %s\n' "$(base64 -w 0 <"$cw_path" 2>/dev/null)"
-    printf 'before %s\n' "$(base64 -w 0 <"$CW/runs/$cw_n.before" 2>/dev/null)"
+    printf 'before %s\n' "$(base64 -w 0 <"$cw_e.before" 2>/dev/null)"
     printf 'meta %s %s\n' "$(sha256sum <"$cw_path" 2>/dev/null | cut -c 1-64)" "$(stat -L -c '%a %u:%g' "$cw_path" 2>/dev/null)"
   done
 }
@@ -310,8 +368,9 @@ cw_end() {
   cw_unlock
 }
 
-# cw_fold RUN KEEP: keeps the journal short. Runs of which nothing stands any more go to old/; of runs older than the
-# newest KEEP, a resource keeps its oldest entry only, with what it became last.
+# cw_fold RUN KEEP: keeps the journal short. Runs of which nothing stands any more go to old/, without the bytes that undo
+# needed; of runs older than the newest KEEP, entries of one identity that follow each other on a resource become one:
+# the oldest, with what it became last.
 cw_fold() (
   cd "$CW/runs" 2>/dev/null || exit 0
   cw_count=$(ls | wc -l)
@@ -327,14 +386,15 @@ cw_fold() (
         continue
       fi
       cw_first=$CW/fold.$(cksum <"$cw_e.res" | tr ' ' -)
-      if [ -f "$cw_first" ] && cmp -s "$cw_e.res" "$(cat "$cw_first").res"; then
-        [ -f "$cw_e.now" ] && cp "$cw_e.now" "$(cat "$cw_first").now"
+      if [ -f "$cw_first" ] && cw_fold_into "$(cat "$cw_first")" "$cw_e"; then
         : >"$cw_e.undone"
+        : >"${cw_e%/*}/folded"
       else
         printf '%s\n' "$cw_e" >"$cw_first"
       fi
     done
     rm -f "$CW"/fold.*
+    printf '%s\n' "$cw_last" >"$CW/folded"
   fi
   cw_closed=" $(for cw_f in */*.closes; do [ -f "$cw_f" ] && [ ! -f "${cw_f%.closes}.undone" ] && cat "$cw_f"; done | tr '\n' ' ')"
   for cw_run in *; do
@@ -345,5 +405,18 @@ cw_fold() (
       case $cw_closed in *" ${cw_e%.json} "*) continue 2 ;; esac
     done
     mkdir -p "$CW/old" && rm -rf "$CW/old/$cw_run" && mv "$cw_run" "$CW/old/"
+    rm -f "$CW/old/$cw_run"/[0-9]*
   done
 )
+
+# cw_fold_into OLDER NEWER: the older entry becomes both, if they are of one identity and resource and both were performed.
+# It keeps what was before, and what it was changed from in words; the newer one's keys and words are what it says now.
+cw_fold_into() {
+  [ -f "$1.done" ] && [ -f "$2.done" ] && cmp -s "$1.res" "$2.res" || return 1
+  read -r cw_older <"$1.json" && read -r cw_newer <"$2.json" || return 1
+  cw_head=${cw_older%%',"owner":'*} cw_tail=${cw_newer#*',"owner":'}
+  cw_identity=${cw_older#*',"owner":'}
+  [ "${cw_identity%%',"play":'*}" = "${cw_tail%%',"play":'*}" ] || return 1
+  (umask 077 && printf '%s,"owner":%s\n' "$cw_head" "$cw_tail" >"$1.json.fold") &&
+    cp "$2.now" "$1.now" && mv -f "$1.json.fold" "$1.json"
+}

@@ -15,6 +15,7 @@ const playbookKeys: Keys = {
   facts: { is: "mapping" },
   check: { is: "function" },
   preflight: { is: "function" },
+  remarks: { is: "function" },
   hosts: { is: "text" },
   plays: { is: "list", needed: true },
   undoes: { is: "any" },
@@ -96,16 +97,17 @@ function isSchema(vars: object): boolean {
 
 /** The same playbook, its functions answering for what they throw and give. */
 function answering(given: Playbook, at: (key: string) => Position): Playbook {
-  const { check, preflight, verify, facts = {} } = given;
+  const { check, preflight, remarks, verify, facts = {} } = given;
   return {
     ...given,
     ...(check ? { check: answeredFor("check", check) } : {}),
     ...(preflight ? { preflight: answeredFor("preflight", preflight) } : {}),
+    ...(remarks ? { remarks: answeredFor("remarks", remarks) } : {}),
     ...(verify ? { verify: answeredFor("verify", verify) } : {}),
     facts: Object.fromEntries(
       Object.entries(facts).map(([name, fact]) => [
         name,
-        { ...fact, read: answeredFor(`fact ${name}`, (host) => fact.read(host)) },
+        { ...fact, read: answeredFor(`fact ${name}`, fact.read) },
       ]),
     ),
     plays: given.plays.map((play) => {

@@ -6,10 +6,11 @@ import { parseJournal, type RunRecord, readJournalScript, readOldRunsScript } fr
 import { inParallel } from "./in-parallel.ts";
 
 /** One run as the fleet remembers it. */
-export interface FleetRun extends Omit<RunRecord, "end"> {
+export interface FleetRun extends Omit<RunRecord, "end" | "folded"> {
   /** Where its journal was found. */
   on: readonly string[];
-  state: "done" | "failed" | "interrupted" | "half-done" | "rolled back" | "partly rolled back";
+  /** `folded`: what it did stands, and can only be taken back together with what an older run did. */
+  state: "done" | "failed" | "interrupted" | "half-done" | "folded" | "rolled back" | "partly rolled back";
 }
 
 /** Reads the runs that the hosts remember, oldest first. */
@@ -49,15 +50,16 @@ export async function readHistory(options: {
   });
   const runs = [...seen.values()]
     .map(({ record, states }): FleetRun => {
-      const { end: _, ...rest } = record;
+      const { end: _, folded: __, ...rest } = record;
       return { ...rest, on: [...states.keys()].sort(), state: together([...states.values()]) };
     })
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   return { runs, lost };
 }
 
-/** A run of which nothing stands: an undoing itself is done, all others are rolled back. */
+/** A run of which nothing stands: an undoing itself is done, all others are rolled back, or part of an older one. */
 function undoneState(record: RunRecord): FleetRun["state"] {
+  if (record.folded) return "folded";
   return /^(rollback|reset)$/.test(record.playbook) ? ended(record) : "rolled back";
 }
 
@@ -78,7 +80,7 @@ function stateOf(
 
 /** The worst that any host says. */
 function together(states: readonly FleetRun["state"][]): FleetRun["state"] {
-  const order: FleetRun["state"][] = ["half-done", "interrupted", "failed", "done", "rolled back"];
+  const order: FleetRun["state"][] = ["half-done", "interrupted", "failed", "done", "folded", "rolled back"];
   if (states.includes("rolled back") && !states.every((s) => s === "rolled back"))
     return "partly rolled back";
   return order.find((s) => states.includes(s)) ?? "done";

@@ -18,6 +18,8 @@ export type Action = { n: string; identity: Identity } & ({ step: Step } | Remov
 export interface Removal {
   remove: Entry;
   merge?: Script;
+  /** Also what somebody changed since. */
+  force?: boolean;
 }
 
 export interface PerformOptions {
@@ -67,21 +69,24 @@ function intend(action: Action, run: string): string {
 
 /** What the journal keeps of a step: no command, so no secret. */
 function entryRecord(action: Action): Omit<Entry, "run" | "done" | "undone"> {
+  // The fields before the owner are those that an entry keeps when a newer one is folded into it.
   const { n, identity } = action;
   if ("remove" in action) {
-    const { kind, what, from, to, causes } = action.remove;
-    return { n, ...identity, kind, what, from: to, to: from, causes, closes: entryPath(action.remove) };
+    const { kind, what, from, to, causes, secret } = action.remove;
+    const closes = entryPath(action.remove);
+    return { n, from: to, ...identity, kind, what, to: from, causes, closes, ...(secret ? { secret } : {}) };
   }
-  const { kind, what, from, to, causes, irreversible, keys } = action.step;
+  const { kind, what, from, to, causes, irreversible, keys, perform } = action.step;
   return {
     n,
+    from,
     ...identity,
     kind,
     what,
-    from,
     to,
     causes,
     ...(irreversible === undefined ? {} : { irreversible }),
+    ...(perform.secrets.length > 0 ? { secret: true } : {}),
     ...(keys === undefined ? {} : { keys }),
   };
 }
@@ -91,9 +96,9 @@ function perform(action: Action): string[] {
   return [`cw_do() { eval ${force(body)}; }`, `cw_perform ${action.n} cw_do`];
 }
 
-function removal({ remove, merge }: Removal): string {
+function removal({ remove, merge, force }: Removal): string {
   const path = entryPath(remove);
-  return merge ? `(${merge.text}) && cw_undone ${path}` : `cw_remove ${path}`;
+  return merge ? `(${merge.text}) && cw_undone ${path}` : `cw_remove ${path}${force ? " force" : ""}`;
 }
 
 function consequence(

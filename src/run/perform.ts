@@ -83,9 +83,16 @@ function shownScript(actions: readonly Action[], due: readonly { consequence: Co
   const steps = actions.map((action) => {
     if ("remove" in action) return `cw_remove ${action.remove.run}/${action.remove.n}`;
     const { text, secrets } = action.step.perform;
-    return secrets.reduce((masked, secret) => masked.replaceAll(secret, "********"), text);
+    return masked(text, secrets);
   });
   return [...steps, ...due.map(({ consequence }) => `systemctl ${consequenceWords(consequence)}`)].join("\n");
+}
+
+/** The text without secrets: neither whole, nor line by line, as output comes. */
+function masked(text: string, secrets: readonly string[]): string {
+  const lines = secrets.flatMap((secret) => secret.split("\n")).filter((line) => line.length > 3);
+  const parts = [...secrets, ...lines].filter(Boolean).sort((a, b) => b.length - a.length);
+  return parts.reduce((all, part) => all.replaceAll(part, "********"), text);
 }
 
 /** What an action makes necessary is owed from the moment it is performed until it was done. */
@@ -111,6 +118,7 @@ function touchedBy(action: Action): readonly string[] {
 class Progress {
   readonly #host: HostRun;
   readonly #actions: ReadonlyMap<string, Action>;
+  readonly #secrets: readonly string[];
   readonly #output: string[] = [];
   readonly #undone: string[] = [];
   readonly #stuck: string[] = [];
@@ -121,6 +129,7 @@ class Progress {
 
   constructor(host: HostRun, actions: readonly Action[]) {
     this.#host = host;
+    this.#secrets = actions.flatMap((a) => ("step" in a ? a.step.perform.secrets : []));
     this.#actions = new Map(actions.map((a) => [a.n, a]));
   }
 
@@ -139,7 +148,7 @@ class Progress {
         this.#consequence(rest.join(" "), word === "begin" ? "started" : "done");
         break;
       case "|":
-        this.#output.push(rest.join(" "));
+        this.#output.push(this.#masked(rest.join(" ")));
         break;
       case "undone":
         this.#undone.push(action ? shown(action).what : "");
@@ -155,6 +164,11 @@ class Progress {
         if (word === "failed" && action) this.#step(action, "failed");
         if (word === "broken") this.#consequence(rest.join(" "), "failed");
     }
+  }
+
+  /** What a command said may hold what it was given. */
+  #masked(text: string): string {
+    return masked(text, this.#secrets);
   }
 
   #step(action: Action, state: "started" | "done" | "failed"): void {
@@ -190,7 +204,7 @@ class Progress {
   /** The error of a script that did not end well. */
   error(code: number, stderr: string, who: string): CausewayError {
     const [word = "", ...rest] = this.#failed;
-    const output = this.#output.join("\n") || stderr;
+    const output = this.#output.join("\n") || this.#masked(stderr);
     const action = this.#actions.get(rest[0] ?? "");
     const common = { host: this.#host.name, output };
     switch (word) {

@@ -1,4 +1,4 @@
-import { CausewayError, CausewayErrors } from "../errors.ts";
+import { CausewayError, throwAll } from "../errors.ts";
 import type { Entry } from "../journal/entries.ts";
 import { liveEntries, standingEntries } from "../journal/entries.ts";
 import { consequenceWords } from "../task/step.ts";
@@ -8,7 +8,7 @@ import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
 import { owe, perform } from "./perform.ts";
 import { inOrder } from "./plan.ts";
-import { takeUpScript, wayBack } from "./take-back.ts";
+import { lastingError, takeUpScript, wayBack } from "./take-back.ts";
 import { type UndoGroup, undoOrder } from "./undo-order.ts";
 
 /**
@@ -146,12 +146,17 @@ async function removeOn(
   entries: readonly Entry[],
 ): Promise<void> {
   const { merges, conflicts } = await wayBack(host, entries);
-  const [first, ...rest] = conflicts.map((c) => c.error);
-  if (first && !options.force) throw rest.length > 0 ? new CausewayErrors([first, ...rest]) : first;
+  const lasting = entries.filter((e) => e.irreversible).map((e) => lastingError(host, e));
+  if (!options.force) throwAll([...conflicts.map((c) => c.error), ...lasting]);
   const intended = entries.map((entry) => {
     const merge = merges.get(entry);
     const identity = { owner: context.owner, task: entry.task, key: entry.key, play: 0 };
-    return { identity, remove: entry, ...(merge ? { merge } : {}) };
+    return {
+      identity,
+      remove: entry,
+      ...(merge ? { merge } : {}),
+      ...(options.force ? { force: true } : {}),
+    };
   });
   for (const entry of entries) for (const cause of entry.causes) owe(host, cause, entry.what);
   await perform(host, context, intended, once(entries), true);

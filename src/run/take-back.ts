@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { createTwoFilesPatch } from "diff";
 import { CausewayError } from "../errors.ts";
@@ -24,6 +25,7 @@ export async function wayBack(host: HostRun, entries: readonly Entry[]): Promise
   const files = entries.filter((e) => e.kind === "file" || e.kind === "json");
   const merges = new Map<Entry, Script>();
   const conflicts: Conflict[] = [];
+  const left = new Map<string, Texts>();
   if (files.length === 0) return { merges, conflicts };
   const { stdout } = await host.session.run(
     `eval ${sh`${hostLibrary().text}`.text}\ncw_tell_states ${files.map(entryPath).join(" ")}`,
@@ -38,15 +40,18 @@ export async function wayBack(host: HostRun, entries: readonly Entry[]): Promise
   for (const entry of files) {
     const told = states.get(entryPath(entry)) ?? "";
     if (!/^\S+ other$/m.test(told)) continue;
-    const texts = textsOf(told);
+    const asRead = textsOf(told);
+    // An older entry of the same file finds what the merge of the newer one left.
+    const texts = { ...asRead, ...left.get(pathOf(entry)), before: asRead.before };
     const merged = entry.keys ? mergedText(entry, texts) : undefined;
     if (merged === undefined) conflicts.push({ entry, error: conflictOf(host, entry, texts) });
     else {
       const path = pathOf(entry);
       merges.set(
         entry,
-        sh`printf %s ${merged} | cw_file_swap ${path} ${texts.sha256} ${texts.mode} ${texts.owner}`,
+        sh`printf %s ${merged} | cw_file_merge ${path} ${texts.sha256} ${texts.mode} ${texts.owner}`,
       );
+      left.set(path, { ...texts, now: merged, sha256: createHash("sha256").update(merged).digest("hex") });
     }
   }
   return { merges, conflicts };
@@ -79,7 +84,10 @@ function mergedText(entry: Entry, { now, before }: Texts): string | undefined {
   try {
     const [present, earlier] = [readJson(state(now)), readJson(state(before))];
     const ours = Object.entries(entry.keys ?? {});
-    const still = ours.every(([key, value]) => isDeepStrictEqual(present[key] ?? null, value));
+    const still = ours.every(
+      ([key, value]) =>
+        isDeepStrictEqual(present[key] ?? null, value) || isDeepStrictEqual(present[key], earlier[key]),
+    );
     if (!still) return undefined;
     return withKeys(now, Object.fromEntries(ours.map(([key]) => [key, earlier[key]])));
   } catch {
@@ -90,14 +98,28 @@ function mergedText(entry: Entry, { now, before }: Texts): string | undefined {
 
 function conflictOf(host: HostRun, entry: Entry, { now, before }: Texts): CausewayError {
   const path = pathOf(entry);
+  const common = {
+    host: host.name,
+    task: `${entry.task} ${entry.key}`,
+    advice: "take the wanted lines over by hand, or run again with --force to put the old file back",
+  };
+  const message = `${path} was changed by somebody since; it is left as it is`;
+  if (entry.secret)
+    return new CausewayError("host", message, { ...common, found: "a file with a secret, not shown" });
   const difference = createTwoFilesPatch(`${path} (now)`, `${path} (before causeway)`, now, before, "", "", {
     context: 2,
   });
-  return new CausewayError("host", `${path} was changed by somebody since; it is left as it is`, {
+  const output = difference.split("\n").slice(1, 40).join("\n");
+  return new CausewayError("host", message, { ...common, output });
+}
+
+/** What a step said of itself when it was planned: it cannot be undone. */
+export function lastingError(host: HostRun, entry: Entry): CausewayError {
+  return new CausewayError("host", `${entry.what} cannot be undone`, {
     host: host.name,
     task: `${entry.task} ${entry.key}`,
-    output: difference.split("\n").slice(1, 40).join("\n"),
-    advice: "take the wanted lines over by hand, or run again with --force to put the old file back",
+    found: entry.irreversible ?? "",
+    advice: "undo it by hand; --force then forgets it",
   });
 }
 

@@ -11,7 +11,7 @@ import type { RunOptions } from "./options.ts";
 import { removalTimeoutMs } from "./perform.ts";
 import { inOrder } from "./plan.ts";
 import { heldBack, showRemoval } from "./removals.ts";
-import { wayBack } from "./take-back.ts";
+import { lastingError, wayBack } from "./take-back.ts";
 import { cancelled, undoOrder } from "./undo-order.ts";
 
 /**
@@ -65,15 +65,31 @@ function firstRun(undoes: Playbook["undoes"], hosts: readonly HostRun[]): string
   if (undoes === "last") return live.at(-1) ?? "";
   const found = live.filter((id) => id.startsWith(undoes.since));
   const [only, second] = found;
-  if (only !== undefined && second === undefined) return only;
+  if (only !== undefined && second === undefined) {
+    refuseFolded(only, live, hosts);
+    return only;
+  }
   throw new CausewayError(
     "usage",
-    `the run ${undoes.since} is ${second ? "not one run" : "on none of these hosts, or taken back already"}`,
+    `the run ${undoes.since} is ${second ? "not one run" : "on none of these hosts, taken back already, or folded into an older one"}`,
     {
       expected: (second ? found : live.slice(-8)).join(", ") || "a host that remembers a run",
       advice: "run history shows them all",
     },
   );
+}
+
+/** Of folded runs only the oldest state is kept: back to before the first of them, or to before one that came after. */
+function refuseFolded(since: string, live: readonly string[], hosts: readonly HostRun[]): void {
+  const host = hosts.find((h) => (h.journal.folded ?? "") >= since);
+  if (host === undefined || since === live[0]) return;
+  const after = live.find((id) => id > (host.journal.folded ?? ""));
+  throw new CausewayError("usage", `the run ${since} cannot be taken back by itself: it is folded`, {
+    host: host.name,
+    found: `of the runs up to ${host.journal.folded} only what was before the first of them is kept`,
+    expected: [live[0], after].filter(Boolean).join(" (everything), or "),
+    advice: "run history shows them all",
+  });
 }
 
 /** What cannot be undone, and who is missing, is said before anything is done. */
@@ -94,7 +110,7 @@ function tellBeforehand(
     }
   }
   for (const host of hosts) {
-    if (known.has(host.name) && host.journal.head === "")
+    if (known.has(host.name) && host.journal.head === "" && host.journal.runs.length === 0)
       warn("has no journal: it was reinstalled since, or nothing was ever changed on it", host.name);
   }
   const here = new Set(hosts.map((h) => h.name));
@@ -116,7 +132,7 @@ async function undoOn(
   const kept = new Set(force ? [] : conflicts.map((c) => c.entry));
   for (const entry of entries.filter((e) => e.irreversible && !force)) {
     kept.add(entry);
-    problems.push(lasting(host, entry));
+    problems.push(lastingError(host, entry));
   }
   const real = entries.filter((e) => !kept.has(e));
   const consequences = inOrder(onceEach(real.flatMap((e) => e.causes)));
@@ -128,13 +144,14 @@ async function undoOn(
     ...consequences.map(consequenceLine),
     `cw_intended ${context.id} 0000`,
   ];
-  const failed = await follow(options, context, host, lines.join("\n"), real);
+  const { stuck, changed } = await follow(options, context, host, lines.join("\n"), real);
   host.journal = { ...host.journal, head: `${context.id} 0000` };
   host.memory.forget(["*"]);
   context.changedSomething = true;
   if (host.entries === 0) host.entries = 1;
-  const [first, ...rest] = failed;
-  if (first) throw new CausewayErrors([first, ...rest, ...problems]);
+  problems.push(...changed);
+  // What came before the one that failed stays as it is, also in the plays before.
+  if (stuck) throw new CausewayErrors([stuck, ...problems]);
   return problems;
 }
 
@@ -146,7 +163,7 @@ function takeBackLine(entry: Entry, merge: string | undefined, force: boolean): 
   const path = entryPath(entry);
   if (entry.irreversible) return `cw_say start ${path}; cw_undone ${path}; cw_say done ${path}`;
   if (merge === undefined) return `cw_take_back ${path} ${force ? "force" : ""}`;
-  return `[ -n "$cw_stuck" ] || { cw_say start ${path}; if (${merge}) >"$OUT" 2>&1; then cw_undone ${path}; cw_say done ${path}; else cw_stuck=${path}; cw_say stuck ${path}; tail -c 4000 "$OUT" | sed 's/^/@cw | /'; fi; }`;
+  return `[ -n "$cw_stuck" ] || { cw_say start ${path}; if (B=$CW/runs/${path}; ${merge}) >"$OUT" 2>&1; then cw_undone ${path}; cw_say done ${path}; else cw_stuck=${path}; cw_say stuck ${path}; tail -c 4000 "$OUT" | sed 's/^/@cw | /'; fi; }`;
 }
 
 function onceEach(consequences: readonly Consequence[]): Consequence[] {
@@ -159,13 +176,11 @@ function consequenceLine(consequence: Consequence): string {
   return `cw_say begin ${words}; cw_consequence_gently ${consequence.do} ${unit} && cw_say end ${words} || { cw_words_of ${unit || "systemd"} 20 >>"$OUT"; cw_fail broken ${words}; }`;
 }
 
-function lasting(host: HostRun, entry: Entry): CausewayError {
-  return new CausewayError("host", `${entry.what} cannot be undone`, {
-    host: host.name,
-    task: `${entry.task} ${entry.key}`,
-    found: entry.irreversible ?? "",
-    advice: "undo it by hand; --force then forgets it",
-  });
+interface Followed {
+  /** The entry that failed, and with which the undoing ended here. */
+  stuck?: CausewayError;
+  /** Entries that are left as they are: somebody changed what they made. */
+  changed: CausewayError[];
 }
 
 /** Follows the lines of the undoing script, and gives what did not work. */
@@ -175,16 +190,18 @@ async function follow(
   host: HostRun,
   script: string,
   entries: readonly Entry[],
-): Promise<CausewayError[]> {
+): Promise<Followed> {
   const byPath = new Map(entries.map((e) => [entryPath(e), e]));
-  const problems: CausewayError[] = [];
+  const followed: Followed = { changed: [] };
   const output: string[] = [];
-  let stuck: Entry | undefined;
+  let left: { entry: Entry; word: string } | undefined;
   let ended = "";
   let since = Date.now();
   const settle = () => {
-    if (stuck) problems.push(stuckError(host, stuck, output.splice(0).join("\n")));
-    stuck = undefined;
+    if (left?.word === "stuck") followed.stuck = stuckError(host, left.entry, output.splice(0).join("\n"));
+    if (left?.word === "kept")
+      followed.changed.push(changedError(host, left.entry, output.splice(0).join("\n")));
+    left = undefined;
   };
   const onLine = (line: string) => {
     if (!line.startsWith("@cw ")) return;
@@ -211,7 +228,7 @@ async function follow(
         state: word === "begin" ? "started" : "done",
         ms,
       });
-    } else if (word === "stuck" || word === "kept") stuck = entry;
+    } else if ((word === "stuck" || word === "kept") && entry) left = { entry, word };
     else ended = [word, ...rest].join(" ");
   };
   const stop = () => void host.session.push("/dev/null", "/var/lib/causeway/stop").catch(() => {});
@@ -224,7 +241,7 @@ async function follow(
   settle();
   if (code !== 0) throw endedError(host, ended, output.join("\n") || stderr);
   if (entries.length > 0) host.recap.changed += 1;
-  return problems;
+  return followed;
 }
 
 function sayStep(host: HostRun, entry: Entry, state: "started" | "done", ms: number): void {
@@ -245,6 +262,15 @@ function stuckError(host: HostRun, entry: Entry, output: string): CausewayError 
     task: `${entry.task} ${entry.key}`,
     output,
     advice: "mend what the output says, and run it again: it goes on from there",
+  });
+}
+
+function changedError(host: HostRun, entry: Entry, output: string): CausewayError {
+  return new CausewayError("host", `${entry.what} was changed by somebody since; it is left as it is`, {
+    host: host.name,
+    task: `${entry.task} ${entry.key}`,
+    output,
+    advice: "mend it by hand and run it again, or run it with --force",
   });
 }
 

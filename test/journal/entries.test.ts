@@ -45,11 +45,11 @@ const sample = [
   "format 1",
   `head ${run.id} 0003`,
   "holder ops@desk since 12:00",
-  `run ${JSON.stringify(run)}`,
-  `end ${run.id}/ rolled back`,
-  `entry ${JSON.stringify(entry("0001"))}`,
-  `entry ${JSON.stringify(entry("0002", { what: "two\nlines and  spaces" }))}`,
-  `entry ${JSON.stringify(entry("0003"))}`,
+  `runs/${run.id}/run.json:${JSON.stringify(run)}`,
+  `runs/${run.id}/end:rolled back`,
+  `runs/${run.id}/0001.json:${JSON.stringify(entry("0001"))}`,
+  `runs/${run.id}/0002.json:${JSON.stringify(entry("0002", { what: "two\nlines and  spaces" }))}`,
+  `runs/${run.id}/0003.json:${JSON.stringify(entry("0003"))}`,
   `mark runs/${run.id}/0001.done`,
   `mark runs/${run.id}/0002.done`,
   `mark runs/${run.id}/0002.undone`,
@@ -83,6 +83,8 @@ test.each([
   ["nothing", ""],
   ["no format yet", "format \nhead \n"],
   ["no marks: the globs themselves", "format 1\nhead \nmark runs/*/*.done\nmark runs/*/*.undone\n"],
+  ["a run whose record a power cut left half-written", 'format 1\nhead \nruns/r1/run.json:{"id": "r'],
+  ["a run whose record a power cut left as zeros", "format 1\nhead \nruns/r1/run.json:\0\0\0"],
 ])("a host where nothing was done: %s", (_name, text) => {
   expect(parseJournal(text, "h1")).toEqual({ head: "", runs: [], entries: [] });
 });
@@ -93,19 +95,23 @@ test("a newer format is refused before anything of it is read", () => {
   expect(refused).toThrow(/newer causeway/);
 });
 
-test.each(['entry {"run": "r', "run ", "entry null and void", "entry null", "entry 7"])(
-  "a damaged line is an error of the host: %j",
-  (line) => {
-    let error: unknown;
-    try {
-      parseJournal(`format 1\n${line}\n`, "h1");
-    } catch (e) {
-      error = e;
-    }
-    expect(error).toMatchObject({ code: "host", detail: { host: "h1" } });
-    expect(describeError(error as never)).toMatch(/damaged[\s\S]*expected[\s\S]*do /);
-  },
-);
+const whole = `runs/r1/0001.json:${JSON.stringify({ run: "r1", n: "0001" })}`;
+test.each([
+  'runs/r1/0001.json:{"run": "r',
+  "runs/r1/0001.json:null and void",
+  "runs/r1/0001.json:null",
+  "runs/r1/0001.json:7",
+  `runs/r1/run.json:{"id": "r\n${whole}`,
+])("what was safe on disk and is damaged is an error with the file: %j", (text) => {
+  let error: unknown;
+  try {
+    parseJournal(`format 1\n${text}\n`, "h1");
+  } catch (e) {
+    error = e;
+  }
+  expect(error).toMatchObject({ code: "host", detail: { host: "h1" } });
+  expect(describeError(error as never)).toMatch(/damaged[\s\S]*runs\/r1\/(0001|run)\.json[\s\S]*do /);
+});
 
 describe("the script that reads it, in a real shell", () => {
   const folder = mkdtempSync(join(tmpdir(), "causeway-journal-"));
@@ -145,6 +151,26 @@ describe("the script that reads it, in a real shell", () => {
     expect(journal).toMatchObject({ head: `${run.id} 0002`, runs: [{ id: run.id, end: "done" }] });
     expect(liveEntries(journal)).toEqual([entry("0002", { done: true })]);
     expect(journal.holder).toBeUndefined();
+  });
+
+  test("what was never safe on disk does not count, whatever a power cut left of it", () => {
+    write("torn", {
+      format: "1\n",
+      head: "",
+      [`runs/${run.id}/run.json`]: JSON.stringify(run).slice(0, 20),
+      [`runs/${run.id}/0001.json.new`]: JSON.stringify(entry("0001")).slice(0, 30),
+      [`runs/${run.id}/0001.before`]: "",
+      "runs/whole/run.json": JSON.stringify({ ...run, id: "whole" }),
+      "runs/whole/end": "",
+      "runs/whole/folded": "",
+      folded: "whole\n",
+    });
+    expect(read("torn")).toEqual({
+      head: "",
+      folded: "whole",
+      runs: [{ ...run, id: "whole", folded: true }],
+      entries: [],
+    });
   });
 
   test("the lock is held while the process that took it lives, and by no other of its number", () => {

@@ -436,14 +436,56 @@ describe.sequential("performed and undone, a host is what it was", () => {
   test("undone when it was cut off in the middle: a package that is only unpacked", async () => {
     const start = await now();
     const perform9 = rawScript(
-      "cd /tmp && apt-get -q download etcd-client && dpkg --unpack etcd-client*.deb; rm -f etcd-client*.deb; printf '#!/bin/sh\\n# causeway\\nexit 101\\n' >/usr/sbin/policy-rc.d; exit 9",
+      "cw_apt='apt-get -q --no-install-recommends'; cw_package_announce etcd-client; cd /tmp && apt-get -q download etcd-client && dpkg --unpack etcd-client*.deb; rm -f etcd-client*.deb; printf '#!/bin/sh\\n# causeway\\nexit 101\\n' >/usr/sbin/policy-rc.d; exit 9",
     );
     const { code, entries } = await perform([
       { ...step.packages({ names: ["etcd-client"] }), perform: perform9 },
     ]);
     expect(code).toBe(71);
+    // What somebody installed between that and the undo is not ours.
+    await on("apt-get install -y -q --no-install-recommends bc");
     expect(await undo(entries)).toMatchObject({ code: 0 });
+    await on("dpkg -s bc >/dev/null && dpkg --purge bc");
     expect(differences(start, await now())).toEqual([]);
+  });
+
+  test("a package that somebody's own package needs by now stays, and what needs it is named", async () => {
+    await on(`[ -d /root/repo ] || {\n${repository}\n}`);
+    const { entries } = await perform([step.packages({ names: ["cw-tool"] })]);
+    await on(
+      "mkdir -p /tmp/deb/DEBIAN; printf 'Package: cw-mine\\nVersion: 1\\nArchitecture: all\\nMaintainer: x\\nDescription: x\\nDepends: cw-tool\\n' >/tmp/deb/DEBIAN/control; dpkg-deb -b /tmp/deb /tmp/cw-mine.deb && dpkg -i /tmp/cw-mine.deb; rm -r /tmp/deb /tmp/cw-mine.deb",
+    );
+    const call = `. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_undo "$CW/runs/${entries[0]}"`;
+    const { code, stdout } = await session.run(call);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/cw-mine depends on cw-tool/);
+    await on("dpkg -s cw-tool >/dev/null && dpkg --purge cw-mine");
+    expect(await undo(entries)).toMatchObject({ code: 0 });
+    expect((await lab.on(host, "dpkg -s cw-tool")).code).not.toBe(0);
+  });
+
+  test("a route that somebody leads elsewhere since stays", async () => {
+    await on(`ip route add 10.90.0.0/24 via ${lab.net}.1`);
+    const { entries } = await perform([step.route({ to: "10.90.0.0/24", via: `${lab.net}.2` })]);
+    await on(`ip route flush exact 10.90.0.0/24; ip route add 10.90.0.0/24 via ${lab.net}.3`);
+    const call = `. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_undo "$CW/runs/${entries[0]}"`;
+    const { code, stdout } = await session.run(call);
+    expect(code).toBe(3);
+    expect(stdout).toContain(`via ${lab.net}.3`);
+    expect(await on("ip route show exact 10.90.0.0/24")).toContain(`via ${lab.net}.3`);
+    expect(await session.run(`${call} force`)).toMatchObject({ code: 0 });
+    expect(await on("ip route show exact 10.90.0.0/24")).toContain(`via ${lab.net}.1`);
+    await on("ip route flush exact 10.90.0.0/24");
+  });
+
+  test("a file that somebody wrote after a run was cut off before it stays", async () => {
+    await on("echo before >/etc/cw-late");
+    const was = await reader().file("/etc/cw-late");
+    const cutOff = rawScript("exit 9");
+    const { entries } = await perform([{ ...step.file({ was, content: "ours\n" }), perform: cutOff }]);
+    await on("echo theirs >/etc/cw-late");
+    expect(await undo(entries)).toMatchObject({ code: 1 });
+    expect(await on("cat /etc/cw-late")).toBe("theirs\n");
   });
 
   test("a link over a foreign one of that name, and a restart of Docker: the unit that keeps it is well", async () => {
@@ -569,6 +611,126 @@ describe.sequential("a file out of an archive is not unpacked", () => {
     expect(stdout).toMatch(message);
     expect(await on(everything)).toBe(start);
   });
+});
+
+/** Commands of which each call is seen before it runs: `sync` is written down, and the nth of all kills the script. */
+const watched = `mkdir -p /run/cw-watch; cat >/run/cw-watch/.watch <<'END'
+#!/bin/sh
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+name=\${0##*/}
+[ "$name" != sync ] || echo "$@" >>/run/cw-synced
+read -r n </run/cw-count
+n=$((n + 1))
+echo $n >/run/cw-count
+[ "$n" != "$CW_KILL_AT" ] || kill -KILL -- "-$CW_GROUP"
+exec "$name" "$@"
+END
+chmod 755 /run/cw-watch/.watch
+for c in /usr/bin/* /usr/sbin/* /bin/* /sbin/*; do [ -x "$c" ] && ln -sf .watch "/run/cw-watch/\${c##*/}"; done; true`;
+
+/** Performs steps in a shell of their own, which is killed with all it started at its nth command. */
+async function performWatched(steps: readonly Step[], killAt = 0) {
+  const run = nextRun();
+  const head = (await session.run("cat /var/lib/causeway/head 2>/dev/null")).stdout.trim();
+  const actions = steps.map((one, i) => ({
+    n: String(i + 1).padStart(4, "0"),
+    identity: { owner: "test", task: "test", key: String(i), play: 0 },
+    step: one,
+  }));
+  const { text } = performScript({
+    run,
+    head,
+    who: "test",
+    runRecord: `{"id":"${run}"}`,
+    actions,
+    consequences: [],
+  });
+  const begin = `CW_GROUP=$$ CW_KILL_AT=${killAt} PATH=/run/cw-watch:$PATH; export CW_GROUP CW_KILL_AT PATH`;
+  await session.run(
+    sh`printf '%s\n' ${`${begin}\n${text}`} >/run/cw-script; echo 0 >/run/cw-count; : >/run/cw-synced`.text,
+  );
+  await session.run("setsid -w sh /run/cw-script; true");
+  const entries = (await session.run(`cd /var/lib/causeway/runs; ls -d ${run}/*.json 2>/dev/null`)).stdout;
+  return {
+    count: Number(await on("cat /run/cw-count")),
+    entries: entries
+      .trim()
+      .split("\n")
+      .filter(Boolean)
+      .map((e) => e.replace(".json", "")),
+  };
+}
+
+describe.sequential("a script that is watched", () => {
+  const plan = async () => [
+    step.file({ was: await reader().file("/opt/k/l/file"), content: "new\n" }),
+    step.jsonKeys({ was: await reader().file("/etc/cw-k.json"), keys: { a: 1 } }),
+    step.sysctl({ key: "net.ipv4.conf.all.log_martians", value: 1 }),
+    step.route({ to: "10.91.0.0/24", via: `${lab.net}.1` }),
+    step.rule({
+      table: "filter",
+      chain: "DOCKER-USER",
+      spec: "-s 10.91.0.0/16 -j ACCEPT",
+      comment: "k",
+      place: "first",
+    }),
+    bridge("cwk", "10.91.1.1/24"),
+    step.dockerNetwork({ name: "cw-kn", driver: "bridge", subnet: "10.91.2.0/24", gateway: "10.91.2.9" }),
+    step.unit({ name: "ssh.service", enabled: false, was: "enabled, active" }),
+    step.file({ was: await reader().file("/etc/cw-k.conf"), content: null }),
+  ];
+  beforeAll(async () => {
+    await on(watched);
+    await on(
+      "echo '{ \"b\": 2 }' >/etc/cw-k.json; echo keep >/etc/cw-k.conf; docker network create --subnet 10.91.2.0/24 cw-kn; docker create --name cw-kc --network cw-kn --ip 10.91.2.7 busybox true",
+    );
+    // The first route, rule or link of all brings the unit; it is there for none of them.
+    await on("systemctl enable -q ssh.service");
+  });
+
+  test("has its journal on disk before the first step, and a file before it gets its name", async () => {
+    const mark = step.run({
+      what: "a mark",
+      to: "there",
+      do: sh`echo first-step >>/run/cw-synced`,
+      done: sh`false`,
+      undo: sh`true`,
+    });
+    const was = await reader().file("/opt/k/file");
+    const { entries } = await performWatched([mark, step.file({ was, content: "x" })]);
+    const run = entries[0]?.split("/")[0];
+    const log = (await on("cat /run/cw-synced")).trim().split("\n");
+    expect(log).toHaveLength(5);
+    for (const file of [
+      "run.json",
+      "0001.json.new",
+      "0001.res",
+      "0001.was",
+      "0002.json.new",
+      "0002.before.folder",
+    ])
+      expect(log[0]).toContain(`/var/lib/causeway/runs/${run}/${file}`);
+    expect(log[0]).toContain("/var/lib/causeway/head.new");
+    expect(log[1]).toBe(`-- /var/lib/causeway/runs/${run} /var/lib/causeway/runs /var/lib/causeway`);
+    expect(log[2]).toBe("first-step");
+    expect(log[3]).toBe(`-- /opt/k/.causeway.${run}-0002 /var/lib/causeway/runs/${run}/0002.now`);
+    expect(log[4]).toBe("-- /opt/k");
+    expect(await undo(entries)).toMatchObject({ code: 0 });
+  });
+
+  test("killed at any of its commands, it leaves what undo restores to the last byte", async () => {
+    const start = await now();
+    const whole = await performWatched(await plan());
+    expect(whole.entries).toHaveLength(9);
+    expect(await undo(whole.entries)).toMatchObject({ code: 0 });
+    expect(differences(start, await now())).toEqual([]);
+    const every = process.env.CAUSEWAY_TEST_FULL === undefined ? Math.ceil(whole.count / 4) : 1;
+    for (let n = Math.min(every, 2); n <= whole.count; n += every) {
+      const { entries } = await performWatched(await plan(), n);
+      expect({ n, ...(await undo(entries)) }).toMatchObject({ n, code: 0 });
+      expect({ n, left: differences(start, await now()) }).toEqual({ n, left: [] });
+    }
+  }, 7_200_000);
 });
 
 describe.sequential("the snapshot notices", () => {

@@ -72,7 +72,8 @@ const snapshots = () => Promise.all(lab.names.map((name) => snapshot(lab, name))
 
 describe.sequential("what the article has a person type", () => {
   const commands = new Set<string>();
-  let [start, before]: string[][][] = [[], []];
+  let start: string[][] = [];
+  let before: string[][] = [];
   beforeAll(async () => {
     // Docker's second start shows a gateway of its default network that its first one did not.
     await Promise.all(lab.names.map((h) => lab.must(h, "systemctl restart docker")));

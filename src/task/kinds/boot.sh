@@ -25,24 +25,34 @@ cw_boot_restore() {
 cw_boot_keep() {
   mkdir -p "/etc/causeway/$1" || return 1
   cw_file=/etc/causeway/$1/$(cw_boot_name "$2")
-  printf '%s\n' "$3" >"$cw_file.new" && mv -f "$cw_file.new" "$cw_file" && cw_sync "$cw_file" || return 1
-  [ -f /etc/systemd/system/causeway-network.service ] && [ -x /etc/causeway/apply ] || cw_boot_install
+  cw_new=$(cw_boot_new "$1" "$2")
+  printf '%s\n' "$3" >"$cw_new" && cw_sync "$cw_new" && mv -f "$cw_new" "$cw_file" || return 1
+  cw_sync "/etc/causeway/$1"
+  # Enabled last: without that, whoever installed it was cut off.
+  [ -x /etc/causeway/apply ] && [ -L /etc/systemd/system/docker.service.wants/causeway-network.service ] || cw_boot_install
 }
+
+# A name that the unit does not take for a line of its own.
+cw_boot_new() { printf '/etc/causeway/%s/.%s.new' "$1" "$(cw_boot_name "$2")"; }
+
+# cw_boot_tidy FOLDER NAME
+cw_boot_tidy() { rm -f "$(cw_boot_new "$1" "$2")"; }
 
 # cw_boot_forget FOLDER NAME
 cw_boot_forget() {
   rm -f "/etc/causeway/$1/$(cw_boot_name "$2")"
+  cw_boot_tidy "$1" "$2"
   rmdir "/etc/causeway/$1" 2>/dev/null
   for cw_left in /etc/causeway/links/* /etc/causeway/routes/* /etc/causeway/rules/*; do
     [ -e "$cw_left" ] && return 0
   done
-  [ -f /etc/systemd/system/causeway-network.service ] || return 0
+  [ -d /etc/causeway ] || return 0
   systemctl disable -q causeway-network.service 2>/dev/null
   systemctl stop causeway-network.service 2>/dev/null
   systemctl reset-failed causeway-network.service 2>/dev/null
   rm -f /etc/systemd/system/causeway-network.service /etc/causeway/apply
-  rmdir /etc/causeway 2>/dev/null
   systemctl daemon-reload
+  rmdir /etc/causeway 2>/dev/null || true
 }
 
 cw_boot_install() {

@@ -1,4 +1,4 @@
-import { rawScript, Secret, sh } from "../../host/sh.ts";
+import { Secret, sh } from "../../host/sh.ts";
 import type { FileState } from "../../host/tools/file.ts";
 import type { Consequence, Step } from "../step.ts";
 
@@ -46,6 +46,5 @@ function write(was: FileState, text: string, secret: boolean, mode?: string, own
 }
 
 function remove(was: FileState) {
-  const check = sh`[ ! -e ${was.path} ] || [ "$(sha256sum <${was.path} | cut -c 1-64)" = ${was.sha256} ] || { echo ${`${was.path} changed between the plan and now; it is left as it is. Run again.`}; exit 1; }`;
-  return rawScript(`${check.text}\n${sh`rm -f -- "$(readlink -f -- ${was.path})"`.text}`);
+  return sh`cw_file_remove ${was.path} ${was.sha256}`;
 }

@@ -22,6 +22,8 @@ cw_link_restore() (
   fi
 )
 
+cw_link_tidy() { cw_boot_tidy links "$1"; }
+
 # cw_link_put NAME SCRIPT: an interface of that name is made anew.
 cw_link_put() (
   # Before and after: the first link of all starts the unit, which makes it, too.

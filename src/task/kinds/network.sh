@@ -70,25 +70,33 @@ cw_network_save() {
 
 cw_network_restore() (
   cw_now=$(cw_network_words "$1") || exit 1
-  [ "$cw_now" != "$(cat "$B.before")" ] || exit 0
-  cw_network_drop "$1" || exit 1
-  [ ! -s "$B.before" ] || cw_network_make "$1" "$B.before" "$B.before.members"
+  # Whoever was put on it since: with the address there is room for. More than one try of this adds to the list.
+  cw_network_members "$1" | sed 's/^\([^ ]* [0-9.]*[0-9]\)\( \|$\)/\1?\2/' >>"$B.members" || exit 1
+  if [ "$cw_now" != "$(cat "$B.before")" ]; then
+    cw_network_drop "$1" || exit 1
+    [ -s "$B.before" ] || exit 0
+    cw_network_make "$1" "$B.before" || exit 1
+  elif [ ! -s "$B.before" ]; then
+    exit 0
+  fi
+  # Also when it stands already: whoever was taking it back may have been cut off before its containers were on it again.
+  cw_network_join "$1" "$B.before.members" && cw_network_join "$1" "$B.members"
 )
 
-# cw_network_make NAME WORDSFILE MEMBERSFILE
+# cw_network_make NAME WORDSFILE
 cw_network_make() (
-  cw_name=$1 cw_words=$2 cw_members=$3
+  cw_name=$1 cw_words=$2
   set --
   while IFS= read -r cw_word; do set -- "$@" "$cw_word"; done <"$cw_words"
-  docker network create "$@" "$cw_name" || exit 1
-  cw_members_on "$cw_name" "$cw_members"
+  docker network create "$@" "$cw_name"
 )
 
-# cw_members_on NAME FILE: puts the containers that a file lists on a network, with their aliases and addresses.
-cw_members_on() (
+# cw_network_join NAME MEMBERSFILE: puts the containers that a file lists on a network, those that are not, with their
+# aliases and addresses.
+cw_network_join() (
   cw_name=$1
   [ ! -s "$2" ] || while read -r cw_container cw_ip cw_aliases; do
-    # One that its owner has removed since has no place to come back to; one may be back already.
+    # One that its owner has removed since has no place to come back to.
     [ -n "$(docker ps -aq --filter "name=^/?$cw_container\$")" ] || continue
     [ -z "$(docker ps -aq --filter "name=^/?$cw_container\$" --filter "network=$cw_name")" ] || continue
     set --
@@ -136,7 +144,7 @@ cw_network_put() (
   cw_network_members "$1" >"$B.members" 2>/dev/null
   cw_network_drop "$1" || exit 1
   printf '%s\n' "$2" >"$B.words"
-  cw_network_make "$1" "$B.words" "$B.members" || exit 1
+  cw_network_make "$1" "$B.words" && cw_network_join "$1" "$B.members" || exit 1
   rm -f "$B.words" "$B.members"
 )
 
@@ -173,6 +181,6 @@ cw_members_return() (
   [ -f "$CW/left/$1" ] || { mkdir -p "$CW/left" && cp "$B.before" "$CW/left/$1"; } || exit 1
   grep -v '^[^ ]* [^ ]*[?]' "$CW/left/$1" >"$CW/left/$1.new"
   grep '^[^ ]* [^ ]*[?]' "$CW/left/$1" >>"$CW/left/$1.new"
-  cw_members_on "$1" "$CW/left/$1.new" || exit 1
+  cw_network_join "$1" "$CW/left/$1.new" || exit 1
   rm -f "$CW/left/$1" "$CW/left/$1.new"
 )

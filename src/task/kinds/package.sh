@@ -31,12 +31,19 @@ cw_package_save() {
 cw_package_restore() (
   cw_package_policy_back
   cw_package_list >"$B.after" || exit 1
-  [ -f "$B.added" ] || cw_package_added
+  if [ ! -f "$B.added" ]; then
+    # It was cut off. What apt had not announced was installed by somebody else since.
+    cw_package_added
+    if command -v apt-get >/dev/null; then
+      LC_ALL=C comm -12 "$B.added" "$B.will" >"$B.names" 2>/dev/null
+      mv -f "$B.names" "$B.added"
+    fi
+  fi
   # Exactly the names that came, as far as they are still there; nothing else that apt thinks orphaned.
   cw_gone=$(cut -d ' ' -f 1 "$B.after" | LC_ALL=C sort -u | LC_ALL=C comm -12 - "$B.added")
   if [ -n "$cw_gone" ]; then
     if command -v dpkg >/dev/null; then
-      DEBIAN_FRONTEND=noninteractive dpkg --purge $cw_gone || exit 1
+      cw_package_purge $cw_gone || exit $?
     else
       rpm -e $cw_gone || exit 1
     fi
@@ -56,6 +63,17 @@ cw_package_restore() (
   true
 )
 
+# cw_package_purge NAMES: what somebody has installed since may need one of them; then they stay, all or none.
+cw_package_purge() {
+  if [ "$cw_force" != force ] && ! cw_said=$(dpkg --no-act --purge "$@" 2>&1); then
+    printf '%s\n' "$cw_said"
+    return 3
+  fi
+  DEBIAN_FRONTEND=noninteractive dpkg --purge "$@"
+}
+
+cw_package_tidy() { cw_package_policy_back; }
+
 # cw_package_put NAMES: installs them with the start of their services prevented.
 cw_package_put() (
   cw_package_get "$1" || exit 1
@@ -63,6 +81,11 @@ cw_package_put() (
   cw_package_added
   rm -f "$B.after"
 )
+
+# cw_package_announce NAMES: keeps the names that apt is going to install, for the undo of an installation that is cut off.
+cw_package_announce() {
+  [ -f "$B.added" ] || $cw_apt -s install $1 2>/dev/null | sed -n 's/^Inst \([^ :]*\).*/\1/p' | LC_ALL=C sort -u >"$B.will"
+}
 
 cw_policy=/usr/sbin/policy-rc.d
 
@@ -81,7 +104,8 @@ cw_package_get() (
     printf '#!/bin/sh\n# causeway\nexit 101\n' >$cw_policy && chmod 755 $cw_policy
     export DEBIAN_FRONTEND=noninteractive
     cw_apt='apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold'
-    $cw_apt install $1 || { apt-get -q update && $cw_apt install $1; }
+    cw_package_announce "$1"
+    $cw_apt install $1 || { apt-get -q update && cw_package_announce "$1" && $cw_apt install $1; }
   elif command -v dnf >/dev/null; then
     dnf -y -q install $(printf %s "$1" | tr = -)
   else

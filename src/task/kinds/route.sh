@@ -1,13 +1,15 @@
 # route DESTINATION: the routes of the main table to one destination, and the line that brings ours back at boot.
 
+cw_route_lines() { ip -4 route show exact "$1" table main | sed 's/ *linkdown//; s/ *dead//; s/ *$//'; }
+
 cw_route_token() (
-  ip -4 route show exact "$1" table main | sed 's/ *linkdown//; s/ *dead//; s/ *$//'
+  cw_route_lines "$1"
   cat "/etc/causeway/routes/$(cw_boot_name "$1")" 2>/dev/null
   true
 )
 
 cw_route_save() (
-  ip -4 route show exact "$1" table main | sed 's/ *linkdown//; s/ *dead//; s/ *$//' >"$B.before" || exit 1
+  cw_route_lines "$1" >"$B.before" || exit 1
   cw_boot_save routes "$1"
 )
 
@@ -16,9 +18,17 @@ cw_route_restore() (
   # Only what carries our protocol number is ours to take away.
   ip -4 route flush exact "$1" proto 202 table main 2>/dev/null
   while read -r cw_line; do
-    ip -4 route show exact "$1" table main | grep -qF "$cw_line" || ip -4 route replace $cw_line table main || exit 1
+    ! cw_route_lines "$1" | grep -qxF -e "$cw_line" || continue
+    cw_foreign=$(cw_route_lines "$1" | grep -vxF -f "$B.before")
+    if [ -n "$cw_foreign" ] && [ "$cw_force" != force ]; then
+      printf 'somebody routes it since: %s\nbefore causeway it was: %s\n' "$cw_foreign" "$cw_line"
+      exit 3
+    fi
+    ip -4 route replace $cw_line table main || exit 1
   done <"$B.before"
 )
+
+cw_route_tidy() { cw_boot_tidy routes "$1"; }
 
 # cw_route_put DESTINATION ARGUMENTS: now, and at every boot. A destination is replaced, never doubled.
 cw_route_put() (

@@ -1,11 +1,13 @@
 # rule TABLE CHAIN SPECIFICATION: one iptables rule, and the line that brings it back at boot and with Docker.
 
-# iptables -C says 1 for "absent"; whatever else is an error, lock contention above all.
+# iptables -C says 1 for "absent"; whatever else is an error, lock contention above all. A chain that is gone (DOCKER-USER
+# before Docker's first start) has no rules; asked for in every case, so that the error's words need not be understood.
 cw_rule_has() {
   cw_said=$(eval "iptables -w 30 -t $1 -C $2 $3" 2>&1)
   cw_code=$?
   case $cw_code in
     0 | 1) return $cw_code ;;
+    2) iptables -w 30 -t "$1" -S >/dev/null && ! iptables -w 30 -t "$1" -S "$2" >/dev/null 2>&1 && return 1 ;;
     *) printf '%s\n' "$cw_said" >&2; return $cw_code ;;
   esac
 }
@@ -34,6 +36,8 @@ cw_rule_restore() (
     *) exit 1 ;;
   esac
 )
+
+cw_rule_tidy() { cw_boot_tidy rules "$*"; }
 
 # Puts the rule behind as many others as it was.
 cw_rule_settle() {

@@ -15,10 +15,16 @@ cw_sysctl_save() (
 )
 
 cw_sysctl_restore() (
-  if [ -f "$B.before.boot" ]; then cat "$B.before.boot" >"$(cw_sysctl_file "$1")"; else rm -f "$(cw_sysctl_file "$1")"; fi
+  if [ -f "$B.before.boot" ]; then
+    cw_file_write "$(cw_sysctl_file "$1")" 644 0:0 <"$B.before.boot" || exit 1
+  else
+    rm -f "$(cw_sysctl_file "$1")"
+  fi
   # A value whose device is gone has nothing to be restored on.
   [ ! -s "$B.before" ] || [ ! -e "$(cw_sysctl_path "$1")" ] || cat "$B.before" >"$(cw_sysctl_path "$1")"
 )
+
+cw_sysctl_tidy() { rm -f "$(cw_file_temp "$(cw_sysctl_file "$1")")"; }
 
 # cw_sysctl_put KEY VALUE
 cw_sysctl_put() (
