@@ -266,9 +266,9 @@ describe("over the fleet", () => {
     };
     host.journal = [
       "format 1",
-      `run ${JSON.stringify({ id: "R", playbook: "other" })}`,
-      `entry ${JSON.stringify(entry)}`,
-      `entry ${JSON.stringify({ ...entry, n: "0002", what: "gone" })}`,
+      `runs/R/run.json:${JSON.stringify({ id: "R", playbook: "other" })}`,
+      `runs/R/0001.json:${JSON.stringify(entry)}`,
+      `runs/R/0002.json:${JSON.stringify({ ...entry, n: "0002", what: "gone" })}`,
       "mark runs/R/0001.done",
       "mark runs/R/0002.undone",
     ].join("\n");
