@@ -270,7 +270,7 @@ function missingFiles(state: State, wanted: Params): Step[] {
 
 /** Not awaited: a server alone waits for its peers, a client for a server. */
 function start(unit: UnitState): Step {
-  const was = `${unit.enabled}, ${unit.active}`;
+  const was = unit.present ? `${unit.enabled}, ${unit.active}` : "not there";
   return step.unit({ name: "consul.service", enabled: true, active: true, was, noBlock: true });
 }
 

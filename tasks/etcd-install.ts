@@ -305,7 +305,7 @@ function missingFiles(state: State, wanted: Params): Step[] {
 }
 
 function start(unit: UnitState, { members }: Params): Step {
-  const was = `${unit.enabled}, ${unit.active}`;
+  const was = unit.present ? `${unit.enabled}, ${unit.active}` : "not there";
   // A member alone waits for its peers: only when all are started is there a quorum.
   return step.unit({ name: "etcd.service", enabled: true, active: true, was, noBlock: members.length > 1 });
 }

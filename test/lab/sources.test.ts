@@ -72,7 +72,7 @@ async function unchanged() {
     expect(differences(start.get(host) ?? [], await snapshot(lab, host)), host).toEqual([]);
 }
 
-describe.sequential("etcd and consul out of archives", () => {
+describe.sequential("etcd and consul out of archives", { timeout: 300_000 }, () => {
   test("an address without its checksum is refused before any connection", async () => {
     const given = lab.inventory({ vars: { etcd_url: etcd.url } });
     const { code, stdout, stderr } = await lab.run(playbook, [], given);
