@@ -102,18 +102,30 @@ export const consulAgent = defineTask({
   key: () => "consul",
   settles: "60s",
   read: async (host, { archive, data_dir }): Promise<State> => {
-    const programs = archive && readPrograms(host, "consul", ["consul"]);
     const looksAt = ["package", "unit:consul.service", "shared:consul", "file:/usr/local/bin/consul"];
-    const [program, user, config, unitFile, dropIn, unit, data] = await Promise.all([
+    const [
+      program,
+      programs,
+      user,
+      config,
+      unitFile,
+      dropIn,
+      unit,
+      data,
+      strays,
+      leader,
+      members,
+      rules,
+      kept,
+    ] = await Promise.all([
       host.read(sh`command -v consul`, { looksAt: ["package", "file:/usr/local/bin/consul"] }),
+      archive && readPrograms(host, "consul", ["consul"]),
       host.read(sh`getent passwd consul`, { looksAt: ["package", "user"] }),
       host.file(configPath),
       host.file(unitPath),
       host.file(dropInPath),
       host.unit("consul.service"),
       host.read(sh`[ -d ${data_dir} ]`, { looksAt: ["unit:consul.service", `file:${data_dir}`] }),
-    ]);
-    const [strays, leader, members, rules, kept] = await Promise.all([
       host.read(strayProcesses, { looksAt: ["unit:consul.service"] }),
       host.read(sh`timeout 5 consul operator raft list-peers`, { looksAt }),
       host.read(sh`timeout 5 consul members -status=alive`, { looksAt }),
@@ -122,7 +134,7 @@ export const consulAgent = defineTask({
     ]);
     return {
       program: program.stdout.trim(),
-      programs: await programs,
+      programs,
       hasUser: user.code === 0,
       config,
       unitFile,

@@ -96,24 +96,37 @@ export const etcdInstall = defineTask({
   key: () => "etcd",
   settles: "40s",
   read: async (host, { name, archive, data_dir }): Promise<State> => {
-    const programs = archive && readPrograms(host, "etcd", ["etcd", "etcdctl"]);
     const looksAt = [
       "package",
       "unit:etcd.service",
       "file:/usr/local/bin/etcd",
       "file:/usr/local/bin/etcdctl",
     ];
-    const [family, tools, user, debian, redhat, unitFile, dropIn, unit] = await Promise.all([
+    const [
+      family,
+      tools,
+      programs,
+      user,
+      debian,
+      redhat,
+      unitFile,
+      dropIn,
+      unit,
+      data,
+      list,
+      key,
+      rules,
+      kept,
+    ] = await Promise.all([
       host.read(sh`command -v apt-get || command -v dnf || command -v yum`, { looksAt: [] }),
       host.read(sh`command -v etcd || echo; command -v etcdctl || echo`, { looksAt }),
+      archive && readPrograms(host, "etcd", ["etcd", "etcdctl"]),
       host.read(sh`getent passwd etcd`, { looksAt: ["package", "user"] }),
       host.file(places.apt.config),
       host.file(places.rpm.config),
       host.file(unitPath),
       host.file(dropInPath),
       host.unit("etcd.service"),
-    ]);
-    const [data, list, key, rules, kept] = await Promise.all([
       host.read(sh`[ -d ${`${data_dir}/member`} ]`, { looksAt: ["unit:etcd.service"] }),
       host.read(memberList, { looksAt: [...looksAt, "rule"] }),
       host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
@@ -127,7 +140,7 @@ export const etcdInstall = defineTask({
     return {
       family: isApt ? "apt" : "rpm",
       tools: { etcd, etcdctl: ctl },
-      programs: await programs,
+      programs,
       hasUser: user.code === 0,
       config: isApt ? debian : redhat,
       unitFile,

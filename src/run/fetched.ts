@@ -28,12 +28,18 @@ export function fetchedMember({ archive, member }: ArchiveMember, interrupted: A
 }
 
 async function fetchAndUnpack(archive: Archive, member: string, interrupted: AbortSignal): Promise<string> {
-  const key = archive.sha256;
-  const known = fetched.get(key) ?? download(archive, interrupted);
-  fetched.set(key, known);
+  const known = fetched.get(archive.sha256) ?? download(archive, interrupted);
+  fetched.set(archive.sha256, known);
   const file = await known;
   const target = join(dirname(file), `file-${member.replaceAll("/", "_")}`);
-  await whole(target, async (temporary) => writeFile(temporary, await contentOf(file, member)));
+  const content = await contentOf(file, member).catch((error: Error & { stderr?: Buffer }) => {
+    if (error instanceof CausewayError) throw error;
+    throw new CausewayError("host", "the controller cannot unpack an archive", {
+      found: `${file}, from ${archive.url}`,
+      output: error.stderr?.toString() || error.message,
+    });
+  });
+  await whole(target, (temporary) => writeFile(temporary, content));
   return target;
 }
 

@@ -359,6 +359,19 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
     () => [step.noDockerNetwork({ name: "cw-go", was: "x" })],
   ],
   [
+    "a daemon's user and folder, and the one above it",
+    "",
+    () => [
+      step.systemUser({ name: "cw-user", home: "/var/lib/cw-user" }),
+      step.folder({ path: "/var/lib/cw-user/data", owner: "cw-user" }),
+    ],
+  ],
+  [
+    "a daemon's user in a group that is there",
+    "groupadd --system cw-group",
+    () => [step.systemUser({ name: "cw-group", home: "/" })],
+  ],
+  [
     "run",
     "",
     () => [

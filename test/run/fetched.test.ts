@@ -34,6 +34,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, "two.zip"), zipSync({ "a/tool": strToU8("1"), "b/tool": strToU8("2") }));
   writeFileSync(join(folder, "bare"), "#!/bin/sh\nbare\n");
   writeFileSync(join(folder, "page.html"), "<html>");
+  writeFileSync(join(folder, "broken.tar.gz"), Buffer.from("1f8b0800", "hex"));
 });
 afterAll(() => {
   server.close();
@@ -100,6 +101,7 @@ describe.sequential("the controller fetches an archive", () => {
     ],
     ["no such file in it", "tool.tar.gz", "absent", undefined, ["no file named absent", "tool-v1/toolctl"]],
     ["two of that name", "two.zip", "tool", undefined, ["more than one file named tool", "a/tool", "b/tool"]],
+    ["a broken one", "broken.tar.gz", "tool", undefined, ["cannot unpack", "broken.tar.gz"]],
     ["no archive", "page.html", "tool", undefined, ["neither a .tar.gz nor a .zip"]],
   ])("refused: %s", async (_name, archive, member, sum, words) => {
     const said = await refusal(archive, member, sum);
