@@ -122,7 +122,7 @@ beforeAll(() => {
   mkdirSync(cached, { recursive: true });
   writeFileSync(join(cached, "archive"), zip);
 });
-afterAll(() => rmSync(cached, { recursive: true }));
+afterAll(() => rmSync(cached, { recursive: true, force: true }));
 
 const serve = `mkdir -p /root/www/tool-v1 && cd /root/www
 printf '#!/bin/sh\necho packed\n' >tool-v1/tool; printf '#!/bin/sh\necho control\n' >tool-v1/toolctl
