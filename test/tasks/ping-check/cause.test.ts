@@ -1,0 +1,235 @@
+import { describe, expect, it } from "vitest";
+import { parseCounters } from "../../../src/host/tools/iptables.ts";
+import { causeOf } from "../../../tasks/ping-check/cause.ts";
+import type { HostFacts, PairFacts } from "../../../tasks/ping-check/facts.ts";
+import type { Tried } from "../../../tasks/ping-check/pings.ts";
+
+const link = (name: string, mtu: number) => ({ name, mtu, index: 1, up: true });
+const links = [link("eth0", 1500), link("docker0", 1500), link("flannel.1", 1450)];
+const a: HostFacts = {
+  name: "a",
+  address: "10.0.0.1",
+  container: "192.168.1.2",
+  underlay: "eth0",
+  links,
+  moved: [],
+};
+const b: HostFacts = { ...a, name: "b", address: "10.0.0.2", container: "192.168.2.2" };
+const lost: Tried = {
+  loss: 100,
+  rtt: undefined,
+  caller: undefined,
+  resolved: undefined,
+  promised: 1500,
+  crossed: false,
+};
+const fine: Tried = {
+  loss: 0,
+  rtt: 1,
+  caller: a.container,
+  resolved: undefined,
+  promised: 1500,
+  crossed: true,
+};
+const routed = {
+  wayThere: "192.168.2.2 via 10.0.0.2 dev eth0",
+  wayBack: "192.168.1.2 via 10.0.0.1 dev eth0",
+};
+const inTunnel = {
+  wayThere: "192.168.2.2 via 192.168.2.0 dev flannel.1",
+  wayBack: "192.168.1.2 via 192.168.1.0 dev flannel.1",
+};
+const pair = (over: Partial<PairFacts> = {}): PairFacts => ({
+  from: a,
+  to: b,
+  tried: lost,
+  arrived: false,
+  sent: 5,
+  ...routed,
+  ...over,
+});
+const moved = (...lines: string[]) => parseCounters(lines.join("\n"));
+const lease = { active: "active", subnet: "192.168.2.1/24", docker0: "192.168.2.1/24" };
+const drop = "[7:588] -A FORWARD -s 192.168.1.0/24 -j DROP";
+
+describe("the cause of a failed pair", () => {
+  it.each<[string, PairFacts, Parameters<typeof causeOf>[1], RegExp, string?]>([
+    [
+      "a route that is gone",
+      pair({ wayThere: "192.168.2.2 via 10.0.0.254 dev eth0" }),
+      "routed",
+      /^missing route: a has no route to 192\.168\.2\.2 by b/,
+    ],
+    [
+      "the way back that is gone",
+      pair({ wayBack: "" }),
+      "routed",
+      /^missing route: b has no route to 192\.168\.1\.2 by a: none at all/,
+      "b",
+    ],
+    [
+      "an address that only begins like the peer's",
+      pair({ wayThere: "192.168.2.2 via 10.0.0.20 dev eth0" }),
+      "routed",
+      /^missing route: a/,
+    ],
+    ["a route beside the tunnel", pair(), "flannel-vxlan", /^missing route: a/],
+    [
+      "a rule whose counter moved",
+      pair({ to: { ...b, moved: moved("*filter", drop) } }),
+      "routed",
+      /^FORWARD drop: b drops it by FORWARD -s 192\.168\.1\.0\/24 -j DROP \(\+7 packets\)/,
+      "b",
+    ],
+    [
+      "a policy whose counter moved",
+      pair({ to: { ...b, moved: moved("*filter", ":FORWARD DROP [9:700]") } }),
+      "routed",
+      /^FORWARD drop: b drops it by FORWARD policy DROP \(\+9 packets\)/,
+      "b",
+    ],
+    [
+      "a rule that moved by less than was sent",
+      pair({ to: { ...b, moved: moved("*filter", drop.replace("7", "4")) } }),
+      "routed",
+      /^no answer/,
+      "b",
+    ],
+    [
+      "a rule that is about others",
+      pair({ to: { ...b, moved: moved("*filter", drop.replace("1.0", "7.0")) } }),
+      "routed",
+      /^no answer/,
+      "b",
+    ],
+    [
+      "a rule for another protocol",
+      pair({ to: { ...b, moved: moved("*filter", drop.replace("-j", "-p tcp -j")) } }),
+      "routed",
+      /^no answer/,
+      "b",
+    ],
+    [
+      "another source seen",
+      pair({ tried: { ...fine, caller: "10.0.0.1" } }),
+      "routed",
+      /^masqueraded source: b saw 10\.0\.0\.1 instead of 192\.168\.1\.2$/,
+    ],
+    [
+      "a source rewritten, and dropped for that",
+      pair({
+        from: { ...a, moved: moved("*nat", "[6:504] -A POSTROUTING -s 192.168.1.0/24 -j MASQUERADE") },
+        to: { ...b, moved: moved("*filter", ":FORWARD DROP [9:700]") },
+      }),
+      "routed",
+      /^masqueraded source: .* a rewrites it by nat POSTROUTING -s .* -j MASQUERADE/,
+    ],
+    [
+      "a tunnel that does not lead there",
+      pair(inTunnel),
+      "flannel-vxlan",
+      /^one-way tunnel: UDP 8472 from a to b does not get through: the request/,
+      "b",
+    ],
+    [
+      "a tunnel that does not lead back",
+      pair({ ...inTunnel, arrived: true }),
+      "flannel-vxlan",
+      /^one-way tunnel: UDP 8472 from b to a does not get through: the answer/,
+    ],
+    [
+      "the rule that drops the tunnel",
+      pair({
+        to: {
+          ...b,
+          moved: moved("*filter", "[5:670] -A INPUT -s 10.0.0.1/32 -p udp -m udp --dport 4789 -j DROP"),
+        },
+      }),
+      "overlay",
+      /^one-way tunnel: UDP 4789 from a to b .*; b drops it by INPUT -s 10\.0\.0\.1\/32/,
+      "b",
+    ],
+    [
+      "an MTU that is known",
+      pair({
+        tried: { ...fine, crossed: false },
+        largest: 1400,
+        from: { ...a, links: [link("eth0", 1400)] },
+      }),
+      "routed",
+      /^MTU: no packet of more than 1400 bytes .* promises 1500; eth0 of a has an MTU of 1400$/,
+    ],
+    [
+      "an MTU somewhere between",
+      pair({ tried: { ...fine, crossed: false }, largest: 1452 }),
+      "routed",
+      /^MTU: no packet of more than 1452 bytes .*; something between the hosts/,
+    ],
+    [
+      "a tunnel cut in pieces below",
+      pair({ ...inTunnel, tried: { ...fine, promised: 1450 }, from: { ...a, links: [link("eth0", 1400)] } }),
+      "flannel-vxlan",
+      /^MTU: no packet of more than 1350 bytes .*eth0 of a has an MTU of 1400$/,
+    ],
+    [
+      "no subnet.env",
+      pair({ to: { ...b, flannel: { ...lease, subnet: "", active: "activating" } } }),
+      "flannel-vxlan",
+      /^no lease: b has no \/run\/flannel\/subnet\.env, and flanneld is activating/,
+      "b",
+    ],
+    [
+      "docker0 outside the lease",
+      pair({ to: { ...b, flannel: { ...lease, docker0: "172.17.0.1/16" } } }),
+      "flannel-vxlan",
+      /^no lease: docker0 of b has 172\.17\.0\.1\/16 where the lease is 192\.168\.2\.1\/24/,
+      "b",
+    ],
+    [
+      "a flanneld that is down while all stands",
+      pair({ ...inTunnel, to: { ...b, flannel: { ...lease, active: "failed" } } }),
+      "flannel-vxlan",
+      /^one-way tunnel/,
+      "b",
+    ],
+    [
+      "a flanneld that took its device along",
+      pair({ to: { ...b, flannel: { ...lease, active: "failed" } } }),
+      "flannel-udp",
+      /^no lease: flanneld is failed on b/,
+      "b",
+    ],
+    [
+      "a store that is away",
+      pair({
+        to: {
+          ...b,
+          container: "",
+          unstarted: "network not found",
+          store: { url: "consul://127.0.0.1:8500", trouble: "connection refused" },
+        },
+      }),
+      "overlay",
+      /^store unreachable: b asked consul:\/\/127\.0\.0\.1:8500: connection refused/,
+      "b",
+    ],
+    [
+      "a container that did not start",
+      pair({ to: { ...b, container: "", unstarted: "network x not found" } }),
+      "macvlan",
+      /^no container on b: network x not found/,
+      "b",
+    ],
+    [
+      "a name without an address",
+      pair({ tried: { ...fine, resolved: "", promised: 1450 } }),
+      "overlay",
+      /^name: the container of b .* its name has no address/,
+    ],
+    ["nothing that can be seen", pair({ arrived: true }), "routed", /^no answer: the requests arrive on b/],
+  ])("%s", (_, facts, wire, words, on) => {
+    const { cause, commandOn } = causeOf(facts, wire);
+    expect(cause).toMatch(words);
+    expect(commandOn).toBe(on);
+  });
+});
