@@ -72,7 +72,8 @@ function sizeLines(cells: readonly MatrixCell[], paint: Paint): string[] {
   const measured = cells.filter((c) => c.largestPacket !== undefined);
   const [usual, ...others] = byFrequency(measured, (c) => c.largestPacket ?? 0);
   if (!usual) return [];
-  const on = others.length === 0 && measured.length === wantedOf(cells).length ? "all" : usual[1].length;
+  const pairs = wantedOf(cells).length;
+  const on = usual[1].length === pairs ? "all" : `${usual[1].length} of ${pairs}`;
   const few = others
     .flatMap(([, some]) => some)
     .slice(0, pairsAtMost)

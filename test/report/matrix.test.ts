@@ -45,6 +45,45 @@ describe("the connectivity matrix", () => {
   the MTU is 1450`);
   });
 
+  it("tells sizes, names and evidence in a line each, and only what differs by pair", () => {
+    const udp = "UDP 4789 with the inner addresses inside";
+    const whole = { largestPacket: 1450, nameResolved: true, evidence: { ok: true, seen: udp } };
+    const cells = [cell("a", "b", whole), cell("b", "a", whole)];
+    const matrix = { title: "on overlay_1", hosts: ["a", "b"], captures: "causeway-runs/R1", notes: [] };
+    expect(
+      lines({ ...matrix, cells })
+        .split("\n")
+        .slice(4),
+    ).toEqual([
+      "  largest packet: 1450 bytes on all pairs",
+      "  names resolved: 2/2",
+      `  evidence: 2/2 pairs as ${udp}`,
+      "  captures: causeway-runs/R1",
+    ]);
+    const small = {
+      ...whole,
+      ok: false,
+      largestPacket: 1350,
+      cause: "MTU: 1400",
+      command: "ip link",
+      commandOn: "a",
+    };
+    const wrong = { ...small, nameResolved: false, evidence: { ok: false, seen: "bare" } };
+    expect(
+      lines({ ...matrix, cells: [cell("a", "b", whole), cell("b", "a", wrong)] })
+        .split("\n")
+        .slice(4),
+    ).toEqual([
+      "  largest packet: 1450 bytes on 1 of 2 pairs",
+      "  largest packet: 1350 bytes on b → a",
+      "  names resolved: 1/2",
+      `  evidence: 1/2 pairs as ${udp}`,
+      "  captures: causeway-runs/R1",
+      "  ✗ b → a: MTU: 1400",
+      "      on a: ip link",
+    ]);
+  });
+
   it("of a large fleet is a count and the pairs that failed", () => {
     const hosts = Array.from({ length: 300 }, (_, i) => `h${i}`);
     const cells = hosts.flatMap((from) => hosts.filter((to) => to !== from).map((to) => cell(from, to)));
