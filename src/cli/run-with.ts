@@ -21,8 +21,10 @@ export async function runWith(
   const { reporter, message } = await reporterFor(values);
   const signals = listenForSignals((text) => message("warning", text));
   try {
-    const inventory = await reachable(what.inventory, values, (text) => message("info", text));
+    const session = sessionOptions(values, signals.abandoned);
+    const forks = numberOption("forks", values.forks, 64);
     const total = numberOption("timeout", values.timeout, 0, 0);
+    const inventory = await reachable(what.inventory, values, (text) => message("info", text));
     if (total > 0) signals.stopAfter(total * 1000, (text) => message("warning", text));
     const [{ run }, { connect }] = await Promise.all([import("../run/run.ts"), import("../host/connect.ts")]);
     const outcome = await run({
@@ -31,8 +33,8 @@ export async function runWith(
       check: values.check === true,
       verify: values["no-verify"] !== true,
       evidence: values.evidence === true,
-      forks: numberOption("forks", values.forks, 64),
-      session: sessionOptions(values, signals.abandoned),
+      forks,
+      session,
       connect,
       reporter,
       interrupted: signals.interrupted,

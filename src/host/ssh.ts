@@ -86,8 +86,9 @@ async function open(
       },
       algorithms: preferred(check.host, port, files),
       readyTimeout: Math.max(1, deadline - Date.now()),
-      keepaliveInterval: 5000,
-      keepaliveCountMax: 2,
+      // A dead peer is noticed after eight seconds.
+      keepaliveInterval: 2000,
+      keepaliveCountMax: 3,
     } as Parameters<NodeSSH["connect"]>[0]);
   } catch (error) {
     sock.destroy();

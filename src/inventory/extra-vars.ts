@@ -38,14 +38,16 @@ function addMapping(vars: Map<string, Variable>, file: string, text: string): vo
 
 /** `a=1 b="x y"`: words as a shell would split them; every value is a text until a schema says otherwise. */
 function addPairs(vars: Map<string, Variable>, argument: string): void {
-  const words = argument.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? [];
-  for (const word of words) {
+  for (const { 0: word, index } of argument.matchAll(/(?:[^\s"']|"[^"]*"|'[^']*')+/g)) {
     const [, name, value = ""] = /^([A-Za-z_]\w*)=([\s\S]*)$/.exec(word) ?? [];
     if (name === undefined)
       throw new CausewayError("variables", "-e is not understood", {
         found: word,
         expected: "-e name=value, -e '{\"name\": …}' or -e @file.yaml",
       });
-    vars.set(name, { value: value.replace(/^(["'])([\s\S]*)\1$/, "$2") });
+    vars.set(name, {
+      value: value.replace(/^(["'])([\s\S]*)\1$/, "$2"),
+      at: { file: "-e", line: 1, column: index + 1 },
+    });
   }
 }

@@ -180,6 +180,11 @@ describe("the command line", () => {
     ["two playbooks", ["static-route", "verify"], /one playbook at a time/],
     ["an output that is none", ["static-route", "--output", "jsn"], /did you mean json\?/],
     ["a number that is none", ["static-route", "--forks", "many"], /--forks takes a number/],
+    [
+      "a variable of the wrong type, told once",
+      ["static-route", "-e", "interrupt_containers=perhaps"],
+      /^-e:1:1 h1: variables: interrupt_containers has the wrong type\n.*\n.*true or false\n$/,
+    ],
     ["a limit that names nothing", ["static-route", "-l", "h9"], /names no host/],
   ])("%s is an error that says what was meant", async (_name, args, words) => {
     const { code, stderr } = await run(...args, "-i", inv());
