@@ -8,11 +8,12 @@ import { labConnection, labDown, labUp } from "../src/lab/index.ts";
 import type { LabSpec } from "../src/lab/types.ts";
 import { packageDir } from "../src/package-dir.ts";
 import { ansiblePlaybook, installAnsible } from "./ansible.ts";
+import { journalCosts } from "./journal.ts";
 import { type Command, type Cost, measure, sideBySide, table } from "./measure.ts";
 import { fiveReads, staticRouteReads } from "./same-reads.ts";
 import { addresses, type ManyHosts, startSshd } from "./sshd.ts";
 
-const parts = ["start-up", "lab", "many"];
+const parts = ["start-up", "lab", "many", "journal"];
 const { values } = parseArgs({
   options: {
     part: { type: "string", multiple: true, default: parts },
@@ -39,6 +40,7 @@ try {
   else console.log("without Ansible and Mitogen: --with-ansible installs what is missing and measures them");
   if (values.part.includes("start-up")) await startUp();
   if (values.part.includes("lab")) await threeLabHosts(ansible);
+  if (values.part.includes("journal")) await journal();
   if (values.part.includes("many")) await manyHosts(ansible);
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -71,6 +73,22 @@ async function threeLabHosts(ansible: boolean): Promise<void> {
     await nothingToDo(ansible);
   } finally {
     await labDown(lab);
+  }
+}
+
+async function journal(): Promise<void> {
+  const [host] = lab.hosts;
+  const one: LabSpec = {
+    ...lab,
+    name: "bench-one",
+    subnet: "10.214.21.0/24",
+    hosts: host ? [{ ...host, address: "10.214.21.200" }] : [],
+  };
+  try {
+    await labUp(one, (message) => console.log(message));
+    console.log(await journalCosts(one, rounds));
+  } finally {
+    await labDown(one);
   }
 }
 

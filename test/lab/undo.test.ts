@@ -149,6 +149,29 @@ describe.sequential("rollback", () => {
     expect(await since(start)).toEqual([]);
   });
 
+  test("two tasks that set keys of one file in one play: both go back, with a foreign key or without", async () => {
+    const two = join(lab.folder, "two.ts");
+    await execute(["sh", "-c", `cat >"$0"`, two], {
+      input: `import { definePlaybook, defineTask, step, Type } from "causeway";
+const key = defineTask({ name: "key", summary: "x", params: Type.Object({ name: Type.String() }), key: ({ name }) => name,
+  read: (host) => host.file("/etc/two.json"),
+  present: (was, { name }) => (was.content.includes(name) ? [] : [step.jsonKeys({ was, keys: { [name]: 1 } })]) });
+export default definePlaybook({ name: "two", summary: "x", vars: Type.Object({}),
+  plays: [{ title: "p", hosts: "docker", tasks: () => [key({ name: "one" }), key({ name: "other" })] }] });`,
+    });
+    const own = '{ "own": true }\n';
+    await lab.must("docker-200", `printf %s '${own}' >/etc/two.json`);
+    await fine(lab.run(two));
+    await fine(rollback());
+    expect(await lab.must("docker-200", "cat /etc/two.json")).toBe(own);
+    await fine(lab.run(two));
+    await lab.must("docker-200", `sed -i 's/{/{ "hand": 1,/' /etc/two.json`);
+    await fine(rollback());
+    expect(JSON.parse(await lab.must("docker-200", "cat /etc/two.json"))).toEqual({ hand: 1, own: true });
+    await lab.must("docker-200", "rm /etc/two.json");
+    expect(await since(start)).toEqual([]);
+  });
+
   test("what the owner of the same thing did is undone in the run that takes over, and --check says so", async () => {
     const other = join(lab.folder, "other.ts");
     await execute(["sh", "-c", `cat >"$0"`, other], {
@@ -170,11 +193,27 @@ export default definePlaybook({ name: "other", summary: "x", owns: "container-ne
 
 describe.sequential("a secret", () => {
   test("is in no entry, history, output or process list; bytes that undo needs lie in a file for root only", async () => {
+    // Every process that there is on the host during the run, as often as it can be looked at.
+    const looking = lab.on(
+      "docker-200",
+      "rm -f /run/cw-enough; while [ ! -e /run/cw-enough ]; do for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; tr '\\0' ' ' <$p/environ; done; done 2>/dev/null",
+    );
     const { stdout, stderr } = await lab.run(every, ["-v", "--output", "json", "-D"]);
+    await lab.must("docker-200", "touch /run/cw-enough");
+    const processes = (await looking).stdout;
+    expect(processes).toContain("docker network create");
+    expect(processes).not.toContain("s3cr3t-token");
     expect(stdout + stderr).not.toContain("s3cr3t-token");
     const found = await lab.on("docker-200", "grep -rl s3cr3t-token /var/lib/causeway");
     expect(found.stdout).toBe("");
-    await fine(lab.run("playbooks/reset.ts"));
+    // A secret file that somebody changed is a conflict without its text.
+    await lab.must("docker-200", "printf mine-s3cr3t >/etc/every/token");
+    const kept = await rollback();
+    expect(kept.code).toBe(2);
+    expect(kept.stdout).toMatch(/\/etc\/every\/token was changed by somebody since/);
+    expect(kept.stdout + kept.stderr).not.toMatch(/s3cr3t/);
+    await fine(rollback("--force"));
+    expect(await since(start)).toEqual([]);
     expect(await lab.must("docker-200", "stat -c %a /var/lib/causeway")).toBe("700\n");
   });
 });
@@ -263,12 +302,31 @@ test("two runners started together: one works, the other names it, and nothing i
     const codes = results.map((r) => r.code).sort();
     expect(codes[0]).toBe(0);
     for (const { code, stdout } of results) {
-      if (code !== 0) expect(stdout).toMatch(/another run (is working on|changed) this host/);
+      if (code === 0) continue;
+      expect(code).toBe(2);
+      expect(stdout).toMatch(
+        /the lock is held by \S+@\S+ since \S+ in run \d{8}T\S+|another run changed this host[\s\S]*journal at \d{8}T\S+/,
+      );
     }
   }
+  // From its first word in the journal to its last step no run was in the middle of another.
+  const times = await lab.must(
+    "docker-200",
+    `cd /var/lib/causeway/runs; find . -name '[0-9]*.res' -printf '%h %T@\n' -o -name '[0-9]*.done' -printf '%h %T@\n'`,
+  );
+  const spans = new Map<string, number[]>();
+  for (const line of times.trim().split("\n")) {
+    const [id = "", at = ""] = line.split(" ");
+    spans.set(id, [...(spans.get(id) ?? []), Number(at)]);
+  }
+  const inOrder = [...spans.values()]
+    .map((t) => [Math.min(...t), Math.max(...t)])
+    .sort(([a = 0], [b = 0]) => a - b);
+  expect(inOrder.length).toBeGreaterThan(full ? 20 : 3);
+  for (const [i, [from = 0]] of inOrder.entries()) expect(from).toBeGreaterThan(inOrder[i - 1]?.[1] ?? 0);
   await fine(lab.run("playbooks/reset.ts"));
   expect(await since(start)).toEqual([]);
-}, 600_000);
+}, 3_600_000);
 
 test("the journal stays short: old runs are folded, and reset still restores", async () => {
   await lab.must("docker-200", "mkdir -p /var/lib/causeway");
@@ -283,6 +341,12 @@ test("the journal stays short: old runs are folded, and reset still restores", a
   const lib = await lab.must("docker-200", "ls /var/lib/causeway/lib-*.sh");
   await lab.must("docker-200", `. ${lib.trim()}; cw_fold none 2`);
   expect(Number(await live())).toBeLessThan(before);
+  const told = await execute([join(packageDir, "run"), "history", "-i", lab.inventory(), "--output", "json"]);
+  const runs = (JSON.parse(told.stdout) as { id: string; state: string }[]).slice(-5);
+  expect(runs.some((r) => r.state === "folded")).toBe(true);
+  const refused = await rollback(runs[2]?.id ?? "");
+  expect(refused.code).toBe(5);
+  expect(refused.stdout + refused.stderr).toMatch(/folded/);
   await fine(lab.run("playbooks/reset.ts"));
   expect(await since(start)).toEqual([]);
 });
