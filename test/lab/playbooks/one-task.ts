@@ -1,0 +1,131 @@
+import { definePlaybook, type HostView, Type } from "causeway";
+import { consulAgent } from "../../../tasks/consul-agent.ts";
+import { dockerBip } from "../../../tasks/docker-bip.ts";
+import { dockerdClusterStore } from "../../../tasks/dockerd-cluster-store.ts";
+import { etcdInstall } from "../../../tasks/etcd-install.ts";
+import { flannelNetwork } from "../../../tasks/flannel-network.ts";
+import { flanneldConfig } from "../../../tasks/flanneld-config.ts";
+import { iptablesForward } from "../../../tasks/iptables-forward.ts";
+import { macvlanNet } from "../../../tasks/macvlan-net.ts";
+import { macvlanShim } from "../../../tasks/macvlan-shim.ts";
+import { overlayNet } from "../../../tasks/overlay-net.ts";
+import { peerPorts } from "../../../tasks/peer-ports.ts";
+import { staticRoute } from "../../../tasks/static-route.ts";
+
+const vars = Type.Object({
+  task: Type.String({ description: "the one to be tried" }),
+  stand_in: Type.Optional(Type.String({ description: "flanneld, as a file of this machine" })),
+});
+
+type Host = HostView<{ stand_in?: string }, unknown>;
+type Task = ReturnType<typeof staticRoute>;
+
+const flannel = {
+  network: "172.30.0.0/16",
+  subnet_len: 24,
+  backend: "vxlan",
+  prefix: "/row/network",
+} as const;
+const macvlan = { name: "row", subnet: "172.16.10.0/24", gateway: "172.16.10.1" };
+
+/** Each task with parameters that suit a host alone, and the rows that have to stand before it. */
+const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Host) => Task }>> = {
+  "docker-bip": {
+    task: () => dockerBip({ bip: "192.168.77.1/24", interrupt_containers: false, direct_routing: true }),
+  },
+  "static-route": { task: ({ address }) => staticRoute({ to: "192.168.78.0/24", via: neighbour(address) }) },
+  "iptables-forward": {
+    task: () => iptablesForward({ own: "192.168.77.0/24", peer: "192.168.78.0/24", comment: "causeway:row" }),
+  },
+  "etcd-install": {
+    task: ({ name, address }) =>
+      etcdInstall({
+        name,
+        members: [{ name, address }],
+        clients: [address],
+        data_dir: "/var/lib/etcd/causeway",
+        comment: "causeway:row",
+      }),
+  },
+  "flannel-network": {
+    needs: ["etcd-install"],
+    task: ({ address }) => flannelNetwork({ endpoint: `http://${address}:2379`, ...flannel }),
+  },
+  "flanneld-config": {
+    needs: ["etcd-install", "flannel-network"],
+    task: ({ address, vars: { stand_in } }) =>
+      flanneldConfig({
+        endpoints: [`http://${address}:2379`],
+        address,
+        ...flannel,
+        ...(stand_in === undefined ? {} : { binary: stand_in }),
+        interrupt_containers: false,
+        comment: "causeway:row",
+      }),
+  },
+  "peer-ports": {
+    task: ({ address }) =>
+      peerPorts({ tcp: [7001, 7002], from: [neighbour(address)], comment: "causeway:row" }),
+  },
+  "macvlan-net": { task: () => macvlanNet({ ...macvlan, ip_range: "172.16.10.0/25", parent: "host0" }) },
+  "macvlan-shim": {
+    needs: ["macvlan-net"],
+    task: () =>
+      macvlanShim({
+        network: macvlan.name,
+        address: "172.16.10.126",
+        ip_range: "172.16.10.0/25",
+        name: "macvlan-shim",
+      }),
+  },
+  "consul-agent": {
+    task: ({ name, address }) =>
+      consulAgent({
+        name,
+        address,
+        server: true,
+        servers: [address],
+        clients: [address],
+        ui: false,
+        data_dir: "/var/lib/consul/causeway",
+        comment: "causeway:row",
+      }),
+  },
+  "dockerd-cluster-store": {
+    needs: ["consul-agent"],
+    task: ({ address }) =>
+      dockerdClusterStore({
+        store: "consul://127.0.0.1:8500",
+        address,
+        api: "closed",
+        interrupt_containers: false,
+      }),
+  },
+  "overlay-net": {
+    needs: ["consul-agent", "dockerd-cluster-store"],
+    task: () => overlayNet({ name: "row", subnet: "10.0.77.0/24", part: "make" }),
+  },
+};
+
+export const rowNames = Object.keys(rows);
+
+/** An address on the host's own link, of which nothing is asked but that a route may go there. */
+function neighbour(address: string): string {
+  return address.replace(/\d+$/, "1");
+}
+
+const playOf = (row: string) => ({
+  title: row,
+  hosts: "docker",
+  tasks: (host: Host & { vars: { task: string } }) =>
+    row === host.vars.task || rows[host.vars.task]?.needs?.includes(row)
+      ? [rows[row]?.task(host)].flatMap((t) => t ?? [])
+      : [],
+});
+
+export default definePlaybook({
+  name: "one-task",
+  summary: "One task alone, after whatever it cannot do without",
+  vars,
+  plays: rowNames.map(playOf),
+});

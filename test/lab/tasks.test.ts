@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { packageDir } from "../../src/package-dir.ts";
+import { rowNames } from "./playbooks/one-task.ts";
+import { differences, snapshot } from "./snapshot.ts";
+import { stepsOf, useLab } from "./support.ts";
+
+const lab = useLab("test-tasks", 11, 1);
+const [host = ""] = lab.names;
+const playbook = join(packageDir, "test/lab/playbooks/one-task.ts");
+const standIn = join(packageDir, "src/lab/flanneld-stand-in.sh");
+
+const names = readdirSync(join(packageDir, "tasks"))
+  .filter((file) => file.endsWith(".ts"))
+  .filter((file) => readFileSync(join(packageDir, "tasks", file), "utf8").includes("defineTask("))
+  .map((file) => basename(file, ".ts"));
+
+async function steps(task: string, ...args: string[]) {
+  const result = await lab.events(playbook, ["-e", `task=${task}`, "-e", `stand_in=${standIn}`, ...args]);
+  if (result.code !== 0)
+    throw new Error(JSON.stringify(result.events.filter((e) => e.error)) + result.stderr);
+  return {
+    done: stepsOf(result.events, args.includes("--check")),
+    waits: result.events.some((e) => e.type === "task" && e.later !== undefined),
+  };
+}
+
+/** What runs, by name; what comes and goes by itself is left out. */
+async function processes(): Promise<string[]> {
+  const all = await lab.must(host, "cat /proc/[0-9]*/comm");
+  return all
+    .split("\n")
+    .filter((name) => name !== "" && !/^(sshd?|cat|sh|sleep|systemd-.*|\(sd-pam\)|kworker.*)$/.test(name))
+    .sort();
+}
+
+describe.sequential("every task alone", () => {
+  test("has a row", () => {
+    expect(names.filter((name) => !rowNames.includes(name))).toEqual([]);
+  });
+
+  test.each(names)("%s: check, apply, nothing left, undo, equal to the start", async (task) => {
+    await lab.reset();
+    // Docker's second start shows a gateway of its default network that its first one did not.
+    await lab.must(host, "systemctl restart docker");
+    const [start, running] = [await snapshot(lab, host), await processes()];
+    const check = await steps(task, "--check");
+    expect(await snapshot(lab, host)).toEqual(start);
+    const applied = await steps(task);
+    expect(applied.done).not.toEqual([]);
+    if (!check.waits) expect(applied.done).toEqual(check.done);
+    else expect(applied.done).toEqual(expect.arrayContaining(check.done));
+    expect((await steps(task)).done).toEqual([]);
+    const { code } = await lab.run("playbooks/reset.ts");
+    expect(code).toBe(0);
+    expect(differences(start, await snapshot(lab, host))).toEqual([]);
+    expect(await processes()).toEqual(running);
+  });
+});
