@@ -202,11 +202,13 @@ function sizeOf({ from, to, tried }: TriedPair, wire: Params["wire"]): { largest
 }
 
 function wrongOnTheWire({ seen, without }: Verdict, { from, to }: TriedPair) {
-  if (without !== undefined)
-    return { cause: `evidence: ${seen}`, command: "apt-get install tcpdump", commandOn: without };
+  const missing = seen.includes("is not installed");
   return {
     cause: `evidence: ${seen}`,
-    command: `tcpdump -ni any host ${to.address} or host ${from.host.address}`,
+    command: missing
+      ? "apt-get install tcpdump"
+      : `tcpdump -ni any host ${to.address} or host ${from.address}`,
+    ...(without === undefined || without === from.host.name ? {} : { commandOn: without }),
   };
 }
 

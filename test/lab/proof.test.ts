@@ -199,8 +199,8 @@ describe.sequential("the proof of flannel", () => {
   test("no lease: flanneld that cannot have one, and Docker that waits for it", async () => {
     await breakWire(
       b,
-      "systemctl stop flanneld; rm -f /run/flannel/subnet.env",
-      "systemctl start flanneld docker",
+      "systemctl stop docker.socket docker flanneld; rm -f /run/flannel/subnet.env",
+      "systemctl start docker.socket docker",
     );
     const { there, back } = await proof("flannel-vxlan");
     for (const cell of [there, back])
