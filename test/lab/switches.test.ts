@@ -79,7 +79,7 @@ describe.sequential("from any scheme to any other", () => {
       expect(await run(to)).toEqual({ steps: [], proved: 2, said: [] });
       expect(await run("verify")).toEqual({ steps: [], proved: 2, said: [`the hosts run ${called[to]}`] });
     },
-    240_000,
+    600_000,
   );
 
   test("reset leaves the hosts as they were", async () => {
