@@ -76,10 +76,18 @@ read_config() {
 leases() {
   said=$(etcd GET '/subnets?recursive=true') || return 1
   case $said in *'"node"'* | *'"errorCode":100'*) ;; *) return 1 ;; esac
-  echo "$said" | sed 's/{"key":/\n&/g' | tr -d '\\' | while read -r line; do
-    at=$(echo "$line" | sed -n 's|.*/subnets/\([0-9.]*\)-\([0-9]*\)".*|\1 \2|p')
-    [ -z "$at" ] || echo "$at $(echo "$line" | field PublicIP) $(echo "$line" | field BackendType) $(echo "$line" | field VtepMAC)"
-  done
+  echo "$said" | tr -d '\\' | sed 's/{"key":/\n&/g' | awk '
+    function field(name, found) {
+      if (!match($0, "\"" name "\": *\"?[^\",}]*")) return ""
+      found = substr($0, RSTART, RLENGTH)
+      sub(/^"[^"]*": *"?/, "", found)
+      return found
+    }
+    match($0, /subnets\/[0-9.]+-[0-9]+"/) {
+      at = substr($0, RSTART + 8, RLENGTH - 9)
+      sub("-", " ", at)
+      print at, field("PublicIP"), field("BackendType"), field("VtepMAC")
+    }'
 }
 
 lease_value() {

@@ -63,15 +63,16 @@ export interface State {
 export async function readState(host: Reader, wanted: Params): Promise<State> {
   const names = Object.keys(paths) as (keyof typeof paths)[];
   const running = ["unit:flanneld.service"];
-  const [contents, sysconfig, red, redBackup, other, otherBackup, flanneld, docker, daemon] =
+  // flanneld's unit before its files: once it is active, they are all there.
+  const [flanneld, contents, sysconfig, red, redBackup, other, otherBackup, docker, daemon] =
     await Promise.all([
+      host.unit("flanneld.service"),
       Promise.all(names.map((name) => host.file(paths[name]))),
       host.read(sh`[ -d /etc/sysconfig ]`, { looksAt: [] }),
       host.file("/etc/sysconfig/flanneld"),
       host.file("/etc/sysconfig/flanneld.bak"),
       host.file("/etc/default/flanneld"),
       host.file("/etc/default/flanneld.bak"),
-      host.unit("flanneld.service"),
       host.unit("docker.service"),
       host.docker(),
     ]);
