@@ -317,17 +317,19 @@ cw_take_up() {
 # cw_tell_states RUN/N…: how the resource of each entry, newest first, will be when its turn comes: an older entry of a
 # resource finds what the newer one restored. For a file that somebody changed, both texts.
 cw_tell_states() {
-  cw_seen=
+  cw_seen=$cw_newline
   for cw_n; do
     cw_e=$CW/runs/$cw_n cw_newer=
     cw_resource "$cw_e" || continue
-    for cw_s in $cw_seen; do ! cmp -s "$cw_e.res" "$CW/runs/${cw_s%=*}.res" || cw_newer=$cw_s; done
+    case $cw_seen in
+      *"$cw_newline$cw_res="*) cw_newer=${cw_seen##*"$cw_newline$cw_res="} cw_newer=${cw_newer%%"$cw_newline"*} ;;
+    esac
     case $cw_newer in
       '') cw_is_now=$(cw_state "$cw_e") ;;
-      *=other) cw_is_now=other ;;
-      *) cw_is_now=$(cw_judge "$cw_e" "$(cat "$CW/runs/${cw_newer%=*}.was")") ;;
+      *' other') cw_is_now=other ;;
+      *) cw_is_now=$(cw_judge "$cw_e" "$(cat "$CW/runs/${cw_newer% *}.was")") ;;
     esac
-    cw_seen="$cw_seen $cw_n=$cw_is_now"
+    cw_seen="$cw_seen$cw_res=$cw_n $cw_is_now$cw_newline"
     printf 'state %s %s\n' "$cw_n" "$cw_is_now"
     [ "$cw_is_now $cw_kind" = "other file" ] || continue
     cw_path=$(eval "printf %s $cw_args")
@@ -412,7 +414,7 @@ cw_fold() (
 # cw_fold_into OLDER NEWER: the older entry becomes both, if they are of one identity and resource and both were performed.
 # It keeps what was before, and what it was changed from in words; the newer one's keys and words are what it says now.
 cw_fold_into() {
-  [ -f "$1.done" ] && [ -f "$2.done" ] && cmp -s "$1.res" "$2.res" || return 1
+  [ -f "$1.done" ] && [ -f "$2.done" ] && [ "$(cat "$1.res")" = "$(cat "$2.res")" ] || return 1
   read -r cw_older <"$1.json" && read -r cw_newer <"$2.json" || return 1
   cw_head=${cw_older%%',"owner":'*} cw_tail=${cw_newer#*',"owner":'}
   cw_identity=${cw_older#*',"owner":'}

@@ -2,7 +2,14 @@ import { CausewayError } from "../errors.ts";
 import type { Connect, SessionOptions } from "../host/session.ts";
 import { select } from "../inventory/patterns.ts";
 import type { Inventory } from "../inventory/types.ts";
-import { parseJournal, type RunRecord, readJournalScript, readOldRunsScript } from "../journal/entries.ts";
+import {
+  type Journal,
+  liveEntries,
+  parseJournal,
+  type RunRecord,
+  readJournalScript,
+  readOldRunsScript,
+} from "../journal/entries.ts";
 import { inParallel } from "./in-parallel.ts";
 
 /** One run as the fleet remembers it. */
@@ -38,10 +45,11 @@ export async function readHistory(options: {
         known.states.set(host.name, state);
         seen.set(record.id, known);
       };
-      for (const record of parseJournal(old.stdout, host.name).runs) note(record, undoneState(record));
+      for (const record of parseJournal(old.stdout, host.name).runs)
+        note(record, undoneState(record, journal));
       for (const record of journal.runs) {
         const entries = journal.entries.filter((e) => e.run === record.id);
-        note(record, stateOf(record, entries));
+        note(record, stateOf(record, entries, journal));
       }
     } catch (error) {
       if (!(error instanceof CausewayError)) throw error;
@@ -58,8 +66,8 @@ export async function readHistory(options: {
 }
 
 /** A run of which nothing stands: an undoing itself is done, all others are rolled back, or part of an older one. */
-function undoneState(record: RunRecord): FleetRun["state"] {
-  if (record.folded) return "folded";
+function undoneState(record: RunRecord, journal: Journal): FleetRun["state"] {
+  if (record.folded && liveEntries(journal).some((e) => e.run < record.id)) return "folded";
   return /^(rollback|reset)$/.test(record.playbook) ? ended(record) : "rolled back";
 }
 
@@ -72,9 +80,10 @@ function ended(record: RunRecord): FleetRun["state"] {
 function stateOf(
   record: RunRecord,
   entries: readonly { done: boolean; undone: boolean }[],
+  journal: Journal,
 ): FleetRun["state"] {
   if (entries.length === 0) return ended(record);
-  if (entries.every((e) => e.undone)) return undoneState(record);
+  if (entries.every((e) => e.undone)) return undoneState(record, journal);
   return ended(record);
 }
 
