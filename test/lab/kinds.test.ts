@@ -135,6 +135,10 @@ async function packed(): Promise<Archive> {
   return { url: "http://127.0.0.1:8091/tool.tar.gz", sha256, fetch: "host" };
 }
 
+/** A package that somebody makes and installs, with more lines of its control file. */
+const somebodys = (name: string, more: string) =>
+  `cd /; mkdir -p /tmp/deb/DEBIAN; printf 'Package: ${name}\\nVersion: 1\\nArchitecture: all\\nMaintainer: x\\nDescription: x\\n${more}' >/tmp/deb/DEBIAN/control; dpkg-deb -b /tmp/deb /tmp/mine.deb && dpkg -i /tmp/mine.deb; rm -r /tmp/deb /tmp/mine.deb`;
+
 /** Per kind: what the host has before, and the steps that are planned against it. */
 const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
   [
@@ -456,18 +460,16 @@ describe.sequential("performed and undone, a host is what it was", () => {
     ]);
     expect(code).toBe(71);
     // What somebody installed between that and the undo is not ours.
-    await on("apt-get install -y -q --no-install-recommends bc");
+    await on(somebodys("cw-bystander", ""));
     expect(await undo(entries)).toMatchObject({ code: 0 });
-    await on("dpkg -s bc >/dev/null && dpkg --purge bc");
+    await on("dpkg -s cw-bystander >/dev/null && dpkg --purge cw-bystander");
     expect(differences(start, await now())).toEqual([]);
   });
 
   test("a package that somebody's own package needs by now stays, and what needs it is named", async () => {
     await on(`[ -d /root/repo ] || {\n${repository}\n}`);
     const { entries } = await perform([step.packages({ names: ["cw-tool"] })]);
-    await on(
-      "mkdir -p /tmp/deb/DEBIAN; printf 'Package: cw-mine\\nVersion: 1\\nArchitecture: all\\nMaintainer: x\\nDescription: x\\nDepends: cw-tool\\n' >/tmp/deb/DEBIAN/control; dpkg-deb -b /tmp/deb /tmp/cw-mine.deb && dpkg -i /tmp/cw-mine.deb; rm -r /tmp/deb /tmp/cw-mine.deb",
-    );
+    await on(somebodys("cw-mine", "Depends: cw-tool\\n"));
     const call = `. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_undo "$CW/runs/${entries[0]}"`;
     const { code, stdout } = await session.run(call);
     expect(code).toBe(3);
@@ -544,14 +546,15 @@ describe.sequential("a file is written whole or not at all", () => {
   });
 
   test("its temporary file is nobody else's to read", async () => {
-    const look = "ls -l /opt/slow/.causeway.* | cut -c 1-10 >/root/seen";
+    const look =
+      "until ls -l /opt/slow/.causeway.* >/root/ls 2>/dev/null; do sleep 0.1; done; cut -c 1-10 /root/ls >/root/seen";
     const write = rawScript(
-      `mkdir -p /opt/slow; { printf s; sleep 0.3; ${look}; } | cw_file_swap /opt/slow/f absent 644 0:0`,
+      `mkdir -p /opt/slow; { printf s; ${look}; } | cw_file_swap /opt/slow/f absent 644 0:0`,
     );
     const was = await reader().file("/opt/slow/f");
     const { code } = await perform([{ ...step.file({ was, content: "s" }), perform: write }]);
     expect(code).toBe(0);
-    expect(await on("cat /root/seen; stat -c %a /opt/slow/f; rm -r /opt/slow /root/seen")).toBe(
+    expect(await on("cat /root/seen; stat -c %a /opt/slow/f; rm -r /opt/slow /root/seen /root/ls")).toBe(
       "-rw-------\n644\n",
     );
   });
@@ -663,7 +666,8 @@ async function performWatched(steps: readonly Step[], killAt = 0) {
     sh`printf '%s\n' ${`${begin}\n${text}`} >/run/cw-script; echo 0 >/run/cw-count; : >/run/cw-synced`.text,
   );
   await session.run("setsid -w sh /run/cw-script; true");
-  const entries = (await session.run(`cd /var/lib/causeway/runs; ls -d ${run}/*.json 2>/dev/null`)).stdout;
+  const entries = (await session.run(`cd /var/lib/causeway/runs; ls -d ${run}/[0-9]*.json 2>/dev/null`))
+    .stdout;
   return {
     count: Number(await on("cat /run/cw-count")),
     entries: entries

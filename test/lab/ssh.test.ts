@@ -268,7 +268,7 @@ test("a password is in no output of a run", async () => {
   const probe = file(
     "secret.ts",
     `import { definePlaybook, Type } from "causeway";
-export default definePlaybook({ name: "secret", summary: "x", vars: Type.Object({}), hosts: "docker", plays: [] });`,
+export default definePlaybook({ name: "secret", summary: "x", vars: Type.Object({}), hosts: "docker", plays: [], verify: () => [] });`,
   );
   const { code, stdout, stderr } = await lab.run(probe, ["-v", "--output", "json", "--no-verify"], inventory);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
