@@ -125,7 +125,8 @@ consul members -status=alive | grep -c alive; ls /var/lib/causeway | grep parked
     );
     await lab.must(
       "docker-200",
-      "printf '#!/bin/sh\\n' >/tmp/etcd; mv /tmp/etcd /usr/local/bin/etcd; chmod 755 /usr/local/bin/etcd",
+      // Another one that works, as by somebody who updated it.
+      "cp /usr/local/bin/etcd /tmp/etcd; echo >>/tmp/etcd; mv /tmp/etcd /usr/local/bin/etcd",
     );
     expect(await fine()).toEqual([
       "docker-200 file /usr/local/bin/etcd",
