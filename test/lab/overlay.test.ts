@@ -31,11 +31,11 @@ const snapshots = async () =>
     lines.filter((line) => !line.includes("/var/lib/consul/causeway/")),
   );
 
-/** The hosts' own addresses on the network, by container. */
+/** A host's containers with their addresses and aliases, but for the ids that Docker adds. */
 const addresses = (host: string) =>
   lab.must(
     host,
-    `docker inspect -f '{{.Name}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{with .IPAMConfig}}{{.IPv4Address}}{{end}} {{.Aliases}}{{end}}' $(docker ps -aq | sort) | sed 's/ [0-9a-f]\\{12\\}//g' | sort`,
+    `docker inspect -f '{{.Name}} {{range .NetworkSettings.Networks}}{{if .IPAddress}}{{.IPAddress}}{{else}}{{.IPAMConfig.IPv4Address}}{{end}} {{.Aliases}}{{end}}' $(docker ps -aq) | sed 's/ *\\b[0-9a-f]\\{12\\}\\b//g' | sort`,
   );
 
 const resolves = (host: string, from: string, name: string) =>
