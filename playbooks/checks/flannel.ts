@@ -7,6 +7,7 @@ import {
   type Fleet,
   type HostView,
   type Link,
+  localOutput,
   networkOf,
   parseAddress,
   sh,
@@ -174,7 +175,18 @@ function otherThanWanted<F extends Facts>({
 }: HostView<FlannelVars, F>): string | undefined {
   const { flannel_network: network, flannel_subnet_len: subnet_len, flannel_backend: backend } = vars;
   const underlay = { addresses, links: flannel.links };
-  return flannel.lease && otherConfig(flannel.lease, underlay, { network, subnet_len, backend, address });
+  if (!flannel.lease) return undefined;
+  return (
+    otherConfig(flannel.lease, underlay, { network, subnet_len, backend, address }) ??
+    otherApi(flannel.version, vars.flannel_binary)
+  );
+}
+
+/** A flanneld that comes in place of one with etcd's other API finds none of the leases that there are. */
+function otherApi(now: string | undefined, binary: string | undefined): string | undefined {
+  const next = binary === undefined ? undefined : versionOf(localOutput(binary, ["--version"]));
+  if (now === undefined || next === undefined || apiOf(now) === apiOf(next)) return undefined;
+  return `flanneld ${now} keeps its leases through etcd's API ${apiOf(now)}, and ${next} through ${apiOf(next)}`;
 }
 
 function dockerHosts<V, F>(hosts: readonly HostView<V, F>[]): readonly HostView<V, F>[] {

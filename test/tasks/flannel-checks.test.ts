@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { clocksApart } from "../../playbooks/checks/clocks.ts";
 import {
@@ -7,6 +8,7 @@ import {
   interruptions,
   mixedFlannelds,
 } from "../../playbooks/checks/flannel.ts";
+import { packageDir } from "../../src/package-dir.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
 import { leaseOf } from "../../tasks/flanneld-config/lease.ts";
 import { fileWith } from "./files.ts";
@@ -73,6 +75,14 @@ describe("a re-config", () => {
       "flanneld runs with an MTU of 1450, and host-gw has 1500 here; not in this run, or unreachable: docker-201",
     ]);
     expect(halfReconfigured(fleet([running(0), running(1)], 1))).toEqual([]);
+  });
+  test("a flanneld with etcd's other API is one, too", () => {
+    const hosts = [running(0, { version: "0.20.2" }), running(1, { version: "0.20.2" })];
+    const standIn = { flannel_binary: join(packageDir, "src/lab/flanneld-stand-in.sh") };
+    expect(found(halfReconfigured(fleet(hosts, 1, standIn)))).toEqual([
+      "flanneld 0.20.2 keeps its leases through etcd's API v3, and 0.13.0 through v2; not in this run, or unreachable: docker-201",
+    ]);
+    expect(halfReconfigured(fleet([running(0), running(1)], 1, standIn))).toEqual([]);
   });
   test("names the containers that it would cut off, unless it may, or nothing restarts", () => {
     const hosts = [running(0), running(1, { containers: true })];
