@@ -70,7 +70,9 @@ export async function gatherFacts(
     ),
   );
   const retried = new Map<Pair, Retried>();
-  await Promise.all(ends.filter(isStarted).map((end) => retry(end, failed, retried)));
+  const told = ({ from, to }: Pair) => looks.get(from.host)?.told.get(to.host);
+  const silent = failed.filter((pair) => told(pair) === undefined);
+  await Promise.all(ends.filter(isStarted).map((end) => retry(end, failed, new Set(silent), retried)));
   const later = new Map(
     await Promise.all(ends.map(async (end) => [end.host, await lookAgain(end)] as const)),
   );
@@ -86,7 +88,7 @@ export async function gatherFacts(
     const { from, to, tried } = pair;
     const wayThere = looks.get(from.host)?.routes.get(to.host);
     const wayBack = looks.get(to.host)?.routes.get(from.host);
-    const largest = retried.get(pair)?.largest;
+    const largest = told(pair) ?? retried.get(pair)?.largest;
     const called = tried?.caller !== undefined || retried.get(pair)?.answered === true;
     const waiting = isStarted(from) && later.get(to.host)?.callers.has(from.address) === true;
     return {
@@ -111,22 +113,26 @@ interface Look {
   facts: Pick<HostFacts, "links" | "flannel" | "store">;
   /** Per peer, where its container's address is routed to. */
   routes: ReadonlyMap<ProbeHost, string>;
+  /** Per peer, the largest packet that a router on the way lets through, as it told the container's kernel. */
+  told: ReadonlyMap<ProbeHost, number>;
   counters: readonly Counter[];
 }
 
 const counters = sh`command -v iptables-save >/dev/null || exit 0; iptables-save -c`;
 
 async function lookAt(
-  { host }: Pair["from"],
+  end: Pair["from"],
   peers: readonly Pair["from"][],
   { wire, label, image }: { wire: Wire | undefined; label: string; image: string },
 ): Promise<Look> {
+  const { host } = end;
   const reached = isRoutedByHosts(wire) ? peers.filter(isStarted) : [];
-  const [rules, links, flannel, store, ...ways] = await Promise.all([
+  const [rules, links, flannel, store, told, ...ways] = await Promise.all([
     host.sh(counters),
     host.reader.links(),
     isFlannel(wire) ? host.sh(flannelState) : undefined,
     wire === "overlay" ? host.sh(storeState(label, image), { timeoutMs: 60_000 }) : undefined,
+    isStarted(end) ? toldSizes(end, peers.filter(isStarted)) : new Map(),
     ...reached.map(({ address }) => host.sh(sh`ip -4 route get ${address} 2>&1`)),
   ]);
   const [url = "", ...trouble] = store?.stdout.trim().split("\n") ?? [];
@@ -141,8 +147,28 @@ async function lookAt(
       ...(store ? { store: { url, trouble: trouble.join(" ") } } : {}),
     },
     routes: new Map(routes),
+    told,
     counters: parseCounters(rules.stdout),
   };
+}
+
+/** A router that refuses a packet says how large it may be; the kernel remembers that for ten minutes (ip-route(8), "mtu"). */
+async function toldSizes(
+  { id, host }: ProbeContainer,
+  peers: readonly ProbeContainer[],
+): Promise<Map<ProbeHost, number>> {
+  const addresses = peers.map(({ address }) => address);
+  const { stdout } = await host.sh(
+    sh`pid=$(docker inspect -f '{{.State.Pid}}' ${id}) && command -v nsenter >/dev/null || exit 0
+for to in ${addresses}; do echo "@to $to"; nsenter -t "$pid" -n ip -4 route get "$to" 2>/dev/null; done; true`,
+  );
+  const sizes = [...stdout.matchAll(/^@to (\S+)\n[^@]*? mtu (\d+)/gm)];
+  return new Map(
+    peers.flatMap((peer) => {
+      const size = sizes.find(([, to]) => to === peer.address)?.[2];
+      return size === undefined ? [] : [[peer.host, Number(size)] as const];
+    }),
+  );
 }
 
 const flannelState = sh`systemctl is-active flanneld; sed -n 's/^FLANNEL_SUBNET=/subnet /p' /run/flannel/subnet.env 2>/dev/null
@@ -176,16 +202,11 @@ interface Retried {
   largest?: number;
 }
 
-/**
- * The largest packet that crosses: the word of the router that refuses larger ones, which traceroute shows as `!F-1400`; or
- * else, where they are lost in silence, by trying in steps, all sizes of a step at once.
- */
+/** The largest packet that crosses, where larger ones are lost in silence: by steps, all sizes of a step at once. */
 const insideAgain = `n=0; while [ $n -lt ${again} ]; do n=$((n + 1)); ping -c 1 -W 1 $1 >/dev/null 2>&1 & done
 [ -z "$(nc -w 1 $1 ${callerPort} </dev/null 2>/dev/null)" ] || echo @answered
 wait
 [ -n "$2" ] || exit 0
-known=$(timeout 10 traceroute -I -F -n -q 1 -w 1 -m 4 $1 $2 2>/dev/null | sed -n 's/.* !F-\\([0-9]*\\).*/\\1/p' | head -n 1)
-if [ -n "$known" ]; then echo "@largest $known"; exit 0; fi
 low=68 high=$2
 while [ $((high - low)) -gt 1 ]; do
   step=$(((high - low + 15) / 16)); at=$((low + step))
@@ -203,6 +224,7 @@ echo "@largest $low"`;
 async function retry(
   from: ProbeContainer,
   failed: readonly Pair[],
+  silent: ReadonlySet<Pair>,
   retried: Map<Pair, Retried>,
 ): Promise<void> {
   const pairs = failed.filter((pair) => pair.from === from && isStarted(pair.to));
@@ -210,9 +232,10 @@ async function retry(
   if (peers.length === 0) return;
   const script = { script: insideAgain, seconds: 30 };
   const answers = await inEach(from, peers, script, (to) => {
-    const tried = pairs.find((pair) => pair.to === to)?.tried;
-    const lost = tried?.promised !== undefined && !tried.crossed && (tried.loss ?? 100) < 100;
-    return [to.address, lost ? String(tried?.promised) : ""];
+    const pair = pairs.find((one) => one.to === to);
+    const { promised, crossed, loss = 100 } = pair?.tried ?? {};
+    const search = pair !== undefined && silent.has(pair) && !crossed && loss < 100;
+    return [to.address, search && promised !== undefined ? String(promised) : ""];
   });
   for (const [index, pair] of pairs.entries()) {
     const answer = answers[index] ?? "";
