@@ -139,6 +139,8 @@ function readKeys(config: FileState): Record<string, unknown> {
 /** Processes that are of no service and of no container: they were started from a login, and are gone after a reboot. */
 export function strays(processes: readonly Process[]): Process[] {
   return processes.filter(({ cgroup }) => {
+    // It ended while it was looked at.
+    if (cgroup === "") return false;
     if (/docker|containerd|kubepods|libpod|crio|lxc/.test(cgroup)) return false;
     const unit = cgroup.split("/").findLast((part) => /\.(service|scope|slice)$/.test(part)) ?? "";
     return !unit.endsWith(".service") || logins.test(unit);

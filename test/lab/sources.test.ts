@@ -11,7 +11,8 @@ import { differences, snapshot } from "./snapshot.ts";
 import { execute, stepsOf, useLab } from "./support.ts";
 
 /** The longer ones belong to `npm run test:full`. */
-const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+const full = process.env.CAUSEWAY_TEST_FULL !== undefined;
+const inFull = test.runIf(full);
 
 const lab = useLab("test-sources", 13, 2);
 const playbook = join(packageDir, "test/lab/playbooks/sources.ts");
@@ -72,7 +73,7 @@ async function unchanged() {
     expect(differences(start.get(host) ?? [], await snapshot(lab, host)), host).toEqual([]);
 }
 
-describe.sequential("etcd and consul out of archives", { timeout: 300_000 }, () => {
+describe.runIf(full).sequential("etcd and consul out of archives", { timeout: 300_000 }, () => {
   test("an address without its checksum is refused before any connection", async () => {
     const given = lab.inventory({ vars: { etcd_url: etcd.url } });
     const { code, stdout, stderr } = await lab.run(playbook, [], given);
