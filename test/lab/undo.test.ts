@@ -191,7 +191,7 @@ export default definePlaybook({ name: "other", summary: "x", owns: "container-ne
   });
 });
 
-describe.sequential("a secret", () => {
+describe.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined).sequential("a secret", () => {
   test("is in no entry, history, output or process list; bytes that undo needs lie in a file for root only", async () => {
     // Every process that there is on the host during the run, as often as it can be looked at.
     const looking = lab.on(
@@ -261,7 +261,7 @@ async function atRest(): Promise<void> {
 const full = process.env.CAUSEWAY_TEST_FULL !== undefined;
 const points = full ? Array.from({ length: 22 }, (_, i) => i + 1) : [1, 9, 20];
 
-describe.sequential("killed in the middle", () => {
+describe.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined).sequential("killed in the middle", () => {
   test.each(points)("at step %i: the same run again converges, and reset restores", async (n) => {
     await killedAt(every, n % 2 ? "started" : "done", n);
     await atRest();
