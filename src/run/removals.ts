@@ -38,6 +38,8 @@ export async function takeOver(
     hosts,
     held,
     (entries) => `Undo ${entries[0]?.owner}, which holds the ${owns}`,
+    // Before the playbook's own plays, which are numbered from 0.
+    (index, count) => index - count,
   );
 }
 
@@ -58,15 +60,18 @@ export async function removeUnplanned(
       return [host.name, entries] as const;
     }),
   );
-  await remove(options, context, hosts, gone, () => "Undo what is no longer planned");
+  const title = () => "Undo what is no longer planned";
+  await remove(options, context, hosts, gone, title, (index) => options.playbook.plays.length + index);
 }
 
+/** Each group is a play of its own, so that a rollback of this run has the same barriers and restarts, backwards. */
 async function remove(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
   entriesOf: ReadonlyMap<string, readonly Entry[]>,
   title: (entries: readonly Entry[]) => string,
+  playOf: (index: number, count: number) => number,
 ): Promise<void> {
   const groups = undoOrder(entriesOf);
   for (const [index, group] of groups.entries()) {
@@ -85,7 +90,7 @@ async function remove(
       const entries = group.entries.get(host.name) ?? [];
       try {
         if (context.check) showRemoval(host, heading, entries);
-        else await removeOn(options, context, host, entries);
+        else await removeOn(options, context, host, entries, playOf(index, groups.length));
       } catch (error) {
         host.failWith(error);
       }
@@ -144,13 +149,14 @@ async function removeOn(
   context: RunContext,
   host: HostRun,
   entries: readonly Entry[],
+  play: number,
 ): Promise<void> {
   const { merges, conflicts } = await wayBack(host, entries);
   const lasting = entries.filter((e) => e.irreversible).map((e) => lastingError(host, e));
   if (!options.force) throwAll([...conflicts.map((c) => c.error), ...lasting]);
   const intended = entries.map((entry) => {
     const merge = merges.get(entry);
-    const identity = { owner: context.owner, task: entry.task, key: entry.key, play: 0 };
+    const identity = { owner: context.owner, task: entry.task, key: entry.key, play };
     return {
       identity,
       remove: entry,

@@ -3,6 +3,7 @@ import { type Entry, entryPath } from "../journal/entries.ts";
 /** The entries of one play of one run, newest first: they are taken back together, before what came before them. */
 export interface UndoGroup {
   run: string;
+  /** From 0; what was undone before the first play has a number below. */
   play: number;
   /** By the host's name. */
   entries: ReadonlyMap<string, readonly Entry[]>;
@@ -13,7 +14,7 @@ export function undoOrder(byHost: ReadonlyMap<string, readonly Entry[]>): UndoGr
   const groups = new Map<string, { run: string; play: number; entries: Map<string, Entry[]> }>();
   for (const [host, entries] of byHost) {
     for (const entry of [...entries].sort(newestFirst)) {
-      const key = `${entry.run} ${String(entry.play).padStart(4, "0")}`;
+      const key = `${entry.run} ${entry.play}`;
       const group = groups.get(key) ?? {
         run: entry.run,
         play: entry.play,
@@ -23,7 +24,7 @@ export function undoOrder(byHost: ReadonlyMap<string, readonly Entry[]>): UndoGr
       group.entries.set(host, [...(group.entries.get(host) ?? []), entry]);
     }
   }
-  return [...groups].sort(([a], [b]) => (a < b ? 1 : -1)).map(([, group]) => group);
+  return [...groups.values()].sort((a, b) => (a.run === b.run ? b.play - a.play : a.run < b.run ? 1 : -1));
 }
 
 function newestFirst(a: Entry, b: Entry): number {

@@ -35,7 +35,8 @@ export async function undoRuns(
     if (options.interrupted.aborted) return;
     if (heldBack(hosts, groups.slice(index))) break;
     const taking = hosts.filter((h) => group.entries.has(h.name));
-    const title = `Take back run ${group.run}, play ${group.play + 1}`;
+    const what = group.play < 0 ? "what it had undone first" : `play ${group.play + 1}`;
+    const title = `Take back run ${group.run}, ${what}`;
     context.say({ type: "play", title, index, count: groups.length, hosts: taking.map((h) => h.name) });
     const parallel = { atOnce: Math.max(1, taking.length), renderer: options.reporter.renderer };
     await inParallel(taking, parallel, async (host) => {

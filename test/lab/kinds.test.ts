@@ -313,6 +313,14 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
     ],
   ],
   [
+    "rules: several taken away from before another, and back in their order",
+    "for i in 1 2 3 4; do iptables -A FORWARD -s 10.8.5.$i/32 -j ACCEPT; done",
+    () =>
+      [1, 2, 3].map((i) =>
+        step.noRule({ table: "filter", chain: "FORWARD", spec: `-s 10.8.5.${i}/32 -j ACCEPT` }),
+      ),
+  ],
+  [
     "rule: taken away",
     "iptables -A FORWARD -s 10.8.0.0/16 -j ACCEPT",
     () => [step.noRule({ table: "filter", chain: "FORWARD", spec: "-s 10.8.0.0/16 -j ACCEPT" })],

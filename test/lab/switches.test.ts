@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, stepsOf, useLab } from "./support.ts";
+import { cellsOf, execute, stepsOf, useLab } from "./support.ts";
 
 /** The article's own pitfall is what the last scheme left behind: every ordered pair of two schemes, once. */
 const walk = [
@@ -79,6 +79,19 @@ describe
       },
       600_000,
     );
+
+    test("a rollback of the last switch brings the scheme before it back", async () => {
+      const last = walk.at(-2) ?? "";
+      const { code, stdout, stderr } = await execute(
+        [join(packageDir, "run"), "rollback", "-i", inventory()],
+        {
+          cwd: lab.folder,
+        },
+      );
+      expect({ code, said: code === 0 ? "" : stdout + stderr }).toEqual({ code: 0, said: "" });
+      expect(await run("verify")).toMatchObject({ proved: 2, said: [`the hosts run ${called[last]}`] });
+      expect(await run(last)).toMatchObject({ steps: [], proved: 2 });
+    });
 
     test("reset leaves the hosts as they were", async () => {
       expect((await lab.run("playbooks/reset.ts", [], inventory())).code).toBe(0);

@@ -39,16 +39,26 @@ cw_rule_restore() (
 
 cw_rule_tidy() { cw_boot_tidy rules "$*"; }
 
-# Puts the rule behind as many others as it was.
+# Puts the rule next to the neighbours it had: several that went together come back one by one, in any order.
 cw_rule_settle() {
   cw_line=$(cw_rule_spelled "$@") || return 1
-  cw_place=$(cw_rule_place "$cw_line" <"$B.before.chain")
-  [ "$(iptables -w 30 -t "$1" -S "$2" | cw_rule_place "$cw_line")" != "$cw_place" ] || return 0
+  cw_chain=$(iptables -w 30 -t "$1" -S "$2" | sed -n 's/^-A [^ ]* //p') || return 1
+  cw_slot=$(printf '%s\n' "$cw_chain" | grep -vxF -e "$cw_line" | cw_rule_slot "$cw_line")
+  [ "$(printf '%s\n' "$cw_chain" | cw_rule_place "$cw_line")" != "$cw_slot" ] || return 0
   ! cw_rule_has "$@" || eval "iptables -w 30 -t $1 -D $2 $3" || return 1
-  # A chain that has become shorter gets it as its last.
-  cw_last=$(($(iptables -w 30 -t "$1" -S "$2" | grep -c '^-A ') + 1))
-  [ "${cw_place:-1}" -le $cw_last ] || cw_place=$cw_last
-  eval "iptables -w 30 -t $1 -I $2 ${cw_place:-1} $3"
+  eval "iptables -w 30 -t $1 -I $2 $cw_slot $3"
+}
+
+# cw_rule_slot LINE: the number that the rule takes among the others of its chain, which come on standard input: the first
+# if it was the first, else before the nearest that came after it, else the last.
+cw_rule_slot() {
+  cw_others=$(cat)
+  cw_saved=$(sed -n 's/^-A [^ ]* //p' "$B.before.chain")
+  cw_was_at=$(printf '%s\n' "$cw_saved" | cw_rule_place "$1")
+  [ "${cw_was_at:-1}" != 1 ] || { echo 1; return; }
+  printf '%s\n' "$cw_saved" | tail -n "+$((cw_was_at + 1))" | while IFS= read -r cw_next; do
+    printf '%s\n' "$cw_others" | cw_rule_place "$cw_next" | grep . && break
+  done | grep . || echo $(($(printf '%s\n' "$cw_others" | grep -c .) + 1))
 }
 
 # The rule as iptables prints it, read off a chain that nothing leads to.
@@ -59,8 +69,8 @@ cw_rule_spelled() (
   eval "$cw_desk -A causeway-desk $3" && $cw_desk -S causeway-desk | sed -n 's/^-A causeway-desk //p'
 )
 
-# cw_rule_place LINE: its number among the rules of a chain, which come on standard input; nothing when it is not there.
-cw_rule_place() { sed -n 's/^-A [^ ]* //p' | grep -nxF -e "$1" | head -n 1 | cut -d : -f 1; }
+# cw_rule_place LINE: its number among the rules on standard input; nothing when it is not there.
+cw_rule_place() { grep -nxF -e "$1" | head -n 1 | cut -d : -f 1; }
 
 # cw_rule_put -I|-A TABLE CHAIN SPECIFICATION
 cw_rule_put() (
