@@ -201,9 +201,12 @@ cw_judge() {
 }
 
 # cw_undo ENTRY [force]: restores the entry's resource. 0 restored or nothing to do, 3 somebody changed it since.
-cw_undo() {
+cw_undo() { cw_put_back "$@" && : >"$1.undone"; }
+
+# cw_put_back ENTRY [force]: the same, of an entry that counts as taken back only after what its restart needs as well.
+cw_put_back() {
   B=$1 cw_force=$2
-  [ -f "$B.res" ] || { : >"$B.undone"; return 0; }
+  [ -f "$B.res" ] || return 0
   cw_resource "$B" || return 1
   cw_now_is=$(cw_state "$B")
   case $cw_now_is-$cw_kind in
@@ -215,7 +218,6 @@ cw_undo() {
   esac
   cw_tidy
   for cw_closed in $(cat "$B.closes" 2>/dev/null); do rm -f "$CW/runs/$cw_closed.undone"; done
-  : >"$B.undone"
 }
 
 # cw_left_something ENTRY: whether one whose resource is as before may have left something beside it: one that was cut
@@ -274,16 +276,17 @@ cw_intend_removal() {
   cp "$CW/runs/$3.was" "$D/$1.now"
 }
 
-# cw_remove RUN/N: takes an older entry back.
+# cw_remove RUN/N [force]: takes an older entry back; the caller marks it as undone.
 cw_remove() {
-  cw_undo "$CW/runs/$1" "$2"
+  cw_put_back "$CW/runs/$1" "$2"
   cw_code=$?
   [ $cw_code != 3 ] || echo "somebody changed it since causeway did; it is left as it is"
   return $cw_code
 }
 
-# cw_take_back RUN/N [force]: takes an entry back for good, as a rollback does, and tells how it went. What somebody
+# cw_take_back RUN/N '' | force [owing]: takes an entry back for good, as a rollback does, and tells how it went. What somebody
 # changed since stays (kept). One that fails is told (stuck), and what came before it stays as it is: it may need it.
+# One that owes a restart (owing) counts as taken back when that is done, so that a kill in between does not lose it.
 cw_take_back() {
   [ -z "$cw_stuck" ] || return 0
   if [ -f "$CW/stop" ]; then
@@ -292,18 +295,24 @@ cw_take_back() {
     exit 77
   fi
   cw_say "start $1"
-  cw_undo "$CW/runs/$1" "$2" >"$OUT" 2>&1
+  cw_put_back "$CW/runs/$1" "$2" >"$OUT" 2>&1
   case $? in
-    0) cw_say "done $1" ;;
+    0) cw_taken_back "$1" "$3" ;;
     3) cw_say "kept $1"; cw_tell_output ;;
     *) cw_stuck=$1; cw_say "stuck $1"; cw_tell_output ;;
   esac
 }
 
+# cw_taken_back RUN/N [owing]
+cw_taken_back() {
+  if [ "$2" = owing ]; then cw_owing="$cw_owing $1"; else cw_undone "$1"; fi
+  cw_say "done $1"
+}
+
 cw_tell_output() { tail -c 4000 "$OUT" | sed 's/^/@cw | /'; }
 
-# cw_undone RUN/N: from here on the entry counts as taken back.
-cw_undone() { : >"$CW/runs/$1.undone"; }
+# cw_undone RUN/N…: from here on the entries count as taken back.
+cw_undone() { for cw_e; do : >"$CW/runs/$cw_e.undone"; done; }
 
 # cw_take_up RUN/N: a step that was never finished, and whose task has nothing left to do: it is done.
 cw_take_up() {

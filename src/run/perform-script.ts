@@ -51,6 +51,7 @@ export function performScript(options: PerformOptions): Script {
     ...(last ? [`cw_intended ${options.run} ${last}`] : []),
     ...options.actions.flatMap(perform),
     ...options.consequences.flatMap((c) => consequence(c, options.gently === true)),
+    ...options.actions.flatMap(restarted),
     "true",
   ];
   return rawScript(lines.join("\n"), secrets);
@@ -98,7 +99,15 @@ function perform(action: Action): string[] {
 
 function removal({ remove, merge, force }: Removal): string {
   const path = entryPath(remove);
-  return merge ? `(${merge.text}) && cw_undone ${path}` : `cw_remove ${path}${force ? " force" : ""}`;
+  const taking = merge ? `(${merge.text})` : `cw_remove ${path}${force ? " force" : ""}`;
+  return remove.causes.length > 0 ? taking : `${taking} && cw_undone ${path}`;
+}
+
+/** One that owes a restart counts as taken back when that is done, so that a kill in between does not lose it. */
+function restarted(action: Action): string[] {
+  return "remove" in action && action.remove.causes.length > 0
+    ? [`cw_undone ${entryPath(action.remove)}`]
+    : [];
 }
 
 function consequence(

@@ -143,6 +143,7 @@ async function undoOn(
     ...empty.map((e) => `cw_undone ${entryPath(e)}`),
     ...real.map((entry) => takeBackLine(entry, merges.get(entry)?.text, force)),
     ...consequences.map(consequenceLine),
+    "cw_undone $cw_owing",
     `cw_intended ${context.id} 0000`,
   ];
   const { stuck, changed } = await follow(options, context, host, lines.join("\n"), real);
@@ -162,9 +163,10 @@ function quoted(word: string): string {
 
 function takeBackLine(entry: Entry, merge: string | undefined, force: boolean): string {
   const path = entryPath(entry);
-  if (entry.irreversible) return `cw_say start ${path}; cw_undone ${path}; cw_say done ${path}`;
-  if (merge === undefined) return `cw_take_back ${path} ${force ? "force" : ""}`;
-  return `[ -n "$cw_stuck" ] || { cw_say start ${path}; if (B=$CW/runs/${path}; ${merge}) >"$OUT" 2>&1; then cw_undone ${path}; cw_say done ${path}; else cw_stuck=${path}; cw_say stuck ${path}; tail -c 4000 "$OUT" | sed 's/^/@cw | /'; fi; }`;
+  const owing = entry.causes.length > 0 ? "owing" : "";
+  if (entry.irreversible) return `cw_say start ${path}; cw_taken_back ${path}`;
+  if (merge === undefined) return `cw_take_back ${path} ${force ? "force" : "''"} ${owing}`;
+  return `[ -n "$cw_stuck" ] || { cw_say start ${path}; if (B=$CW/runs/${path}; ${merge}) >"$OUT" 2>&1; then cw_taken_back ${path} ${owing}; else cw_stuck=${path}; cw_say stuck ${path}; tail -c 4000 "$OUT" | sed 's/^/@cw | /'; fi; }`;
 }
 
 function onceEach(consequences: readonly Consequence[]): Consequence[] {

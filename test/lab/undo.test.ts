@@ -128,6 +128,19 @@ describe.sequential("rollback", () => {
     expect(await since(start)).toEqual([]);
   });
 
+  test("a restart that did not come to pass is owed, and the next undo makes up for it", async () => {
+    await fine(lab.run(route, ["--no-verify", "-l", "docker-200"]));
+    await lab.must("docker-200", "systemctl mask --runtime docker.service");
+    const { code, stdout } = await rollback("-l", "docker-200");
+    expect(stdout).toMatch(/restart docker failed after the undoing/);
+    expect(code).toBe(2);
+    await lab.must("docker-200", "systemctl unmask --runtime docker.service");
+    const { code: then, stdout: told } = await rollback("-l", "docker-200");
+    expect(told).toMatch(/restart docker/);
+    expect(then).toBe(0);
+    expect(await since(start)).toEqual([]);
+  });
+
   test("a file edited by hand survives and is reported; a key added by hand survives both", async () => {
     await fine(lab.run(every));
     await lab.must(
