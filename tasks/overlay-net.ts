@@ -95,8 +95,13 @@ export async function readOverlay(host: Reader, name: string): Promise<OverlaySe
   const [inspected, members] = await Promise.all([
     host.read(
       sh`systemctl is-active -q docker || { echo 'not found: a running Docker' >&2; exit 1; }
-docker network inspect -f '{{.Driver}} {{.Scope}}{{range .IPAM.Config}} {{.Subnet}}{{end}}{{range .Containers}}
-{{.Name}}{{end}}' ${name}`,
+inspect() { docker network inspect -f '{{.Driver}} {{.Scope}}{{range .IPAM.Config}} {{.Subnet}}{{end}}{{range .Containers}}
+{{.Name}}{{end}}' ${name}; }
+# A thread that is stuck in the namespace of a network that is gone cannot ask the store: another one can.
+if [ -n "$(docker info -f '{{.ClusterStore}}' 2>/dev/null)" ]; then
+  for try in 1 2; do inspect 2>/dev/null >/dev/null && break; sleep 0.3; done
+fi
+inspect`,
       { looksAt: ["docker", "unit:docker", "shared:docker"] },
     ),
     host.networkMembers(name),

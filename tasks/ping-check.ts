@@ -10,10 +10,12 @@ import {
 } from "causeway";
 import { causeOf } from "./ping-check/cause.ts";
 import {
+  everyOf,
   isStarted,
+  othersThan,
   type ProbeContainer,
   removeContainers,
-  startContainer,
+  startContainers,
   type Unstarted,
 } from "./ping-check/containers.ts";
 import {
@@ -92,12 +94,7 @@ export const pingCheck = defineProbe({
     const capturing = asked.evidence || wanted.evidence === true;
     try {
       say(`starting a container on each of ${hosts.length} hosts`);
-      const ends = await everyOf(
-        hosts.map((host, index) => {
-          const peers = hosts.filter((other) => other !== host);
-          return startContainer(host, peers, { ...wanted, label, name: `causeway-probe-${id}-${index}` });
-        }),
-      );
+      const { ends, notes } = await startContainers(hosts, { ...wanted, label, id, say });
       const containers = ends.filter(isStarted);
       const refused = capturing ? await startCaptures(containers, id, wanted.wire) : undefined;
       say(`pinging ${hosts.length * (hosts.length - 1)} ordered pairs`);
@@ -115,7 +112,7 @@ export const pingCheck = defineProbe({
         hosts: hosts.map((h) => h.name),
         cells: [...(await explain(cells, { ...wanted, label, say })), ...own.flat()],
         ...(evidence?.folder === undefined ? {} : { captures: evidence.folder }),
-        notes: notTried(hosts, wanted),
+        notes: [...notes, ...notTried(hosts, wanted)],
       };
     } finally {
       await Promise.allSettled(
@@ -127,16 +124,6 @@ export const pingCheck = defineProbe({
     }
   },
 });
-
-/** Waits for all of them, so that nothing is still starting when the removal begins; then the first error counts. */
-async function everyOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(work);
-  return Promise.all(work);
-}
-
-function othersThan<T>(one: T, all: readonly T[]): T[] {
-  return all.filter((other) => other !== one);
-}
 
 /** The pairs of which a container did not start. */
 function untried(ends: readonly (ProbeContainer | Unstarted)[]): Pair[] {

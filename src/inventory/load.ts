@@ -12,9 +12,11 @@ import { parentsOf, precedence } from "./precedence.ts";
 import type { Inventory, InventoryHost, Variable } from "./types.ts";
 import { readYaml } from "./yaml-document.ts";
 
-/** The file that `-i` means: a path, or a bare name in `inventory/`, here or in this package. */
+/** The file that `-i` means: a path, or a bare name in `inventory/`; `inventory/…` is here or in this package. */
 export function resolveInventoryPath(given: string): string {
-  const folders = given.includes("/") ? [""] : ["", "inventory", join(packageDir, "inventory")];
+  const folders = given.includes("/")
+    ? ["", ...(given.startsWith("inventory/") ? [packageDir] : [])]
+    : ["", "inventory", join(packageDir, "inventory")];
   const candidates = folders.flatMap((folder) =>
     ["", ".yaml", ".yml"].map((end) => join(folder, given) + end),
   );

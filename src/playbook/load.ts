@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildFailure, Plugin } from "esbuild";
@@ -15,9 +15,12 @@ interface Compiled {
   inputs: Readonly<Record<string, string>>;
 }
 
-/** The file that was meant: a path, or a bare name in `playbooks/`, here or in this package. */
+/** The file that was meant: a path, or a bare name in `playbooks/`; `playbooks/…` is here or in this package. */
 export function resolvePlaybookPath(given: string): string {
-  const folders = given.includes("/") ? [""] : ["", "playbooks", join(packageDir, "playbooks")];
+  const own = join(packageDir, "playbooks");
+  const folders = given.includes("/")
+    ? ["", ...(given.startsWith("playbooks/") ? [packageDir] : [])]
+    : ["", "playbooks", own];
   const ends = extname(given) === "" ? [".ts", ""] : [""];
   const found = folders
     .flatMap((folder) => ends.map((end) => join(folder, given) + end))
@@ -26,7 +29,10 @@ export function resolvePlaybookPath(given: string): string {
   throw new CausewayError("playbook", `the playbook ${given} is not there`, {
     found: `nothing at ${resolve(given)}`,
     expected: "a TypeScript file whose default export is definePlaybook({ … })",
-    advice: "this package's own: run playbooks/static-route.ts",
+    advice: `this package's own are ${readdirSync(own)
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => basename(file, ".ts"))
+      .join(", ")}; any other is a path`,
   });
 }
 

@@ -67,12 +67,12 @@ function routesAreGone(pair: PairFacts, wire: Wire | undefined): boolean {
 
 function noContainer(pair: PairFacts): Cause | undefined {
   const without = endsOf(pair).find((end) => end.unstarted !== undefined);
-  return without
-    ? {
-        cause: `no container on ${without.name}: ${without.unstarted}`,
-        ...shownBy("docker info", without, pair),
-      }
-    : undefined;
+  if (!without) return undefined;
+  const stuck = /connect: /.test(without.unstarted ?? "") ? stuckThreads(without) : "";
+  return {
+    cause: `no container on ${without.name}: ${without.unstarted}${stuck}`,
+    ...shownBy(stuck === "" ? "docker info" : seeThreads, without, pair),
+  };
 }
 
 function missingRoute(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
@@ -236,13 +236,20 @@ function narrowest(pair: PairFacts, wire: Wire | undefined, promised: number): N
   return devices.filter(({ size }) => size < promised).sort((a, b) => a.size - b.size)[0];
 }
 
-function nameless({ to, tried }: PairFacts): Cause | undefined {
+function nameless({ from, to, tried }: PairFacts): Cause | undefined {
   if (tried?.resolved === undefined || tried.resolved === to.container) return undefined;
   const found = tried.resolved === "" ? "has no address" : `is ${tried.resolved}, not ${to.container}`;
-  return {
-    cause: `name: the container of ${to.name} is reached by its address, and its name ${found}`,
-    command: "journalctl -u docker -n 20",
-  };
+  const cause = `name: the container of ${to.name} is reached by its address, and its name ${found}`;
+  const stuck = stuckThreads(from);
+  return { cause: `${cause}${stuck}`, command: stuck === "" ? "journalctl -u docker -n 20" : seeThreads };
+}
+
+const seeThreads = "for t in /proc/$(pidof dockerd)/task/*; do readlink $t/ns/net; done | sort | uniq -c";
+
+/** A fault of Docker's own before 23, which has no other cure than its restart. */
+function stuckThreads({ name, store }: HostFacts): string {
+  if (!store?.stuck) return "";
+  return `; ${store.stuck} threads of Docker on ${name} are stuck in the namespace of a network that is gone, from which they reach no store (moby/libnetwork#1838): restart docker there`;
 }
 
 /** Everything is in its place as far as can be seen, and yet it does not work. */

@@ -1,4 +1,4 @@
-import { CausewayError, type ProbeHost, sh } from "causeway";
+import { CausewayError, type ProbeHost, type ProbeRun, sh } from "causeway";
 
 /** A container that was started for the proof. */
 export interface ProbeContainer {
@@ -31,8 +31,114 @@ export const lifetime = 180;
 const sayCaller = `i=$(readlink /proc/$$/fd/0); i=\${i#*[}; i=\${i%]}
 cat /proc/net/tcp /proc/net/tcp6 | while read -r n l r s q t x u o j k; do [ "$j" = "$i" ] && echo "$r"; done`;
 
+interface Wanted {
+  id: string;
+  label: string;
+  network: string;
+  image: string;
+  /** Whether every container has to learn the names of the others, through the store that their Dockers share. */
+  names?: boolean;
+  say: ProbeRun["say"];
+}
+
+/** How often a host's container is started before what its Docker says counts. */
+const starts = 3;
+
+/**
+ * Starts a container on every host. A Docker older than 23 that has overlay networks may have threads that are stuck in the
+ * namespace of one that is gone, from which no store is reached (moby/libnetwork#1838): a start fails then, or the
+ * container learns no names, and the next one does not. What needed more than one is told.
+ */
+export async function startContainers(
+  hosts: readonly ProbeHost[],
+  wanted: Wanted,
+): Promise<{ ends: (ProbeContainer | Unstarted)[]; notes: string[] }> {
+  const start = (host: ProbeHost, time: number) =>
+    startContainer(host, othersThan(host, hosts), {
+      ...wanted,
+      name: `causeway-probe-${wanted.id}-${hosts.indexOf(host)}${"-again".repeat(time)}`,
+    });
+  let ends = await everyOf(hosts.map((host) => start(host, 0)));
+  const anew = new Map<ProbeHost, string>();
+  for (let time = 1; time < starts; time += 1) {
+    const stuck = await withoutStore(ends, wanted);
+    if (stuck.size === 0) break;
+    wanted.say(`starting another container on ${[...stuck.keys()].map(({ name }) => name).join(", ")}`);
+    for (const [host, why] of stuck) anew.set(host, why);
+    ends = await everyOf(
+      ends.map(async (end) => {
+        if (!stuck.has(end.host)) return end;
+        if (isStarted(end)) await end.host.sh(sh`docker rm -f ${end.id}`, { timeoutMs: 60_000 });
+        return start(end.host, time);
+      }),
+    );
+  }
+  const notes = [...anew].map(
+    ([{ name }, why]) => `on ${name} more than one container was started: the first ${why}`,
+  );
+  return { ends, notes };
+}
+
+/** The hosts whose container did not get from the store what it needs, and what was wrong. */
+async function withoutStore(
+  ends: readonly (ProbeContainer | Unstarted)[],
+  { names = false }: Wanted,
+): Promise<Map<ProbeHost, string>> {
+  const containers = ends.filter(isStarted);
+  const refused = ends.flatMap((end) =>
+    !isStarted(end) && /connect: (connection refused|network is unreachable)/.test(end.said)
+      ? [[end.host, `did not start: ${end.said}`] as const]
+      : [],
+  );
+  const nameless = await everyOf(
+    (names ? containers : []).map(async (container) => {
+      const unknown = await unknownNames(container, othersThan(container, containers));
+      return unknown.length === 0
+        ? []
+        : [[container.host, `did not learn the name of the container on ${unknown.join(", ")}`] as const];
+    }),
+  );
+  return new Map([...refused, ...nameless.flat()]);
+}
+
+/**
+ * A name comes to the other hosts through the store, which may take seconds. One that Docker does not know it asks its own
+ * resolver for, which may never answer.
+ */
+const untilKnown = `n=0
+while [ $# -gt 0 ] && [ $n -lt 5 ]; do
+  set -- $(for name; do
+    (timeout 2 nslookup "$name" 127.0.0.11 2>/dev/null | sed 1,2d | grep -q '^Address' || echo "$name") &
+  done; wait)
+  [ $# = 0 ] || { n=$((n + 1)); sleep 1; }
+done
+echo "$@"`;
+
+/** The hosts of whose container a container does not learn the name. */
+async function unknownNames(
+  { id, host }: ProbeContainer,
+  peers: readonly ProbeContainer[],
+): Promise<string[]> {
+  const { stdout } = await host.sh(
+    sh`docker exec ${id} sh -c ${untilKnown} sh ${peers.map(({ name }) => name)}`,
+    { timeoutMs: 90_000 },
+  );
+  const unknown = stdout.trim().split(" ");
+  return peers.filter(({ name }) => unknown.includes(name)).map((peer) => peer.host.name);
+}
+
+/** Waits for all of them, so that nothing is still starting when the removal begins; then the first error counts. */
+export async function everyOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
+export function othersThan<T>(one: T, all: readonly T[]): T[] {
+  return all.filter((other) => other !== one);
+}
+
 /** Starts a host's container. An image that is not there is an error; whatever else Docker says is what is proved. */
-export async function startContainer(
+async function startContainer(
   host: ProbeHost,
   peers: readonly ProbeHost[],
   { label, name, network, image }: { label: string; name: string; network: string; image: string },

@@ -25,8 +25,11 @@ export interface HostFacts {
   underlay?: string;
   links: readonly Link[];
   flannel?: { active: string; subnet: string; docker0: string };
-  /** The store as dockerd has it, and what it said when it was asked; empty when it answers. */
-  store?: { url: string; trouble: string };
+  /**
+   * The store as dockerd has it, what it said when it was asked (empty when it answers), and how many of dockerd's threads
+   * are stuck in the namespace of a network that is gone, from which no store is reached.
+   */
+  store?: { url: string; trouble: string; stuck: number };
   /** What iptables let through or dropped while it was tried again. */
   moved: readonly Counter[];
 }
@@ -135,7 +138,7 @@ async function lookAt(
     isStarted(end) ? toldSizes(end, peers.filter(isStarted)) : new Map(),
     ...reached.map(({ address }) => host.sh(sh`ip -4 route get ${address} 2>&1`)),
   ]);
-  const [url = "", ...trouble] = store?.stdout.trim().split("\n") ?? [];
+  const [stuck = "0", url = "", ...trouble] = store?.stdout.trim().split("\n") ?? [];
   const routes = reached.map((peer, index) => {
     const text = ways[index]?.stdout ?? "";
     return [peer.host, (parseRoutes(text)[0]?.line ?? text).trim()] as const;
@@ -144,7 +147,7 @@ async function lookAt(
     facts: {
       links,
       ...(flannel ? { flannel: readFlannel(flannel.stdout) } : {}),
-      ...(store ? { store: { url, trouble: trouble.join(" ") } } : {}),
+      ...(store ? { store: { url, trouble: trouble.join(" "), stuck: Number(stuck) } } : {}),
     },
     routes: new Map(routes),
     told,
@@ -179,9 +182,19 @@ function readFlannel(text: string): NonNullable<HostFacts["flannel"]> {
   return { active: text.split("\n")[0] ?? "", subnet: word("subnet"), docker0: word("docker0") };
 }
 
-/** Asked from a container in the host's own network: hosts need neither curl nor wget. */
+/**
+ * Asked from a container in the host's own network: hosts need neither curl nor wget. A thread of dockerd is where dockerd
+ * is, in a namespace that Docker keeps under a name, or stuck (moby/libnetwork#1838).
+ */
 function storeState(label: string, image: string): Script {
-  return sh`url=$(timeout 20 docker info -f '{{.ClusterStore}}' 2>/dev/null) || exit 0
+  return sh`pid=$(systemctl show -p MainPID --value docker); stuck=0
+here=" $(stat -Lc %i /proc/$pid/ns/net /run/docker/netns/* 2>/dev/null | tr '\n' ' ')"
+for thread in /proc/$pid/task/*; do
+  there=$(stat -Lc %i "$thread/ns/net" 2>/dev/null) || continue
+  case $here in *" $there "*) ;; *) stuck=$((stuck + 1)) ;; esac
+done
+echo $stuck
+url=$(timeout 20 docker info -f '{{.ClusterStore}}' 2>/dev/null) || exit 0
 echo "$url"
 at=\${url#*://}; at=\${at%%/*}; at=\${at%%,*}
 [ -n "$at" ] || { echo 'dockerd has no cluster store'; exit 0; }

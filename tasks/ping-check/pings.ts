@@ -42,7 +42,7 @@ interface PingOptions {
 /**
  * A packet that fits the interface carries the don't-fragment flag, as the kernel sets it while `ip_no_pmtu_disc` is 0;
  * busybox's ping cannot ask for it. Only the first packet of a size counts: once a router has said that it is too large,
- * the kernel cuts the next ones itself. A name comes to the other hosts through the store, which may take seconds.
+ * the kernel cuts the next ones itself.
  */
 const inside = `dev=$(ip -4 route get $2 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')
 mtu=$(cat /sys/class/net/\${dev:-eth0}/mtu)
@@ -50,11 +50,7 @@ mtu=$(cat /sys/class/net/\${dev:-eth0}/mtu)
 (sleep 1; ping -c 1 -W 2 -s $((mtu - 28)) $2 >/dev/null 2>&1 && echo @crossed) &
 ping -c $1 -w $(($1 + 2)) $2
 wait $!
-n=0; while [ -n "$3" ] && [ $n -lt 15 ]; do
-  known=$(nslookup "$3" 127.0.0.11 2>/dev/null | sed -n '/^Name:/,$s/^Address[^:]*: *\\([0-9.]*\\).*/@resolved \\1/p')
-  [ -z "$known" ] || { echo "$known"; break; }
-  n=$((n + 1)); sleep 1
-done
+[ -z "$3" ] || nslookup "$3" 127.0.0.11 2>/dev/null | sed -n '/^Name:/,$s/^Address[^:]*: *\\([0-9.]*\\).*/@resolved \\1/p'
 echo "@caller $(nc -w 2 $2 ${callerPort} </dev/null 2>/dev/null)"`;
 
 /** All pings of one container at once, each answer in a file of its own on the host. */

@@ -3,9 +3,9 @@
 # Prints the network as the words that would create it; nothing when there is none. A daemon or store that does not
 # answer is an error, never "absent".
 cw_network_words() (
-  cw_found=$(docker network ls --no-trunc -q --filter "name=^$1\$") || exit 1
-  [ -n "$cw_found" ] || { cw_store_answers && exit 0; exit 1; }
-  cw_text=$(docker network inspect -f '--driver
+  cw_found=$(cw_network_id "$1") || exit 1
+  [ -n "$cw_found" ] || exit 0
+  cw_text=$(cw_docker network inspect -f '--driver
 {{.Driver}}
 {{if .EnableIPv6}}--ipv6
 {{end}}{{if ne .IPAM.Driver "default"}}--ipam-driver
@@ -28,6 +28,35 @@ cw_network_words() (
 {{end}}{{if .Attachable}}--attachable
 {{end}}' $cw_found) || exit 1
   printf '%s\n' "$cw_text" | sed '/^$/d'
+)
+
+# A Docker older than 23 that has overlay networks may have threads that are stuck in the namespace of one that is gone,
+# from which no store is reached (moby/libnetwork#1838). Another try comes to another thread.
+cw_docker() {
+  cw_tries=0
+  until { cw_said=$(docker "$@" 2>&1 >&3 3>&-); cw_code=$?; } 3>&1; [ $cw_code = 0 ]; do
+    case $cw_said in
+      *'connect: connection refused'* | *'connect: network is unreachable'*) cw_tries=$((cw_tries + 1)) ;;
+      *) cw_tries=6 ;;
+    esac
+    [ $cw_tries -le 5 ] || { printf '%s\n' "$cw_said" >&2; return $cw_code; }
+    sleep 0.5
+  done
+}
+
+# cw_network_id NAME: nothing when there is none. A Docker that could not ask its store shows none of its networks.
+cw_network_id() (
+  cw_list="docker network ls --no-trunc -q --filter name=^$1\$"
+  cw_found=$($cw_list) || exit 1
+  if [ -z "$cw_found" ] && [ -n "$(docker info -f '{{.ClusterStore}}' 2>/dev/null)" ]; then
+    cw_store_answers || exit 1
+    for cw_again in 1 2 3; do
+      [ -z "$cw_found" ] || break
+      sleep 0.3
+      cw_found=$($cw_list) || exit 1
+    done
+  fi
+  printf %s "$cw_found"
 )
 
 # Whether the key-value store that Docker keeps its global networks in answers, if it has one. Without it docker says
@@ -88,7 +117,7 @@ cw_network_make() (
   cw_name=$1 cw_words=$2
   set --
   while IFS= read -r cw_word; do set -- "$@" "$cw_word"; done <"$cw_words"
-  docker network create "$@" "$cw_name"
+  cw_docker network create "$@" "$cw_name"
 )
 
 # cw_network_join NAME MEMBERSFILE: puts the containers that a file lists on a network, those that are not, with their
@@ -107,7 +136,7 @@ cw_network_join() (
       *\?) ! docker network connect "$@" --ip "${cw_ip%?}" "$cw_name" "$cw_container" 2>/dev/null || continue ;;
       *) set -- "$@" --ip "$cw_ip" ;;
     esac
-    docker network connect "$@" "$cw_name" "$cw_container" || exit 1
+    cw_docker network connect "$@" "$cw_name" "$cw_container" || exit 1
   done <"$2"
 )
 
@@ -118,7 +147,7 @@ cw_network_drop() (
   [ -n "$cw_now" ] || exit 0
   [ "$1" != docker_gwbridge ] || cw_overlays_leave || exit 1
   cw_members_off "$1" || exit 1
-  docker network rm "$1" && exit 0
+  cw_docker network rm "$1" && exit 0
   cw_far=$(docker network inspect -f '{{range .Containers}}{{.Name}} {{end}}' "$1" 2>/dev/null)
   [ -z "$cw_far" ] || echo "on it, on other hosts: $cw_far; there: docker network disconnect $1 NAME" >&2
   exit 1
@@ -135,7 +164,7 @@ cw_overlays_leave() (
 # cw_members_off NAME: takes this host's containers off a network.
 cw_members_off() (
   cw_network_members "$1" | while read -r cw_container cw_rest; do
-    docker network disconnect -f "$1" "$cw_container" || exit 1
+    cw_docker network disconnect -f "$1" "$cw_container" || exit 1
   done
 )
 

@@ -206,7 +206,7 @@ describe("the cause of a failed pair", () => {
           ...b,
           container: "",
           unstarted: "network not found",
-          store: { url: "consul://127.0.0.1:8500", trouble: "connection refused" },
+          store: { url: "consul://127.0.0.1:8500", trouble: "connection refused", stuck: 0 },
         },
       }),
       "overlay",
@@ -225,6 +225,15 @@ describe("the cause of a failed pair", () => {
       pair({ tried: { ...fine, resolved: "", promised: 1450 } }),
       "overlay",
       /^name: the container of b .* its name has no address/,
+    ],
+    [
+      "a name without an address, and a Docker that is stuck",
+      pair({
+        from: { ...a, store: { url: "consul://127.0.0.1:8500", trouble: "", stuck: 2 } },
+        tried: { ...fine, resolved: "", promised: 1450 },
+      }),
+      "overlay",
+      /^name: .*; 2 threads of Docker on a are stuck in the namespace .* restart docker there$/,
     ],
     ["nothing that can be seen", pair({ arrived: true }), "routed", /^no answer: the requests arrive on b/],
   ])("%s", (_, facts, wire, words, on) => {
