@@ -216,7 +216,8 @@ export async function labExec(
     "-o",
     "LogLevel=ERROR",
   ];
-  const words = argv?.map((word) => `'${word.replaceAll("'", `'\\''`)}'`) ?? [];
+  // One word is a line for the host's shell, as with ssh; of several each stays what it is.
+  const words = argv?.length === 1 ? argv : (argv?.map((word) => `'${word.replaceAll("'", `'\\''`)}'`) ?? []);
   const child = spawn("ssh", [...options, `root@${host?.address}`, ...words], { stdio });
   const [code] = (await once(child, "exit")) as [number | null];
   return code ?? 255;

@@ -139,20 +139,11 @@ describe.sequential("a lab", () => {
 
   test("run lab ssh gives a command's output and exit code", async () => {
     const inventory = one.inventory();
-    const ssh = (command: string) =>
-      execute([
-        join(packageDir, "run"),
-        "lab",
-        "ssh",
-        "docker-201",
-        "-i",
-        inventory,
-        "--",
-        "sh",
-        "-c",
-        command,
-      ]);
+    const ssh = (...words: string[]) =>
+      execute([join(packageDir, "run"), "lab", "ssh", "docker-201", "-i", inventory, "--", ...words]);
+    expect(await ssh("sh", "-c", "hostname; exit 7")).toMatchObject({ code: 7, stdout: "docker-201\n" });
     expect(await ssh("hostname; exit 7")).toMatchObject({ code: 7, stdout: "docker-201\n" });
+    expect(await ssh("echo", "a  b; c")).toMatchObject({ code: 0, stdout: "a  b; c\n" });
     const status = await execute([join(packageDir, "run"), "lab", "status", "-i", inventory]);
     expect(status).toMatchObject({ code: 0 });
     expect(status.stdout).toMatch(/docker-200 +10\.214\.4\.200 +up/);
