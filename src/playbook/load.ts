@@ -26,13 +26,16 @@ export function resolvePlaybookPath(given: string): string {
     .flatMap((folder) => ends.map((end) => join(folder, given) + end))
     .find((f) => existsSync(f) && extname(f) !== "");
   if (found) return resolve(found);
+  const names = readdirSync(own)
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => basename(file, ".ts"));
+  const meant = nearest(basename(given, ".ts"), names);
   throw new CausewayError("playbook", `the playbook ${given} is not there`, {
     found: `nothing at ${resolve(given)}`,
     expected: "a TypeScript file whose default export is definePlaybook({ … })",
-    advice: `this package's own are ${readdirSync(own)
-      .filter((file) => file.endsWith(".ts"))
-      .map((file) => basename(file, ".ts"))
-      .join(", ")}; any other is a path`,
+    advice: meant
+      ? `did you mean ${meant}?`
+      : `this package's own are ${names.join(", ")}; any other is a path to a file`,
   });
 }
 

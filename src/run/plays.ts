@@ -20,7 +20,11 @@ export async function runPlays(
 ): Promise<void> {
   const { plays } = options.playbook;
   for (const [index, play] of plays.entries()) {
-    if (options.interrupted.aborted) return;
+    if (options.interrupted.aborted) {
+      const left = plays.slice(index).map(({ title }) => `“${title}”`);
+      context.say({ type: "message", level: "warning", text: `not begun: ${left.join(", ")}` });
+      return;
+    }
     const named = new Set(
       select(options.inventory, play.hosts, `play “${play.title}”: hosts`, "playbook").map((h) => h.name),
     );

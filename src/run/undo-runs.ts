@@ -32,7 +32,11 @@ export async function undoRuns(
   const groups = undoOrder(plan);
   const problems = new Map<HostRun, CausewayError[]>();
   for (const [index, group] of groups.entries()) {
-    if (options.interrupted.aborted) return;
+    if (options.interrupted.aborted) {
+      const left = [...new Set(groups.slice(index).map(({ run }) => run))];
+      context.say({ type: "message", level: "warning", text: `not taken back yet: ${left.join(", ")}` });
+      break;
+    }
     if (heldBack(hosts, groups.slice(index))) break;
     const taking = hosts.filter((h) => group.entries.has(h.name));
     const what = group.play < 0 ? "what it had undone first" : `play ${group.play + 1}`;

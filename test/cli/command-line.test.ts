@@ -176,6 +176,7 @@ describe("the command line", () => {
   test.each<[string, string[], RegExp]>([
     ["an unknown option", ["static-route", "--lmit", "h1"], /did you mean --limit\?/],
     ["a playbook that is not there", ["nowhere.ts"], /nowhere\.ts is not there/],
+    ["a misspelt playbook", ["playbook/static-rout.ts"], /did you mean static-route\?/],
     ["a misspelt command", ["histry"], /did you mean run history\?/],
     ["two playbooks", ["static-route", "verify"], /one playbook at a time/],
     ["an output that is none", ["static-route", "--output", "jsn"], /did you mean json\?/],
@@ -190,6 +191,16 @@ describe("the command line", () => {
     const { code, stderr } = await run(...args, "-i", inv());
     expect([5, 6]).toContain(code);
     expect(stderr).toMatch(words);
+  });
+
+  test("a playbook and an inventory of this package are found from any directory", async () => {
+    const { code, stdout } = await run(
+      "playbooks/overlay.ts",
+      "-i",
+      "inventory/example.yaml",
+      "--list-hosts",
+    );
+    expect({ code, found: stdout.includes("docker-201") }).toEqual({ code: 0, found: true });
   });
 
   test("--list-hosts, --list-tasks and --syntax-check connect nowhere", async () => {

@@ -56,10 +56,16 @@ function playbook(plays: Playbook["plays"], over: Partial<Playbook> = {}): Playb
 async function runOn(
   names: string[],
   book: Playbook,
-  over: { check?: boolean; hosts?: Map<string, FakeHost>; limit?: string } = {},
+  over: {
+    check?: boolean;
+    hosts?: Map<string, FakeHost>;
+    limit?: string;
+    stopAt?: (event: RunEvent) => boolean;
+  } = {},
 ) {
   const hosts = over.hosts ?? new Map(names.map((n) => [n, new FakeHost()]));
   const events: RunEvent[] = [];
+  const stop = new AbortController();
   const outcome = await run({
     playbook: book,
     inventory: await loadInventory([`${names.join(",")},`]),
@@ -69,8 +75,14 @@ async function runOn(
     forks: 64,
     session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
     connect: connectTo(hosts),
-    reporter: { event: (e) => void events.push(e), close: async () => {} },
-    interrupted: new AbortController().signal,
+    reporter: {
+      event: (e) => {
+        events.push(e);
+        if (over.stopAt?.(e)) stop.abort();
+      },
+      close: async () => {},
+    },
+    interrupted: stop.signal,
     breakLock: false,
     verbose: false,
     ...(over.limit === undefined ? {} : { limit: over.limit }),
@@ -81,6 +93,20 @@ async function runOn(
 const play = (tasks: Playbook["plays"][number]["tasks"], title = "play") => ({ title, hosts: "all", tasks });
 
 describe("converging one host", () => {
+  test("stopped at the end of a play: the plays that were not begun are named", async () => {
+    const book = playbook(
+      ["one", "two", "three"].map((title) => play(() => [value({ name: title, value: "1" })], title)),
+    );
+    const { outcome, events, host } = await runOn(["h1"], book, {
+      stopAt: (e) => e.type === "task" && e.state === "changed",
+    });
+    expect(outcome.exitCode).toBe(130);
+    expect(host.performed).toEqual(["put one 1"]);
+    expect(events.filter((e) => e.type === "message").map((e) => e.text)).toEqual([
+      "not begun: “two”, “three”",
+    ]);
+  });
+
   test("missing steps are performed, in one script; then nothing is missing", async () => {
     const book = playbook([play(() => [value({ name: "a", value: "1" }), value({ name: "b", value: "2" })])]);
     const first = await runOn(["h1"], book);
