@@ -61,6 +61,9 @@ for dir in /proc/[0-9]*; do
   read -r name <"$dir/comm" || continue
   case $name in consul | etcd | flanneld) ;; *) continue ;; esac
   group=$(sed -n 's/^[0-9]*:name=systemd://p' "$dir/cgroup")
+  # One that has ended, and waits for its parent, is in no group of its own any more.
+  read -r stat <"$dir/stat" || continue
+  case \${stat##*) } in Z* | X*) continue ;; esac
   echo "@process \${dir#/proc/} $name \${group:-$(sed -n 's/^0:://p' "$dir/cgroup")}"
 done
 true`;

@@ -1,9 +1,10 @@
 # What has to come back at boot lies in /etc/causeway/{links,routes,rules}, a file each; one unit applies them after
 # the network and Docker are up, and again whenever Docker restarts. The unit comes with the first file, goes with the last.
 
+# Asked several times a step, so with as few processes as can be.
 cw_boot_name() {
-  cw_plain=$(printf %s "$1" | tr -c 'A-Za-z0-9.-' _ | cut -c 1-60)
-  printf '%s-%s' "$cw_plain" "$(printf %s "$1" | cksum | cut -d ' ' -f 1)"
+  cw_sum=$(printf %s "$1" | cksum)
+  printf %s "$1" | sed "s/[^A-Za-z0-9.-]/_/g; s/^\(.\{60\}\).*/\1/; s/\$/-${cw_sum%% *}/"
 }
 
 # cw_boot_save FOLDER NAME
@@ -23,25 +24,22 @@ cw_boot_restore() {
 
 # cw_boot_keep FOLDER NAME LINES
 cw_boot_keep() {
-  mkdir -p "/etc/causeway/$1" || return 1
-  cw_file=/etc/causeway/$1/$(cw_boot_name "$2")
-  cw_new=$(cw_boot_new "$1" "$2")
+  [ -d "/etc/causeway/$1" ] || mkdir -p "/etc/causeway/$1" || return 1
+  cw_named=$(cw_boot_name "$2")
+  cw_file=/etc/causeway/$1/$cw_named cw_new=/etc/causeway/$1/.$cw_named.new
   printf '%s\n' "$3" >"$cw_new" && cw_sync "$cw_new" && mv -f "$cw_new" "$cw_file" || return 1
   cw_sync "/etc/causeway/$1"
   # Enabled last: without that, whoever installed it was cut off.
   [ -x /etc/causeway/apply ] && [ -L /etc/systemd/system/docker.service.wants/causeway-network.service ] || cw_boot_install
 }
 
-# A name that the unit does not take for a line of its own.
-cw_boot_new() { printf '/etc/causeway/%s/.%s.new' "$1" "$(cw_boot_name "$2")"; }
-
-# cw_boot_tidy FOLDER NAME
-cw_boot_tidy() { rm -f "$(cw_boot_new "$1" "$2")"; }
+# cw_boot_tidy FOLDER NAME: what was being written has a name that the unit does not take for a line of its own.
+cw_boot_tidy() { rm -f "/etc/causeway/$1/.$(cw_boot_name "$2").new"; }
 
 # cw_boot_forget FOLDER NAME
 cw_boot_forget() {
-  rm -f "/etc/causeway/$1/$(cw_boot_name "$2")"
-  cw_boot_tidy "$1" "$2"
+  cw_named=$(cw_boot_name "$2")
+  rm -f "/etc/causeway/$1/$cw_named" "/etc/causeway/$1/.$cw_named.new"
   rmdir "/etc/causeway/$1" 2>/dev/null
   for cw_left in /etc/causeway/links/* /etc/causeway/routes/* /etc/causeway/rules/*; do
     [ -e "$cw_left" ] && return 0
