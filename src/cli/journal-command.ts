@@ -18,6 +18,7 @@ import { listenForSignals } from "./signals.ts";
 const rollbackOptions = {
   inventory: inventoryOptions.inventory,
   limit: inventoryOptions.limit,
+  "extra-vars": inventoryOptions["extra-vars"],
   check: { type: "boolean", short: "C", help: "show what would be taken back; change nothing" },
   force: { type: "boolean", help: "also files that somebody changed since; forget what cannot be undone" },
   "break-lock": { type: "boolean", help: "take the lock of a run that is known to be dead" },
@@ -54,6 +55,7 @@ export async function rollbackCommand(args: readonly string[]): Promise<number> 
 const historyOptions = {
   inventory: inventoryOptions.inventory,
   limit: inventoryOptions.limit,
+  "extra-vars": inventoryOptions["extra-vars"],
   output: { type: "string", value: "HOW", help: "plain (default) or json" },
   ...connectionOptions,
   ...helpOption,

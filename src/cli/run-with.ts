@@ -41,6 +41,7 @@ export async function runWith(
       breakLock: values["break-lock"] === true,
       force: values.force === true,
       verbose: values.verbose === true,
+      diff: values.diff === true,
     });
     await reporter.close();
     if (outcome.retry.length > 0 && !values.check) retry(outcome.retry);

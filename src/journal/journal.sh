@@ -324,7 +324,7 @@ cw_take_up() {
 }
 
 # cw_tell_states RUN/N…: how the resource of each entry, newest first, will be when its turn comes: an older entry of a
-# resource finds what the newer one restored. For a file that somebody changed, both texts.
+# resource finds what the newer one restored. For a file that somebody changed, and for entries in $cw_diff, both texts.
 cw_tell_states() {
   cw_seen=$cw_newline
   for cw_n; do
@@ -340,7 +340,7 @@ cw_tell_states() {
     esac
     cw_seen="$cw_seen$cw_res=$cw_n $cw_is_now$cw_newline"
     printf 'state %s %s\n' "$cw_n" "$cw_is_now"
-    [ "$cw_is_now $cw_kind" = "other file" ] || continue
+    case "$cw_kind $cw_is_now $cw_diff " in 'file other '* | "file "*" $cw_n "*) ;; *) continue ;; esac
     cw_path=$(eval "printf %s $cw_args")
     # A program has no lines to compare.
     [ "$(cat "$cw_path" "$CW/runs/$cw_n.before" 2>/dev/null | wc -c)" -le 1048576 ] || continue

@@ -19,6 +19,8 @@ export interface RunOptions extends PrepareOptions {
   force?: boolean;
   /** Told the commands that run, for `-v`. */
   verbose: boolean;
+  /** Told what changes in files that are taken back, for `-D`; those that are written carry it anyway. */
+  diff?: boolean;
 }
 
 export interface RunOutcome {

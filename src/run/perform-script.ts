@@ -1,5 +1,6 @@
 import { quote, rawScript, type Script } from "../host/sh.ts";
 import { type Entry, entryPath, journalFolder } from "../journal/entries.ts";
+import type { ShownStep } from "../report/events.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
 import { hostLibrary } from "./host-library.ts";
 
@@ -20,6 +21,8 @@ export interface Removal {
   merge?: Script;
   /** Also what somebody changed since. */
   force?: boolean;
+  /** What changes in a file, where that was asked for. */
+  diff?: NonNullable<ShownStep["diff"]>;
 }
 
 export interface PerformOptions {

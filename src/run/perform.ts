@@ -270,7 +270,12 @@ class Progress {
 function shown(action: Action) {
   return "step" in action
     ? action.step
-    : { ...action.remove, from: action.remove.to, to: action.remove.from };
+    : {
+        ...action.remove,
+        from: action.remove.to,
+        to: action.remove.from,
+        ...(action.diff ? { diff: action.diff } : {}),
+      };
 }
 
 function commandOf(action: Action): { command?: string } {

@@ -1,6 +1,7 @@
 import { CausewayError, throwAll } from "../errors.ts";
 import type { Entry } from "../journal/entries.ts";
 import { liveEntries, standingEntries } from "../journal/entries.ts";
+import type { ShownStep } from "../report/events.ts";
 import { consequenceWords } from "../task/step.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
@@ -8,7 +9,7 @@ import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
 import { owe, perform } from "./perform.ts";
 import { inOrder } from "./plan.ts";
-import { lastingError, takeUpScript, wayBack } from "./take-back.ts";
+import { lastingError, takeUpScript, type WayBack, wayBack } from "./take-back.ts";
 import { type UndoGroup, undoOrder } from "./undo-order.ts";
 
 /**
@@ -89,8 +90,9 @@ async function remove(
     await inParallel(taking, parallel, async (host) => {
       const entries = group.entries.get(host.name) ?? [];
       try {
-        if (context.check) showRemoval(host, heading, entries);
-        else await removeOn(options, context, host, entries, playOf(index, groups.length));
+        const way = await openWay(options, host, entries);
+        if (context.check) showRemoval(host, heading, entries, way);
+        else await removeOn(options, context, host, entries, way, playOf(index, groups.length));
       } catch (error) {
         host.failWith(error);
       }
@@ -117,11 +119,16 @@ export function heldBack(hosts: readonly HostRun[], rest: readonly UndoGroup[]):
 }
 
 /** Shows entries that would be taken back, as steps the other way round. */
-export function showRemoval(host: HostRun, play: string, entries: readonly Entry[]): void {
+export function showRemoval(
+  host: HostRun,
+  play: string,
+  entries: readonly Entry[],
+  { diffs }: Pick<WayBack, "diffs">,
+): void {
   host.recap.changed += entries.length;
   host.recap.steps += entries.length;
   for (const entry of entries) {
-    const steps = [{ kind: entry.kind, what: entry.what, from: entry.to, to: entry.from }];
+    const steps = [takenBack(entry, diffs)];
     host.say({
       type: "task",
       host: host.name,
@@ -139,9 +146,24 @@ export function showRemoval(host: HostRun, play: string, entries: readonly Entry
   }
 }
 
+/** An entry that is taken back, as a step the other way round. */
+export function takenBack(entry: Entry, diffs: WayBack["diffs"]): ShownStep {
+  const diff = diffs.get(entry);
+  const { kind, what, from, to } = entry;
+  return { kind, what, from: to, to: from, ...(diff ? { diff } : {}) };
+}
+
 function once(entries: readonly Entry[]) {
   const all = entries.flatMap((e) => e.causes);
   return [...new Map(all.map((c) => [consequenceWords(c), c])).values()];
+}
+
+/** The way back of entries that something else has to go for: all of them, or none. */
+async function openWay(options: RunOptions, host: HostRun, entries: readonly Entry[]): Promise<WayBack> {
+  const way = await wayBack(host, entries, options);
+  const lasting = entries.filter((e) => e.irreversible).map((e) => lastingError(host, e));
+  if (!options.force) throwAll([...way.conflicts.map((c) => c.error), ...lasting]);
+  return way;
 }
 
 async function removeOn(
@@ -149,18 +171,17 @@ async function removeOn(
   context: RunContext,
   host: HostRun,
   entries: readonly Entry[],
+  { merges, diffs }: WayBack,
   play: number,
 ): Promise<void> {
-  const { merges, conflicts } = await wayBack(host, entries);
-  const lasting = entries.filter((e) => e.irreversible).map((e) => lastingError(host, e));
-  if (!options.force) throwAll([...conflicts.map((c) => c.error), ...lasting]);
   const intended = entries.map((entry) => {
-    const merge = merges.get(entry);
+    const [merge, diff] = [merges.get(entry), diffs.get(entry)];
     const identity = { owner: context.owner, task: entry.task, key: entry.key, play };
     return {
       identity,
       remove: entry,
       ...(merge ? { merge } : {}),
+      ...(diff ? { diff } : {}),
       ...(options.force ? { force: true } : {}),
     };
   });

@@ -4,6 +4,7 @@ import { createTwoFilesPatch } from "diff";
 import { CausewayError } from "../errors.ts";
 import { rawScript, type Script, sh } from "../host/sh.ts";
 import { type Entry, entryPath, journalFolder } from "../journal/entries.ts";
+import type { ShownStep } from "../report/events.ts";
 import { readJson, withKeys } from "../task/kinds/json.ts";
 import { hostLibrary } from "./host-library.ts";
 import type { HostRun } from "./host-run.ts";
@@ -18,17 +19,28 @@ export interface Conflict {
 export interface WayBack {
   merges: ReadonlyMap<Entry, Script>;
   conflicts: readonly Conflict[];
+  /** What changes in files, where that was asked for. */
+  diffs: ReadonlyMap<Entry, Diff>;
 }
 
+type Diff = NonNullable<ShownStep["diff"]>;
+
 /** Looks at what became of files since they were written. Only these can be somebody else's by now. */
-export async function wayBack(host: HostRun, entries: readonly Entry[]): Promise<WayBack> {
+export async function wayBack(
+  host: HostRun,
+  entries: readonly Entry[],
+  { diff = false }: { diff?: boolean | undefined } = {},
+): Promise<WayBack> {
   const files = entries.filter((e) => e.kind === "file" || e.kind === "json");
   const merges = new Map<Entry, Script>();
+  const diffs = new Map<Entry, Diff>();
   const conflicts: Conflict[] = [];
   const left = new Map<string, Texts>();
-  if (files.length === 0) return { merges, conflicts };
+  if (files.length === 0) return { merges, conflicts, diffs };
+  // A secret's bytes stay on the host.
+  const told = diff ? files.filter((e) => !e.secret) : [];
   const { stdout } = await host.session.run(
-    `eval ${sh`${hostLibrary().text}`.text}\ncw_tell_states ${files.map(entryPath).join(" ")}`,
+    `eval ${sh`${hostLibrary().text}`.text}\ncw_diff=${sh`${told.map(entryPath).join(" ")} `.text}\ncw_tell_states ${files.map(entryPath).join(" ")}`,
     { shown: "# what became of the files" },
   );
   const states = new Map(
@@ -39,14 +51,17 @@ export async function wayBack(host: HostRun, entries: readonly Entry[]): Promise
   );
   for (const entry of files) {
     const told = states.get(entryPath(entry)) ?? "";
-    if (!/^\S+ other$/m.test(told)) continue;
     const asRead = textsOf(told);
+    if (diff && /^now /m.test(told)) diffs.set(entry, diffOf(entry, asRead, [...diffs.values()]));
+    if (!/^\S+ other$/m.test(told)) continue;
     // An older entry of the same file finds what the merge of the newer one left.
     const texts = { ...asRead, ...left.get(pathOf(entry)), before: asRead.before };
     const merged = entry.keys ? mergedText(entry, texts) : undefined;
     if (merged === undefined) conflicts.push({ entry, error: conflictOf(host, entry, texts) });
     else {
       const path = pathOf(entry);
+      const shown = diffs.get(entry);
+      if (shown) diffs.set(entry, { ...shown, after: merged });
       merges.set(
         entry,
         sh`printf %s ${merged} | cw_file_merge ${path} ${texts.sha256} ${texts.mode} ${texts.owner}`,
@@ -54,7 +69,13 @@ export async function wayBack(host: HostRun, entries: readonly Entry[]): Promise
       left.set(path, { ...texts, now: merged, sha256: createHash("sha256").update(merged).digest("hex") });
     }
   }
-  return { merges, conflicts };
+  return { merges, conflicts, diffs };
+}
+
+/** What changes in a file; where a newer entry of it is taken back first, from what that leaves. */
+function diffOf(entry: Entry, { now, before }: Texts, newer: readonly Diff[]): Diff {
+  const path = pathOf(entry);
+  return { path, before: newer.findLast((diff) => diff.path === path)?.after ?? now, after: before };
 }
 
 interface Texts {

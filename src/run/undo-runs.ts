@@ -10,8 +10,8 @@ import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
 import { removalTimeoutMs } from "./perform.ts";
 import { inOrder } from "./plan.ts";
-import { heldBack, showRemoval } from "./removals.ts";
-import { lastingError, wayBack } from "./take-back.ts";
+import { heldBack, showRemoval, takenBack } from "./removals.ts";
+import { lastingError, type WayBack, wayBack } from "./take-back.ts";
 import { cancelled, undoOrder } from "./undo-order.ts";
 
 /**
@@ -46,12 +46,11 @@ export async function undoRuns(
     await inParallel(taking, parallel, async (host) => {
       const { real, empty } = cancelled(group.entries.get(host.name) ?? [], host.journal.entries, since);
       try {
-        if (context.check) showRemoval(host, title, real);
-        else
-          problems.set(host, [
-            ...(problems.get(host) ?? []),
-            ...(await undoOn(options, context, host, real, empty)),
-          ]);
+        const way = await possibleWay(options, host, real);
+        const known = [...(problems.get(host) ?? []), ...way.problems];
+        problems.set(host, known);
+        if (context.check) showRemoval(host, title, way.real, way);
+        else known.push(...(await undoOn(options, context, host, way, { empty, known })));
       } catch (error) {
         host.failWith(error);
       }
@@ -124,22 +123,38 @@ function tellBeforehand(
   if (missing.length > 0 && !limited) warn(`took part in these runs and are not here: ${missing.join(", ")}`);
 }
 
+interface PossibleWay extends WayBack {
+  /** The entries that can be taken back. */
+  real: readonly Entry[];
+  /** Why the others stay. */
+  problems: CausewayError[];
+}
+
+/** What can be taken back on a host: somebody's own changes stay, and what cannot be undone, unless they are forced. */
+async function possibleWay(
+  options: RunOptions,
+  host: HostRun,
+  entries: readonly Entry[],
+): Promise<PossibleWay> {
+  const way = await wayBack(host, entries, options);
+  if (options.force) return { ...way, real: entries, problems: [] };
+  const kept = new Set(way.conflicts.map((c) => c.entry));
+  const lasting = entries.filter((e) => e.irreversible);
+  return {
+    ...way,
+    real: entries.filter((e) => !kept.has(e) && !e.irreversible),
+    problems: [...way.conflicts.map((c) => c.error), ...lasting.map((entry) => lastingError(host, entry))],
+  };
+}
+
 async function undoOn(
   options: RunOptions,
   context: RunContext,
   host: HostRun,
-  entries: readonly Entry[],
-  empty: readonly Entry[],
+  { real, merges, diffs }: PossibleWay,
+  { empty, known }: { empty: readonly Entry[]; known: readonly CausewayError[] },
 ): Promise<CausewayError[]> {
   const force = options.force === true;
-  const { merges, conflicts } = await wayBack(host, entries);
-  const problems = force ? [] : conflicts.map((c) => c.error);
-  const kept = new Set(force ? [] : conflicts.map((c) => c.entry));
-  for (const entry of entries.filter((e) => e.irreversible && !force)) {
-    kept.add(entry);
-    problems.push(lastingError(host, entry));
-  }
-  const real = entries.filter((e) => !kept.has(e));
   const consequences = inOrder(onceEach(real.flatMap((e) => e.causes)));
   const lines = [
     `eval ${sh`${hostLibrary().text}`.text}`,
@@ -150,15 +165,14 @@ async function undoOn(
     "cw_undone $cw_owing",
     `cw_intended ${context.id} 0000`,
   ];
-  const { stuck, changed } = await follow(options, context, host, lines.join("\n"), real);
+  const { stuck, changed } = await follow(options, context, host, lines.join("\n"), { real, diffs });
   host.journal = { ...host.journal, head: `${context.id} 0000` };
   host.memory.forget(["*"]);
   context.changedSomething = true;
   if (host.entries === 0) host.entries = 1;
-  problems.push(...changed);
   // What came before the one that failed stays as it is, also in the plays before.
-  if (stuck) throw new CausewayErrors([stuck, ...problems]);
-  return problems;
+  if (stuck) throw new CausewayErrors([stuck, ...changed, ...known]);
+  return changed;
 }
 
 function quoted(word: string): string {
@@ -196,7 +210,7 @@ async function follow(
   context: RunContext,
   host: HostRun,
   script: string,
-  entries: readonly Entry[],
+  { real: entries, diffs }: Pick<PossibleWay, "real" | "diffs">,
 ): Promise<Followed> {
   const byPath = new Map(entries.map((e) => [entryPath(e), e]));
   const followed: Followed = { changed: [] };
@@ -223,7 +237,7 @@ async function follow(
     if (word === "start" || word === "begin") since = Date.now();
     if (word === "start" || word === "done") {
       if (word === "done") host.recap.steps += 1;
-      if (entry) sayStep(host, entry, word === "start" ? "started" : "done", ms);
+      if (entry) sayStep(host, entry, diffs, word === "start" ? "started" : "done", ms);
     } else if (word === "begin" || word === "end") {
       const what = rest.join(" ");
       if (word === "end" && what.startsWith("restart")) host.recap.restarts += 1;
@@ -251,8 +265,14 @@ async function follow(
   return followed;
 }
 
-function sayStep(host: HostRun, entry: Entry, state: "started" | "done", ms: number): void {
-  const step = { kind: entry.kind, what: entry.what, from: entry.to, to: entry.from };
+function sayStep(
+  host: HostRun,
+  entry: Entry,
+  diffs: WayBack["diffs"],
+  state: "started" | "done",
+  ms: number,
+): void {
+  const step = takenBack(entry, diffs);
   host.say({
     type: "step",
     host: host.name,

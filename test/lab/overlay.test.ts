@@ -38,6 +38,12 @@ const addresses = (host: string) =>
     `docker inspect -f '{{.Name}} {{range .NetworkSettings.Networks}}{{if .IPAddress}}{{.IPAddress}}{{else}}{{.IPAMConfig.IPv4Address}}{{end}} {{.Aliases}}{{end}}' $(docker ps -aq) | sed 's/ *\\b[0-9a-f]\\{12\\}\\b//g' | sort`,
   );
 
+/**
+ * Docker 20.10's threads may be stuck where they reach no store, once a network's last container has left a host; then the
+ * host learns no names for as long as it runs containers on that network (docs/schemes/overlay.md). Its restart mends that.
+ */
+const restartDockers = () => Promise.all(lab.names.map((h) => lab.must(h, "systemctl restart docker")));
+
 const resolves = (host: string, from: string, name: string) =>
   lab.must(
     host,
@@ -138,9 +144,12 @@ describe.sequential("overlay", () => {
   inFull("a container's name resolves on the other hosts, and after a restart of consul", async () => {
     await lab.must(
       "docker-201",
-      "docker run -d --name web --network overlay_1 --network-alias www busybox sleep 100000; docker create --name db --network overlay_1 --ip 10.0.2.77 busybox sleep 100000",
+      "docker run -d --restart always --name web --network overlay_1 --network-alias www busybox sleep 100000; docker create --name db --network overlay_1 --ip 10.0.2.77 busybox sleep 100000",
     );
-    await lab.must("docker-202", "docker run -d --name client --network overlay_1 busybox sleep 100000");
+    await lab.must(
+      "docker-202",
+      "docker run -d --restart always --name client --network overlay_1 busybox sleep 100000",
+    );
     for (const name of ["web", "www"]) await resolves("docker-202", "client", name);
     await lab.must("docker-200", "systemctl restart consul");
     expect(await fine()).toEqual({ steps: [], pairs: 6 });
@@ -150,6 +159,7 @@ describe.sequential("overlay", () => {
   inFull(
     "another subnet: containers of all hosts leave, return with their addresses, and go back with a rollback",
     async () => {
+      await restartDockers();
       const before = [await addresses("docker-201"), await addresses("docker-202")];
       const everything = await snapshots();
       await refused(/would lose the addresses[\s\S]*db has 10.0.2.77/, ["-e", "overlay_subnet=10.0.3.0/24"]);
@@ -175,6 +185,7 @@ describe.sequential("overlay", () => {
 
       expect((await lab.run("rollback", [], inventory())).code).toBe(0);
       expect([await addresses("docker-201"), await addresses("docker-202")]).toEqual(before);
+      await restartDockers();
       expect(await fine()).toEqual({ steps: [], pairs: 6 });
       await resolves("docker-202", "client", "www");
     },
@@ -186,6 +197,7 @@ describe.sequential("overlay", () => {
   });
 
   inFull("another gossip key is refused: a consul with data keeps its old one", async () => {
+    await restartDockers();
     const other = lab.inventory({
       vars: { consul_gossip_key: "cg8StVXbQJ0gPvMd9o7yrg==" },
     });
@@ -204,7 +216,7 @@ describe.sequential("overlay", () => {
       expect(stdout + stderr).toMatch(/store consul:\/\/127.0.0.1:8500 does not answer/);
       expect(code).toBe(2);
       // The one that made the network waits for the others, and they did not go on: it has to leave the store first.
-      expect(stdout + stderr).toMatch(/nothing more is taken back here, because of docker-201/);
+      expect(stdout + stderr).toMatch(/nothing more is taken back here, because of docker-20[12]/);
       expect(await lab.must("docker-202", "systemctl is-active consul")).toBe("active\n");
 
       await lab.must("docker-200", "systemctl start consul");

@@ -26,8 +26,7 @@ const leftOut: readonly (readonly [path: string, why: string])[] = [
 ];
 
 const exactly = {
-  containers: `[ -z "$all" ] || docker inspect -f 'aliases {{.Name}} {{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{$e.Aliases}} {{end}}' $all | sed 's/ *\\b[0-9a-f]\\{12\\}\\b//g'
-docker network inspect -f 'network {{.Name}} v6 {{.EnableIPv6}}' $(docker network ls -q)`,
+  containers: `case $containers in '[]') ;; *) docker inspect -f 'aliases {{.Name}} {{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{$e.Aliases}} {{end}}' $(docker ps -aq) | sed 's/ *\\b[0-9a-f]\\{12\\}\\b//g' ;; esac`,
   rules: `for t in filter nat mangle raw; do iptables-save -t $t | awk -v t=$t '$1 == "-A" { n[$2]++; print "place", t, n[$2], $0 }'; done`,
 };
 
@@ -54,12 +53,11 @@ ip -o link show | grep -v veth | sed 's/^[0-9]*: //; s/ state [A-Z]*//; s/<[^>]*
 ip -o -4 addr show | sed 's/^[0-9]*: //; s/valid_lft.*//; s/^/address /'
 for k in net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv4.conf.all.forwarding; do echo "sysctl $k $(cat /proc/sys/$(echo $k | tr . /))"; done
 systemctl is-active -q docker && {
-  docker network inspect -f 'network {{.Name}} {{.Driver}} {{.Scope}} {{json .IPAM}} {{json .Options}} {{json .Labels}} {{.Internal}} {{.Attachable}}' $(docker network ls -q)
-  docker ps -a --format 'container {{.Names}} {{.State}} {{.Networks}}'
-  all=$(docker ps -aq)
-  [ -z "$all" ] || docker inspect -f 'container {{.Name}} {{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{$e.IPAddress}} {{end}}' $all
+  # Not through docker's command line, each call of which costs a fifth of a second.
+  ask() { curl -s --unix-socket /var/run/docker.sock "http://docker/$1"; }
+  containers=$(ask 'containers/json?all=1')
+  printf '@containers %s\\n@networks %s\\n@info %s\\n' "$containers" "$(ask networks)" "$(ask info)"
   ${exact ? exactly.containers : ""}
-  docker info -f 'docker {{.ServerVersion}} {{.Driver}} {{.LiveRestoreEnabled}} {{.ClusterStore}}'
 }
 ${exact ? exactly.rules : ""}
 true`,
@@ -72,8 +70,39 @@ true`,
       .replaceAll(/^(link \S+)@if\d+/gm, "$1")
       .split("\n")
       .filter(Boolean)
+      .flatMap((line) => (line.startsWith("@") ? dockersOwn(line, exact) : [line]))
       .sort()
   );
+}
+
+interface Network {
+  Name: string;
+  EnableIPv6: boolean;
+  [key: string]: unknown;
+}
+
+interface Container {
+  Names: readonly string[];
+  State: string;
+  NetworkSettings: { Networks: Readonly<Record<string, { IPAddress: string }>> };
+}
+
+/** What Docker answered about its containers, its networks or itself, as lines. */
+function dockersOwn(answer: string, exact: boolean): string[] {
+  const [, what, json = ""] = /^@(\w+) (.*)$/.exec(answer) ?? [];
+  if (what === "containers")
+    return (JSON.parse(json) as Container[]).map(({ Names: [name], State, NetworkSettings }) => {
+      const on = Object.entries(NetworkSettings.Networks).map(([n, { IPAddress }]) => `${n} ${IPAddress}`);
+      return `container ${name} ${State} ${on.join(" ")}`;
+    });
+  if (what === "networks")
+    return (JSON.parse(json) as Network[]).flatMap(({ Name, EnableIPv6, ...network }) => {
+      const told = ["Driver", "Scope", "IPAM", "Options", "Labels", "Internal", "Attachable"];
+      const line = `network ${Name} ${told.map((key) => JSON.stringify(network[key])).join(" ")}`;
+      return exact ? [line, `network ${Name} v6 ${EnableIPv6}`] : [line];
+    });
+  const { ServerVersion, Driver, LiveRestoreEnabled, ClusterStore } = JSON.parse(json);
+  return [`docker ${ServerVersion} ${Driver} ${LiveRestoreEnabled} ${ClusterStore}`];
 }
 
 /** What one snapshot has and the other has not: `- gone` and `+ new`, sorted. */

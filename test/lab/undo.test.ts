@@ -147,6 +147,13 @@ describe.sequential("rollback", () => {
       "docker-200",
       `echo mine >/etc/every/kind.conf; sed -i 's/{/{ "hand": 1,/' /etc/every.json`,
     );
+    // Told beforehand as well, with what would change in the files that are taken back, and no secret.
+    const check = await rollback("--check", "--diff");
+    expect(check.code).toBe(2);
+    expect(check.stdout).toMatch(/\/etc\/every\/kind\.conf was changed by somebody since/);
+    expect(check.stdout).toMatch(/docker-201 +would change .*\/etc\/every\.json[\s\S]*?^ *-.*"version"/m);
+    expect(check.stdout).not.toContain("s3cr3t");
+    expect(await lab.must("docker-200", "cat /etc/every/kind.conf")).toBe("mine\n");
     const { code, stdout } = await rollback();
     expect(code).toBe(2);
     expect(stdout).toMatch(/\/etc\/every\/kind\.conf was changed by somebody since/);
