@@ -151,7 +151,7 @@ describe.sequential("rollback", () => {
     const check = await rollback("--check", "--diff");
     expect(check.code).toBe(2);
     expect(check.stdout).toMatch(/\/etc\/every\/kind\.conf was changed by somebody since/);
-    expect(check.stdout).toMatch(/docker-201 +would change .*\/etc\/every\.json[\s\S]*?^ *-.*"version"/m);
+    expect(check.stdout).toMatch(/docker-201 +would change .*\/etc\/every\.json[\s\S]*?^ *-.*"v"/m);
     expect(check.stdout).not.toContain("s3cr3t");
     expect(await lab.must("docker-200", "cat /etc/every/kind.conf")).toBe("mine\n");
     const { code, stdout } = await rollback();
