@@ -213,11 +213,12 @@ export function tellHalfDone(context: RunContext, hosts: readonly HostRun[]): vo
 }
 
 /** Steps that were left half-done and whose task is in place by now are done. */
-export async function takeUp(hosts: readonly HostRun[]): Promise<void> {
+export async function takeUp(context: RunContext, hosts: readonly HostRun[]): Promise<void> {
   await Promise.all(
     hosts.map(async (host) => {
       const finished = halfDone(host).filter((e) => host.planned.has(`${e.task} ${e.key}`));
-      if (finished.length > 0 && !host.failure) await host.session.run(takeUpScript(finished).text);
+      if (finished.length === 0 || host.failure) return;
+      await host.session.run(takeUpScript(finished, context.who, host.entries > 0).text);
     }),
   );
 }

@@ -95,7 +95,7 @@ async function perform(
     hosts.every((h) => !h.failure) &&
     !options.interrupted.aborted;
   if (complete && options.playbook.plays.length > 0) await removeUnplanned(options, context, hosts);
-  if (!options.check) await takeUp(hosts);
+  if (!options.check) await takeUp(context, hosts);
 }
 
 /** A pair needs two; a fleet of one host is proved as it is. */

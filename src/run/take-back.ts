@@ -144,9 +144,16 @@ export function lastingError(host: HostRun, entry: Entry): CausewayError {
   });
 }
 
-/** Marks steps that were left half-done, and whose tasks have nothing left to do, as done. */
-export function takeUpScript(entries: readonly Entry[]): Script {
-  const calls = entries.map((e) => `cw_take_up ${entryPath(e)}`);
+/**
+ * Marks steps that were left half-done, and whose tasks have nothing left to do, as done, under the lock: one that the
+ * run has already, or one that is given back. Where another run has it, what is half-done is that run's to tell.
+ */
+export function takeUpScript(entries: readonly Entry[], who: string, locked: boolean): Script {
+  const calls = [
+    sh`cw_lock ${who}`.text,
+    ...entries.map((e) => `cw_take_up ${entryPath(e)}`),
+    ...(locked ? [] : ["cw_unlock"]),
+  ];
   return rawScript(
     `. ${journalFolder}/lib-${hostLibrary().hash}.sh 2>/dev/null || eval ${sh`${hostLibrary().text}`.text}\n${calls.join("\n")}`,
   );
