@@ -195,7 +195,8 @@ function typeWords(type: unknown): string {
 }
 
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  // What stands between // and @ in an address may be a password, wanted there or not.
+  const text = (JSON.stringify(value) ?? String(value)).replaceAll(/\/\/[^/\s"]*@/g, "//********@");
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }
 

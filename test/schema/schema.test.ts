@@ -55,7 +55,7 @@ describe("what is said of a value that does not fit", () => {
       "an address with a password",
       Type.Object({ url: DownloadUrl() }),
       { url: "https://me:pw@example.org/x.zip" },
-      ["leave the user and password out"],
+      ["leave the user and password out", 'found     "https://********@example.org/x.zip"'],
     ],
     [
       "an address of another kind",
