@@ -4,20 +4,30 @@ import { defineConfig } from "vitest/config";
 /** What playbooks and tasks import; here without the bundle. */
 const alias = { causeway: fileURLToPath(new URL("src/index.ts", import.meta.url)) };
 
-/** Lab tests boot real hosts: one file at a time, so that two cores are not fought over. */
+/**
+ * Lab tests boot real hosts, which wait about as long as they work: two files at a time keep two cores busy, and more
+ * would fight over them. They come after the unit tests.
+ */
 export default defineConfig({
   test: {
     projects: [
       {
         resolve: { alias },
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/lab/**"] },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/lab/**"],
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         resolve: { alias },
         test: {
           name: "lab",
           include: ["test/lab/**/*.test.ts"],
-          fileParallelism: false,
+          globalSetup: "test/lab/setup.ts",
+          sequence: { groupOrder: 1 },
+          maxWorkers: 2,
           testTimeout: 400_000,
           hookTimeout: 600_000,
         },

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
-  installPrerequisites,
   labDown,
   labPowerOff,
   labPowerOn,
@@ -12,7 +11,6 @@ import {
   labReset,
   labStatus,
   labUp,
-  missingPrerequisites,
 } from "../../src/lab/index.ts";
 import { labPaths } from "../../src/lab/paths.ts";
 import { packageDir } from "../../src/package-dir.ts";
@@ -22,7 +20,6 @@ const one = new TestLab("test-a", 4, 2);
 const two = new TestLab("test-b", 5, 2);
 
 beforeAll(async () => {
-  await installPrerequisites(missingPrerequisites(), () => {});
   await labDown(one.spec);
   await labDown(two.spec);
 });

@@ -14,7 +14,7 @@ import { execute, stepsOf, useLab } from "./support.ts";
 const full = process.env.CAUSEWAY_TEST_FULL !== undefined;
 const inFull = test.runIf(full);
 
-const lab = useLab("test-sources", 13, 2);
+const lab = useLab("test-sources", 12, 2);
 const playbook = join(packageDir, "test/lab/playbooks/sources.ts");
 
 /** etcd as a .tar.gz that the second host serves to the first, which has no other way out. */

@@ -3,16 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
-import {
-  installPrerequisites,
-  type LabSpec,
-  labConnection,
-  labDown,
-  labReset,
-  labStatus,
-  labUp,
-  missingPrerequisites,
-} from "../../src/lab/index.ts";
+import { type LabSpec, labConnection, labDown, labReset, labStatus, labUp } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
 
 export interface Result {
@@ -191,7 +182,6 @@ export interface RunEventLike {
 export function useLab(name: string, third: number, hosts: number, image?: LabSpec["image"]): TestLab {
   const lab = new TestLab(name, third, hosts, image);
   beforeAll(async () => {
-    await installPrerequisites(missingPrerequisites(), () => {});
     await labDown(lab.spec);
     await labUp(lab.spec);
   });
