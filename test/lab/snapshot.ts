@@ -25,10 +25,41 @@ const leftOut: readonly (readonly [path: string, why: string])[] = [
   ["/var/lib/ucf", "ucf's own bookkeeping and its backups"],
 ];
 
-const exactly = {
-  containers: `case $containers in '[]') ;; *) docker inspect -f 'aliases {{.Name}} {{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{$e.Aliases}} {{end}}' $(docker ps -aq) | sed 's/ *\\b[0-9a-f]\\{12\\}\\b//g' ;; esac`,
-  rules: `for t in filter nat mangle raw; do iptables-save -t $t | awk -v t=$t '$1 == "-A" { n[$2]++; print "place", t, n[$2], $0 }'; done`,
-};
+/** A host's Docker is asked without its command line, each call of which costs a fifth of a second. */
+const docker = `systemctl is-active -q docker && {
+  ask() { for path; do set -- "$@" "http://docker/$path"; shift; done; curl -s --unix-socket /var/run/docker.sock "$@"; }
+  answers=$(ask 'containers/json?all=1' networks info)
+  printf '%s\\n' "$answers" | awk '{ split("containers networks info", what, " "); print "@" what[NR], $0 }'
+}`;
+
+/** What a restart of Docker may change by itself: its containers' aliases. */
+const aliases = `case $answers in
+  '' | '[]'*) ;;
+  *) docker inspect -f 'aliases {{.Name}} {{range $n, $e := .NetworkSettings.Networks}}{{$n}} {{$e.Aliases}} {{end}}' $(docker ps -aq) | sed 's/ *\\b[0-9a-f]\\{12\\}\\b//g' ;;
+esac`;
+
+/** A table that nothing was put in looks as one that was never looked at: iptables-save shows only those that are loaded. */
+const rules = (exact: boolean) => `iptables-save | awk '
+/^\\*/ { table = substr($0, 2) }
+/^:/ && $2 != "ACCEPT" { print "rule", table, $1, $2 }
+/^-A/ { print "rule", table, $0; n[table $2]++; if (${Number(exact)}) print "place", table, n[table $2], $0 }'`;
+
+/**
+ * Checksums of all files below the folders. A file whose inode and time of change are what they were is not read again:
+ * the second cannot be set by anybody.
+ */
+const sums = (
+  prune: string,
+) => `find /etc /usr/local /var/lib /opt /root \\( ${prune} \\) -prune -o -type f -printf '%i %C@ %p\\n' >/run/cw-files
+touch /run/cw-sums
+awk '{ path = $0; sub(/^[^ ]+ [^ ]+ /, "", path) }
+FILENAME == "/run/cw-sums" { sub(/^[^ ]+ /, ""); known[$0]; next }
+!($0 in known) { print path }' /run/cw-sums /run/cw-files | tr '\\n' '\\0' | xargs -0r sha256sum >/run/cw-new
+awk 'FILENAME == "/run/cw-new" { sum = $1; sub(/^[^ ]+ +/, ""); fresh[$0] = sum; next }
+FILENAME == "/run/cw-sums" { sum = $1; sub(/^[^ ]+ /, ""); known[$0] = sum; next }
+{ path = $0; sub(/^[^ ]+ [^ ]+ /, "", path); print (path in fresh ? fresh[path] : known[$0]), $0 }' /run/cw-new /run/cw-sums /run/cw-files >/run/cw-all
+mv /run/cw-all /run/cw-sums
+sed 's/^\\([^ ]*\\) [^ ]* [^ ]* /sum \\1 /' /run/cw-sums`;
 
 /**
  * Everything about a host that a run may have changed, as sorted lines; two of one state are equal. Which units are
@@ -41,25 +72,19 @@ export async function snapshot(lab: TestLab, host: string, exact = false): Promi
     host,
     `exec 2>/dev/null
 find /etc /usr/local /var/lib /opt /usr/sbin /root \\( ${prune} \\) -prune -o \\( -type f -o -type l -o -type d \\) -printf '%y %m %U:%G %p -> %l\\n' | sed 's/^/path /'
-find /etc /usr/local /var/lib /opt /root \\( ${prune} \\) -prune -o -type f -print0 | xargs -0 sha256sum | sed 's/^/sum /'
+${sums(prune)}
 dpkg-query -W -f '\${db:Status-Abbrev} \${Package} \${Version}\\n' | sed 's/^/package /'
 apt-mark showmanual | sed 's/^/manual /'
 getent passwd | sed 's/^/user /'
 getent group | sed 's/^/group /'
 systemctl list-units --all --type=service,socket,timer --no-legend --no-pager --plain | awk '{print "unit", $1, $2, $3, $4}' | grep -v -e 'user@' -e 'user-runtime' -e systemd-tmpfiles -e 'logrotate' -e 'apt-' -e 'e2scrub' -e 'ssh@'
-for t in filter nat mangle raw; do iptables-save -t $t | grep -v '^#' | sed 's/\\[[0-9:]*\\]//' | sed "s/^/rule $t /"; done
+${rules(exact)}
 ip -4 route show table all | sed 's/ linkdown//; s/^/route /'
 ip -o link show | grep -v veth | sed 's/^[0-9]*: //; s/ state [A-Z]*//; s/<[^>]*>//; s/link\\/ether [0-9a-f:]*//; s/^/link /'
 ip -o -4 addr show | sed 's/^[0-9]*: //; s/valid_lft.*//; s/^/address /'
-for k in net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv4.conf.all.forwarding; do echo "sysctl $k $(cat /proc/sys/$(echo $k | tr . /))"; done
-systemctl is-active -q docker && {
-  # Not through docker's command line, each call of which costs a fifth of a second.
-  ask() { curl -s --unix-socket /var/run/docker.sock "http://docker/$1"; }
-  containers=$(ask 'containers/json?all=1')
-  printf '@containers %s\\n@networks %s\\n@info %s\\n' "$containers" "$(ask networks)" "$(ask info)"
-  ${exact ? exactly.containers : ""}
-}
-${exact ? exactly.rules : ""}
+grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/all/forwarding | sed 's/^/sysctl /'
+${docker}
+${exact ? aliases : ""}
 true`,
   );
   // A network that is made anew has another id, and its bridge another name.
