@@ -120,7 +120,7 @@ describe.sequential("flannel", () => {
     expect(await steps()).toEqual([]);
   });
 
-  test("Docker restarts on one host, and etcd stops and starts: nothing is lost", async () => {
+  inFull("Docker restarts on one host, and etcd stops and starts: nothing is lost", async () => {
     await lab.must("docker-201", "systemctl restart docker");
     await lab.must("docker-200", "systemctl stop etcd; sleep 3; systemctl start etcd");
     expect(await matrix()).toBe(6);
@@ -162,21 +162,24 @@ done; exit 1`,
     expect(await steps()).toEqual([]);
   });
 
-  test("a re-config that may not be, because of a container or of a host left out, changes nothing", async () => {
-    await lab.must("docker-201", "docker run -d --name web busybox sleep 1000");
-    try {
+  inFull(
+    "a re-config that may not be, because of a container or of a host left out, changes nothing",
+    async () => {
+      await lab.must("docker-201", "docker run -d --name web busybox sleep 1000");
+      try {
+        expect(await steps()).toEqual([]);
+        const hostGw = (args: readonly string[]) =>
+          lab.run(playbook, args, inventory({ flannel_backend: "host-gw" }));
+        const cut = await hostGw([]);
+        expect(cut).toMatchObject({ code: 2, stderr: expect.stringContaining("on docker0: web") });
+        const half = await hostGw(["-l", "docker-200"]);
+        expect(half).toMatchObject({ code: 2, stderr: expect.stringContaining("for all hosts at once") });
+      } finally {
+        await lab.must("docker-201", "docker rm -f web");
+      }
       expect(await steps()).toEqual([]);
-      const hostGw = (args: readonly string[]) =>
-        lab.run(playbook, args, inventory({ flannel_backend: "host-gw" }));
-      const cut = await hostGw([]);
-      expect(cut).toMatchObject({ code: 2, stderr: expect.stringContaining("on docker0: web") });
-      const half = await hostGw(["-l", "docker-200"]);
-      expect(half).toMatchObject({ code: 2, stderr: expect.stringContaining("for all hosts at once") });
-    } finally {
-      await lab.must("docker-201", "docker rm -f web");
-    }
-    expect(await steps()).toEqual([]);
-  });
+    },
+  );
 
   test("a host whose clock is wrong is named before anything is done", async () => {
     const date = "/usr/local/bin/date";
@@ -190,7 +193,7 @@ done; exit 1`,
     expect(code).toBe(2);
   });
 
-  test("reset: every host is what it was, whatever a flanneld left", async () => {
+  inFull("reset: every host is what it was, whatever a flanneld left", async () => {
     expect(await lab.must("docker-202", "cat /etc/default/flanneld.bak")).toBe('FLANNEL_OPTIONS="-v=2"\n');
     await lab.must("docker-201", tracesOfOthers);
     // Somebody's route is gone since the reboot, and comes back by hand.
@@ -200,7 +203,7 @@ done; exit 1`,
       expect(differences(start.get(host) ?? [], await snapshot(lab, host))).toEqual([]);
   });
 
-  test("a bip of the user's in daemon.json is named, and nothing is changed on any host", async () => {
+  inFull("a bip of the user's in daemon.json is named, and nothing is changed on any host", async () => {
     await lab.must("docker-201", `mkdir -p /etc/docker; echo '{"bip":"10.99.0.1/24"}' >${daemonJson}`);
     const before = await Promise.all(lab.names.map((h) => snapshot(lab, h)));
     const { code, stdout, stderr } = await lab.run(playbook, ["--no-verify"], inventory());

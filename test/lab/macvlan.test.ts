@@ -55,15 +55,18 @@ describe.sequential("macvlan", () => {
     expect(code).toBe(0);
   });
 
-  test("and after Docker restarts on one host; verify finds the network by itself, and what is kept apart", async () => {
-    await lab.must("docker-201", "systemctl restart docker");
-    const { code, events } = await lab.events("playbooks/verify.ts");
-    expect(events.find((e) => e.type === "message")).toMatchObject({
-      text: "the hosts run macvlan (macvlan_1)",
-    });
-    expect(pairs(events)).toEqual(complete);
-    expect(code).toBe(0);
-  });
+  inFull(
+    "and after Docker restarts on one host; verify finds the network by itself, and what is kept apart",
+    async () => {
+      await lab.must("docker-201", "systemctl restart docker");
+      const { code, events } = await lab.events("playbooks/verify.ts");
+      expect(events.find((e) => e.type === "message")).toMatchObject({
+        text: "the hosts run macvlan (macvlan_1)",
+      });
+      expect(pairs(events)).toEqual(complete);
+      expect(code).toBe(0);
+    },
+  );
 
   test("an equal network of somebody's own is left alone, whatever the order of its options", async () => {
     await lab.must(
@@ -74,7 +77,7 @@ describe.sequential("macvlan", () => {
     expect(stepsOf((await lab.events(playbook, ["--no-verify"])).events)).toEqual([]);
   });
 
-  test("another subnet: made anew, its containers named and back under their addresses", async () => {
+  inFull("another subnet: made anew, its containers named and back under their addresses", async () => {
     await lab.must(
       "docker-200",
       `docker run -d --name web --network macvlan_1 --network-alias www --ip 172.16.10.77 busybox sleep 9000
@@ -123,26 +126,29 @@ docker run -d --name chosen --network macvlan_1 busybox sleep 9000`,
     expect((await lab.events(playbook, ["--no-verify"])).code).toBe(0);
   });
 
-  test("with a shim a host reaches its own container, after a reboot as well; without it no more", async () => {
-    const shim = ["-e", "macvlan_shim=true"];
-    await lab.must("docker-200", "docker rm -f web resting chosen");
-    expect((await lab.events(playbook, ["--no-verify"])).code).toBe(0);
-    const on = await lab.events(playbook, shim);
-    expect(stepsOf(on.events)).toEqual([
-      "docker-200 link macvlan-shim → macvlan on host0, 172.16.10.127, the way to 172.16.10.0/25",
-      "docker-201 link macvlan-shim → macvlan on host0, 172.16.10.254, the way to 172.16.10.128/25",
-    ]);
-    expect(pairs(on.events)).toEqual(complete);
-    expect(cellsOf(on.events).filter((c) => "expected" in c && c.expected === "reachable")).toHaveLength(4);
-    await labReboot(lab.spec, lab.names);
-    const again = await lab.events(playbook, shim);
-    expect(stepsOf(again.events)).toEqual([]);
-    expect(pairs(again.events)).toEqual(complete);
-    const off = await lab.events(playbook);
-    expect(off.code).toBe(0);
-    expect(pairs(off.events)).toEqual(complete);
-    expect((await lab.on("docker-200", "ip link show macvlan-shim")).code).not.toBe(0);
-  });
+  inFull(
+    "with a shim a host reaches its own container, after a reboot as well; without it no more",
+    async () => {
+      const shim = ["-e", "macvlan_shim=true"];
+      await lab.must("docker-200", "docker rm -f web resting chosen");
+      expect((await lab.events(playbook, ["--no-verify"])).code).toBe(0);
+      const on = await lab.events(playbook, shim);
+      expect(stepsOf(on.events)).toEqual([
+        "docker-200 link macvlan-shim → macvlan on host0, 172.16.10.127, the way to 172.16.10.0/25",
+        "docker-201 link macvlan-shim → macvlan on host0, 172.16.10.254, the way to 172.16.10.128/25",
+      ]);
+      expect(pairs(on.events)).toEqual(complete);
+      expect(cellsOf(on.events).filter((c) => "expected" in c && c.expected === "reachable")).toHaveLength(4);
+      await labReboot(lab.spec, lab.names);
+      const again = await lab.events(playbook, shim);
+      expect(stepsOf(again.events)).toEqual([]);
+      expect(pairs(again.events)).toEqual(complete);
+      const off = await lab.events(playbook);
+      expect(off.code).toBe(0);
+      expect(pairs(off.events)).toEqual(complete);
+      expect((await lab.on("docker-200", "ip link show macvlan-shim")).code).not.toBe(0);
+    },
+  );
 
   test("a parent that is not there, or a sub-interface without 802.1q, is refused before any host is touched", async () => {
     for (const [parent, message] of [

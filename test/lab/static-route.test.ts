@@ -2,6 +2,9 @@ import { describe, expect, test } from "vitest";
 import { labPowerOff, labPowerOn, labReboot } from "../../src/lab/index.ts";
 import { cellsOf, recapOf, stepsOf, useLab } from "./support.ts";
 
+/** The longer ones belong to `npm run test:full`. */
+const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+
 const lab = useLab("test-route", 1, 3);
 const playbook = "playbooks/static-route.ts";
 const daemonJson = "/etc/docker/daemon.json";
@@ -85,7 +88,7 @@ describe.sequential("static-route", () => {
     expect(cellsOf(events).filter((c) => c.ok)).toHaveLength(6);
   });
 
-  test("a lost route is a failed pair with its cause, exit 3", async () => {
+  inFull("a lost route is a failed pair with its cause, exit 3", async () => {
     await lab.must("docker-200", "ip route del 192.168.200.0/24");
     const { code, cells } = await matrix();
     expect(code).toBe(3);

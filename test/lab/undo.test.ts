@@ -6,6 +6,9 @@ import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import { execute, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
 
+/** The longer ones belong to `npm run test:full`. */
+const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+
 const lab = useLab("test-undo", 6, 2);
 const every = join(packageDir, "test/lab/playbooks/every-kind.ts");
 const route = "playbooks/static-route.ts";
@@ -57,7 +60,7 @@ describe.sequential("apply, reset, and the host is what it was", () => {
     await fresh();
   });
 
-  test("a daemon.json with the user's own keys and layout is back byte for byte", async () => {
+  inFull("a daemon.json with the user's own keys and layout is back byte for byte", async () => {
     const own = '{\n\t"debug" : false,\n\t"registry-mirrors":["https://mirror.example"] }';
     await lab.must(
       "docker-200",
@@ -128,7 +131,7 @@ describe.sequential("rollback", () => {
     expect(await since(start)).toEqual([]);
   });
 
-  test("a restart that did not come to pass is owed, and the next undo makes up for it", async () => {
+  inFull("a restart that did not come to pass is owed, and the next undo makes up for it", async () => {
     await fine(lab.run(route, ["--no-verify", "-l", "docker-200"]));
     await lab.must("docker-200", "systemctl mask --runtime docker.service");
     const { code, stdout } = await rollback("-l", "docker-200");
@@ -141,7 +144,7 @@ describe.sequential("rollback", () => {
     expect(await since(start)).toEqual([]);
   });
 
-  test("a file edited by hand survives and is reported; a key added by hand survives both", async () => {
+  inFull("a file edited by hand survives and is reported; a key added by hand survives both", async () => {
     await fine(lab.run(every));
     await lab.must(
       "docker-200",
@@ -169,46 +172,52 @@ describe.sequential("rollback", () => {
     expect(await since(start)).toEqual([]);
   });
 
-  test("two tasks that set keys of one file in one play: both go back, with a foreign key or without", async () => {
-    const two = join(lab.folder, "two.ts");
-    await execute(["sh", "-c", `cat >"$0"`, two], {
-      input: `import { definePlaybook, defineTask, step, Type } from "causeway";
+  inFull(
+    "two tasks that set keys of one file in one play: both go back, with a foreign key or without",
+    async () => {
+      const two = join(lab.folder, "two.ts");
+      await execute(["sh", "-c", `cat >"$0"`, two], {
+        input: `import { definePlaybook, defineTask, step, Type } from "causeway";
 const key = defineTask({ name: "key", summary: "x", params: Type.Object({ name: Type.String() }), key: ({ name }) => name,
   read: (host) => host.file("/etc/two.json"),
   present: (was, { name }) => (was.content.includes(name) ? [] : [step.jsonKeys({ was, keys: { [name]: 1 } })]) });
 export default definePlaybook({ name: "two", summary: "x", vars: Type.Object({}),
   plays: [{ title: "p", hosts: "docker", tasks: () => [key({ name: "one" }), key({ name: "other" })] }] });`,
-    });
-    const own = '{ "own": true }\n';
-    await lab.must("docker-200", `printf %s '${own}' >/etc/two.json`);
-    await fine(lab.run(two));
-    await fine(rollback());
-    expect(await lab.must("docker-200", "cat /etc/two.json")).toBe(own);
-    await fine(lab.run(two));
-    await lab.must("docker-200", `sed -i 's/{/{ "hand": 1,/' /etc/two.json`);
-    await fine(rollback());
-    expect(JSON.parse(await lab.must("docker-200", "cat /etc/two.json"))).toEqual({ hand: 1, own: true });
-    await lab.must("docker-200", "rm /etc/two.json");
-    expect(await since(start)).toEqual([]);
-  });
+      });
+      const own = '{ "own": true }\n';
+      await lab.must("docker-200", `printf %s '${own}' >/etc/two.json`);
+      await fine(lab.run(two));
+      await fine(rollback());
+      expect(await lab.must("docker-200", "cat /etc/two.json")).toBe(own);
+      await fine(lab.run(two));
+      await lab.must("docker-200", `sed -i 's/{/{ "hand": 1,/' /etc/two.json`);
+      await fine(rollback());
+      expect(JSON.parse(await lab.must("docker-200", "cat /etc/two.json"))).toEqual({ hand: 1, own: true });
+      await lab.must("docker-200", "rm /etc/two.json");
+      expect(await since(start)).toEqual([]);
+    },
+  );
 
-  test("what the owner of the same thing did is undone in the run that takes over, and --check says so", async () => {
-    const other = join(lab.folder, "other.ts");
-    await execute(["sh", "-c", `cat >"$0"`, other], {
-      input: `import { definePlaybook, Type } from "causeway";
+  inFull(
+    "what the owner of the same thing did is undone in the run that takes over, and --check says so",
+    async () => {
+      const other = join(lab.folder, "other.ts");
+      await execute(["sh", "-c", `cat >"$0"`, other], {
+        input: `import { definePlaybook, Type } from "causeway";
 export default definePlaybook({ name: "other", summary: "x", owns: "container-network", vars: Type.Object({}), plays: [{ title: "p", hosts: "docker", tasks: () => [] }] });`,
-    });
-    await fine(lab.run(route));
-    const check = await lab.events(other, ["--check"]);
-    expect(stepsOf(check.events, true).length).toBe(2 * (2 + 4));
-    await fine(lab.run(other));
-    expect(await since(start)).toEqual([]);
-    // Its rollback brings the other one back.
-    await fine(rollback());
-    expect((await lab.run("playbooks/verify.ts")).code).toBe(0);
-    await fine(lab.run("playbooks/reset.ts"));
-    expect(await since(start)).toEqual([]);
-  });
+      });
+      await fine(lab.run(route));
+      const check = await lab.events(other, ["--check"]);
+      expect(stepsOf(check.events, true).length).toBe(2 * (2 + 4));
+      await fine(lab.run(other));
+      expect(await since(start)).toEqual([]);
+      // Its rollback brings the other one back.
+      await fine(rollback());
+      expect((await lab.run("playbooks/verify.ts")).code).toBe(0);
+      await fine(lab.run("playbooks/reset.ts"));
+      expect(await since(start)).toEqual([]);
+    },
+  );
 });
 
 describe.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined).sequential("a secret", () => {
