@@ -166,6 +166,11 @@ export class HostReader implements Reader {
   async docker(): Promise<DockerState> {
     const script = sh`command -v docker >/dev/null || { echo missing; exit 0; }
 systemctl is-active -q docker || { echo stopped; exit 0; }
+# Docker's command line takes a fifth of a second to start, each time: where curl is, its socket is asked directly.
+if [ -z "$DOCKER_HOST" ] && [ -S /var/run/docker.sock ] && command -v curl >/dev/null; then
+  at=http://docker
+  told=$(curl -sf --unix-socket /var/run/docker.sock $at/version $at/networks "$at/containers/json?all=1") && echo "$told" && exit 0
+fi
 docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc --format '{{.ID}} {{.Driver}} {{.Scope}} {{.Name}}' && echo -- && docker ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Names}} {{.Networks}}'`;
     return parseDocker(await this.#must(script, ["docker", "unit:docker"]));
   }

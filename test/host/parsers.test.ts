@@ -244,6 +244,27 @@ ddd exited old
     expect(state.containers[1]?.networks).toEqual([]);
   });
 
+  test("the same, as its API answers", () => {
+    const answers = [
+      { Version: "20.10.5+dfsg1" },
+      [{ Name: "my net", Id: "bbb", Scope: "local", Driver: "macvlan", IPAM: {} }],
+      [
+        {
+          Id: "ccc",
+          State: "running",
+          Names: ["/other/alias", "/web"],
+          NetworkSettings: { Networks: { "my net": { IPAddress: "10.0.0.2" } } },
+        },
+      ],
+    ];
+    expect(parseDocker(answers.map((one) => `${JSON.stringify(one)}\n`).join(""))).toEqual({
+      state: "running",
+      version: "20.10.5+dfsg1",
+      networks: [{ id: "bbb", driver: "macvlan", scope: "local", name: "my net" }],
+      containers: [{ id: "ccc", state: "running", name: "web", networks: ["my net"] }],
+    });
+  });
+
   test.each([
     ["missing\n", "missing"],
     ["stopped\n", "stopped"],

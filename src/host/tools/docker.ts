@@ -30,9 +30,10 @@ export interface NetworkMember {
   asked: string;
 }
 
-/** Takes apart what the reader's script prints of a daemon. */
+/** Takes apart what the reader's script prints of a daemon: lines of its command line, or answers of its API. */
 export function parseDocker(text: string): DockerState {
   const [head = "", ...lines] = text.split("\n");
+  if (head.startsWith("{")) return parseAnswers(head, ...lines);
   if (!head.startsWith("running ")) {
     return { state: head === "missing" ? "missing" : "stopped", version: "", networks: [], containers: [] };
   }
@@ -49,6 +50,35 @@ export function parseDocker(text: string): DockerState {
       return { id, state, name, networks: attached.split(",").filter(Boolean) };
     });
   return { state: "running", version: head.slice("running ".length).trim(), networks, containers };
+}
+
+/** The answers to `/version`, `/networks` and `/containers/json`, a line each (Docker Engine API). */
+function parseAnswers(version: string, networks = "", containers = ""): DockerState {
+  type Named = { Id: string; Name: string; Driver: string; Scope: string };
+  type Listed = {
+    Id: string;
+    State: string;
+    Names: readonly string[];
+    NetworkSettings: { Networks: object };
+  };
+  // A link from another container is a name, too: `/other/alias`.
+  const own = ({ Names }: Listed) => (Names.find((n) => n.lastIndexOf("/") === 0) ?? Names[0] ?? "").slice(1);
+  return {
+    state: "running",
+    version: (JSON.parse(version) as { Version: string }).Version,
+    networks: (JSON.parse(networks) as Named[]).map(({ Id, Name, Driver, Scope }) => ({
+      id: Id,
+      driver: Driver,
+      scope: Scope,
+      name: Name,
+    })),
+    containers: (JSON.parse(containers) as Listed[]).map((one) => ({
+      id: one.Id,
+      state: one.State,
+      name: own(one),
+      networks: Object.keys(one.NetworkSettings.Networks),
+    })),
+  };
 }
 
 /** Takes apart the lines of `docker inspect` on a network's containers. */
