@@ -427,7 +427,6 @@ const further = new Set([
   "rule: taken away",
   "network: made anew, its containers with their addresses",
   "unit: enabled and started",
-  "file: two out of a .tar.gz that the host fetches, and their note",
   "network: made anew, its containers with their aliases, in IPv6 as well",
   "network: taken away, its containers with their addresses",
   "a daemon's user in a group that is there",
