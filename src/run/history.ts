@@ -67,8 +67,13 @@ export async function readHistory(options: {
 
 /** A run of which nothing stands: an undoing itself is done, all others are rolled back, or part of an older one. */
 function undoneState(record: RunRecord, journal: Journal): FleetRun["state"] {
-  if (record.folded && liveEntries(journal).some((e) => e.run < record.id)) return "folded";
+  if (isFolded(record, journal)) return "folded";
   return /^(rollback|reset)$/.test(record.playbook) ? ended(record) : "rolled back";
+}
+
+/** Whether some of its steps stand as part of an older run's: then it cannot be taken back without that one. */
+function isFolded(record: RunRecord, journal: Journal): boolean {
+  return record.folded === true && liveEntries(journal).some((e) => e.run < record.id);
 }
 
 function ended(record: RunRecord): FleetRun["state"] {
@@ -84,7 +89,7 @@ function stateOf(
 ): FleetRun["state"] {
   if (entries.length === 0) return ended(record);
   if (entries.every((e) => e.undone)) return undoneState(record, journal);
-  return ended(record);
+  return isFolded(record, journal) ? "folded" : ended(record);
 }
 
 /** The worst that any host says. */

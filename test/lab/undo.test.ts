@@ -376,7 +376,7 @@ test.runIf(full)("the journal stays short: old runs are folded, and reset still 
   expect(Number(await live())).toBeLessThan(before);
   const told = await execute([join(packageDir, "run"), "history", "-i", lab.inventory(), "--output", "json"]);
   const runs = (JSON.parse(told.stdout) as { id: string; state: string }[]).slice(-5);
-  expect(runs.some((r) => r.state === "folded")).toBe(true);
+  expect(runs.map((r) => r.state)).toContain("folded");
   const refused = await rollback(runs[2]?.id ?? "");
   expect(refused.code).toBe(5);
   expect(refused.stdout + refused.stderr).toMatch(/folded/);
