@@ -4,7 +4,7 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { CausewayError, throwAll } from "../errors.ts";
 import { contains, lastAddress, networkOf, parseAddress } from "../net/ipv4.ts";
-import { packageDir } from "../package-dir.ts";
+import { foldersFor, packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
 import { connectionOf } from "./connection.ts";
 import { addDocument, addVars, emptyLayout, isMapping, type Layout, refuseCycles } from "./layout.ts";
@@ -14,10 +14,7 @@ import { readYaml } from "./yaml-document.ts";
 
 /** The file that `-i` means: a path, or a bare name in `inventory/`; `inventory/…` is here or in this package. */
 export function resolveInventoryPath(given: string): string {
-  const folders = given.includes("/")
-    ? ["", ...(given.startsWith("inventory/") ? [packageDir] : [])]
-    : ["", "inventory", join(packageDir, "inventory")];
-  const candidates = folders.flatMap((folder) =>
+  const candidates = foldersFor(given, "inventory").flatMap((folder) =>
     ["", ".yaml", ".yml"].map((end) => join(folder, given) + end),
   );
   const found = candidates.find((file) => existsSync(file));

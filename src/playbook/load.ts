@@ -4,7 +4,7 @@ import { basename, dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildFailure, Plugin } from "esbuild";
 import { CausewayError, type Position } from "../errors.ts";
-import { packageDir } from "../package-dir.ts";
+import { foldersFor, packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
 import { placeOf, shownPath, thrownBy } from "../thrown.ts";
 import type { Playbook } from "./define.ts";
@@ -17,16 +17,12 @@ interface Compiled {
 
 /** The file that was meant: a path, or a bare name in `playbooks/`; `playbooks/…` is here or in this package. */
 export function resolvePlaybookPath(given: string): string {
-  const own = join(packageDir, "playbooks");
-  const folders = given.includes("/")
-    ? ["", ...(given.startsWith("playbooks/") ? [packageDir] : [])]
-    : ["", "playbooks", own];
   const ends = extname(given) === "" ? [".ts", ""] : [""];
-  const found = folders
+  const found = foldersFor(given, "playbooks")
     .flatMap((folder) => ends.map((end) => join(folder, given) + end))
     .find((f) => existsSync(f) && extname(f) !== "");
   if (found) return resolve(found);
-  const names = readdirSync(own)
+  const names = readdirSync(join(packageDir, "playbooks"))
     .filter((file) => file.endsWith(".ts"))
     .map((file) => basename(file, ".ts"));
   const meant = nearest(basename(given, ".ts"), names);
