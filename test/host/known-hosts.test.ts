@@ -70,7 +70,7 @@ describe("what OpenSSH's known_hosts says of a key", () => {
     writeFileSync(file, `h1 ${a.line}\n[h2]:2222 ${a.line}\n`);
     execFileSync("ssh-keygen", ["-q", "-H", "-f", file], { stdio: "ignore" });
     const text = readFileSync(file, "utf8");
-    expect(text).not.toContain("h1");
+    expect(text).not.toMatch(/^h1|\[h2\]/m);
     expect(lookup(text, "h1", a.blob).known).toBe(true);
     expect(lookup(text, "[h2]:2222", a.blob).known).toBe(true);
     expect(lookup(text, "h3", a.blob).known).toBe(false);
