@@ -41,8 +41,6 @@ interface State {
   addresses: readonly Address[];
   docker: DockerState;
   unit: UnitState;
-  /** The running daemon's command line. */
-  arguments: string;
 }
 
 /**
@@ -55,20 +53,13 @@ export const dockerBip = defineTask({
   params,
   key: () => "docker0",
   read: async (host): Promise<State> => {
-    const [config, addresses, docker, unit, running] = await Promise.all([
+    const [config, addresses, docker, unit] = await Promise.all([
       host.file(file),
       host.addresses(),
       host.docker(),
       host.unit("docker.service"),
-      host.read(
-        {
-          text: `tr '\\0' ' ' <"/proc/$(systemctl show -p MainPID --value docker)/cmdline" 2>/dev/null`,
-          secrets: [],
-        },
-        { looksAt: ["unit:docker"] },
-      ),
     ]);
-    return { config, addresses, docker, unit, arguments: running.stdout };
+    return { config, addresses, docker, unit };
   },
   present: (state, wanted): readonly PlanItem[] => {
     refuseWithoutDocker(state);
@@ -131,8 +122,8 @@ function refuseWithoutDocker({ docker, unit }: State): void {
 }
 
 /** dockerd does not start with a key both as a flag and in daemon.json, even when both say the same. */
-function refuseFlag({ unit, arguments: running }: State): void {
-  const flag = /--bip[= ]\S+/.exec(unit.execStart)?.[0] ?? /--bip[= ]\S+/.exec(running)?.[0];
+function refuseFlag({ unit }: State): void {
+  const flag = /--bip[= ]\S+/.exec(unit.execStart)?.[0] ?? /--bip[= ]\S+/.exec(unit.commandLine)?.[0];
   if (flag === undefined) return;
   throw new CausewayError(
     "host",

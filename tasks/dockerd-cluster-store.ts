@@ -73,8 +73,6 @@ export interface Dockerd {
   daemon: FileState;
   /** Whether this dockerd was built with the store's backend. */
   backend: boolean;
-  /** The command line of the running daemon. */
-  running: string;
   /** The files for TLS that are not there, or are empty. */
   missing: readonly string[];
 }
@@ -115,10 +113,10 @@ export const dockerdClusterStore = defineTask({
       const words = [write.to, openWords(wanted), hit.length > 0 ? `interrupts ${hit.join(", ")}` : ""];
       return [{ ...write, to: words.filter(Boolean).join("; ") }, later("Docker is not in the store yet")];
     }
-    if (!state.running.endsWith(flags(state, wanted))) {
+    if (!state.unit.commandLine.endsWith(flags(state, wanted))) {
       const found =
         state.docker.state === "running"
-          ? state.running.match(storeFlags)?.join("").trim() || "no store"
+          ? state.unit.commandLine.match(storeFlags)?.join("").trim() || "no store"
           : `Docker ${state.docker.state}`;
       return [owed(daemonReload, "docker.service"), owed(restart("docker"), found)];
     }
@@ -133,13 +131,12 @@ export async function readDockerd(
   tls: ClusterStoreParams["tls"],
 ): Promise<Dockerd> {
   const files = tls ? [tls.ca, tls.cert, tls.key] : [];
-  const [docker, unit, dropIn, daemon, backend, running, missing] = await Promise.all([
+  const [docker, unit, dropIn, daemon, backend, missing] = await Promise.all([
     host.docker(),
     host.unit("docker.service"),
     host.file(dropInPath),
     host.file(daemonPath),
     host.read(hasBackend(kind), { looksAt: ["package"] }),
-    host.read(commandLine, { looksAt: ["unit:docker"] }),
     host.read(sh`for f in ${files}; do [ -s "$f" ] || echo "$f"; done`, {
       looksAt: files.map((file) => `file:${file}`),
     }),
@@ -150,7 +147,6 @@ export async function readDockerd(
     dropIn,
     daemon,
     backend: backend.code === 0,
-    running: running.stdout.trimEnd(),
     missing: missing.stdout.split("\n").filter(Boolean),
   };
 }
@@ -163,7 +159,8 @@ export function refuseClusterStore(state: Dockerd, wanted: ClusterStoreParams): 
   refuseMissingFiles(state, wanted);
   const hit = runningContainers(state);
   const restarts =
-    state.dropIn.content !== dropInText(state, wanted) || !state.running.endsWith(flags(state, wanted));
+    state.dropIn.content !== dropInText(state, wanted) ||
+    !state.unit.commandLine.endsWith(flags(state, wanted));
   if (restarts && hit.length > 0 && !wanted.interrupt_containers) refuseInterruption(hit);
 }
 
@@ -177,8 +174,6 @@ function kindOf(store: string): StoreKind {
 function hasBackend(kind: StoreKind): Script {
   return sh`grep -qa ${`libkv/store/${kind}`} "$(command -v dockerd)"`;
 }
-
-const commandLine = sh`pid=$(systemctl show -p MainPID --value docker.service) && [ "$pid" != 0 ] && tr '\0' ' ' <"/proc/$pid/cmdline" | sed 's/^/ /; s/ $//'`;
 
 /** The code by which a read says that nothing here can ask etcd. */
 const noClient = 111;

@@ -52,11 +52,15 @@ export const byHand = defineFact({
 });
 
 /** `systemctl cat` puts each file's path before it, as a comment. */
-const look = sh`systemctl cat docker.service 2>/dev/null
-systemctl cat docker.service 2>/dev/null | sed -n 's/^EnvironmentFile=-*//p' | while read -r file; do
-  sed -n 's/^ *\([A-Za-z_0-9]*\)=.*\(--bip[= ][^" ]*\).*/\1 \2/p' "$file" | sed "s|^|@variable $file |"
+const look = sh`unit=$(systemctl cat docker.service 2>/dev/null)
+printf '%s\n' "$unit"
+printf '%s\n' "$unit" | while IFS= read -r line; do
+  case $line in EnvironmentFile=*) file=\${line#*=} && file=\${file#-} ;; *) continue ;; esac
+  sed -n "s|^ *\([A-Za-z_0-9]*\)=.*\(--bip[= ][^\" ]*\).*|@variable $file \1 \2|p" "$file"
 done
-echo "@flannel $(sed -n 's/^FLANNEL_NETWORK=//p' /run/flannel/subnet.env)"
+while IFS= read -r line; do
+  case $line in FLANNEL_NETWORK=*) echo "@flannel \${line#*=}" ;; esac
+done 2>/dev/null </run/flannel/subnet.env
 for dir in /proc/[0-9]*; do
   read -r name <"$dir/comm" || continue
   case $name in consul | etcd | flanneld) ;; *) continue ;; esac

@@ -16,7 +16,7 @@ export const hostFacts = {
   byHand,
   hostname: defineFact({
     name: "hostname",
-    read: async (host) => (await host.read(sh`cat /proc/sys/kernel/hostname`, { looksAt: [] })).stdout.trim(),
+    read: async (host) => (await host.sysctl("kernel.hostname")) ?? "",
   }),
   addresses: defineFact({ name: "addresses", read: (host) => host.addresses() }),
   docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).version }),
@@ -26,7 +26,8 @@ export const hostFacts = {
     read: async (host) =>
       (
         await host.read(
-          sh`systemctl is-active -q firewalld && echo firewalld; grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw; true`,
+          sh`command -v firewalld >/dev/null && systemctl is-active -q firewalld && echo firewalld
+[ -e /etc/ufw/ufw.conf ] && grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw; true`,
           { looksAt: [] },
         )
       ).stdout.trim(),

@@ -110,7 +110,7 @@ export class HostReader implements Reader {
   }
 
   async file(path: string): Promise<FileState> {
-    const script = sh`f=${path}; if [ -d "$f" ]; then echo folder; elif [ -e "$f" ]; then stat -L -c 'file %a %u %g %s' -- "$f" && sha256sum <"$f" && { [ $(stat -L -c %s -- "$f") -gt 1048576 ] || cat -- "$f"; }; else echo absent; fi`;
+    const script = sh`f=${path}; if [ -d "$f" ]; then echo folder; elif [ -e "$f" ]; then s=$(stat -L -c 'file %a %u %g %s' -- "$f") && echo "$s" && sha256sum <"$f" && { [ "\${s##* }" -gt 1048576 ] || cat -- "$f"; }; else echo absent; fi`;
     return parseFile(path, await this.#must(script, [`file:${path}`]));
   }
 
@@ -140,7 +140,7 @@ export class HostReader implements Reader {
   }
 
   async kept(): Promise<Kept> {
-    const script = sh`systemctl is-enabled causeway-network.service 2>/dev/null || echo disabled; cat /etc/causeway/routes/* /etc/causeway/rules/* /etc/causeway/links/* 2>/dev/null; true`;
+    const script = sh`[ -e /etc/systemd/system/multi-user.target.wants/causeway-network.service ] && echo enabled || echo disabled; cat /etc/causeway/routes/* /etc/causeway/rules/* /etc/causeway/links/* 2>/dev/null; true`;
     const text = await this.#must(script, ["route", "rule", "link", "unit:causeway-network.service"]);
     const [enabled, ...lines] = text.split("\n");
     return { enabled: enabled === "enabled", lines };
@@ -149,7 +149,12 @@ export class HostReader implements Reader {
   async unit(name: string): Promise<UnitState> {
     const properties =
       "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths,MainPID,ExecStart";
-    return parseUnit(name, await this.#must(sh`systemctl show -p ${properties} ${name}`, [`unit:${name}`]));
+    const script = sh`shown=$(systemctl show -p ${properties} ${name}) || exit
+printf '%s\n' "$shown"
+pid=\${shown##*MainPID=}; pid=\${pid%%[!0-9]*}
+[ "\${pid:-0}" = 0 ] || { printf CommandLine=; tr '\0\n' '  ' <"/proc/$pid/cmdline"; } 2>/dev/null
+true`;
+    return parseUnit(name, await this.#must(script, [`unit:${name}`]));
   }
 
   async packages(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
@@ -159,17 +164,20 @@ export class HostReader implements Reader {
 
   async sysctl(key: string): Promise<string | undefined> {
     const path = `/proc/sys/${key.includes("/") ? key : key.replaceAll(".", "/")}`;
+    // Not by the shell's own `read`: it asks byte by byte, and the kernel then gives a number's first digit alone.
     const { stdout, code } = await this.read(sh`cat ${path}`, { looksAt: [`sysctl:${key}`] });
     return code === 0 ? stdout.trim().replaceAll("\t", " ") : undefined;
   }
 
   async docker(): Promise<DockerState> {
     const script = sh`command -v docker >/dev/null || { echo missing; exit 0; }
-systemctl is-active -q docker || { echo stopped; exit 0; }
+# A process that is dockerd can be asked; only where its pid file does not name one, systemd has to say whether it runs.
+read -r pid 2>/dev/null </run/docker.pid && read -r name 2>/dev/null <"/proc/$pid/comm" && [ "$name" = dockerd ] ||
+  systemctl is-active -q docker || { echo stopped; exit 0; }
 # Docker's command line takes a fifth of a second to start, each time: where curl is, its socket is asked directly.
 if [ -z "$DOCKER_HOST" ] && [ -S /var/run/docker.sock ] && command -v curl >/dev/null; then
   at=http://docker
-  told=$(curl -sf --unix-socket /var/run/docker.sock $at/version $at/networks "$at/containers/json?all=1") && echo "$told" && exit 0
+  told=$(curl -sf --unix-socket /var/run/docker.sock $at/version $at/networks "$at/containers/json?all=1") && printf '%s\n' "$told" && exit 0
 fi
 docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc --format '{{.ID}} {{.Driver}} {{.Scope}} {{.Name}}' && echo -- && docker ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Names}} {{.Networks}}'`;
     return parseDocker(await this.#must(script, ["docker", "unit:docker"]));

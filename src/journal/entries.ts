@@ -64,9 +64,9 @@ export interface Journal {
 
 /** Reads the journal in one command: head, lock, and the runs of which something stands, with their entries. */
 export const readJournalScript: Script = rawScript(`cd ${journalFolder} 2>/dev/null || exit 0
-echo "format $(cat format 2>/dev/null)"
-echo "head $(cat head 2>/dev/null)"
-echo "folded $(cat folded 2>/dev/null)"
+for name in format head folded; do
+  value=; read -r value 2>/dev/null <$name; echo "$name $value"
+done
 if read -r pid started boot who 2>/dev/null <lock; then
   read -r stat 2>/dev/null <"/proc/$pid/stat" && set -- \${stat##*) } && shift 19 && [ "$1" = "$started" ] &&
     [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && echo "holder $who"

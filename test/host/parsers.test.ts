@@ -185,6 +185,7 @@ DropInPaths=/etc/systemd/system/docker.service.d/a.conf /etc/systemd/system/dock
 UnitFileState=enabled
 NeedDaemonReload=yes
 SubState=running
+CommandLine=dockerd -H fd:// 
 `;
     expect(parseUnit("docker", text)).toEqual({
       name: "docker",
@@ -197,6 +198,7 @@ SubState=running
       dropIns: ["/etc/systemd/system/docker.service.d/a.conf", "/etc/systemd/system/docker.service.d/b.conf"],
       mainPid: 4711,
       execStart: "/bin/sh -c true ; exec dockerd -H fd://",
+      commandLine: "dockerd -H fd://",
     });
   });
 

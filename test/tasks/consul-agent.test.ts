@@ -57,6 +57,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string } = {}
       dropIns: [],
       mainPid: 0,
       execStart: "",
+      commandLine: "",
     },
     hasData: false,
     strays: [],

@@ -30,8 +30,8 @@ function state(
       dropIns: [],
       mainPid: 1,
       execStart: "/usr/sbin/dockerd -H fd://",
+      commandLine: "/usr/sbin/dockerd -H fd://",
     },
-    arguments: "/usr/sbin/dockerd -H fd:// ",
     ...rest,
   };
 }
@@ -111,7 +111,7 @@ describe("docker-bip refuses", () => {
     ],
     [
       "a flag of the running daemon",
-      state({ arguments: "dockerd --bip=10.1.1.1/24 " }),
+      state({ unit: { ...state().unit, commandLine: "dockerd --bip=10.1.1.1/24" } }),
       /started with --bip/,
     ],
     ["a file that is not JSON", state({ config: fileWith(path, '{\n  "debug": true,,\n}') }), /is not JSON/],

@@ -22,8 +22,15 @@ const tls: Partial<Params> = {
 const command = "/usr/sbin/dockerd -H fd:// $DOCKER_OPTS";
 const flags = "--cluster-store=consul://127.0.0.1:8500 --cluster-advertise=10.0.0.200:2375";
 
-function state(over: Partial<State> & { execStart?: string; version?: string } = {}): State {
-  const { execStart = command, version = "20.10.5+dfsg1", ...rest } = over;
+function state(
+  over: Partial<State> & { execStart?: string; commandLine?: string; version?: string } = {},
+): State {
+  const {
+    execStart = command,
+    commandLine = "/usr/sbin/dockerd -H fd://",
+    version = "20.10.5+dfsg1",
+    ...rest
+  } = over;
   return {
     docker: { state: "running", version, networks: [], containers: [] },
     unit: {
@@ -37,11 +44,11 @@ function state(over: Partial<State> & { execStart?: string; version?: string } =
       dropIns: [],
       mainPid: 1,
       execStart,
+      commandLine,
     },
     dropIn: noFile(path),
     daemon: noFile("/etc/docker/daemon.json"),
     backend: true,
-    running: " /usr/sbin/dockerd -H fd://",
     nodes: [],
     missing: [],
     ...rest,
@@ -61,11 +68,11 @@ const started = (over: Partial<Params> = {}, execStart = command) =>
   written(over, execStart).trim().split("\n").at(-1)?.replace("ExecStart=", "") ?? "";
 
 /** Docker as the task left it. */
-const joined = (over: Partial<State> = {}, by: Partial<Params> = {}) =>
+const joined = (over: Parameters<typeof state>[0] = {}, by: Partial<Params> = {}) =>
   state({
     execStart: started(by),
     dropIn: fileWith(path, written(by)),
-    running: ` ${started(by).replace(" $DOCKER_OPTS", "")}`,
+    commandLine: started(by).replace(" $DOCKER_OPTS", ""),
     nodes: ["10.0.0.200:2375"],
     ...over,
   });
@@ -123,7 +130,7 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
     ["joined, with containers", joined({ docker: busy }), {}, []],
     [
       "written, but not running with it",
-      joined({ running: " /usr/sbin/dockerd -H fd://" }),
+      joined({ commandLine: "/usr/sbin/dockerd -H fd://" }),
       {},
       ["owed: daemon-reload (docker.service)", "owed: restart docker (no store)"],
     ],

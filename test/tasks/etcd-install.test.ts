@@ -75,6 +75,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string }): St
       dropIns: [],
       mainPid: 0,
       execStart: "",
+      commandLine: "",
     },
     hasData: false,
     running: { members: [], healthy: false, said: "connection refused" },

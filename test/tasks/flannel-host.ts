@@ -28,6 +28,7 @@ export const unit = (name: string, over: Partial<State["docker"]>): State["docke
   dropIns: [],
   mainPid: 1,
   execStart: "",
+  commandLine: "",
   ...over,
 });
 

@@ -13,11 +13,13 @@ export interface UnitState {
   fragmentPath: string;
   dropIns: readonly string[];
   mainPid: number;
+  /** The command line of its main process, its arguments parted by spaces; empty while there is none. */
+  commandLine: string;
   /** The command line of ExecStart, its first if there are several. */
   execStart: string;
 }
 
-/** Takes apart `systemctl show -p …`. */
+/** Takes apart `systemctl show -p …`, and the line `CommandLine=` that the reader's script adds. */
 export function parseUnit(name: string, text: string): UnitState {
   const property = (key: string) => new RegExp(`^${key}=(.*)$`, "m").exec(text)?.[1] ?? "";
   return {
@@ -30,6 +32,7 @@ export function parseUnit(name: string, text: string): UnitState {
     fragmentPath: property("FragmentPath"),
     dropIns: property("DropInPaths").split(" ").filter(Boolean),
     mainPid: Number(property("MainPID") || 0),
+    commandLine: property("CommandLine").trimEnd(),
     execStart: /argv\[\]=(.*?) ; ignore_errors=/.exec(property("ExecStart"))?.[1]?.trim() ?? "",
   };
 }
