@@ -65,10 +65,12 @@ for dir in /proc/[0-9]*; do
   read -r name <"$dir/comm" || continue
   case $name in consul | etcd | flanneld) ;; *) continue ;; esac
   group=$(sed -n 's/^[0-9]*:name=systemd://p' "$dir/cgroup")
-  # One that has ended, and waits for its parent, is in no group of its own any more.
+  group=\${group:-$(sed -n 's/^0:://p' "$dir/cgroup")}
+  # One that is just ending is in no group but the root, and is gone in a moment.
+  [ "$group" != / ] || sleep 1
   read -r stat <"$dir/stat" || continue
   case \${stat##*) } in Z* | X*) continue ;; esac
-  echo "@process \${dir#/proc/} $name \${group:-$(sed -n 's/^0:://p' "$dir/cgroup")}"
+  echo "@process \${dir#/proc/} $name $group"
 done
 true`;
 

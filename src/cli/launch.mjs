@@ -1,7 +1,16 @@
 // Starts the command line out of a bundle that is made once for each state of the sources, so that a start takes
 // tens of milliseconds. This file is JavaScript because nothing has been compiled yet when it runs.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -17,10 +26,37 @@ if (major < 20 || (major === 20 && minor < 19)) {
 function stateOfSources() {
   const hash = createHash("sha256").update(readFileSync(join(root, "package-lock.json")));
   for (const entry of readdirSync(join(root, "src"), { recursive: true }).sort()) {
-    if (!entry.endsWith(".ts")) continue;
+    if (!/\.(ts|mjs)$/.test(entry)) continue;
     hash.update(`\0${entry}\0`).update(readFileSync(join(root, "src", entry)));
   }
   return hash.digest("hex").slice(0, 16);
+}
+
+/** What is CommonJS inside an ES module finds Node's own modules by this. */
+const requireIn = {
+  cjs: {},
+  esm: { js: "import { createRequire as __r } from 'node:module'; const require = __r(import.meta.url);" },
+};
+
+/** The packages that every run loads, a file each beside the bundle, where it finds them first: reading fifty takes longer. */
+async function bundlePackages(build, folder) {
+  const common = { bundle: true, platform: "node", target: "node20", keepNames: true, logLevel: "error" };
+  const format = { ajv: "cjs", yaml: "cjs", ssh2: "cjs", "node-ssh": "esm" };
+  for (const [name, kind] of Object.entries(format)) {
+    await build({
+      ...common,
+      entryPoints: { [`${name}/index`]: name },
+      absWorkingDir: root,
+      format: kind,
+      banner: requireIn[kind],
+      outdir: folder,
+      // ssh2's own ciphers, compiled where npm could; without them it takes Node's.
+      loader: { ".node": "copy" },
+      external: ["cpu-features", ...(name === "ssh2" ? [] : ["ssh2"])],
+    });
+    const module = kind === "esm" ? "module" : "commonjs";
+    writeFileSync(join(folder, name, "package.json"), JSON.stringify({ type: module, main: "index.js" }));
+  }
 }
 
 async function bundle(folder) {
@@ -43,10 +79,9 @@ async function bundle(folder) {
     logLevel: "error",
     // Loaded when they are needed, from node_modules.
     external: ["node-ssh", "ssh2", "zx", "zx/core", "listr2", "ajv", "esbuild", "diff"],
-    banner: {
-      js: "import { createRequire as __r } from 'node:module'; const require = __r(import.meta.url);",
-    },
+    banner: requireIn.esm,
   });
+  await bundlePackages(build, join(temporary, "node_modules"));
   // Bundles of earlier states go; a day's grace, because a run that is still going loads parts of its own.
   for (const name of readdirSync(dirname(folder))) {
     const path = join(dirname(folder), name);

@@ -203,7 +203,7 @@ case $url in
   etcd:*) path=health ;;
   *) exit 0 ;;
 esac
-said=$(timeout 30 docker run --rm --label ${label} --network host ${image} wget -q -T 5 -O - "http://$at/$path" 2>&1) || { echo "$said" | tail -n 1; exit 0; }
+said=$(timeout 30 docker run --rm --label ${label} --network host ${image} wget -q -T 5 -O - "http://$at/$path" 2>&1) || { printf '%s\n' "\${said:-it does not answer}" | tail -n 1; exit 0; }
 case $said in
   '""' | *'"health": "false"'* | *'"health":"false"'*) echo "it has no leader" ;;
 esac`;

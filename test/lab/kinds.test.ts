@@ -313,6 +313,21 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
     ],
   ],
   [
+    "file: taken away, and its folder after it",
+    "mkdir -m 755 /etc/cw-folder && echo a >/etc/cw-folder/conf",
+    async () => [
+      step.file({ was: await reader().file("/etc/cw-folder/conf"), content: null }),
+      step.run({
+        what: "folder",
+        from: "there",
+        to: "gone",
+        do: sh`rmdir /etc/cw-folder`,
+        done: sh`[ ! -d /etc/cw-folder ]`,
+        undo: sh`:`,
+      }),
+    ],
+  ],
+  [
     "rules: several taken away from before another, and back in their order",
     "for i in 1 2 3 4; do iptables -A FORWARD -s 10.8.5.$i/32 -j ACCEPT; done",
     () =>

@@ -20,6 +20,8 @@ cw_file_save() (
 cw_file_restore() (
   if [ -f "$B.before.mode" ]; then
     read -r cw_mode cw_uid cw_gid <"$B.before.mode"
+    # The folder went with the file where causeway had made it.
+    mkdir -p -m 755 -- "$(dirname -- "$1")"
     cw_file_write "$1" "$cw_mode" "$cw_uid:$cw_gid" <"$B.before"
   else
     rm -f -- "$(readlink -f -- "$1")"

@@ -235,6 +235,15 @@ describe("the cause of a failed pair", () => {
       "overlay",
       /^name: .*; 2 threads of Docker on a are stuck in the namespace .* restart docker there$/,
     ],
+    [
+      "a name without an address over a store, and nothing else to see",
+      pair({
+        from: { ...a, store: { url: "consul://127.0.0.1:8500", trouble: "", stuck: 0 } },
+        tried: { ...fine, resolved: "", promised: 1450 },
+      }),
+      "overlay",
+      /^name: .*; Docker on a learns no names of others .*: restart docker there$/,
+    ],
     ["nothing that can be seen", pair({ arrived: true }), "routed", /^no answer: the requests arrive on b/],
   ])("%s", (_, facts, wire, words, on) => {
     const { cause, commandOn } = causeOf(facts, wire);
