@@ -19,6 +19,8 @@ export interface Stage {
 
 /** Up to so many hosts are all shown; of more, only those that take their time or were lost. */
 const allShownUpTo = 12;
+/** The rows that those take at most, whatever the height of the terminal. */
+const manyRows = 10;
 const slowAfterMs = 3000;
 const timeShownAfterMs = 1000;
 const spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
@@ -85,16 +87,18 @@ export class LiveHosts {
     const working = [...this.#busy.values()].filter((host) => stage.working.has(host.name));
     const few = stage.count <= allShownUpTo;
     const busy = few ? working : longestFirst(working.filter((host) => now - host.since > slowAfterMs));
-    const room = Math.max(0, rows - 1);
-    const total = busy.length + this.#lost.size;
+    const slow = busy.map((host) => this.#row(turn, host, now));
+    const lost = [...this.#lost].map(([name, why]) => this.#paint("red", `✗ ${name}  ${why}`));
+    // Of many hosts, a lost one asks for more attention than one that takes its time.
+    const lines = few ? [...slow, ...lost] : [...lost, ...slow];
+    const room = Math.max(0, Math.min(rows - 1, few ? rows : manyRows));
     // One row less where a count of the rest has to go somewhere.
-    const shown = total <= room ? total : Math.max(0, room - 1);
-    const lost = [...this.#lost].slice(0, Math.max(0, shown - busy.length));
+    const shown = lines.length <= room ? lines.length : Math.max(0, room - 1);
+    const left = lines.length - shown;
     return [
       this.#headline(few ? "" : `${turn} `, stage),
-      ...busy.slice(0, shown).map((host) => this.#row(turn, host, now)),
-      ...lost.map(([name, why]) => this.#paint("red", `✗ ${name}  ${why}`)),
-      ...(total > shown ? [this.#paint("dim", `  … and ${total - shown} more`)] : []),
+      ...lines.slice(0, shown),
+      ...(left > 0 ? [this.#paint("dim", `  … and ${left} more`)] : []),
     ];
   }
 
