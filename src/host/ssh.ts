@@ -86,9 +86,9 @@ async function open(
       },
       algorithms: preferred(check.host, port, files),
       readyTimeout: Math.max(1, deadline - Date.now()),
-      // A dead peer is noticed after eight seconds.
-      keepaliveInterval: 2000,
-      keepaliveCountMax: 3,
+      // A dead peer is noticed after fifteen seconds; one that is only short of processor time has answered by then.
+      keepaliveInterval: 3000,
+      keepaliveCountMax: 4,
     } as Parameters<NodeSSH["connect"]>[0]);
   } catch (error) {
     sock.destroy();
