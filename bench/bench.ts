@@ -86,7 +86,7 @@ async function journal(): Promise<void> {
   };
   try {
     await labUp(one, (message) => console.log(message));
-    console.log(await journalCosts(one, rounds));
+    await journalCosts(one, rounds, console.log);
   } finally {
     await labDown(one);
   }

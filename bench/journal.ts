@@ -8,7 +8,11 @@ import { endScript, performScript } from "../src/run/perform-script.ts";
 import { step } from "../src/task/kinds/index.ts";
 
 /** What the journal costs on one lab host: the same ten steps with it and without, and a look at it before and after 1,000 runs. */
-export async function journalCosts(lab: LabSpec, rounds: number): Promise<string> {
+export async function journalCosts(
+  lab: LabSpec,
+  rounds: number,
+  print: (line: string) => void,
+): Promise<void> {
   const { privateKeyFile, knownHostsFile } = labConnection(lab);
   const [host] = lab.hosts;
   if (!host) throw new Error("a lab without hosts");
@@ -94,21 +98,16 @@ export async function journalCosts(lab: LabSpec, rounds: number): Promise<string
       for (let i = 0; i < count; i += 1) all.push(await one());
       return all;
     };
-    const lines = [
-      "\nThe journal, on one lab host\n",
-      "| what | round trips | time |",
-      "|---|---|---|",
-      row("ten files written, without the journal", await times(rounds, () => bare(10))),
+    print("\nThe journal, on one lab host\n\n| what | round trips | time |\n|---|---|---|");
+    print(row("ten files written, without the journal", await times(rounds, () => bare(10))));
+    print(
       row("ten files written, with it and with the run's end", await times(rounds, () => journalled(10))),
-      row("a look at it, which travels with the first reads", await times(rounds * 5, look)),
-      row("one file written, in the first ten runs", await times(10, () => journalled(1))),
-    ];
-    await times(980, () => journalled(1));
-    lines.push(
-      row("one file written, in the last ten of 1,000 runs", await times(10, () => journalled(1))),
-      row("a look at it after 1,000 runs", await times(rounds * 5, look)),
     );
-    return lines.join("\n");
+    print(row("a look at it, which travels with the first reads", await times(rounds * 5, look)));
+    print(row("one file written, in the first ten runs", await times(10, () => journalled(1))));
+    await times(980, () => journalled(1));
+    print(row("one file written, in the last ten of 1,000 runs", await times(10, () => journalled(1))));
+    print(row("a look at it after 1,000 runs", await times(rounds * 5, look)));
   } finally {
     await session.close();
   }

@@ -17,4 +17,8 @@ export const staticRouteReads = [
   "cat /etc/causeway/routes/* /etc/causeway/rules/* 2>/dev/null; true",
   "iptables-save",
   "cat /proc/sys/net/ipv4/ip_forward",
+  "cat /proc/sys/kernel/hostname",
+  "systemctl cat docker.service",
+  "cat /proc/[0-9]*/comm 2>/dev/null | grep -xE 'consul|etcd|flanneld'; true",
+  "command -v firewalld && systemctl is-active firewalld; grep -s '^ENABLED=yes' /etc/ufw/ufw.conf; true",
 ];
