@@ -203,11 +203,16 @@ case $url in
   etcd:*) path=health ;;
   *) exit 0 ;;
 esac
-said=$(timeout 30 docker run --rm --label ${label} --network host ${image} wget -q -T 5 -O - "http://$at/$path" 2>&1) || { printf '%s\n' "\${said:-it does not answer}" | tail -n 1; exit 0; }
+said=$(timeout 30 docker run --rm --label ${label} --network host ${image} sh -c ${askHttp} sh "$at" "$path" 2>&1)
 case $said in
-  '""' | *'"health": "false"'* | *'"health":"false"'*) echo "it has no leader" ;;
+  *'""'* | *'"health": "false"'* | *'"health":"false"'*) echo "it has no leader" ;;
+  *' 200 '*) ;;
+  *) printf '%s\n' "\${said:-it does not answer}" | head -n 1 ;;
 esac`;
 }
+
+/** By nc, because a busybox that is linked statically cannot look up names, and its wget crashes over that. */
+const askHttp = 'printf "GET /$2 HTTP/1.0\\r\\n\\r\\n" | nc -w 5 "${1%:*}" "${1##*:}"';
 
 interface Retried {
   /** Whether the far side answered over TCP. */
