@@ -512,6 +512,18 @@ describe.sequential("performed and undone, a host is what it was", () => {
     expect(differences(start, await now())).toEqual([]);
   });
 
+  test("a package that another step's package needs goes with that one", async () => {
+    const start = await now();
+    const first = await perform([step.packages({ names: ["etcd-server"] })]);
+    const second = await perform([step.packages({ names: ["consul"] })]);
+    expect(await undo(first.entries)).toMatchObject({ code: 0 });
+    expect(await on("dpkg-query -W -f '${Package} ' etcd-server pipexec consul 2>/dev/null || true")).toBe(
+      "consul pipexec ",
+    );
+    expect(await undo(second.entries)).toMatchObject({ code: 0 });
+    expect(differences(start, await now())).toEqual([]);
+  });
+
   test.runIf(full)(
     "a package that somebody's own package needs by now stays, and what needs it is named",
     async () => {

@@ -247,8 +247,9 @@ describe.sequential("overlay", () => {
 
   inFull("etcd as the store, and the API opened, closed, and given back to docker.socket", async () => {
     const etcd = ["-e", "overlay_store=etcd"];
-    const { code, stdout } = await lab.run(playbook, [...etcd, "-e", "docker_api=insecure"], inventory());
-    expect(code).toBe(0);
+    const open = [...etcd, "-e", "docker_api=insecure"];
+    const { code, stdout, stderr } = await lab.run(playbook, open, inventory());
+    expect({ code, said: code === 0 ? "" : stdout + stderr }).toEqual({ code: 0, said: "" });
     expect(stdout).toMatch(/warning: .*OPENS DOCKER'S API WITHOUT TLS/);
     expect(stdout).toContain("source preserved: 6/6");
     const nodes = await lab.must("docker-200", "ETCDCTL_API=2 etcdctl ls /docker/nodes");

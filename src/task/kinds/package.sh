@@ -63,13 +63,43 @@ cw_package_restore() (
   true
 )
 
-# cw_package_purge NAMES: what somebody has installed since may need one of them; then they stay, all or none.
+# cw_package_purge NAMES: what another step installed since may need one of them; then that one stays until that step is
+# undone. Where somebody's own package needs one, all stay.
 cw_package_purge() {
-  if [ "$cw_force" != force ] && ! cw_said=$(dpkg --no-act --purge "$@" 2>&1); then
-    printf '%s\n' "$cw_said"
-    return 3
-  fi
+  until [ "$cw_force" = force ] || cw_said=$(LC_ALL=C dpkg --no-act --purge "$@" 2>&1); do
+    cw_kept=$(cw_package_hand_over) && [ -n "$cw_kept" ] || {
+      printf '%s\n' "$cw_said"
+      return 3
+    }
+    set -- $(printf '%s\n' "$@" | grep -vxF -e "$cw_kept")
+    [ $# -gt 0 ] || return 0
+  done
   DEBIAN_FRONTEND=noninteractive dpkg --purge "$@"
+}
+
+# Of what dpkg refuses to remove, adds each package to what the entry brought along whose package needs it, and prints its
+# name. Fails where no entry brought that.
+cw_package_hand_over() (
+  printf '%s\n' "$cw_said" |
+    sed -n 's/^dpkg: dependency problems prevent removal of \([^ :]*\).*/kept \1/p; s/^ \([^ :]*\).* [a-z-]*depends on .*/by \1/p' |
+    while read -r cw_word cw_name; do
+      if [ "$cw_word" = kept ]; then
+        cw_needed=$cw_name
+        printf '%s\n' "$cw_needed"
+        continue
+      fi
+      cw_heir=$(cw_package_entry_of "$cw_name") && [ -n "$cw_heir" ] || exit 1
+      printf '%s\n' "$cw_needed" | LC_ALL=C sort -u -o "$cw_heir" - "$cw_heir" || exit 1
+    done
+)
+
+# The file of names of another entry that stands, and brought this package.
+cw_package_entry_of() {
+  grep -lxF -e "$1" "$CW"/runs/*/*.added 2>/dev/null | while read -r cw_file; do
+    [ "$cw_file" != "$B.added" ] && [ ! -e "${cw_file%.added}.undone" ] || continue
+    printf '%s\n' "$cw_file"
+    break
+  done
 }
 
 cw_package_tidy() { cw_package_policy_back; }
