@@ -48,7 +48,7 @@ timeout = 60
 ${mitogen ? `strategy_plugins = ${mitogenStrategies}\nstrategy = mitogen_linear\n` : ""}
 [ssh_connection]
 pipelining = True
-ssh_args = -F none -o ControlMaster=auto -o ControlPersist=5s -o UserKnownHostsFile=${run.knownHosts}
+ssh_args = -F none ${mitogen ? "" : "-o ControlMaster=auto -o ControlPersist=5s "}-o UserKnownHostsFile=${run.knownHosts}
 control_path_dir = ${join(folder, "cp")}
 `,
   );

@@ -48,8 +48,11 @@ function finish(argv: readonly string[], env: Record<string, string> = {}, cwd =
       cwd,
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: tooLong,
+      detached: true,
     });
+    // With all that it started, which would otherwise hold its pipes open.
+    const { pid } = child;
+    const timer = setTimeout(() => pid && process.kill(-pid, "SIGKILL"), tooLong);
     let said = "";
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => {
@@ -57,6 +60,7 @@ function finish(argv: readonly string[], env: Record<string, string> = {}, cwd =
       });
     child.once("error", reject);
     child.once("close", (code, signal) => {
+      clearTimeout(timer);
       if (code === 0) resolve();
       else reject(new Error(`${args.slice(0, 12).join(" ")} ended with ${code ?? signal}:\n${said}`));
     });
