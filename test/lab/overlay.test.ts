@@ -156,6 +156,7 @@ describe.sequential("overlay", () => {
   });
 
   inFull("a container's name resolves on the other hosts, and after a restart of consul", async () => {
+    await restartDockers();
     await lab.must(
       "docker-201",
       "docker run -d --restart always --name web --network overlay_1 --network-alias www busybox sleep 100000; docker create --name db --network overlay_1 --ip 10.0.2.77 busybox sleep 100000",

@@ -131,6 +131,47 @@ describe.sequential("rollback", () => {
     expect(await since(start)).toEqual([]);
   });
 
+  inFull("a lock that somebody holds is named, and --break-lock goes on without it", async () => {
+    await fine(lab.run(route, ["--no-verify"]));
+    const holder = await lab.must(
+      "docker-200",
+      `. /var/lib/causeway/lib-*.sh; setsid sleep 600 </dev/null >/dev/null 2>&1 & p=$!; sleep 1
+printf '%s %s %s ann@desk since 2026-01-01 in run X\n' $p "$(cw_started $p)" "$(cat /proc/sys/kernel/random/boot_id)" >/var/lib/causeway/lock; echo $p`,
+    );
+    const { code, stdout } = await rollback();
+    expect(stdout).toMatch(
+      /docker-200[\s\S]*the lock is held by ann@desk since 2026-01-01 in run X[\s\S]*--break-lock/,
+    );
+    expect(code).toBe(2);
+    const broken = await rollback("--break-lock");
+    expect(broken.stdout).toMatch(/warning: .*broke the lock of ann@desk/);
+    expect(broken.code).toBe(0);
+    await lab.must("docker-200", `kill ${holder.trim()}`);
+    expect(await since(start)).toEqual([]);
+  });
+
+  inFull("a host that is missing, and one that was reinstalled, are named", async () => {
+    await fine(lab.run(route, ["--no-verify"]));
+    await labPowerOff(lab.spec, ["docker-201"]);
+    const away = await rollback("--connect-timeout", "5");
+    expect(away.stdout).toMatch(/docker-201 +unreachable/);
+    expect(away.code).toBe(4);
+    const other = execute(
+      [join(packageDir, "run"), "rollback", "-i", lab.inventory({ hosts: ["docker-200"] }), "--check"],
+      { cwd: lab.folder },
+    );
+    expect((await other).stdout).toMatch(/took part in these runs and are not here: docker-201|nothing to/);
+    await labPowerOn(lab.spec, ["docker-201"]);
+    await fine(lab.run(route, ["--no-verify"]));
+    await lab.reset(["docker-201"]);
+    const { code, stdout } = await rollback();
+    expect(stdout).toMatch(/docker-201: has no journal: it was reinstalled since/);
+    expect(code).toBe(0);
+    expect((await since(start)).filter((d) => d.startsWith("docker-200"))).toEqual([]);
+    await lab.reset();
+    await fresh();
+  });
+
   inFull("a restart that did not come to pass is owed, and the next undo makes up for it", async () => {
     await fine(lab.run(route, ["--no-verify", "-l", "docker-200"]));
     await lab.must("docker-200", "systemctl mask --runtime docker.service");
