@@ -139,7 +139,7 @@ describe.sequential("the proof of static-route", () => {
     );
   });
 
-  test("masquerading switched on: masqueraded source, with the rule", async () => {
+  inFull("masquerading switched on: masqueraded source, with the rule", async () => {
     const rule = "POSTROUTING -s 192.168.100.0/24 -o host0 -j MASQUERADE";
     await breakWire(a, `iptables -t nat -I ${rule}`, `iptables -t nat -D ${rule}`);
     const { there, back } = await proof("routed", ["--evidence"]);
