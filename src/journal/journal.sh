@@ -70,10 +70,13 @@ cw_lock() {
   rm -f "$CW/lock.$$"
 }
 
-# Gives the lock back, if this session's shell has it.
-cw_unlock() {
-  case "$(cat "$CW/lock" 2>/dev/null)" in "$$ $(cw_started $$) "*) rm -f "$CW/lock" ;; esac
+# Whether this session's shell has the lock.
+cw_has_lock() {
+  case "$(cat "$CW/lock" 2>/dev/null)" in "$$ $(cw_started $$) "*) ;; *) return 1 ;; esac
 }
+
+# Gives the lock back, if this session's shell has it.
+cw_unlock() { if cw_has_lock; then rm -f "$CW/lock"; fi; }
 
 # cw_sync FILES: they survive a power cut from here on. coreutils before 8.24 syncs everything.
 cw_sync() { sync -- "$@" 2>/dev/null || sync; }
@@ -372,11 +375,14 @@ cw_give_up() {
   cw_fail "broken $cw_verb $cw_unit"
 }
 
-# cw_end RUN STATE: how the run ended on this host; the lock is free again.
+# cw_end RUN STATE: how the run ended on this host; the lock is free again. A run that the lock kept out touches nothing of
+# the one that holds it: its folder may have no entries yet.
 cw_end() {
-  [ ! -d "$CW/runs/$1" ] || { printf '%s\n' "$2" >"$CW/runs/$1/end"; rm -f "$CW/out" "$CW"/parked-*; }
+  [ ! -d "$CW/runs/$1" ] || printf '%s\n' "$2" >"$CW/runs/$1/end"
+  cw_has_lock || return 0
+  rm -f "$CW/out" "$CW"/parked-*
   cw_fold "$1" "${CW_KEEP:-50}"
-  cw_unlock
+  rm -f "$CW/lock"
 }
 
 # cw_fold RUN KEEP: keeps the journal short. Runs of which nothing stands any more go to old/, without the bytes that undo

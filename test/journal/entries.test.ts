@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -13,6 +13,7 @@ import {
   type RunRecord,
   readJournalScript,
 } from "../../src/journal/entries.ts";
+import { packageDir } from "../../src/package-dir.ts";
 
 const run: RunRecord = {
   id: "20260101-120000-ab12",
@@ -183,5 +184,16 @@ describe("the script that reads it, in a real shell", () => {
     expect(read("held").holder).toBeUndefined();
     write("held", { lock: `${process.pid} ${started} another-boot ops@desk run 7\n` });
     expect(read("held").holder).toBeUndefined();
+  });
+
+  test("a run that the lock keeps out leaves the folder of the one that works, without entries yet, where it is", () => {
+    const working = { lock: "1 1 boot ops@desk run 7\n", [`runs/${run.id}/0001.json.new`]: "{" };
+    write("working", working);
+    const library = join(packageDir, "src/journal/journal.sh");
+    execFileSync("sh", ["-c", `. ${library}; cw_end other failed`], {
+      env: { ...process.env, CW: join(folder, "working") },
+    });
+    expect(existsSync(join(folder, `working/runs/${run.id}/0001.json.new`))).toBe(true);
+    expect(readFileSync(join(folder, "working/lock"), "utf8")).toBe(working.lock);
   });
 });
