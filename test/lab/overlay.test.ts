@@ -246,36 +246,40 @@ describe.sequential("overlay", () => {
     },
   );
 
-  inFull("etcd as the store, and the API opened, closed, and given back to docker.socket", async () => {
-    const etcd = ["-e", "overlay_store=etcd"];
-    const open = [...etcd, "-e", "docker_api=insecure"];
-    const { code, stdout, stderr } = await lab.run(playbook, open, inventory());
-    expect({ code, said: code === 0 ? "" : stdout + stderr }).toEqual({ code: 0, said: "" });
-    expect(stdout).toMatch(/warning: .*OPENS DOCKER'S API WITHOUT TLS/);
-    expect(stdout).toContain("source preserved: 6/6");
-    const nodes = await lab.must("docker-200", "ETCDCTL_API=2 etcdctl ls /docker/nodes");
-    for (const n of [200, 201, 202]) expect(nodes).toContain(`/docker/nodes/${lab.net}.${n}:2375`);
-    const ask = `docker -H tcp://${lab.net}.200:2375 version -f '{{.Server.Version}}'`;
-    expect(await lab.must("docker-201", ask)).toMatch(/^20\.10/);
-    // This machine is on the same wire, and is no host of the inventory.
-    const stranger = await execute(["curl", "-sS", "-m", "3", `http://${lab.net}.200:2375/version`]);
-    expect(stranger.code, stranger.stdout).toBe(28);
+  inFull(
+    "etcd as the store, and the API opened, closed, and given back to docker.socket",
+    async () => {
+      const etcd = ["-e", "overlay_store=etcd"];
+      const open = [...etcd, "-e", "docker_api=insecure"];
+      const { code, stdout, stderr } = await lab.run(playbook, open, inventory());
+      expect({ code, said: code === 0 ? "" : stdout + stderr }).toEqual({ code: 0, said: "" });
+      expect(stdout).toMatch(/warning: .*OPENS DOCKER'S API WITHOUT TLS/);
+      expect(stdout).toContain("source preserved: 6/6");
+      const nodes = await lab.must("docker-200", "ETCDCTL_API=2 etcdctl ls /docker/nodes");
+      for (const n of [200, 201, 202]) expect(nodes).toContain(`/docker/nodes/${lab.net}.${n}:2375`);
+      const ask = `docker -H tcp://${lab.net}.200:2375 version -f '{{.Server.Version}}'`;
+      expect(await lab.must("docker-201", ask)).toMatch(/^20\.10/);
+      // This machine is on the same wire, and is no host of the inventory.
+      const stranger = await execute(["curl", "-sS", "-m", "3", `http://${lab.net}.200:2375/version`]);
+      expect(stranger.code, stranger.stdout).toBe(28);
 
-    expect(await fine(etcd)).toMatchObject({ pairs: 6 });
-    expect(await fine(etcd)).toEqual({ steps: [], pairs: 6 });
-    expect(
-      await lab.must("docker-200", "ss -Hltn 'sport = :2375'; iptables-save | grep -c overlay-api || true"),
-    ).toBe("0\n");
-    // Another store, while the fleet runs: consul needs a package that etcd brought along, and that stays for it.
-    expect(await fine()).toMatchObject({ pairs: 6 });
-    expect(await fine()).toEqual({ steps: [], pairs: 6 });
-    expect((await lab.run("playbooks/reset.ts", [], inventory())).code).toBe(0);
-    await asAtTheStart();
-    await lab.must(
-      "docker-200",
-      "systemctl stop docker.service && docker ps && systemctl is-active docker.service",
-    );
-  });
+      expect(await fine(etcd)).toMatchObject({ pairs: 6 });
+      expect(await fine(etcd)).toEqual({ steps: [], pairs: 6 });
+      expect(
+        await lab.must("docker-200", "ss -Hltn 'sport = :2375'; iptables-save | grep -c overlay-api || true"),
+      ).toBe("0\n");
+      // Another store, while the fleet runs: consul needs a package that etcd brought along, and that stays for it.
+      expect(await fine()).toMatchObject({ pairs: 6 });
+      expect(await fine()).toEqual({ steps: [], pairs: 6 });
+      expect((await lab.run("playbooks/reset.ts", [], inventory())).code).toBe(0);
+      await asAtTheStart();
+      await lab.must(
+        "docker-200",
+        "systemctl stop docker.service && docker ps && systemctl is-active docker.service",
+      );
+    },
+    1_200_000,
+  );
 
   inFull("the API over TLS answers who has a certificate, and nobody else", async () => {
     const folder = "/root/tls";
