@@ -62,6 +62,8 @@ cw_network_id() (
 # Whether the key-value store that Docker keeps its global networks in answers, if it has one. Without it docker says
 # "No such network", and the network returns with the store.
 cw_store_answers() (
+  # Somebody knows that it is gone for good.
+  [ "$cw_force" != force ] || exit 0
   cw_store=$(docker info -f '{{.ClusterStore}}' 2>/dev/null) || exit 0
   cw_at=${cw_store#*://} cw_at=${cw_at%%/*}
   case $cw_store in
@@ -76,7 +78,7 @@ cw_store_answers() (
       done ;;
     *) exit 0 ;;
   esac
-  echo "Docker's store $cw_store does not answer, and Docker then shows no network of it, though it may be there: bring the store up (systemctl start ${cw_store%%:*}, on its servers), then run this again" >&2
+  echo "Docker's store $cw_store does not answer, and Docker then shows no network of it, though it may be there: bring the store up (systemctl start ${cw_store%%:*}, on its servers), then run this again; --force takes a store that is gone for good, and its networks, for gone" >&2
   exit 1
 )
 
