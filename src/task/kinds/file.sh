@@ -20,8 +20,6 @@ cw_file_save() (
 cw_file_restore() (
   if [ -f "$B.before.mode" ]; then
     read -r cw_mode cw_uid cw_gid <"$B.before.mode"
-    # The folder went with the file where causeway had made it.
-    mkdir -p -m 755 -- "$(dirname -- "$1")"
     cw_file_write "$1" "$cw_mode" "$cw_uid:$cw_gid" <"$B.before"
   else
     rm -f -- "$(readlink -f -- "$1")"
@@ -45,8 +43,9 @@ cw_file_tidy() (
 # cw_file_temp TARGET: the name beside it under which the entry writes it, known to whoever cleans up after it.
 cw_file_temp() { printf '%s/.causeway.%s' "$(dirname -- "$1")" "$(printf %s "${B#"$CW/runs/"}" | tr / -)"; }
 
-# cw_file_write PATH MODE OWNER: standard input becomes the file, whole or not at all.
+# cw_file_write PATH MODE OWNER: standard input becomes the file, whole or not at all; folders above it are made.
 cw_file_write() (
+  mkdir -p -m 755 -- "$(dirname -- "$1")" || exit 1
   umask 077
   cw_target=$(readlink -f -- "$1") || { echo "$1: the folder above it is missing"; exit 1; }
   cw_temp=$(cw_file_temp "$cw_target")
@@ -71,7 +70,7 @@ cw_file_write() (
 
 # cw_file_merge PATH WAS MODE OWNER: writes only over what was planned against (a checksum, or absent).
 cw_file_merge() (
-  cw_file_is "$1" "$2" && mkdir -p -m 755 -- "$(dirname -- "$1")" && cw_file_write "$1" "$3" "$4"
+  cw_file_is "$1" "$2" && cw_file_write "$1" "$3" "$4"
 )
 
 # cw_file_swap PATH WAS MODE OWNER: the same for a step, which notes beforehand what the file is to become.

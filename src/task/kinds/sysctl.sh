@@ -28,7 +28,6 @@ cw_sysctl_tidy() { rm -f "$(cw_file_temp "$(cw_sysctl_file "$1")")"; }
 
 # cw_sysctl_put KEY VALUE
 cw_sysctl_put() (
-  mkdir -p /etc/sysctl.d || exit 1
   printf '# Written by causeway\n%s = %s\n' "$1" "$2" | cw_file_write "$(cw_sysctl_file "$1")" 644 0:0 || exit 1
   printf '%s\n' "$2" >"$(cw_sysctl_path "$1")"
 )
