@@ -87,17 +87,22 @@ export class LiveHosts {
     const working = [...this.#busy.values()].filter((host) => stage.working.has(host.name));
     const few = stage.count <= allShownUpTo;
     const busy = few ? working : longestFirst(working.filter((host) => now - host.since > slowAfterMs));
-    const slow = busy.map((host) => this.#row(turn, host, now));
-    const lost = [...this.#lost].map(([name, why]) => this.#paint("red", `✗ ${name}  ${why}`));
+    // Only the rows that are shown are composed: this runs ten times a second.
+    const slow = busy.map((host) => () => this.#row(turn, host, now));
+    const lost = [...this.#lost].map(
+      ([name, why]) =>
+        () =>
+          this.#paint("red", `✗ ${name}  ${why}`),
+    );
     // Of many hosts, a lost one asks for more attention than one that takes its time.
     const lines = few ? [...slow, ...lost] : [...lost, ...slow];
-    const room = Math.max(0, Math.min(rows - 1, few ? rows : manyRows));
+    const room = Math.max(0, few ? rows - 1 : Math.min(rows - 1, manyRows));
     // One row less where a count of the rest has to go somewhere.
     const shown = lines.length <= room ? lines.length : Math.max(0, room - 1);
     const left = lines.length - shown;
     return [
       this.#headline(few ? "" : `${turn} `, stage),
-      ...lines.slice(0, shown),
+      ...lines.slice(0, shown).map((row) => row()),
       ...(left > 0 ? [this.#paint("dim", `  … and ${left} more`)] : []),
     ];
   }
