@@ -58,7 +58,10 @@ function finish(argv: readonly string[], env: Record<string, string> = {}, cwd =
       stream.on("data", (chunk: Buffer) => {
         said = (said + chunk).slice(-4000);
       });
-    child.once("error", reject);
+    child.once("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
     child.once("close", (code, signal) => {
       clearTimeout(timer);
       if (code === 0) resolve();

@@ -38,9 +38,11 @@ const requireIn = {
   esm: { js: "import { createRequire as __r } from 'node:module'; const require = __r(import.meta.url);" },
 };
 
+/** Of everything that is bundled here. */
+const common = { bundle: true, platform: "node", target: "node20", keepNames: true, logLevel: "error" };
+
 /** The packages that every run loads, a file each beside the bundle, where it finds them first: reading fifty takes longer. */
 async function bundlePackages(build, folder) {
-  const common = { bundle: true, platform: "node", target: "node20", keepNames: true, logLevel: "error" };
   const format = { ajv: "cjs", yaml: "cjs", ssh2: "cjs", "node-ssh": "esm" };
   for (const [name, kind] of Object.entries(format)) {
     await build({
@@ -64,20 +66,16 @@ async function bundle(folder) {
   const temporary = `${folder}.${process.pid}`;
   mkdirSync(temporary, { recursive: true });
   await build({
+    ...common,
     entryPoints: { main: join(root, "src/cli/main.ts"), index: join(root, "src/index.ts") },
-    bundle: true,
     splitting: true,
     format: "esm",
-    platform: "node",
     mainFields: ["module", "main"],
-    target: "node20",
     minifySyntax: true,
-    keepNames: true,
     sourcemap: "linked",
     outdir: temporary,
     outExtension: { ".js": ".mjs" },
-    logLevel: "error",
-    // Loaded when they are needed, from node_modules.
+    // Loaded when they are needed, from beside the bundle or from node_modules.
     external: ["node-ssh", "ssh2", "zx", "zx/core", "listr2", "ajv", "esbuild", "diff"],
     banner: requireIn.esm,
   });
