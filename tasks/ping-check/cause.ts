@@ -241,12 +241,12 @@ function nameless({ from, to, tried }: PairFacts): Cause | undefined {
   const found = tried.resolved === "" ? "has no address" : `is ${tried.resolved}, not ${to.container}`;
   const cause = `name: the container of ${to.name} is reached by its address, and its name ${found}`;
   const stuck = stuckThreads(from);
+  if (stuck !== "") return { cause: `${cause}${stuck}`, command: seeThreads };
   // A watch that began on such a thread is over for good, also when the thread has gone since.
-  const blind =
-    from.store && stuck === ""
-      ? `; Docker on ${from.name} learns no names of others (moby/libnetwork#1838): restart docker there`
-      : stuck;
-  return { cause: `${cause}${blind}`, command: stuck === "" ? "journalctl -u docker -n 20" : seeThreads };
+  const blind = from.store
+    ? `; Docker on ${from.name} learns no names of others (moby/libnetwork#1838): restart docker there`
+    : "";
+  return { cause: `${cause}${blind}`, command: "journalctl -u docker -n 20" };
 }
 
 const seeThreads = "for t in /proc/$(pidof dockerd)/task/*; do readlink $t/ns/net; done | sort | uniq -c";
