@@ -4,10 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { labReboot } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, recapOf, stepsOf, useLab } from "./support.ts";
-
-/** The longer ones belong to `npm run test:full`. */
-const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+import { cellsOf, inFull, recapOf, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-flannel", 9, 3);
 const playbook = "playbooks/flannel.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
-import { execute, type RunEventLike, useLab } from "./support.ts";
+import { type RunEventLike, useLab } from "./support.ts";
 
 const lab = useLab("test-stop", 10, 1);
 const host = "docker-200";
@@ -20,8 +20,7 @@ export default definePlaybook({ name: "slow", summary: "x", vars: Type.Object({}
 
 /** Runs the slow playbook, and sends SIGINT so many times, a moment apart, once its first step is under way. */
 async function interrupted(times: number) {
-  const file = join(lab.folder, "slow.ts");
-  await execute(["sh", "-c", `cat >"$0"`, file], { input: slow });
+  const file = lab.playbook("slow.ts", slow);
   const args = ["-i", lab.inventory(), "--output", "json"];
   const child = spawn(join(packageDir, "run"), [file, ...args], {
     cwd: lab.folder,

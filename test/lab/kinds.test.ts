@@ -17,7 +17,7 @@ import { step } from "../../src/task/kinds/index.ts";
 import { localFile } from "../../src/task/kinds/pushed-file.ts";
 import type { Step } from "../../src/task/step.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { useLab } from "./support.ts";
+import { full, inFull, useLab } from "./support.ts";
 
 const lab = useLab("test-kinds", 2, 1);
 const host = "docker-200";
@@ -426,7 +426,6 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
   ],
 ];
 
-const full = process.env.CAUSEWAY_TEST_FULL !== undefined;
 /** What is another case of a kind that has its row already; for `npm run test:full`. */
 const further = new Set([
   "file: through a symbolic link, which stays one",
@@ -482,7 +481,7 @@ describe.sequential("performed and undone, a host is what it was", () => {
     expect(differences(start, await now())).toEqual([]);
   });
 
-  test.runIf(full).each([
+  inFull.each([
     ["taken away", () => noBridge("cw1")],
     ["made anew with another address", () => bridge("cw1", "10.96.2.1/24")],
   ])("a link of ours, %s", async (_name, plan) => {
@@ -496,7 +495,7 @@ describe.sequential("performed and undone, a host is what it was", () => {
     expect(await undo(first.entries)).toMatchObject({ code: 0 });
   });
 
-  test.runIf(full)("undone when it was cut off in the middle: a package that is only unpacked", async () => {
+  inFull("undone when it was cut off in the middle: a package that is only unpacked", async () => {
     const start = await now();
     const perform9 = rawScript(
       "cw_apt='apt-get -q --no-install-recommends'; cw_package_announce etcd-client; cd /tmp && apt-get -q download etcd-client && dpkg --unpack etcd-client*.deb; rm -f etcd-client*.deb; printf '#!/bin/sh\\n# causeway\\nexit 101\\n' >/usr/sbin/policy-rc.d; exit 9",
@@ -512,7 +511,7 @@ describe.sequential("performed and undone, a host is what it was", () => {
     expect(differences(start, await now())).toEqual([]);
   });
 
-  test.runIf(full)("a package that another step's package needs goes with that one", async () => {
+  inFull("a package that another step's package needs goes with that one", async () => {
     const start = await now();
     const first = await perform([step.packages({ names: ["etcd-server"] })]);
     const second = await perform([step.packages({ names: ["consul"] })]);
@@ -524,21 +523,18 @@ describe.sequential("performed and undone, a host is what it was", () => {
     expect(differences(start, await now())).toEqual([]);
   });
 
-  test.runIf(full)(
-    "a package that somebody's own package needs by now stays, and what needs it is named",
-    async () => {
-      await on(`[ -d /root/repo ] || {\n${repository}\n}`);
-      const { entries } = await perform([step.packages({ names: ["cw-tool"] })]);
-      await on(somebodys("cw-mine", "Depends: cw-tool\\n"));
-      const call = `. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_undo "$CW/runs/${entries[0]}"`;
-      const { code, stdout } = await session.run(call);
-      expect(code).toBe(3);
-      expect(stdout).toMatch(/cw-mine depends on cw-tool/);
-      await on("dpkg -s cw-tool >/dev/null && dpkg --purge cw-mine");
-      expect(await undo(entries)).toMatchObject({ code: 0 });
-      expect((await lab.on(host, "dpkg -s cw-tool")).code).not.toBe(0);
-    },
-  );
+  inFull("a package that somebody's own package needs by now stays, and what needs it is named", async () => {
+    await on(`[ -d /root/repo ] || {\n${repository}\n}`);
+    const { entries } = await perform([step.packages({ names: ["cw-tool"] })]);
+    await on(somebodys("cw-mine", "Depends: cw-tool\\n"));
+    const call = `. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_undo "$CW/runs/${entries[0]}"`;
+    const { code, stdout } = await session.run(call);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/cw-mine depends on cw-tool/);
+    await on("dpkg -s cw-tool >/dev/null && dpkg --purge cw-mine");
+    expect(await undo(entries)).toMatchObject({ code: 0 });
+    expect((await lab.on(host, "dpkg -s cw-tool")).code).not.toBe(0);
+  });
 
   test("a route that somebody leads elsewhere since stays", async () => {
     await on(`ip route add 10.90.0.0/24 via ${lab.net}.1`);
@@ -564,7 +560,7 @@ describe.sequential("performed and undone, a host is what it was", () => {
     expect(await on("cat /etc/cw-late")).toBe("theirs\n");
   });
 
-  test.runIf(full)(
+  inFull(
     "a link over a foreign one of that name, and a restart of Docker: the unit that keeps it is well",
     async () => {
       await on("ip link add cw5 type bridge");
@@ -799,7 +795,7 @@ describe.sequential("a script that is watched", () => {
     expect(await undo(entries)).toMatchObject({ code: 0 });
   });
 
-  test.runIf(full)(
+  inFull(
     "killed at any of its commands, it leaves what undo restores to the last byte",
     async () => {
       const start = await now();

@@ -14,7 +14,7 @@ import {
 } from "../../src/lab/index.ts";
 import { labPaths } from "../../src/lab/paths.ts";
 import { packageDir } from "../../src/package-dir.ts";
-import { execute, TestLab } from "./support.ts";
+import { execute, inFull, TestLab } from "./support.ts";
 
 const one = new TestLab("test-a", 4, 2);
 const two = new TestLab("test-b", 5, 2);
@@ -147,7 +147,6 @@ describe.sequential("a lab", () => {
   });
 
   // The files of a normal run are two such labs, too: two at a time.
-  const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
   inFull("two labs with the same names and container subnets do not see each other", async () => {
     await labUp(two.spec);
     const [a, b] = await Promise.all([one, two].map((lab) => lab.run("playbooks/static-route.ts")));

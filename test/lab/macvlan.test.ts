@@ -1,9 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { labReboot } from "../../src/lab/index.ts";
-import { cellsOf, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
-
-/** The longer ones belong to `npm run test:full`. */
-const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+import { cellsOf, inFull, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-macvlan", 7, 2);
 const playbook = "playbooks/macvlan.ts";

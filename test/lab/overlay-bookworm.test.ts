@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, stepsOf, useLab } from "./support.ts";
+import { cellsOf, full, stepsOf, useLab } from "./support.ts";
 
 /** bookworm's Docker 20.10.24 has no consul backend, and etcd's; the image takes a minute to build: in test:full only. */
-describe.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined).sequential("overlay on bookworm", () => {
+describe.runIf(full).sequential("overlay on bookworm", () => {
   const lab = useLab("test-overlay-bookworm", 14, 2, "bookworm");
   const playbook = "playbooks/overlay.ts";
   const snapshots = () => Promise.all(lab.names.map((h) => snapshot(lab, h)));

@@ -1,10 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { labReboot } from "../../src/lab/index.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, execute, stepsOf, useLab } from "./support.ts";
-
-/** The longer ones belong to `npm run test:full`. */
-const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+import { cellsOf, execute, full, inFull, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-overlay", 8, 3);
 const playbook = "playbooks/overlay.ts";
@@ -111,15 +108,12 @@ describe.sequential("overlay", () => {
     await asAtTheStart();
   });
 
-  test.runIf(process.env.CAUSEWAY_TEST_FULL === undefined)(
-    "two hosts: all pairs under their own addresses",
-    async () => {
-      const two = lab.inventory({ hosts: lab.names.slice(0, 2) });
-      const { code, events } = await lab.events(playbook, [], two);
-      expect(code).toBe(0);
-      expect(cellsOf(events).filter((c) => c.ok && c.sourcePreserved)).toHaveLength(2);
-    },
-  );
+  test.runIf(!full)("two hosts: all pairs under their own addresses", async () => {
+    const two = lab.inventory({ hosts: lab.names.slice(0, 2) });
+    const { code, events } = await lab.events(playbook, [], two);
+    expect(code).toBe(0);
+    expect(cellsOf(events).filter((c) => c.ok && c.sourcePreserved)).toHaveLength(2);
+  });
 
   inFull(
     "two hosts, and a third that joins later: all pairs reach each other, the gossip key is nowhere",

@@ -3,10 +3,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { readPcap } from "../../src/net/pcap.ts";
 import { packageDir } from "../../src/package-dir.ts";
-import { cellsOf, type RunEventLike, useLab } from "./support.ts";
-
-/** The longer ones belong to `npm run test:full`. */
-const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+import { cellsOf, full, inFull, type RunEventLike, useLab } from "./support.ts";
 
 const lab = useLab("test-proof", 13, 2);
 const [a, b] = ["docker-200", "docker-201"] as const;
@@ -166,7 +163,7 @@ describe.sequential("the proof of static-route", () => {
   });
 });
 
-describe.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined).sequential("the proof of flannel", () => {
+describe.runIf(full).sequential("the proof of flannel", () => {
   test("evidence: UDP 8472 with the inner addresses inside; packets of 1450 bytes", async () => {
     const cells = cellsOf(await apply("playbooks/flannel.ts", ["--evidence"])) as Cell[];
     expect(cells.map((c) => [c.evidence, c.largestPacket])).toEqual(

@@ -8,11 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { imageFolder } from "../../src/lab/image.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { execute, stepsOf, useLab } from "./support.ts";
-
-/** The longer ones belong to `npm run test:full`. */
-const full = process.env.CAUSEWAY_TEST_FULL !== undefined;
-const inFull = test.runIf(full);
+import { execute, full, inFull, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-sources", 12, 2);
 const playbook = join(packageDir, "test/lab/playbooks/sources.ts");

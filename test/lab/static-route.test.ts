@@ -1,9 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { labPowerOff, labPowerOn, labReboot } from "../../src/lab/index.ts";
-import { cellsOf, recapOf, stepsOf, useLab } from "./support.ts";
-
-/** The longer ones belong to `npm run test:full`. */
-const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+import { cellsOf, inFull, recapOf, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-route", 1, 3);
 const playbook = "playbooks/static-route.ts";

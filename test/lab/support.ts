@@ -2,9 +2,13 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 import { type LabSpec, labConnection, labDown, labReset, labStatus, labUp } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
+
+/** Whether the longer tests run, too: `npm run test:full`. */
+export const full = process.env.CAUSEWAY_TEST_FULL !== undefined;
+export const inFull = test.runIf(full);
 
 export interface Result {
   code: number;
@@ -15,11 +19,15 @@ export interface Result {
 /** Runs a command of this machine and waits for its end. */
 export function execute(
   argv: readonly string[],
-  options: { cwd?: string; input?: string; env?: Record<string, string> } = {},
+  options: { cwd?: string; env?: Record<string, string> } = {},
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     const [file = "", ...args] = argv;
-    const child = spawn(file, args, { cwd: options.cwd, env: { ...process.env, ...options.env } });
+    const child = spawn(file, args, {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk;
@@ -29,9 +37,6 @@ export function execute(
     });
     child.once("error", reject);
     child.once("close", (code) => resolve({ code: code ?? 255, stdout, stderr }));
-    // A command that ends without reading is no error.
-    child.stdin.on("error", () => {});
-    child.stdin.end(options.input ?? "");
   });
 }
 
@@ -96,6 +101,13 @@ export class TestLab {
     };
     const file = join(this.folder, `inventory-${Math.random().toString(36).slice(2, 8)}.yaml`);
     writeFileSync(file, JSON.stringify(document, null, 2));
+    return file;
+  }
+
+  /** A playbook of the test's own, in the lab's folder. */
+  playbook(name: string, text: string): string {
+    const file = join(this.folder, name);
+    writeFileSync(file, text);
     return file;
   }
 

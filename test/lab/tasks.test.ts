@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 import { rowNames } from "./playbooks/one-task.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { stepsOf, useLab } from "./support.ts";
+import { full, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-tasks", 11, 1);
 const [host = ""] = lab.names;
@@ -36,7 +36,7 @@ async function processes(): Promise<string[]> {
 }
 
 /** One after the other they take minutes; the schemes' own tests go through most of it. */
-describe.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined).sequential("every task alone", () => {
+describe.runIf(full).sequential("every task alone", () => {
   test("has a row", () => {
     expect(names.filter((name) => !rowNames.includes(name))).toEqual([]);
   });

@@ -4,10 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { labPowerOff, labPowerOn } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { execute, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
-
-/** The longer ones belong to `npm run test:full`. */
-const inFull = test.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined);
+import { execute, full, inFull, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-undo", 6, 2);
 const every = join(packageDir, "test/lab/playbooks/every-kind.ts");
@@ -221,15 +218,15 @@ printf '%s %s %s ann@desk since 2026-01-01 in run X\n' $p "$(cw_started $p)" "$(
   inFull(
     "two tasks that set keys of one file in one play: both go back, with a foreign key or without",
     async () => {
-      const two = join(lab.folder, "two.ts");
-      await execute(["sh", "-c", `cat >"$0"`, two], {
-        input: `import { definePlaybook, defineTask, step, Type } from "causeway";
+      const two = lab.playbook(
+        "two.ts",
+        `import { definePlaybook, defineTask, step, Type } from "causeway";
 const key = defineTask({ name: "key", summary: "x", params: Type.Object({ name: Type.String() }), key: ({ name }) => name,
   read: (host) => host.file("/etc/two.json"),
   present: (was, { name }) => (was.content.includes(name) ? [] : [step.jsonKeys({ was, keys: { [name]: 1 } })]) });
 export default definePlaybook({ name: "two", summary: "x", vars: Type.Object({}),
   plays: [{ title: "p", hosts: "docker", tasks: () => [key({ name: "one" }), key({ name: "other" })] }] });`,
-      });
+      );
       const own = '{ "own": true }\n';
       await lab.must("docker-200", `printf %s '${own}' >/etc/two.json`);
       await fine(lab.run(two));
@@ -247,11 +244,11 @@ export default definePlaybook({ name: "two", summary: "x", vars: Type.Object({})
   inFull(
     "what the owner of the same thing did is undone in the run that takes over, and --check says so",
     async () => {
-      const other = join(lab.folder, "other.ts");
-      await execute(["sh", "-c", `cat >"$0"`, other], {
-        input: `import { definePlaybook, Type } from "causeway";
+      const other = lab.playbook(
+        "other.ts",
+        `import { definePlaybook, Type } from "causeway";
 export default definePlaybook({ name: "other", summary: "x", owns: "container-network", vars: Type.Object({}), plays: [{ title: "p", hosts: "docker", tasks: () => [] }] });`,
-      });
+      );
       await fine(lab.run(route));
       const check = await lab.events(other, ["--check"]);
       expect(stepsOf(check.events, true).length).toBe(2 * (2 + 4));
@@ -266,7 +263,7 @@ export default definePlaybook({ name: "other", summary: "x", owns: "container-ne
   );
 });
 
-describe.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined).sequential("a secret", () => {
+describe.runIf(full).sequential("a secret", () => {
   test("is in no entry, history, output or process list; bytes that undo needs lie in a file for root only", async () => {
     // Every process that there is on the host during the run, as often as it can be looked at.
     const looking = lab.on(
@@ -333,10 +330,9 @@ async function atRest(): Promise<void> {
   }
 }
 
-const full = process.env.CAUSEWAY_TEST_FULL !== undefined;
 const points = full ? Array.from({ length: 22 }, (_, i) => i + 1) : [1, 9, 20];
 
-describe.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined).sequential("killed in the middle", () => {
+describe.runIf(full).sequential("killed in the middle", () => {
   test.each(points)("at step %i: the same run again converges, and reset restores", async (n) => {
     await killedAt(every, n % 2 ? "started" : "done", n);
     await atRest();
@@ -367,7 +363,7 @@ describe.runIf(process.env.CAUSEWAY_TEST_FULL !== undefined).sequential("killed 
   );
 });
 
-test.runIf(full)(
+inFull(
   "two runners started together: one works, the other names it, and nothing interleaves",
   async () => {
     for (let i = 0; i < (full ? 50 : 6); i += 1) {
@@ -410,7 +406,7 @@ test.runIf(full)(
   3_600_000,
 );
 
-test.runIf(full)("the journal stays short: old runs are folded, and reset still restores", async () => {
+inFull("the journal stays short: old runs are folded, and reset still restores", async () => {
   await lab.must("docker-200", "mkdir -p /var/lib/causeway");
   for (let i = 0; i < 5; i += 1)
     await fine(lab.run(every, ["-e", `version=${(i % 2) + 1}`, "-l", "docker-200", "--no-verify"]));
