@@ -15,6 +15,7 @@ export {
   type Rule,
   type Rules,
 } from "./host/tools/iptables.ts";
+export type { SerfState } from "./host/tools/serf.ts";
 export type { UnitState } from "./host/tools/systemd.ts";
 export {
   contains,

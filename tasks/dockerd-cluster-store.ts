@@ -12,6 +12,7 @@ import {
   readJson,
   restart,
   type Script,
+  type SerfState,
   type Static,
   sh,
   step,
@@ -80,11 +81,16 @@ export interface Dockerd {
 interface State extends Dockerd {
   /** The addresses of the Dockers that the store knows; undefined where nothing on this host can ask it. */
   nodes: readonly string[] | undefined;
+  serf: SerfState;
 }
+
+/** For how many seconds a Docker may wait for the others that were started with it to call it. */
+const patience = 20;
 
 /**
  * Joins Docker to a key-value store, in which overlay networks are shared. They need only `--cluster-advertise`: no port
  * is opened unless it is asked for. dockerd starts with a store that nobody reaches; its entry in the store is the proof.
+ * A Docker that started together with the others may have met none of them; it is restarted then.
  */
 export const dockerdClusterStore = defineTask({
   name: "dockerd-cluster-store",
@@ -93,13 +99,14 @@ export const dockerdClusterStore = defineTask({
   key: () => "cluster-store",
   settles: "60s",
   read: async (host, { store, tls }): Promise<State> => {
-    const [dockerd, nodes] = await Promise.all([
+    const [dockerd, serf, nodes] = await Promise.all([
       readDockerd(host, kindOf(store), tls),
+      host.serf(),
       host.read(nodesIn(store), {
         looksAt: ["unit:docker", "unit:consul.service", "shared:consul", "package", "rule"],
       }),
     ]);
-    return { ...dockerd, nodes: nodes.code === noClient ? undefined : addressesIn(nodes.stdout) };
+    return { ...dockerd, serf, nodes: nodes.code === noClient ? undefined : addressesIn(nodes.stdout) };
   },
   present: (state, wanted): readonly PlanItem[] => {
     refuseClusterStore(state, wanted);
@@ -121,9 +128,23 @@ export const dockerdClusterStore = defineTask({
       return [owed(daemonReload, "docker.service"), owed(restart("docker"), found)];
     }
     const known = state.nodes?.includes(advertised(wanted)) ?? true;
-    return known ? [] : [later("Docker is not in the store yet")];
+    if (!known) return [later("Docker is not in the store yet")];
+    return meetsOthers(state, wanted, hit);
   },
 });
+
+/** Where the store knows no other Docker, there is none to meet; where nothing can ask it, that is not known. */
+function meetsOthers(
+  { nodes = [], serf: { aloneFor } }: State,
+  wanted: ClusterStoreParams,
+  hit: readonly string[],
+): readonly PlanItem[] {
+  if (aloneFor === undefined || nodes.every((node) => node === advertised(wanted))) return [];
+  if (aloneFor < patience) return [later("Docker has met none of the other hosts' yet")];
+  const why = "it met none of the other hosts' when it started (TCP and UDP 7946)";
+  if (hit.length > 0 && !wanted.interrupt_containers) refuseInterruption(hit, `: ${why}`);
+  return [owed(restart("docker"), why)];
+}
 
 export async function readDockerd(
   host: Reader,
@@ -329,8 +350,8 @@ function refuseMissingFiles({ missing }: Dockerd, { api, tls }: ClusterStorePara
   });
 }
 
-function refuseInterruption(hit: readonly string[]): void {
-  throw new CausewayError("host", "restarting Docker would stop running containers", {
+function refuseInterruption(hit: readonly string[], why = ""): never {
+  throw new CausewayError("host", `restarting Docker would stop running containers${why}`, {
     found: hit.join(", "),
     expected: "no running container, or leave to interrupt them",
     advice: "stop them, or run with -e interrupt_containers=true",

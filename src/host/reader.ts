@@ -8,6 +8,7 @@ import { type FileState, parseFile } from "./tools/file.ts";
 import { type Address, type Link, parseAddresses, parseLinks, parseRoutes, type Route } from "./tools/ip.ts";
 import { parseRules, type Rules } from "./tools/iptables.ts";
 import { parsePackages } from "./tools/packages.ts";
+import { parseSerf, type SerfState } from "./tools/serf.ts";
 import { parseUnit, type UnitState } from "./tools/systemd.ts";
 
 export interface ReadOptions {
@@ -46,6 +47,8 @@ export interface Reader {
   docker(): Promise<DockerState>;
   /** Containers of a network, running or stopped, with their addresses. */
   networkMembers(network: string): Promise<readonly NetworkMember[]>;
+  /** Whether this host's Docker has met the other hosts', as its log has it. */
+  serf(): Promise<SerfState>;
 }
 
 /** The routes, rules and links that come back at boot, as lines of their files. */
@@ -188,5 +191,15 @@ docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc 
 ids=$(docker ps -aq --no-trunc --filter network=${network}) || exit 1
 [ -z "$ids" ] || docker inspect -f ${`{{.Name}} {{.State.Running}} {{with index .NetworkSettings.Networks "${network}"}}{{.IPAddress}} {{with .IPAMConfig}}{{.IPv4Address}}{{end}}{{end}}`} $ids`;
     return parseMembers(await this.#must(script, ["docker", "unit:docker"]));
+  }
+
+  async serf(): Promise<SerfState> {
+    // What it says at its start comes first in its log; the whole of a long one is read only where a call failed.
+    const script = sh`[ -s /run/docker.pid ] && command -v journalctl >/dev/null || exit 0
+said() { journalctl -q -b -o cat "_PID=$(cat /run/docker.pid)"; }
+said | head -n 1000 | grep -q 'joining serf neighbor' || exit 0
+echo "$(stat -c %Y /run/docker.pid) $(date +%s)"
+said | grep 'serf: EventMemberJoin'; true`;
+    return parseSerf(await this.#must(script, ["unit:docker"]));
   }
 }

@@ -18,6 +18,7 @@ export function causeOf(pair: PairFacts, wire: Wire | undefined): Cause {
     () => missingRoute(pair, wire),
     () => masqueraded(pair),
     () => dropped(pair),
+    () => alone(pair),
     () => oneWayTunnel(pair, wire),
     () => tooSmall(pair, wire),
     () => nameless(pair),
@@ -141,6 +142,16 @@ function dropped(pair: PairFacts): Cause | undefined {
     };
   }
   return undefined;
+}
+
+/** Then it knows no addresses of the others' containers, and they none of its own: nothing enters the tunnel. */
+function alone(pair: PairFacts): Cause | undefined {
+  const end = endsOf(pair).find((one) => one.alone);
+  if (!end || pair.tried?.loss !== 100) return undefined;
+  return {
+    cause: `Docker alone: Docker on ${end.name} met none of the other hosts' when it started (TCP and UDP 7946): restart docker there`,
+    ...shownBy("journalctl -u docker | grep serf", end, pair),
+  };
 }
 
 function oneWayTunnel(pair: PairFacts, wire: Wire | undefined): Cause | undefined {

@@ -30,6 +30,8 @@ export interface HostFacts {
    * are stuck in the namespace of a network that is gone, from which no store is reached.
    */
   store?: { url: string; trouble: string; stuck: number };
+  /** Whether Docker has met no other one since it started, although it looked for one. */
+  alone?: boolean;
   /** What iptables let through or dropped while it was tried again. */
   moved: readonly Counter[];
 }
@@ -113,7 +115,7 @@ function peersIn(failed: readonly Pair[], end: Pair["from"]): Pair["from"][] {
 }
 
 interface Look {
-  facts: Pick<HostFacts, "links" | "flannel" | "store">;
+  facts: Pick<HostFacts, "links" | "flannel" | "store" | "alone">;
   /** Per peer, where its container's address is routed to. */
   routes: ReadonlyMap<ProbeHost, string>;
   /** Per peer, the largest packet that a router on the way lets through, as it told the container's kernel. */
@@ -130,9 +132,10 @@ async function lookAt(
 ): Promise<Look> {
   const { host } = end;
   const reached = isRoutedByHosts(wire) ? peers.filter(isStarted) : [];
-  const [rules, links, flannel, store, told, ...ways] = await Promise.all([
+  const [rules, links, serf, flannel, store, told, ...ways] = await Promise.all([
     host.sh(counters),
     host.reader.links(),
+    wire === "overlay" ? host.reader.serf() : undefined,
     isFlannel(wire) ? host.sh(flannelState) : undefined,
     wire === "overlay" ? host.sh(storeState(label, image), { timeoutMs: 60_000 }) : undefined,
     isStarted(end) ? toldSizes(end, peers.filter(isStarted)) : new Map(),
@@ -147,6 +150,7 @@ async function lookAt(
     facts: {
       links,
       ...(flannel ? { flannel: readFlannel(flannel.stdout) } : {}),
+      ...(serf ? { alone: serf.aloneFor !== undefined } : {}),
       ...(store ? { store: { url, trouble: trouble.join(" "), stuck: Number(stuck) } } : {}),
     },
     routes: new Map(routes),

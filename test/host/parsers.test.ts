@@ -4,6 +4,7 @@ import { parseFile } from "../../src/host/tools/file.ts";
 import { parseAddresses, parseLinks, parseRoutes } from "../../src/host/tools/ip.ts";
 import { canonicalRule, parseRules } from "../../src/host/tools/iptables.ts";
 import { parsePackages } from "../../src/host/tools/packages.ts";
+import { parseSerf } from "../../src/host/tools/serf.ts";
 import { parseUnit } from "../../src/host/tools/systemd.ts";
 
 /** As bullseye's iproute2 prints it; the long tail of a line is shortened. */
@@ -329,5 +330,19 @@ test("packages", () => {
   ).toEqual({
     "docker.io": "20.10.5+dfsg1-1+deb11u2",
     iproute2: "5.10.0-4",
+  });
+});
+
+describe("serf, as Docker 20.10's log has it", () => {
+  const joins = (name: string) =>
+    `time="2026-11-25T19:57:16Z" level=info msg="2026/11/25 19:57:16 [INFO] serf: EventMemberJoin: ${name} 10.0.0.${name.slice(-3)}\\n"`;
+
+  test.each([
+    ["no call failed: nothing is read", "", {}],
+    ["it met nobody", `1000 1025\n${joins("docker-200")}`, { aloneFor: 25 }],
+    ["it met one later", `1000 1025\n${joins("docker-200")}\n${joins("docker-201")}`, {}],
+    ["the log no longer has, or never had, its start", "1000 1025\n", {}],
+  ])("%s", (_, text, expected) => {
+    expect(parseSerf(text)).toEqual(expected);
   });
 });

@@ -51,9 +51,12 @@ const addresses = (host: string) =>
 
 /**
  * Docker 20.10's threads may be stuck where they reach no store, once a network's last container has left a host; then the
- * host learns no names for as long as it runs containers on that network (docs/schemes/overlay.md). Its restart mends that.
+ * host learns no names for as long as it runs containers on that network (docs/schemes/overlay.md). Its restart mends that; one
+ * host after the other, because Dockers that start together may miss each other.
  */
-const restartDockers = () => Promise.all(lab.names.map((h) => lab.must(h, "systemctl restart docker")));
+async function restartDockers() {
+  for (const host of lab.names) await lab.must(host, "systemctl restart docker");
+}
 
 const resolves = (host: string, from: string, name: string) =>
   lab.must(
@@ -202,6 +205,30 @@ describe.sequential("overlay", () => {
 
   inFull("it stands after a restart of Docker on one host", async () => {
     await lab.must("docker-201", "systemctl restart docker");
+    expect(await fine()).toEqual({ steps: [], pairs: 6 });
+  });
+
+  inFull("a Docker that met no other when it started: verify says so, and a run mends it", async () => {
+    const walls = ["INPUT", "OUTPUT"].flatMap((chain) =>
+      ["tcp", "udp"].map((protocol) => `${chain} -p ${protocol} --dport 7946 -j REJECT`),
+    );
+    await lab.must("docker-202", walls.map((wall) => `iptables -I ${wall}`).join(" && "));
+    await restartDockers();
+    await lab.must("docker-202", walls.map((wall) => `iptables -D ${wall}`).join(" && "));
+    const verify = await lab.events("playbooks/verify.ts", [], inventory());
+    expect(verify.code).toBe(3);
+    const lost = cellsOf(verify.events).filter((c) => !c.ok);
+    expect(lost.map((c) => `${c.from} ${c.to}`)).toEqual([
+      "docker-200 docker-202",
+      "docker-201 docker-202",
+      "docker-202 docker-200",
+      "docker-202 docker-201",
+    ]);
+    for (const { cause } of lost) expect(cause).toMatch(/^Docker alone: Docker on docker-202 /);
+    const { code, events } = await lab.events(playbook, [], inventory());
+    const restarts = events.filter((e) => e.type === "consequence" && e.state === "done");
+    expect(restarts.map((e) => `${e.what} on ${e.host}`)).toEqual(["restart docker on docker-202"]);
+    expect(code).toBe(0);
     expect(await fine()).toEqual({ steps: [], pairs: 6 });
   });
 

@@ -50,6 +50,7 @@ function state(
     daemon: noFile("/etc/docker/daemon.json"),
     backend: true,
     nodes: [],
+    serf: {},
     missing: [],
     ...rest,
   };
@@ -77,6 +78,8 @@ const joined = (over: Parameters<typeof state>[0] = {}, by: Partial<Params> = {}
     ...over,
   });
 const web = { id: "1", name: "web", state: "running", networks: ["bridge"] };
+/** A store that knows another Docker, and this one alone for so many seconds. */
+const alone = (aloneFor: number) => ({ nodes: ["10.0.0.200:2375", "10.0.0.201:2375"], serf: { aloneFor } });
 const busy = { state: "running" as const, version: "20.10.5", networks: [], containers: [web] };
 const daemon = (json: string) => state({ daemon: fileWith("/etc/docker/daemon.json", json) });
 const write = `file ${path}: — → 8 lines, mode 644`;
@@ -143,6 +146,15 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
         notYet,
       ],
     ],
+    ["alone for now", joined(alone(3)), {}, ["later: Docker has met none of the other hosts' yet"]],
+    [
+      "alone for good",
+      joined(alone(20)),
+      {},
+      ["owed: restart docker (it met none of the other hosts' when it started (TCP and UDP 7946))"],
+    ],
+    ["alone, the only one of its store", joined({ ...alone(20), nodes: ["10.0.0.200:2375"] }), {}, []],
+    ["alone, where nothing can ask the store", joined({ ...alone(20), nodes: undefined }), {}, []],
     ["open", joined({}, { api: "insecure" }), { api: "insecure" }, []],
     [
       "open, to be closed",
@@ -163,6 +175,9 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
   test("containers are named, and interrupted only with leave", () => {
     expect(() => plan(state({ docker: busy }))).toThrow(/would stop running containers/);
     expect(plan(state({ docker: busy }), { interrupt_containers: true })[0]).toContain("; interrupts web");
+    const cutOff = joined({ ...alone(20), docker: busy });
+    expect(() => plan(cutOff)).toThrow(/would stop running containers: it met none of the other hosts'/);
+    expect(plan(cutOff, { interrupt_containers: true })).toHaveLength(1);
   });
 
   test.each<[string, State, Partial<Params>, RegExp]>([

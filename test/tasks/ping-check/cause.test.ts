@@ -214,6 +214,13 @@ describe("the cause of a failed pair", () => {
       "b",
     ],
     [
+      "a Docker that met no other, before the tunnel is blamed",
+      pair({ to: { ...b, alone: true } }),
+      "overlay",
+      /^Docker alone: Docker on b met none .*: restart docker there$/,
+      "b",
+    ],
+    [
       "a container that did not start",
       pair({ to: { ...b, container: "", unstarted: "network x not found" } }),
       "macvlan",
