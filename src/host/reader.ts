@@ -161,7 +161,7 @@ true`;
   }
 
   async packages(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const script = sh`if command -v dpkg-query >/dev/null; then dpkg-query -W -f '\${db:Status-Abbrev} \${Package} \${Version}\n' ${names} 2>/dev/null | sed -n 's/^ii *//p'; else rpm -q --qf '%{NAME} %{VERSION}-%{RELEASE}\n' ${names} | grep -v 'not installed'; fi; true`;
+    const script = sh`if command -v apt-get >/dev/null; then dpkg-query -W -f '\${db:Status-Abbrev} \${Package} \${Version}\n' ${names} 2>/dev/null | sed -n 's/^ii *//p'; else rpm -q --qf '%{NAME} %{VERSION}-%{RELEASE}\n' ${names} | grep -v 'not installed'; fi; true`;
     return parsePackages(await this.#must(script, ["package"]));
   }
 

@@ -1,8 +1,11 @@
 # package NAMES: installed or not, with whatever their installation brings along.
 
+# Whose packages the host's are: a host of Red Hat's may have dpkg, too, as a mere tool.
+cw_package_apt() { command -v apt-get >/dev/null; }
+
 # Whatever is there, a package that is only unpacked included: neither absent (n) nor mere configuration (c).
 cw_package_list() {
-  if command -v dpkg-query >/dev/null; then
+  if cw_package_apt; then
     dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' | sed -n 's/^.[^nc].  *//p' | LC_ALL=C sort
   else
     rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n' | LC_ALL=C sort
@@ -34,7 +37,7 @@ cw_package_restore() (
   if [ ! -f "$B.added" ]; then
     # It was cut off. What apt had not announced was installed by somebody else since.
     cw_package_added
-    if command -v apt-get >/dev/null; then
+    if cw_package_apt; then
       LC_ALL=C comm -12 "$B.added" "$B.will" >"$B.names" 2>/dev/null
       mv -f "$B.names" "$B.added"
     fi
@@ -42,7 +45,7 @@ cw_package_restore() (
   # Exactly the names that came, as far as they are still there; nothing else that apt thinks orphaned.
   cw_gone=$(cut -d ' ' -f 1 "$B.after" | LC_ALL=C sort -u | LC_ALL=C comm -12 - "$B.added")
   if [ -n "$cw_gone" ]; then
-    if command -v dpkg >/dev/null; then
+    if cw_package_apt; then
       cw_package_purge $cw_gone || exit $?
     else
       rpm -e $cw_gone || exit 1
@@ -127,7 +130,7 @@ cw_package_policy_back() {
 
 # apt starts what it installs; policy-rc.d is Debian's way to say no (101). Somebody's own policy is put back.
 cw_package_get() (
-  if command -v apt-get >/dev/null; then
+  if cw_package_apt; then
     cw_package_policy_back
     [ ! -e $cw_policy ] || mv $cw_policy $cw_policy.causeway
     trap cw_package_policy_back EXIT
