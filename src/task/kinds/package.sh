@@ -3,12 +3,13 @@
 # Whose packages the host's are: a host of Red Hat's may have dpkg, too, as a mere tool.
 cw_package_apt() { command -v apt-get >/dev/null; }
 
-# Whatever is there, a package that is only unpacked included: neither absent (n) nor mere configuration (c).
+# Whatever is there, a package that is only unpacked included: neither absent (n) nor mere configuration (c). Of the keys
+# that rpm keeps as packages of one name, each has its own.
 cw_package_list() {
   if cw_package_apt; then
     dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' | sed -n 's/^.[^nc].  *//p' | LC_ALL=C sort
   else
-    rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n' | LC_ALL=C sort
+    rpm -qa --qf '%{NAME} %{VERSION}-%{RELEASE}\n' | sed 's/^gpg-pubkey \(.*\)/gpg-pubkey-\1 \1/' | LC_ALL=C sort
   fi
 }
 
