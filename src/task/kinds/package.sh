@@ -36,12 +36,10 @@ cw_package_restore() (
   cw_package_policy_back
   cw_package_list >"$B.after" || exit 1
   if [ ! -f "$B.added" ]; then
-    # It was cut off. What apt had not announced was installed by somebody else since.
+    # It was cut off. What had not been announced was installed by somebody else since.
     cw_package_added
-    if cw_package_apt; then
-      LC_ALL=C comm -12 "$B.added" "$B.will" >"$B.names" 2>/dev/null
-      mv -f "$B.names" "$B.added"
-    fi
+    LC_ALL=C comm -12 "$B.added" "$B.will" >"$B.names" 2>/dev/null
+    mv -f "$B.names" "$B.added"
   fi
   # Exactly the names that came, as far as they are still there; nothing else that apt thinks orphaned.
   cw_gone=$(cut -d ' ' -f 1 "$B.after" | LC_ALL=C sort -u | LC_ALL=C comm -12 - "$B.added")
@@ -116,9 +114,15 @@ cw_package_put() (
   rm -f "$B.after"
 )
 
-# cw_package_announce NAMES: keeps the names that apt is going to install, for the undo of an installation that is cut off.
+# cw_package_announce NAMES: keeps the names that are going to be installed, for the undo of an installation that is cut off.
+# dnf and yum tell them in a table for people; its other words are no packages that anybody installs.
 cw_package_announce() {
-  [ -f "$B.added" ] || $cw_apt -s install $1 2>/dev/null | sed -n 's/^Inst \([^ :]*\).*/\1/p' | LC_ALL=C sort -u >"$B.will"
+  [ ! -f "$B.added" ] || return 0
+  if cw_package_apt; then
+    $cw_apt -s install $1 2>/dev/null | sed -n 's/^Inst \([^ :]*\).*/\1/p'
+  else
+    LC_ALL=C $cw_dnf --assumeno install $1 2>/dev/null | sed -n 's/^ \([^ ]*\).*/\1/p'
+  fi | LC_ALL=C sort -u >"$B.will"
 }
 
 cw_policy=/usr/sbin/policy-rc.d
@@ -140,9 +144,10 @@ cw_package_get() (
     cw_apt='apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=60 -o Dpkg::Options::=--force-confold'
     cw_package_announce "$1"
     $cw_apt install $1 || { apt-get -q update && cw_package_announce "$1" && $cw_apt install $1; }
-  elif command -v dnf >/dev/null; then
-    dnf -y -q install $(printf %s "$1" | tr = -)
   else
-    yum -y -q install $(printf %s "$1" | tr = -)
+    cw_dnf=$(command -v dnf || echo yum)
+    set -- "$(printf %s "$1" | tr = -)"
+    cw_package_announce "$1"
+    $cw_dnf -y -q install $1
   fi
 )
