@@ -41,15 +41,9 @@ cw_package_restore() (
     LC_ALL=C comm -12 "$B.added" "$B.will" >"$B.names" 2>/dev/null
     mv -f "$B.names" "$B.added"
   fi
-  # Exactly the names that came, as far as they are still there; nothing else that apt thinks orphaned.
+  # Exactly the names that came, as far as they are still there; nothing else that apt or dnf thinks orphaned.
   cw_gone=$(cut -d ' ' -f 1 "$B.after" | LC_ALL=C sort -u | LC_ALL=C comm -12 - "$B.added")
-  if [ -n "$cw_gone" ]; then
-    if cw_package_apt; then
-      cw_package_purge $cw_gone || exit $?
-    else
-      rpm -e $cw_gone || exit 1
-    fi
-  fi
+  [ -z "$cw_gone" ] || cw_package_purge $cw_gone || exit $?
   for cw_name in $1; do
     cw_had=$(grep "^$cw_name " "$B.before") || continue
     grep -q "^$cw_name " "$B.after" || cw_package_get "$cw_name${cw_had:+=${cw_had#* }}" || exit 1
@@ -68,22 +62,29 @@ cw_package_restore() (
 # cw_package_purge NAMES: what another step installed since may need one of them; then that one stays until that step is
 # undone. Where somebody's own package needs one, all stay.
 cw_package_purge() {
-  until [ "$cw_force" = force ] || cw_said=$(LC_ALL=C dpkg --no-act --purge "$@" 2>&1); do
-    cw_kept=$(cw_package_hand_over) && [ -n "$cw_kept" ] || {
+  until [ "$cw_force" = force ] || cw_said=$(cw_package_erase test "$@" 2>&1); do
+    cw_kept=$(cw_package_hand_over "$@") && [ -n "$cw_kept" ] || {
       printf '%s\n' "$cw_said"
       return 3
     }
     set -- $(printf '%s\n' "$@" | grep -vxF -e "$cw_kept")
     [ $# -gt 0 ] || return 0
   done
-  DEBIAN_FRONTEND=noninteractive dpkg --purge "$@"
+  cw_package_erase '' "$@" || return 1
 }
 
-# Of what dpkg refuses to remove, adds each package to what the entry brought along whose package needs it, and prints its
-# name. Fails where no entry brought that.
+# cw_package_erase '' | test NAMES
+cw_package_erase() (
+  export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+  cw_test=$1
+  shift
+  if cw_package_apt; then dpkg ${cw_test:+--no-act} --purge "$@"; else rpm -e --allmatches ${cw_test:+--test} "$@"; fi
+)
+
+# cw_package_hand_over NAMES: of what cannot be removed yet, adds each package to what the entry brought along whose package
+# needs it, and prints its name. Fails where no entry brought that.
 cw_package_hand_over() (
-  printf '%s\n' "$cw_said" |
-    sed -n 's/^dpkg: dependency problems prevent removal of \([^ :]*\).*/kept \1/p; s/^ \([^ :]*\).* [a-z-]*depends on .*/by \1/p' |
+  if cw_package_apt; then cw_package_dpkg_refused; else cw_package_rpm_refused "$@"; fi |
     while read -r cw_word cw_name; do
       if [ "$cw_word" = kept ]; then
         cw_needed=$cw_name
@@ -94,6 +95,23 @@ cw_package_hand_over() (
       printf '%s\n' "$cw_needed" | LC_ALL=C sort -u -o "$cw_heir" - "$cw_heir" || exit 1
     done
 )
+
+# What dpkg refuses to remove: `kept NAME`, then `by NAME` of what needs it.
+cw_package_dpkg_refused() {
+  printf '%s\n' "$cw_said" |
+    sed -n 's/^dpkg: dependency problems prevent removal of \([^ :]*\).*/kept \1/p; s/^ \([^ :]*\).* [a-z-]*depends on .*/by \1/p'
+}
+
+# cw_package_rpm_refused NAMES: the same of rpm, which names not a package but what it provides: a version, a library, a file.
+cw_package_rpm_refused() {
+  printf '%s\n' "$cw_said" | sed -n 's/^[[:space:]]*\([^ ]*\) .*is needed by (installed) \(.*\)/\1 \2/p' |
+    while read -r cw_provided cw_by; do
+      cw_by=$(rpm -q --qf '%{NAME}\n' "$cw_by") || cw_by=
+      for cw_name in $(rpm -q --qf '%{NAME}\n' --whatprovides "$cw_provided" | grep -xF -e "$(printf '%s\n' "$@")"); do
+        printf 'kept %s\nby %s\n' "$cw_name" "$cw_by"
+      done
+    done
+}
 
 # The file of names of another entry that stands, and brought this package.
 cw_package_entry_of() {
