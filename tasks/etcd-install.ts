@@ -171,6 +171,8 @@ export const etcdInstall = defineTask({
     const packages = missingPackages(state, wanted);
     if (packages.length > 0)
       return [
+        // The script of Red Hat's package would make one, too, which its removal leaves behind.
+        ...(state.family === "rpm" ? missingUser(state) : []),
         step.packages({ names: packages }),
         ...doors,
         later("etcd is configured and started once its package is there"),
@@ -311,10 +313,14 @@ function missingFiles(state: State, wanted: Params): Step[] {
     was.content === content ? [] : [step.file({ was, content, mode: "644", causes })];
   const ownUnit = wanted.archive !== undefined || !unit.present || unitFile.content.startsWith(marker);
   return [
-    ...(state.hasUser ? [] : [step.systemUser({ name: "etcd", home: "/var/lib/etcd" })]),
+    ...missingUser(state),
     ...file(config, configText(wanted)),
     ...(ownUnit ? file(unitFile, unitText(state, wanted)) : file(dropIn, dropInText(state))),
   ];
+}
+
+function missingUser({ hasUser }: State): Step[] {
+  return hasUser ? [] : [step.systemUser({ name: "etcd", home: "/var/lib/etcd" })];
 }
 
 function start(unit: UnitState, { members }: Params): Step {

@@ -133,6 +133,15 @@ describe("etcd-install plans", () => {
     expect(plan(state({ tools: without }))[0]).toBe("package etcd-client: — → installed");
   });
 
+  test("Red Hat's package finds its user, so that it goes again; Debian's brings its own and takes it along", () => {
+    const bare = { tools: nothing, hasUser: false };
+    expect(plan(state({ family: "rpm", ...bare })).slice(0, 2)).toEqual([
+      "user etcd: — → of the system, without a login",
+      "package etcd: — → installed",
+    ]);
+    expect(plan(state(bare))[0]).toBe("package etcd-server, etcd-client: — → installed");
+  });
+
   test("out of an archive: it comes first, and user and unit with it", () => {
     const bare = state({ tools: nothing, programs, hasUser: false, rules: rulesOf([]) });
     const now = { ...bare, unit: { ...bare.unit, present: false, enabled: "" } };
