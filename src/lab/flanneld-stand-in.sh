@@ -98,7 +98,13 @@ lease_value() {
 }
 
 # Whether an address is the start of a subnet that the present configuration can give.
-fits() { n=$(to_number "$1") && [ "$2" = "$length" ] && [ "$n" -ge "$first" ] && [ "$n" -le "$last" ]; }
+fits() { [ $# = 2 ] && n=$(to_number "$1") && [ "$2" = "$length" ] && [ "$n" -ge "$first" ] && [ "$n" -le "$last" ]; }
+
+# ADDRESS LENGTH of the subnet in subnet.env; empty where there is none.
+previous_lease() {
+  set -- $(sed -n 's/^FLANNEL_SUBNET=\(.*\)\/\(.*\)/\1 \2/p' "$env_file" 2>/dev/null)
+  [ $# = 0 ] || echo "$(to_address $(($(to_number "$1") - 1))) $2"
+}
 
 # The lease under this host's public address, kept over restarts; or a free subnet, taken only if nobody was faster.
 acquire() {
@@ -111,8 +117,12 @@ acquire() {
     elif [ -n "$mine" ]; then
       say "the lease of $mine is not compatible with the configuration: given back"
       etcd DELETE "/subnets/${mine% *}-${mine#* }" >/dev/null
+      # As 0.13 does, which then gives back what subnet.env names, too, and ends where that is the same.
+      [ "$mine" != "$previous" ] || die "the lease of $previous, which $env_file names, is not there to be given back"
     else
-      subnet=$(to_address $((first + size * (1 + $(random) % ((last - first) / size)))))
+      subnet=${previous% *}
+      fits $previous || subnet=$(to_address $((first + size * (1 + $(random) % ((last - first) / size)))))
+      previous=
       case "$known" in "$subnet "* | *"
 $subnet "*) continue ;; esac
       case $(hold false) in *'"node"'*) return ;; esac
@@ -203,6 +213,7 @@ trap 'exit 0' TERM INT
 find_device
 say "$version on $device, $public"
 read_config
+previous=$(previous_lease)
 make_device
 acquire
 address_device

@@ -63,6 +63,8 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 EnvironmentFile=${settings.path}
+# The subnet of another network in it makes flannel 0.13 end at its start; it finds its lease by its address.
+ExecStartPre=/bin/rm -f ${paths.lease}
 ExecStart=${program} -etcd-endpoints=\${FLANNEL_ETCD_ENDPOINTS} -etcd-prefix=\${FLANNEL_ETCD_PREFIX} $FLANNEL_OPTIONS
 ExecStartPost=${paths.options}
 TimeoutStartSec=infinity

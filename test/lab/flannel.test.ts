@@ -129,7 +129,6 @@ describe.sequential("flannel", () => {
     const old = (await docker0("docker-202")).replace(".1/24", ".0-24");
     const leases = `http://${lab.net}.200:2379/v2/keys/atomic.io/network/subnets`;
     await lab.must("docker-200", `curl -sf -X DELETE ${leases}/${old}`);
-    // The stand-in takes another one; a real one the one before, of which subnet.env tells it.
     await lab.must(
       "docker-202",
       `for i in $(seq 240); do
