@@ -28,9 +28,11 @@ export function traces({ network }: Params): Step {
     do: sh`{ iptables-save -t nat; iptables-save -t filter; ip -4 route show | sed 's/ linkdown//; s/ *$//'; } >"$B.before.kernel"
 [ ! -d /run/flannel ] || : >"$B.before.folder"`,
     done: sh`[ -e ${paths.lease} ] || ip link show dev flannel.1 || ip link show dev flannel0`,
+    // The last network may be another one: subnet.env, or else flanneld's own rule tells it; it alone spares multicast.
     undo: sh`new() { grep -vxFf "$B.before.kernel"; }
+masqueraded() { iptables-save -t nat | new | sed -n 's/^-A POSTROUTING -s \([^ ]*\) ! -d 224\.0\.0\.0\/4 .*-j MASQUERADE.*/\1/p'; }
 for device in flannel.1 flannel0; do ! ip link show dev $device >/dev/null 2>&1 || ip link del dev $device; done
-for network in $({ echo ${network}; sed -n 's/^FLANNEL_NETWORK=//p' ${paths.lease} 2>/dev/null; } | sort -u); do
+for network in $({ echo ${network}; sed -n 's/^FLANNEL_NETWORK=//p' ${paths.lease} 2>/dev/null; masqueraded; } | sort -u); do
   ip -4 route show root $network proto boot | grep ' via ' | sed 's/ linkdown//; s/ *$//' | new | while read -r route; do ip -4 route del $route; done
   for table in nat filter; do
     iptables-save -t $table | grep -E '^-A (POSTROUTING|FORWARD) ' | grep -v causeway | grep -F -e " $network " -e ' FLANNEL-' | new | sed 's/^-A/-D/' |
