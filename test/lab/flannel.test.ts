@@ -143,7 +143,7 @@ done; exit 1`,
   inFull("vxlan → host-gw → vxlan: the old device and routes are gone, the leases stay", async () => {
     const leases = await Promise.all(lab.names.map(docker0));
     // As 0.7.1 has it.
-    await lab.must("docker-201", "ip route add 192.168.0.0/16 dev flannel.1");
+    await lab.must("docker-201", "ip route replace 192.168.0.0/16 dev flannel.1");
     const hostGw = await fine(playbook, [], { flannel_backend: "host-gw" });
     expect(cellsOf(hostGw).filter((c) => c.ok && c.sourcePreserved)).toHaveLength(6);
     for (const host of lab.names) {
