@@ -9,7 +9,7 @@ import { cellsOf, full, inFull, recapOf, stepsOf, useLab } from "./support.ts";
 const lab = useLab("test-flannel", 9, 3);
 const playbook = "playbooks/flannel.ts";
 const daemonJson = "/etc/docker/daemon.json";
-/** A real one (0.7 to 0.17, for etcd's API v2), where this names its file; none is in reach of the lab, so else the stand-in. */
+/** A real one, where this names its file; none is in reach of the lab, so else the stand-in. */
 const real = process.env.CAUSEWAY_TEST_FLANNELD;
 const flannel_binary = real ?? join(packageDir, "src/lab/flanneld-stand-in.sh");
 
@@ -59,6 +59,15 @@ ip route add 192.168.250.0/24 via ${lab.net}.201 dev host0`;
 const docker0 = async (host: string) =>
   (await lab.must(host, "ip -o -4 addr show docker0 | awk '{ print $4 }'")).trim();
 
+const subnets = "/atomic.io/network/subnets";
+const subnetOf = (address: string) => `${subnets}/${address.replace(".1/24", ".0-24")}`;
+
+/** The keys of all leases, in whichever of etcd's APIs the flanneld keeps them. */
+async function leasesInEtcd(): Promise<string[]> {
+  const list = `ETCDCTL_API=2 etcdctl ls ${subnets}; ETCDCTL_API=3 etcdctl get --prefix --keys-only ${subnets}`;
+  return (await lab.must("docker-200", list)).split("\n").filter(Boolean);
+}
+
 describe.sequential("flannel", () => {
   const start = new Map<string, string[]>();
   beforeAll(async () => {
@@ -83,8 +92,7 @@ describe.sequential("flannel", () => {
       expect(await lease(host)).toMatch(/^192\.168\.\d+\.1\/24 1450\n$/);
       expect(`${await docker0(host)} 1450\n`).toBe(await lease(host));
     }
-    const leases = await lab.must("docker-200", "etcdctl ls /atomic.io/network/subnets");
-    expect(leases.trim().split("\n")).toHaveLength(3);
+    expect(await leasesInEtcd()).toHaveLength(3);
   });
 
   test("the packets cross the wire in UDP 8472, with the containers' own addresses inside", async () => {
@@ -126,16 +134,18 @@ describe.sequential("flannel", () => {
   });
 
   inFull("a lease that was deleted: docker0 has a lease again, and nothing is left for a run", async () => {
-    const old = (await docker0("docker-202")).replace(".1/24", ".0-24");
-    const leases = `http://${lab.net}.200:2379/v2/keys/atomic.io/network/subnets`;
-    await lab.must("docker-200", `curl -sf -X DELETE ${leases}/${old}`);
-    await lab.must(
-      "docker-202",
-      `for i in $(seq 240); do
-  now=$(ip -o -4 addr show docker0 | awk '{ print $4 }')
-  grep -q "=$now$" /run/flannel/subnet.env && curl -sf "${leases}/\${now%.1/24}.0-24" && exit; sleep 0.5
-done; exit 1`,
-    );
+    const old = subnetOf(await docker0("docker-202"));
+    await lab.must("docker-200", `ETCDCTL_API=2 etcdctl rm ${old} || ETCDCTL_API=3 etcdctl del ${old}`);
+    await expect
+      .poll(
+        async () => {
+          const now = await docker0("docker-202");
+          const has = (await lab.on("docker-202", "cat /run/flannel/subnet.env")).stdout;
+          return has.includes(`=${now}\n`) && (await leasesInEtcd()).includes(subnetOf(now));
+        },
+        { timeout: 120_000, interval: 1000 },
+      )
+      .toBe(true);
     expect(await matrix()).toBe(6);
     expect(await steps()).toEqual([]);
   });
