@@ -84,8 +84,10 @@ function missingRoute(pair: PairFacts, wire: Wire | undefined): Cause | undefine
   ] as const;
   for (const [here, there, way] of ways) {
     if (way === undefined || leadsTo(way, there, wire)) continue;
+    // flanneld makes them at its start, and 0.20 loses word of a lease that is taken while it reads of another.
+    const cure = isFlannel(wire) ? "; restart flanneld there" : "";
     return {
-      cause: `missing route: ${here.name} has no route to ${there.container} by ${there.name}: ${way || "none at all"}`,
+      cause: `missing route: ${here.name} has no route to ${there.container} by ${there.name}: ${way || "none at all"}${cure}`,
       ...shownBy(`ip route get ${there.container}`, here, pair),
     };
   }
