@@ -20,9 +20,9 @@ export interface Command {
   terminal?: boolean;
 }
 
-const tooLong = 300_000;
+const tooLong = 900_000;
 
-/** Runs a command under GNU time; a command that fails, or takes five minutes, has no cost but an error. */
+/** Runs a command under GNU time; a command that fails, or takes a quarter of an hour, has no cost but an error. */
 export async function measure({ argv, env, cwd, terminal }: Command): Promise<Cost> {
   const folder = mkdtempSync(join(tmpdir(), "causeway-cost-"));
   const file = join(folder, "cost");
