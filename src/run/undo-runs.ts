@@ -297,7 +297,10 @@ function changedError(host: HostRun, entry: Entry, output: string): CausewayErro
     host: host.name,
     task: `${entry.task} ${entry.key}`,
     output,
-    advice: "mend it by hand and run it again, or run it with --force",
+    advice:
+      entry.kind === "package"
+        ? "take away what needs it, and run it again"
+        : "mend it by hand and run it again, or run it with --force",
   });
 }
 
