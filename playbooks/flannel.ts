@@ -13,6 +13,7 @@ import {
 } from "causeway";
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { flannelNetwork } from "../tasks/flannel-network.ts";
+import { flannelPeers } from "../tasks/flannel-peers.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
 import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
@@ -135,12 +136,28 @@ export default definePlaybook({
       hosts: "docker",
       tasks: (host, fleet) => [
         flanneldConfig({
-          endpoints: etcdHosts(fleet).map(({ address }) => `http://${address}:2379`),
+          endpoints: etcdUrls(fleet),
           address: host.address,
           ...networkOfFlannel(host.vars),
           ...sourceOfFlannel(host.vars),
           interrupt_containers: host.vars.interrupt_containers,
           comment,
+        }),
+      ],
+    },
+    {
+      title: "Let every host hear of the others' leases",
+      hosts: "docker",
+      tasks: (host, fleet) => [
+        flannelPeers({
+          endpoints: etcdUrls(fleet),
+          prefix: host.vars.flannel_prefix,
+          backend: host.vars.flannel_backend,
+          peers: fleet
+            .group("docker")
+            .filter(({ name }) => name !== host.name)
+            .map(({ name, address }) => ({ name, address })),
+          interrupt_containers: host.vars.interrupt_containers,
         }),
       ],
     },
@@ -174,6 +191,10 @@ function sourceOfFlannel(vars: Vars) {
 function etcdHosts<V, F>(fleet: Fleet<V, F>): readonly HostView<V, F>[] {
   const named = fleet.group("etcd");
   return named.length > 0 ? named : fleet.group("docker").slice(0, 1);
+}
+
+function etcdUrls<V, F>(fleet: Fleet<V, F>): string[] {
+  return etcdHosts(fleet).map(({ address }) => `http://${address}:2379`);
 }
 
 function isEtcd<V, F>(host: HostView<V, F>, fleet: Fleet<V, F>): boolean {

@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { labReboot } from "../../src/lab/index.ts";
@@ -38,13 +37,7 @@ async function matrix(): Promise<number> {
 const lease = (host: string) =>
   lab.must(host, ". /run/flannel/subnet.env; echo $FLANNEL_SUBNET $FLANNEL_MTU");
 /** The same fleet, every host of which is a member of etcd. */
-function threeMembers(): string {
-  const path = inventory();
-  const document = JSON.parse(readFileSync(path, "utf8"));
-  document.all.children.etcd = { hosts: Object.fromEntries(lab.names.map((name) => [name, {}])) };
-  writeFileSync(path, JSON.stringify(document));
-  return path;
-}
+const threeMembers = () => lab.inventory({ vars: { flannel_binary }, groups: { etcd: lab.names } });
 
 /** What the real ones leave, and the lab's stand-in does not: 0.13 opens FORWARD, 0.20 has chains, udp a device. */
 const tracesOfOthers = `iptables -P FORWARD ACCEPT
@@ -149,6 +142,40 @@ describe.sequential("flannel", () => {
     expect(await matrix()).toBe(6);
     expect(await steps()).toEqual([]);
   });
+
+  inFull(
+    "a flanneld that missed another's lease is started again, with leave to interrupt containers",
+    async () => {
+      const peer = `${lab.net}.202`;
+      const far = `bridge fdb show dev flannel.1 | awk '/dst ${peer} / { print $1 }'`;
+      await lab.must(
+        "docker-201",
+        `bridge fdb del "$(${far})" dev flannel.1 dst ${peer}; [ -z "$(${far})" ]`,
+      );
+      await lab.must("docker-201", "docker run -d --name web busybox sleep 1000");
+      const refused = await lab.run(playbook, [], inventory());
+      expect(refused).toMatchObject({
+        code: 2,
+        stdout: expect.stringContaining("missed the lease of docker-202"),
+      });
+      const leave = inventory({ interrupt_containers: true });
+      expect((await lab.run(playbook, ["--check"], leave)).stdout).toContain(
+        "missed the lease of docker-202",
+      );
+      expect(await lab.must("docker-201", far)).toBe("");
+
+      const { code, events } = await lab.events(playbook, [], leave);
+      expect(code).toBe(0);
+      expect(cellsOf(events).filter((c) => c.ok && c.sourcePreserved)).toHaveLength(6);
+      expect(recapOf(events)).toMatchObject({
+        "docker-200": { restarts: 0 },
+        "docker-201": { restarts: 1 },
+        "docker-202": { restarts: 0 },
+      });
+      await lab.must("docker-201", "docker rm -f web");
+      expect(await steps()).toEqual([]);
+    },
+  );
 
   inFull("vxlan → host-gw → vxlan: the old device and routes are gone, the leases stay", async () => {
     const leases = await Promise.all(lab.names.map(docker0));

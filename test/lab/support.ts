@@ -69,9 +69,14 @@ export class TestLab {
     return this.spec.hosts.map((h) => h.name);
   }
 
-  /** The inventory as a file; extra lines belong to all hosts' variables. */
+  /** The inventory as a file; extra lines belong to all hosts' variables; `docker` is everybody's group, unless `groups` say who. */
   inventory(
-    over: { hosts?: readonly string[]; vars?: Record<string, unknown>; of?: Record<string, object> } = {},
+    over: {
+      hosts?: readonly string[];
+      vars?: Record<string, unknown>;
+      of?: Record<string, object>;
+      groups?: Record<string, readonly string[]>;
+    } = {},
   ): string {
     const hosts = this.spec.hosts
       .filter((h) => !over.hosts || over.hosts.includes(h.name))
@@ -86,6 +91,11 @@ export class TestLab {
             },
           ] as const,
       );
+    const group = (names: readonly string[]) => ({
+      hosts: Object.fromEntries(hosts.filter(([name]) => names.includes(name))),
+      vars: { ansible_user: "root", ...over.vars },
+    });
+    const groups = { docker: this.names, ...over.groups };
     const document = {
       lab: {
         name: this.spec.name,
@@ -94,9 +104,7 @@ export class TestLab {
         hosts: hosts.map(([name]) => name),
       },
       all: {
-        children: {
-          docker: { hosts: Object.fromEntries(hosts), vars: { ansible_user: "root", ...over.vars } },
-        },
+        children: Object.fromEntries(Object.entries(groups).map(([name, names]) => [name, group(names)])),
       },
     };
     const file = join(this.folder, `inventory-${Math.random().toString(36).slice(2, 8)}.yaml`);
