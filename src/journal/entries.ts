@@ -29,6 +29,8 @@ export interface Entry {
   keys?: Readonly<Record<string, unknown>>;
   /** The entry that this one took back, `RUN/N`: a removal. */
   closes?: string;
+  /** Newer entries of the same resource, `RUN/N`, that are taken back together with this one. */
+  later?: readonly string[];
   /** Whether it was performed to its end. */
   done: boolean;
   undone: boolean;

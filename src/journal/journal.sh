@@ -196,11 +196,24 @@ cw_judge() {
     echo before
   elif [ -s "$1.now" ] && [ "$2" = "$(cat "$1.now")" ]; then
     echo ours
+  elif cw_made_later "$1" "$2"; then
+    echo ours
   elif [ -s "$1.now" ] || [ "$cw_kind" = file ]; then
     echo other
   else
     echo half
   fi
+}
+
+# cw_made_later ENTRY TOKEN: whether the newer ones led from what the entry made to this, with nobody else in between.
+cw_made_later() {
+  [ -n "$cw_later" ] || return 1
+  cw_link=$(cat "$1.now")
+  for cw_l in $cw_later; do
+    [ "$cw_link" = "$(cat "$CW/runs/$cw_l.was")" ] || return 1
+    cw_link=$(cat "$CW/runs/$cw_l.now")
+  done
+  [ "$cw_link" = "$2" ]
 }
 
 # cw_undo ENTRY [force]: restores the entry's resource. 0 restored or nothing to do, 3 somebody changed it since.
@@ -306,9 +319,9 @@ cw_take_back() {
   esac
 }
 
-# cw_taken_back RUN/N [owing]
+# cw_taken_back RUN/N [owing]: after those of $cw_later, without which nothing of them would be known any more.
 cw_taken_back() {
-  if [ "$2" = owing ]; then cw_owing="$cw_owing $1"; else cw_undone "$1"; fi
+  if [ "$2" = owing ]; then cw_owing="$cw_owing $cw_later $1"; else cw_undone $cw_later "$1"; fi
   cw_say "done $1"
 }
 
@@ -326,11 +339,13 @@ cw_take_up() {
   cw_settled "$B"
 }
 
-# cw_tell_states RUN/N…: how the resource of each entry, newest first, will be when its turn comes: an older entry of a
-# resource finds what the newer one restored. For a file that somebody changed, and for entries in $cw_diff, both texts.
+# cw_tell_states RUN/N[,RUN/N…]…: how the resource of each entry, newest first, will be when its turn comes: an older entry
+# of a resource finds what the newer one restored; after a comma stands what is taken back together with it. For a file
+# that somebody changed, and for entries in $cw_diff, both texts.
 cw_tell_states() {
   cw_seen=$cw_newline
   for cw_n; do
+    cw_later=$(printf %s "${cw_n#"${cw_n%%,*}"}" | tr , ' ') cw_n=${cw_n%%,*}
     cw_e=$CW/runs/$cw_n cw_newer=
     cw_resource "$cw_e" || continue
     case $cw_seen in

@@ -21,6 +21,8 @@ export interface Removal {
   merge?: Script;
   /** Also what somebody changed since. */
   force?: boolean;
+  /** It stays as it is until an older entry of the same resource is taken back, which knows what was before both. */
+  waits?: boolean;
   /** What changes in a file, where that was asked for. */
   diff?: NonNullable<ShownStep["diff"]>;
 }
@@ -100,8 +102,9 @@ function perform(action: Action): string[] {
   return [`cw_do() { eval ${force(body)}; }`, `cw_perform ${action.n} cw_do`];
 }
 
-function removal({ remove, merge, force }: Removal): string {
+function removal({ remove, merge, force, waits }: Removal): string {
   const path = entryPath(remove);
+  if (waits) return `cw_undone ${path}`;
   const taking = merge ? `(${merge.text})` : `cw_remove ${path}${force ? " force" : ""}`;
   return remove.causes.length > 0 ? taking : `${taking} && cw_undone ${path}`;
 }

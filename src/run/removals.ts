@@ -1,6 +1,5 @@
 import { CausewayError, throwAll } from "../errors.ts";
-import type { Entry } from "../journal/entries.ts";
-import { liveEntries, standingEntries } from "../journal/entries.ts";
+import { type Entry, entryPath, liveEntries, standingEntries } from "../journal/entries.ts";
 import type { ShownStep } from "../report/events.ts";
 import { consequenceWords } from "../task/step.ts";
 import type { RunContext } from "./context.ts";
@@ -10,7 +9,7 @@ import type { RunOptions } from "./options.ts";
 import { owe, perform } from "./perform.ts";
 import { inOrder } from "./plan.ts";
 import { lastingError, takeUpScript, type WayBack, wayBack } from "./take-back.ts";
-import { type UndoGroup, undoOrder } from "./undo-order.ts";
+import { together, type UndoGroup, undoOrder } from "./undo-order.ts";
 
 /**
  * What another playbook did that owns the same thing (the container network) is undone before this one begins, in the
@@ -74,7 +73,8 @@ async function remove(
   title: (entries: readonly Entry[]) => string,
   playOf: (index: number, count: number) => number,
 ): Promise<void> {
-  const groups = undoOrder(entriesOf);
+  const whole = new Map([...entriesOf].map(([name, all]) => [name, together(all, context.check)] as const));
+  const groups = undoOrder(context.check ? whole : entriesOf);
   for (const [index, group] of groups.entries()) {
     if (heldBack(hosts, groups.slice(index))) return;
     const taking = hosts.filter((h) => group.entries.has(h.name));
@@ -91,8 +91,10 @@ async function remove(
       const entries = group.entries.get(host.name) ?? [];
       try {
         const way = await openWay(options, host, entries);
+        const waiting = new Set(whole.get(host.name)?.flatMap((e) => e.later ?? []));
+        const play = playOf(index, groups.length);
         if (context.check) showRemoval(host, heading, entries, way);
-        else await removeOn(options, context, host, entries, way, playOf(index, groups.length));
+        else await removeOn(options, context, host, entries, { ...way, waiting, play });
       } catch (error) {
         host.failWith(error);
       }
@@ -170,10 +172,11 @@ async function removeOn(
   options: RunOptions,
   context: RunContext,
   host: HostRun,
-  entries: readonly Entry[],
-  { merges, diffs }: WayBack,
-  play: number,
+  all: readonly Entry[],
+  { merges, diffs, waiting, play }: WayBack & { waiting: ReadonlySet<string>; play: number },
 ): Promise<void> {
+  const waits = (entry: Entry) => waiting.has(entryPath(entry));
+  const entries = all.map((e) => (waits(e) ? { ...e, from: e.to, causes: [] } : e));
   const intended = entries.map((entry) => {
     const [merge, diff] = [merges.get(entry), diffs.get(entry)];
     const identity = { owner: context.owner, task: entry.task, key: entry.key, play };
@@ -183,6 +186,7 @@ async function removeOn(
       ...(merge ? { merge } : {}),
       ...(diff ? { diff } : {}),
       ...(options.force ? { force: true } : {}),
+      ...(waits(entry) ? { waits: true } : {}),
     };
   });
   for (const entry of entries) for (const cause of entry.causes) owe(host, cause, entry.what);

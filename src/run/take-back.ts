@@ -40,7 +40,7 @@ export async function wayBack(
   // A secret's bytes stay on the host.
   const told = diff ? files.filter((e) => !e.secret) : [];
   const { stdout } = await host.session.run(
-    `eval ${sh`${hostLibrary().text}`.text}\ncw_diff=${sh`${told.map(entryPath).join(" ")} `.text}\ncw_tell_states ${files.map(entryPath).join(" ")}`,
+    `eval ${sh`${hostLibrary().text}`.text}\ncw_diff=${sh`${told.map(entryPath).join(" ")} `.text}\ncw_tell_states ${files.map((e) => [entryPath(e), ...(e.later ?? [])].join()).join(" ")}`,
     { shown: "# what became of the files" },
   );
   const states = new Map(

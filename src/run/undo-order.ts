@@ -32,6 +32,47 @@ function newestFirst(a: Entry, b: Entry): number {
 }
 
 /**
+ * Entries of one resource that are taken back together become one: the oldest, which knows what was before them all, with
+ * what the newest made of it. So a unit does not come back to a state that a run had mended, such as a store that was down,
+ * while others need it. Files come back one state after the other, because somebody's own text may lie in between; only a
+ * check, which restores none, has to take the states of all for ours.
+ */
+export function together(entries: readonly Entry[], check: boolean): Entry[] {
+  const kinds = check ? ["unit", "file", "json", "sysctl"] : ["unit"];
+  const last = new Map<string, Entry>();
+  const whole: Entry[] = [];
+  for (const entry of [...entries].sort(newestFirst).reverse()) {
+    const resource = resourceOf(entry);
+    const older = last.get(resource);
+    const one = older && kinds.includes(entry.kind) ? asOne(older, entry) : undefined;
+    last.set(resource, one ?? entry);
+    if (older && one) whole.splice(whole.indexOf(older), 1, one);
+    else whole.push(entry);
+  }
+  return whole;
+}
+
+/** Keys of a file are the file's, too. */
+function resourceOf({ kind, what }: Entry): string {
+  return kind === "file" || kind === "json" ? what.slice(what.indexOf("/")) : what;
+}
+
+function asOne(older: Entry, newer: Entry): Entry | undefined {
+  const known = (e: Entry) => e.done && e.closes === undefined && e.irreversible === undefined;
+  const same = (["owner", "task", "key", "kind", "what"] as const).every(
+    (part) => older[part] === newer[part],
+  );
+  if (!same || !known(older) || !known(newer)) return undefined;
+  return {
+    ...older,
+    to: newer.to,
+    causes: [...older.causes, ...newer.causes],
+    ...(newer.keys ? { keys: { ...older.keys, ...newer.keys } } : {}),
+    later: [...(older.later ?? []), entryPath(newer)],
+  };
+}
+
+/**
  * What has to be done to take entries back for good, and which of them cancel each other out: an entry that took another
  * one back, together with that one, leaves nothing to restore.
  */

@@ -12,7 +12,7 @@ import { removalTimeoutMs } from "./perform.ts";
 import { inOrder } from "./plan.ts";
 import { heldBack, showRemoval, takenBack } from "./removals.ts";
 import { lastingError, type WayBack, wayBack } from "./take-back.ts";
-import { cancelled, undoOrder } from "./undo-order.ts";
+import { cancelled, together, undoOrder } from "./undo-order.ts";
 
 /**
  * Takes back what was done on the hosts, from a run on, newest first: plays backwards with a barrier over the hosts after
@@ -27,7 +27,16 @@ export async function undoRuns(
   const since = firstRun(options.playbook.undoes, hosts);
   tellBeforehand(options, context, hosts, since);
   const plan = new Map(
-    hosts.map((h) => [h.name, liveEntries(h.journal).filter((e) => e.run >= since)] as const),
+    hosts.map(
+      (h) =>
+        [
+          h.name,
+          together(
+            liveEntries(h.journal).filter((e) => e.run >= since),
+            context.check,
+          ),
+        ] as const,
+    ),
   );
   const groups = undoOrder(plan);
   const problems = new Map<HostRun, CausewayError[]>();
@@ -182,9 +191,10 @@ function quoted(word: string): string {
 function takeBackLine(entry: Entry, merge: string | undefined, force: boolean): string {
   const path = entryPath(entry);
   const owing = entry.causes.length > 0 ? "owing" : "";
-  if (entry.irreversible) return `cw_say start ${path}; cw_taken_back ${path}`;
-  if (merge === undefined) return `cw_take_back ${path} ${force ? "force" : "''"} ${owing}`;
-  return `[ -n "$cw_stuck" ] || { cw_say start ${path}; if (B=$CW/runs/${path}; ${merge}) >"$OUT" 2>&1; then cw_taken_back ${path} ${owing}; else cw_stuck=${path}; cw_say stuck ${path}; tail -c 4000 "$OUT" | sed 's/^/@cw | /'; fi; }`;
+  const later = `cw_later='${entry.later?.join(" ") ?? ""}'`;
+  if (entry.irreversible) return `${later}; cw_say start ${path}; cw_taken_back ${path}`;
+  if (merge === undefined) return `${later}; cw_take_back ${path} ${force ? "force" : "''"} ${owing}`;
+  return `${later}; [ -n "$cw_stuck" ] || { cw_say start ${path}; if (B=$CW/runs/${path}; ${merge}) >"$OUT" 2>&1; then cw_taken_back ${path} ${owing}; else cw_stuck=${path}; cw_say stuck ${path}; tail -c 4000 "$OUT" | sed 's/^/@cw | /'; fi; }`;
 }
 
 function onceEach(consequences: readonly Consequence[]): Consequence[] {

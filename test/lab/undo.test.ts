@@ -187,6 +187,35 @@ printf '%s %s %s ann@desk since 2026-01-01 in run X\n' $p "$(cw_started $p)" "$(
     expect(await since(start)).toEqual([]);
   });
 
+  inFull(
+    "a check after several re-configs tells what a reset then does; somebody's text in between is a conflict",
+    async () => {
+      const versions = async (...all: string[]) => {
+        for (const version of all)
+          await fine(lab.run(every, ["-e", `version=${version}`, "-l", "docker-200", "--no-verify"]));
+      };
+      const reset = (...args: string[]) => lab.run("playbooks/reset.ts", ["-l", "docker-200", ...args]);
+      await versions("1", "2", "3");
+      const check = await reset("--check", "--diff");
+      expect(check.stdout).toMatch(/keys of \/etc\/every\.json: v "3" → —/);
+      expect(check.stdout).not.toContain("by somebody");
+      expect(check.code).toBe(0);
+      await fine(reset());
+      expect(await since(start)).toEqual([]);
+
+      await versions("1");
+      await lab.must("docker-200", "echo mine >/etc/every/kind.conf");
+      await versions("2");
+      for (const { code, stdout } of [await reset("--check"), await reset()]) {
+        expect(stdout).toMatch(/\/etc\/every\/kind\.conf was changed by somebody since/);
+        expect(code).toBe(2);
+      }
+      expect(await lab.must("docker-200", "cat /etc/every/kind.conf")).toBe("mine\n");
+      await fine(reset("--force"));
+      expect(await since(start)).toEqual([]);
+    },
+  );
+
   inFull("a file edited by hand survives and is reported; a key added by hand survives both", async () => {
     await fine(lab.run(every));
     await lab.must(

@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Entry } from "../../src/journal/entries.ts";
-import { undoOrder } from "../../src/run/undo-order.ts";
+import { together, undoOrder } from "../../src/run/undo-order.ts";
 
 const entry = (run: string, n: string, play: number): Entry => ({
   run,
@@ -44,4 +44,50 @@ test("backwards through runs and their plays, what was undone before the first p
     "R2, -2, a 0001, b 0001",
     "R1, 0, a 0001",
   ]);
+});
+
+describe("entries of one resource that are taken back together", () => {
+  const of = (run: string, kind: string, what: string, over: Partial<Entry> = {}): Entry => ({
+    ...entry(run, "0001", 0),
+    key: "k",
+    kind,
+    what,
+    to: `${run}'s`,
+    ...over,
+  });
+  const unit = (run: string, over: Partial<Entry> = {}) => of(run, "unit", "unit consul.service", over);
+  const file = (run: string, over: Partial<Entry> = {}) => of(run, "file", "file /etc/x", over);
+  const words = (entries: readonly Entry[], check = false) =>
+    together(entries, check).map(({ run, to, later }) => [run, to, ...(later ?? [])].join(" "));
+
+  test("a unit's become the oldest, with what the newest made of it", () =>
+    expect(words([unit("R3"), unit("R1"), unit("R2")])).toEqual(["R1 R3's R2/0001 R3/0001"]));
+  test("what each of them caused is caused by the one", () => {
+    const causes = (word: string) => [{ do: "restart", unit: word }] as const;
+    const [one] = together([unit("R1", { causes: causes("a") }), unit("R2", { causes: causes("b") })], false);
+    expect(one?.causes).toEqual([...causes("a"), ...causes("b")]);
+  });
+  test("files come back one after the other, and a check takes them for one", () => {
+    expect(words([file("R1"), file("R2")])).toEqual(["R1 R1's", "R2 R2's"]);
+    expect(words([file("R1"), file("R2")], true)).toEqual(["R1 R2's R2/0001"]);
+  });
+  test("keys of a file are those of all", () => {
+    const keys = (run: string, values: Record<string, unknown>) =>
+      of(run, "json", "keys of /etc/x", { keys: values });
+    const [one] = together([keys("R1", { a: 1, b: 1 }), keys("R2", { b: 2 })], true);
+    expect(one?.keys).toEqual({ a: 1, b: 2 });
+  });
+  test.each<[string, Entry[]]>([
+    ["of another task", [unit("R1"), unit("R2", { task: "other" })]],
+    ["of another resource", [unit("R1"), of("R2", "unit", "unit etcd.service")]],
+    ["that was cut off", [unit("R1"), unit("R2", { done: false })]],
+    ["that took one back", [unit("R1"), unit("R2", { closes: "R0/0001" })]],
+    ["that cannot be undone", [unit("R1"), unit("R2", { irreversible: "no" })]],
+  ])("one %s stays by itself", (_, entries) => expect(words(entries)).toEqual(["R1 R1's", "R2 R2's"]));
+  test("nor are they one around somebody else's of the same file", () =>
+    expect(words([file("R1"), of("R2", "json", "keys of /etc/x"), file("R3")], true)).toEqual([
+      "R1 R1's",
+      "R2 R2's",
+      "R3 R3's",
+    ]));
 });
