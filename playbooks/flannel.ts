@@ -162,12 +162,14 @@ export default definePlaybook({
       ],
     },
   ],
-  verify: ({ hosts }) =>
-    hosts
+  verify: (fleet) => {
+    const hosts = fleet.group("docker");
+    return hosts
       .slice(0, 1)
       .map(({ vars: { flannel_backend: backend, probe_image: image } }) =>
         proofOf({ name: "flannel", backend }, hosts, { image }),
-      ),
+      );
+  },
 });
 
 function networkOfFlannel(vars: Vars) {

@@ -155,10 +155,12 @@ export default definePlaybook({
       tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "see" })],
     },
   ],
-  verify: ({ hosts }) =>
-    hosts
+  verify: (fleet) => {
+    const hosts = fleet.group("docker");
+    return hosts
       .slice(0, 1)
       .map(({ vars: { overlay_name: network, probe_image: image } }) =>
         proofOf({ name: "overlay", network }, hosts, { image }),
-      ),
+      );
+  },
 });

@@ -32,6 +32,11 @@ import { tunnelOf, Wire } from "./ping-check/wire.ts";
 
 const params = Type.Object(
   {
+    hosts: Type.Optional(
+      Type.Array(Type.String(), {
+        description: "the hosts that take part, by name; every host of the run unless given",
+      }),
+    ),
     network: Type.String({ default: "bridge", description: "the Docker network that the containers are on" }),
     image: Type.String({
       default: "busybox",
@@ -88,7 +93,8 @@ export const pingCheck = defineProbe({
   name: "ping-check",
   summary: "Every ordered pair of hosts, container to container",
   params,
-  run: async (hosts, wanted, { say, keep, ...asked }): Promise<Matrix> => {
+  run: async (all, wanted, { say, keep, ...asked }): Promise<Matrix> => {
+    const hosts = all.filter(({ name }) => wanted.hosts?.includes(name) ?? true);
     const id = `${process.pid}-${Date.now().toString(36)}`;
     const label = `causeway.probe=${id}`;
     const capturing = asked.evidence || wanted.evidence === true;

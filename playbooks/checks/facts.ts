@@ -59,13 +59,16 @@ export function sameHostNames<V extends object>(fleet: AnyFleet<V>): CausewayErr
   });
 }
 
-/** A next hop has to be on the host's own link, or the kernel refuses the route. */
+/** A next hop has to be on the host's own link, or the kernel refuses the route; a host that only keeps a store is none. */
 export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
+  const hops = fleet.group("docker");
   return fleet.reached.flatMap((host) => {
+    if (!host.groups.includes("docker")) return [];
     const links = host.facts.addresses.flatMap((a) => networkOf(a.cidr) ?? []);
-    return fleet.peersOf(host).flatMap((peer) => {
+    return hops.flatMap((peer) => {
       const address = parseAddress(peer.address);
-      if (address === undefined || links.some((network) => contains(network, address))) return [];
+      const near = address === undefined || links.some((network) => contains(network, address));
+      if (near || peer.name === host.name) return [];
       return [
         new CausewayError("host", `${peer.name} (${peer.address}) is not on a link of ${host.name}`, {
           host: host.name,

@@ -80,11 +80,15 @@ function findsOn<V, F extends Facts>(host: HostView<V, F>, fleet: Fleet<V, F>, c
   const { byHand } = host.facts;
   const networks = claim.networks?.(host, fleet) ?? [];
   const replaces = claim.replaces?.(host, fleet) ?? [];
-  return [
+  const ofDocker = [
     ...flagsOfDocker(byHand),
     ...flannelOptions(byHand),
     ...keysOfDaemon(byHand, claim),
     ...byHand.routes.flatMap((route) => strangeRoute(byHand, route, networks, replaces)),
+  ];
+  return [
+    // Where a host only keeps the store, its Docker is its own affair.
+    ...(host.groups.includes("docker") ? ofDocker : []),
     ...rules(
       byHand,
       fleet.hosts.map(({ address }) => address),

@@ -11,18 +11,19 @@ export type Scheme =
 
 type Params = Static<(typeof pingCheck)["definition"]["params"]>;
 
-/** The proof of a scheme, the same for its own playbook and for verify. */
+/** The proof of a scheme, the same for its own playbook and for verify; of the hosts that have its containers. */
 export function proofOf(
   scheme: Scheme,
   hosts: readonly { readonly name: string }[],
   { image = "busybox", count = 3 }: { image?: string | undefined; count?: number } = {},
 ) {
-  return pingCheck({ image, count, source: "preserved", ...paramsOf(scheme, hosts) });
+  const names = hosts.map(({ name }) => name);
+  return pingCheck({ hosts: names, image, count, source: "preserved", ...paramsOf(scheme, names) });
 }
 
 function paramsOf(
   scheme: Scheme,
-  hosts: readonly { readonly name: string }[],
+  hosts: readonly string[],
 ): Pick<Params, "network" | "wire" | "names" | "pairs"> {
   switch (scheme.name) {
     case "static-route":
@@ -35,7 +36,7 @@ function paramsOf(
       return {
         network: scheme.network,
         wire: "macvlan",
-        pairs: hosts.map(({ name }) => ({
+        pairs: hosts.map((name) => ({
           from: name,
           to: name,
           expected: scheme.shims.includes(name) ? "reachable" : "unreachable",

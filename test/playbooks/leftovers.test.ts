@@ -25,6 +25,7 @@ interface Host {
   routes?: string;
   rules?: string;
   standing?: ByHand["standing"];
+  groups?: readonly string[];
 }
 
 function finds(host: Host, claim: Partial<Claim<object>> = {}) {
@@ -35,7 +36,13 @@ function finds(host: Host, claim: Partial<Claim<object>> = {}) {
     rules: parseRules(host.rules ?? ""),
     standing: host.standing ?? [],
   };
-  const view = { name: "h", address: "10.0.0.200", groups: [], vars: {}, facts: { byHand } };
+  const view = {
+    name: "h",
+    address: "10.0.0.200",
+    groups: host.groups ?? ["docker"],
+    vars: {},
+    facts: { byHand },
+  };
   const fleet = new Fleet([view], () => new Set(["h"]));
   const whole: Claim<object> = {
     breaks: ["bip", "flannel options", "daemon.json", "route", "consul", "etcd", "flanneld"],
@@ -219,6 +226,16 @@ test.each<[string, Host, string[]]>([
       "told: a rule of somebody's own lets everything of a network through (-A FORWARD -s 10.0.0.0/24 -j ACCEPT); to remove it: iptables -D FORWARD -s 10.0.0.0/24 -j ACCEPT",
       "told: a rule of somebody's own opens etcd to everybody (-A INPUT -p tcp -m tcp --dport 2379 -m state --state NEW,ESTABLISHED -j ACCEPT); to remove it: iptables -D INPUT -p tcp -m tcp --dport 2379 -m state --state NEW,ESTABLISHED -j ACCEPT",
     ],
+  ],
+  [
+    "a host that only keeps the store: its Docker is its own affair, an etcd by hand is in the way",
+    {
+      groups: ["etcd"],
+      look: `${edited("ExecStart=/usr/bin/dockerd --bip=192.168.1.1/24")}\n@process 102 etcd /`,
+      config: '{"bip":"10.99.0.1/24"}',
+      routes: "192.168.200.0/24 via 10.0.0.9 dev ens33",
+    },
+    ["refused: process 102 | kill 102"],
   ],
   [
     "a consul from a login, one beside it, an etcd under sshd's own group, and units of somebody's",

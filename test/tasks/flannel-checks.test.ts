@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { clocksApart } from "../../playbooks/checks/clocks.ts";
+import { offLinkPeers } from "../../playbooks/checks/facts.ts";
 import {
   badSource,
   type FlannelVars,
@@ -63,6 +64,30 @@ describe("clocks", () => {
     ]));
   test("this machine's own clock does not matter", () =>
     expect(clocksApart(clocks(86_400, 86_401))).toEqual([]));
+});
+
+describe("next hops", () => {
+  const on = (name: string, cidr: string, groups: readonly string[]) => ({
+    name,
+    address: cidr.replace(/\/.*/, ""),
+    groups,
+    vars,
+    facts: { addresses: [address("eth0", cidr)] },
+  });
+  const errors = (...hosts: ReturnType<typeof on>[]) =>
+    offLinkPeers(new Fleet(hosts, () => new Set(hosts.map(({ name }) => name))) as never).map(
+      ({ message }) => message,
+    );
+  const [a, b] = [on("a", "10.0.0.1/24", ["docker"]), on("b", "10.0.0.2/24", ["docker"])];
+
+  test("lie on one link", () => expect(errors(a, b)).toEqual([]));
+  test("behind a router are refused, in either direction", () =>
+    expect(errors(a, on("c", "10.0.1.3/24", ["docker"]))).toEqual([
+      "c (10.0.1.3) is not on a link of a",
+      "a (10.0.0.1) is not on a link of c",
+    ]));
+  test("are no hosts that only keep the store", () =>
+    expect(errors(a, b, on("c", "10.0.1.3/24", ["etcd"]))).toEqual([]));
 });
 
 describe("a re-config", () => {
