@@ -66,9 +66,10 @@ function leaseOf(key: string, value: string): PeerLease[] {
     BackendType?: string;
     BackendData?: { VtepMAC?: string } | null;
   };
-  if (network === undefined || PublicIP === undefined || BackendType === undefined) return [];
+  if (network === undefined || PublicIP === undefined) return [];
   const mac = BackendData?.VtepMAC?.toLowerCase();
-  return [{ subnet: `${network}/${length}`, address: PublicIP, backend: BackendType, mac }];
+  // That of udp says no type.
+  return [{ subnet: `${network}/${length}`, address: PublicIP, backend: BackendType || "udp", mac }];
 }
 
 /** An object, empty where the text is not one: etcd says in plain words which path it has not. */

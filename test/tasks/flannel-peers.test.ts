@@ -160,7 +160,7 @@ describe("the leases in etcd", () => {
   const value = `{"PublicIP":"10.0.0.201","BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"7E:9C:00:00:00:0B"}}`;
   const base64 = (text: string) => Buffer.from(text).toString("base64");
 
-  test("of API v2, and of v3 through its gateway", () => {
+  test("of API v2, and of v3 through its gateway; that of udp says no type", () => {
     const v2 = {
       action: "get",
       node: {
@@ -175,13 +175,18 @@ describe("the leases in etcd", () => {
       header: { revision: "7" },
       kvs: [
         { key: base64("/atomic.io/network/subnets/192.168.12.0-24"), value: base64(value) },
-        { key: base64("/atomic.io/network/subnets/192.168.13.0-24"), value: base64("not flannel's") },
+        {
+          key: base64("/atomic.io/network/subnets/192.168.13.0-24"),
+          value: base64(`{"PublicIP":"10.0.0.203"}`),
+        },
+        { key: base64("/atomic.io/network/subnets/192.168.14.0-24"), value: base64("not flannel's") },
       ],
       count: "2",
     };
     expect(parseLeases(`${JSON.stringify(v2)}\n\n404 page not found\n${JSON.stringify(v3)}\n`)).toEqual([
       { subnet: "192.168.11.0/24", address: "10.0.0.201", backend: "vxlan", mac: macB },
       { subnet: "192.168.12.0/24", address: "10.0.0.201", backend: "vxlan", mac: macB },
+      { subnet: "192.168.13.0/24", address: "10.0.0.203", backend: "udp", mac: undefined },
     ]);
   });
 
