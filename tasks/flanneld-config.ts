@@ -50,14 +50,15 @@ export const flanneldConfig = defineTask({
     const docker0 = state.addresses.find((a) => a.dev === "docker0")?.cidr;
     const stale = lease && staleness(lease, state, wanted);
     if (!joined || stale || docker0 !== lease?.subnet) refuseInterruption(state, wanted);
-    if (program.missing.some((item) => "later" in item)) return program.missing;
-
     const steps = [
       ...program.missing,
       ...missingFiles(state, wanted, program.path),
       ...leftovers(state, wanted, lease),
       ...forwarding(state, wanted),
     ];
+    // Docker is restarted with flanneld.
+    if (steps.some(restartsIt)) refuseInterruption(state, wanted);
+    if (program.missing.some((item) => "later" in item)) return program.missing;
     const { flanneld } = state;
     if (flanneld.enabled !== "enabled" || !["active", "activating"].includes(flanneld.active))
       return [
@@ -77,6 +78,10 @@ export const flanneldConfig = defineTask({
     return [...steps, ...reload, owed(restart("docker"), dockerWords(state, docker0, lease))];
   },
 });
+
+function restartsIt(item: PlanItem): boolean {
+  return "causes" in item && item.causes.some((cause) => cause.do === "restart");
+}
 
 /** Why the running flanneld has to be started anew: it read another configuration, or Docker's options are not its lease's. */
 function staleness(lease: Lease, state: State, wanted: Params): string | undefined {

@@ -34,6 +34,17 @@ OPTIONS
 mv ${paths.docker}.new ${paths.docker}
 `;
 
+/** Whatever of it does not suit flanneld, which then makes its own device: nothing is lost by that. */
+const deviceScript = `#!/bin/sh
+${marker}
+# flannel.1 as flanneld itself makes it, which takes a fitting one that is there; but with a MAC that follows from the host's
+# address. With one at random after each boot, a host whose flanneld missed word of it, as 0.20 may, sends into the void.
+[ ! -e /sys/class/net/flannel.1 ] || exit 0
+device=$(ip -o -4 addr show | awk -v address="$1" '{ split($4, a, "/") } a[1] == address { print $2; exit }')
+mac=$(printf '0e:f1:%02x:%02x:%02x:%02x' $(echo "$1" | tr . ' '))
+exec ip link add flannel.1 address "$mac" type vxlan id 1 dev "$device" local "$1" dstport 8472 nolearning
+`;
+
 /**
  * The names are those of the article and of CentOS's package. The last is flanneld's own, by which 0.10 and newer leave
  * FORWARD alone: with their two rules the whole network would be let through, in both directions.
@@ -51,7 +62,8 @@ FLANNELD_IPTABLES_FORWARD_RULES="false"
 }
 
 /** Docker waits for it, so that it is ready only with a lease; flannel 0.13 exits with 0 when its lease was deleted. */
-function unitText({ settings }: State, program: string): string {
+function unitText({ settings }: State, { backend, address }: Params, program: string): string {
+  const device = backend === "vxlan" ? `ExecStartPre=-${paths.device} ${address}\n` : "";
   return `${marker}
 [Unit]
 Description=flannel: this host's lease of the container network
@@ -65,7 +77,7 @@ Type=notify
 EnvironmentFile=${settings.path}
 # The subnet of another network in it makes flannel 0.13 end at its start; it finds its lease by its address.
 ExecStartPre=/bin/rm -f ${paths.lease}
-ExecStart=${program} -etcd-endpoints=\${FLANNEL_ETCD_ENDPOINTS} -etcd-prefix=\${FLANNEL_ETCD_PREFIX} $FLANNEL_OPTIONS
+${device}ExecStart=${program} -etcd-endpoints=\${FLANNEL_ETCD_ENDPOINTS} -etcd-prefix=\${FLANNEL_ETCD_PREFIX} $FLANNEL_OPTIONS
 ExecStartPost=${paths.options}
 TimeoutStartSec=infinity
 Restart=always
@@ -114,8 +126,10 @@ export function missingFiles(state: State, wanted: Params, program: string): Ste
     ...backup(state),
     ...file(settings, settingsText(wanted)),
     ...file(files.options, optionsScript, { mode: "755" }),
-    ...file(files.unit, unitText(state, program), { causes: [daemonReload, ...causes] }),
-    ...(wanted.backend === "vxlan" ? file(files.link, linkText) : []),
+    ...(wanted.backend === "vxlan"
+      ? [...file(files.device, deviceScript, { mode: "755", causes: [] }), ...file(files.link, linkText)]
+      : []),
+    ...file(files.unit, unitText(state, wanted, program), { causes: [daemonReload, ...causes] }),
   ];
 }
 

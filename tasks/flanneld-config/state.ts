@@ -25,6 +25,7 @@ export const paths = {
   packaged: "/usr/bin/flanneld",
   unit: "/etc/systemd/system/flanneld.service",
   options: "/usr/local/lib/causeway/flannel-docker-options",
+  device: "/usr/local/lib/causeway/flannel-device",
   link: "/etc/systemd/network/10-flannel.link",
   dropIn: "/etc/systemd/system/docker.service.d/50-causeway-flannel.conf",
   daemon: "/etc/docker/daemon.json",

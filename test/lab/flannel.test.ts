@@ -112,11 +112,16 @@ describe.sequential("flannel", () => {
     expect(refused.code).toBe(28);
   });
 
-  test("all hosts reboot at once: the same leases, and the matrix, without a run", async () => {
+  test("all hosts reboot at once: the same leases, devices, and the matrix, without a run", async () => {
     const before = await Promise.all(lab.names.map(lease));
+    const macs = () =>
+      Promise.all(lab.names.map((host) => lab.must(host, "cat /sys/class/net/flannel.1/address")));
+    const macsBefore = await macs();
     await labReboot(lab.spec, lab.names);
     expect(await matrix()).toBe(6);
     expect(await Promise.all(lab.names.map(lease))).toEqual(before);
+    // Others' flannelds need no word of it, then.
+    expect(await macs()).toEqual(macsBefore);
     expect(await steps()).toEqual([]);
   });
 

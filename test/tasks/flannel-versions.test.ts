@@ -142,5 +142,8 @@ describe("the lease tells which backend runs", () => {
         }),
         { backend: "udp" },
       ),
-    ).toEqual(["owed: restart flanneld (flannel0 is gone)"]));
+    ).toEqual([
+      "file /etc/systemd/system/flanneld.service: 22 lines, mode 644 → 21 lines, mode 644 ⇒ daemon-reload, restart flanneld",
+      "owed: restart flanneld (flannel0 is gone)",
+    ]));
 });

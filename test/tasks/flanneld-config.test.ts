@@ -22,8 +22,9 @@ describe("flanneld-config plans", () => {
     expect(plan(bare()).map((w) => w.replace(/: — .*/, ""))).toEqual([
       "file /etc/default/flanneld",
       "file /usr/local/lib/causeway/flannel-docker-options",
-      "file /etc/systemd/system/flanneld.service",
+      "file /usr/local/lib/causeway/flannel-device",
       "file /etc/systemd/network/10-flannel.link",
+      "file /etc/systemd/system/flanneld.service",
       "flannel's devices, routes and rules",
       "unit flanneld.service: not there → enabled, active",
       "later: no lease yet",
@@ -82,6 +83,7 @@ describe("flanneld-config plans", () => {
       joined(),
       { backend: "host-gw" },
       [
+        "file /etc/systemd/system/flanneld.service: 22 lines, mode 644 → 21 lines, mode 644 ⇒ daemon-reload, restart flanneld",
         "link flannel.1: vxlan, mtu 1450 → — ⇒ restart flanneld",
         "owed: restart flanneld (flanneld runs with an MTU of 1450, and host-gw has 1500 here)",
       ],
@@ -109,6 +111,8 @@ describe("flanneld-config plans", () => {
     const daemon = { ...bare().daemon, containers: [web] };
     expect(plan(joined({ daemon }))).toEqual([]);
     expect(() => plan(bare({ daemon }))).toThrow(/cut running containers off/);
+    // New settings restart flanneld, and Docker with it.
+    expect(() => plan(joined({ daemon }), { endpoints: ["http://10.0.0.9:2379"] })).toThrow(/cut running/);
     expect(plan(bare({ daemon }), { interrupt_containers: true })).toContain("later: no lease yet");
   });
 });
