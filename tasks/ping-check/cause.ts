@@ -162,6 +162,12 @@ function oneWayTunnel(pair: PairFacts, wire: Wire | undefined): Cause | undefine
   const [sender, receiver] = pair.arrived ? [pair.to, pair.from] : [pair.from, pair.to];
   const what = pair.arrived ? "the answer" : "the request";
   const way = `UDP ${tunnel.port} from ${sender.name} to ${receiver.name}`;
+  const astray = wire === "flannel-vxlan" ? otherFarEnd(sender, receiver, tunnel) : undefined;
+  if (astray !== undefined)
+    return {
+      cause: `one-way tunnel: ${way} does not get through: ${astray}; restart flanneld on ${sender.name}`,
+      ...shownBy(`bridge fdb show dev ${tunnel.device}`, sender, pair),
+    };
   const guilty = tunnelDrop(sender, receiver, tunnel, pair.sent);
   const by = guilty ? `; ${guilty.end.name} drops it by ${ruleWords(guilty.rule)}` : "";
   const command = guilty
@@ -171,6 +177,16 @@ function oneWayTunnel(pair: PairFacts, wire: Wire | undefined): Cause | undefine
     cause: `one-way tunnel: ${way} does not get through: ${what} leaves and does not arrive${by}`,
     ...shownBy(command, guilty?.end ?? receiver, pair),
   };
+}
+
+/** A flanneld that missed word of a far device sends to none, or to the one before it, which nobody has any more. */
+function otherFarEnd(sender: HostFacts, receiver: HostFacts, { device }: Tunnel): string | undefined {
+  const there = receiver.links.find(({ name }) => name === device)?.mac;
+  if (sender.flannel === undefined || there === undefined) return undefined;
+  const ends = sender.flannel.farEnds.filter(({ address }) => address === receiver.address);
+  if (ends.some(({ mac }) => mac === there)) return undefined;
+  const sent = ends.length === 0 ? "no MAC" : ends.map(({ mac }) => mac).join(", ");
+  return `${sender.name} knows ${sent} for ${receiver.name}, whose ${device} has ${there}`;
 }
 
 /** A rule that drops the tunnel's own packets where they leave or arrive. */

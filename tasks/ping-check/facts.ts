@@ -24,7 +24,13 @@ export interface HostFacts {
   /** The device on the way to the other host. */
   underlay?: string;
   links: readonly Link[];
-  flannel?: { active: string; subnet: string; docker0: string };
+  flannel?: {
+    active: string;
+    subnet: string;
+    docker0: string;
+    /** Of a tunnel of vxlan: to which MAC behind which host's address this one sends. */
+    farEnds: readonly { mac: string; address: string }[];
+  };
   /**
    * The store as dockerd has it, what it said when it was asked (empty when it answers), and how many of dockerd's threads
    * are stuck in the namespace of a network that is gone, from which no store is reached.
@@ -179,11 +185,16 @@ for to in ${addresses}; do echo "@to $to"; nsenter -t "$pid" -n ip -4 route get 
 }
 
 const flannelState = sh`systemctl is-active flanneld; sed -n 's/^FLANNEL_SUBNET=/subnet /p' /run/flannel/subnet.env 2>/dev/null
-ip -o -4 addr show dev docker0 2>/dev/null | sed -n 's/.* inet \([^ ]*\).*/docker0 \1/p'; true`;
+ip -o -4 addr show dev docker0 2>/dev/null | sed -n 's/.* inet \([^ ]*\).*/docker0 \1/p'
+bridge fdb show dev flannel.1 2>/dev/null; true`;
 
 function readFlannel(text: string): NonNullable<HostFacts["flannel"]> {
   const word = (name: string) => new RegExp(`^${name} (\\S+)`, "m").exec(text)?.[1] ?? "";
-  return { active: text.split("\n")[0] ?? "", subnet: word("subnet"), docker0: word("docker0") };
+  const farEnds = [...text.matchAll(/^(\S+) dst (\S+) /gm)].map(([, mac = "", address = ""]) => ({
+    mac,
+    address,
+  }));
+  return { active: text.split("\n")[0] ?? "", subnet: word("subnet"), docker0: word("docker0"), farEnds };
 }
 
 /**

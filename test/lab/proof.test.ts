@@ -181,6 +181,16 @@ describe.runIf(full).sequential("the proof of flannel", () => {
     expect(there?.commandOn).toBe(b);
   });
 
+  inFull("a far end that another's flanneld has not heard of", async () => {
+    const mac = (await lab.must(b, "cat /sys/class/net/flannel.1/address")).trim();
+    const other = "0e:f1:00:00:00:01";
+    await breakWire(b, `ip link set flannel.1 address ${other}`, `ip link set flannel.1 address ${mac}`);
+    const { there } = await proof("flannel-vxlan");
+    expect(there?.cause).toMatch(
+      `${a} knows ${mac} for ${b}, whose flannel.1 has ${other}; restart flanneld on ${a}`,
+    );
+  });
+
   inFull("an MTU of 1400 on the tunnel's device", async () => {
     await breakWire(a, "ip link set dev flannel.1 mtu 1400", "ip link set dev flannel.1 mtu 1450");
     const { there } = await proof("flannel-vxlan");

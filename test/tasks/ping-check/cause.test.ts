@@ -49,7 +49,12 @@ const pair = (over: Partial<PairFacts> = {}): PairFacts => ({
   ...over,
 });
 const moved = (...lines: string[]) => parseCounters(lines.join("\n"));
-const lease = { active: "active", subnet: "192.168.2.1/24", docker0: "192.168.2.1/24" };
+const lease = { active: "active", subnet: "192.168.2.1/24", docker0: "192.168.2.1/24", farEnds: [] };
+const mac = (last: number) => `0e:f1:0a:00:00:0${last}`;
+const vxlanTo = (address: string, ...macs: string[]) => ({
+  flannel: { ...lease, farEnds: macs.map((m) => ({ mac: m, address })) },
+  links: [...links.slice(0, 2), { ...link("flannel.1", 1450), mac: mac(address === "10.0.0.2" ? 1 : 2) }],
+});
 const drop = "[7:588] -A FORWARD -s 192.168.1.0/24 -j DROP";
 
 describe("the cause of a failed pair", () => {
@@ -136,6 +141,39 @@ describe("the cause of a failed pair", () => {
       pair({ ...inTunnel, arrived: true }),
       "flannel-vxlan",
       /^one-way tunnel: UDP 8472 from b to a does not get through: the answer/,
+    ],
+    [
+      "a far end that the sender's flanneld missed",
+      pair({
+        ...inTunnel,
+        from: { ...a, ...vxlanTo("10.0.0.2", mac(9)) },
+        to: { ...b, ...vxlanTo("10.0.0.1", mac(1)) },
+      }),
+      "flannel-vxlan",
+      /: a knows 0e:f1:0a:00:00:09 for b, whose flannel\.1 has 0e:f1:0a:00:00:02; restart flanneld on a$/,
+    ],
+    [
+      "a far end that the other's flanneld missed",
+      pair({
+        ...inTunnel,
+        from: { ...a, ...vxlanTo("10.0.0.2", mac(2)) },
+        to: { ...b, ...vxlanTo("10.0.0.1") },
+        arrived: true,
+      }),
+      "flannel-vxlan",
+      /: b knows no MAC for a, whose flannel\.1 has 0e:f1:0a:00:00:01; restart flanneld on b$/,
+      "b",
+    ],
+    [
+      "a tunnel whose far ends are right",
+      pair({
+        ...inTunnel,
+        from: { ...a, ...vxlanTo("10.0.0.2", mac(9), mac(2)) },
+        to: { ...b, ...vxlanTo("10.0.0.1", mac(1)) },
+      }),
+      "flannel-vxlan",
+      /: the request leaves and does not arrive$/,
+      "b",
     ],
     [
       "the rule that drops the tunnel",
