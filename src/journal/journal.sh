@@ -189,6 +189,7 @@ cw_state() { cw_resource "$1" && cw_judge "$1" "$(cw_token_of "$1" 2>/dev/null)"
 
 # cw_judge ENTRY TOKEN: the same for a state that is known. What a file is to become is noted before it becomes it; one
 # that is something else, with no such note, is not of our making, unless it was being written where it stands.
+# $cw_later are newer entries of the same resource, RUN/N, that are taken back together with this one.
 cw_judge() {
   if [ -f "$1.torn" ]; then
     echo half

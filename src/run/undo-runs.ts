@@ -27,16 +27,10 @@ export async function undoRuns(
   const since = firstRun(options.playbook.undoes, hosts);
   tellBeforehand(options, context, hosts, since);
   const plan = new Map(
-    hosts.map(
-      (h) =>
-        [
-          h.name,
-          together(
-            liveEntries(h.journal).filter((e) => e.run >= since),
-            context.check,
-          ),
-        ] as const,
-    ),
+    hosts.map((host) => {
+      const live = liveEntries(host.journal).filter((e) => e.run >= since);
+      return [host.name, together(live, context.check)] as const;
+    }),
   );
   const groups = undoOrder(plan);
   const problems = new Map<HostRun, CausewayError[]>();
