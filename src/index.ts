@@ -4,7 +4,12 @@ export { type Static, Type } from "typebox";
 export { CausewayError } from "./errors.ts";
 export type { Kept, Reader } from "./host/reader.ts";
 export { rawScript, type Script, Secret, sh } from "./host/sh.ts";
-export { type DockerState, type NetworkMember, versionParts } from "./host/tools/docker.ts";
+export {
+  type DockerState,
+  type NetworkMember,
+  runningContainers,
+  versionParts,
+} from "./host/tools/docker.ts";
 export type { FileState } from "./host/tools/file.ts";
 export { type Address, type Link, parseRoutes, type Route } from "./host/tools/ip.ts";
 export {

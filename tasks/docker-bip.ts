@@ -9,6 +9,7 @@ import {
   type PlanItem,
   readJson,
   restart,
+  runningContainers,
   type Static,
   sh,
   step,
@@ -67,9 +68,7 @@ export const dockerBip = defineTask({
     const keys = missingKeys(state, wanted);
     const address = state.addresses.find((a) => a.dev === "docker0")?.cidr;
     if (keys === undefined && address === wanted.bip) return [];
-    const hit = state.docker.containers
-      .filter((c) => c.state === "running" && c.networks.includes("bridge"))
-      .map((c) => c.name);
+    const hit = runningContainers(state.docker, "bridge");
     refuseInterruption(hit, wanted);
     if (keys === undefined)
       return [owed(restart("docker"), address ? `docker0 has ${address}` : "docker0 has no address")];

@@ -11,6 +11,7 @@ import {
   type Reader,
   readJson,
   restart,
+  runningContainers,
   type Script,
   type SerfState,
   type Static,
@@ -110,7 +111,7 @@ export const dockerdClusterStore = defineTask({
   },
   present: (state, wanted): readonly PlanItem[] => {
     refuseClusterStore(state, wanted);
-    const hit = runningContainers(state);
+    const hit = runningContainers(state.docker);
     if (state.dropIn.content !== dropInText(state, wanted)) {
       const write = step.file({
         was: state.dropIn,
@@ -178,7 +179,7 @@ export function refuseClusterStore(state: Dockerd, wanted: ClusterStoreParams): 
   refuseOthersStore(state);
   refuseOtherListeners(state, wanted);
   refuseMissingFiles(state, wanted);
-  const hit = runningContainers(state);
+  const hit = runningContainers(state.docker);
   const restarts =
     state.dropIn.content !== dropInText(state, wanted) ||
     !state.unit.commandLine.endsWith(flags(state, wanted));
@@ -264,10 +265,6 @@ function openWords(wanted: ClusterStoreParams): string {
   if (api === "closed") return "";
   const how = api === "tls" ? "for clients with a certificate" : "WITHOUT TLS: root for whoever reaches it";
   return `opens the API on ${api_address}:${portOf(api)} ${how}`;
-}
-
-function runningContainers({ docker }: Dockerd): string[] {
-  return docker.containers.filter((c) => c.state === "running").map((c) => c.name);
 }
 
 function refuseUnfit({ docker, unit, backend }: Dockerd, { store }: ClusterStoreParams): void {

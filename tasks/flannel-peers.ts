@@ -11,6 +11,7 @@ import {
   parseRoutes,
   type Route,
   restart,
+  runningContainers,
   type Script,
   type Static,
   sh,
@@ -139,13 +140,13 @@ function isWithin(subnet: string, dst: string): boolean {
 
 /** flanneld's restart is Docker's, too. */
 function refuseInterruption({ daemon }: State, { interrupt_containers }: Params, why: string): void {
-  const hit = daemon.containers.filter((c) => c.state === "running" && c.networks.includes("bridge"));
+  const hit = runningContainers(daemon, "bridge");
   if (hit.length === 0 || interrupt_containers) return;
   throw new CausewayError(
     "host",
     `restarting flanneld, and Docker with it, would cut running containers off: ${why}`,
     {
-      found: `on docker0: ${hit.map(({ name }) => name).join(", ")}`,
+      found: `on docker0: ${hit.join(", ")}`,
       expected: "no running container on docker0, or leave to interrupt them",
       advice: "stop them, or run with -e interrupt_containers=true",
     },

@@ -8,6 +8,7 @@ import {
   type PlanItem,
   type RuleStep,
   restart,
+  runningContainers,
   type Step,
   sh,
   step,
@@ -19,7 +20,6 @@ import { type Lease, leaseOf, otherConfig } from "./flanneld-config/lease.ts";
 import { type Params, params } from "./flanneld-config/params.ts";
 import { programOf } from "./flanneld-config/program.ts";
 import {
-  containersOn,
   refuseFlag,
   refuseInterruption,
   refuseKeysOfDaemon,
@@ -171,6 +171,6 @@ function join(state: State): Step {
 
 /** Whose containers a restart of Docker cuts off, where there is leave to. */
 function interrupted({ daemon }: State): string {
-  const hit = containersOn(daemon);
+  const hit = runningContainers(daemon, "bridge");
   return hit.length > 0 ? `; interrupts ${hit.join(", ")}` : "";
 }

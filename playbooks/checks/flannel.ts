@@ -10,11 +10,12 @@ import {
   localOutput,
   networkOf,
   parseAddress,
+  runningContainers,
   sh,
 } from "causeway";
 import { apiOf, versionOf } from "../../tasks/flanneld-config/etcd-api.ts";
 import { type Lease, leaseOf, otherConfig } from "../../tasks/flanneld-config/lease.ts";
-import { containersOn, interruption } from "../../tasks/flanneld-config/refusals.ts";
+import { interruption } from "../../tasks/flanneld-config/refusals.ts";
 
 /** What a person decides; the rest follows from the inventory. */
 export interface FlannelVars {
@@ -142,7 +143,7 @@ export function halfReconfigured<F extends Facts>(fleet: Fleet<FlannelVars, F>):
 export function interruptions<F extends Facts>({ reached }: Fleet<FlannelVars, F>): CausewayError[] {
   return dockerHosts(reached).flatMap((host) => {
     const { flannel, addresses } = host.facts;
-    const hit = containersOn(flannel.daemon);
+    const hit = runningContainers(flannel.daemon, "bridge");
     const docker0 = addresses.find(({ dev }) => dev === "docker0")?.cidr;
     const stays = flannel.lease && docker0 === flannel.lease.subnet && otherThanWanted(host) === undefined;
     if (hit.length === 0 || stays || host.vars.interrupt_containers) return [];

@@ -1,11 +1,6 @@
-import { CausewayError, type DockerState, readJson } from "causeway";
+import { CausewayError, readJson, runningContainers } from "causeway";
 import type { Params } from "./params.ts";
 import { paths, type State } from "./state.ts";
-
-/** The running containers on docker0, by name. */
-export function containersOn({ containers }: DockerState): string[] {
-  return containers.filter((c) => c.state === "running" && c.networks.includes("bridge")).map((c) => c.name);
-}
 
 /** What a restart of Docker would cut off, without leave to do so. */
 export function interruption(containers: readonly string[]): CausewayError {
@@ -17,7 +12,7 @@ export function interruption(containers: readonly string[]): CausewayError {
 }
 
 export function refuseInterruption({ daemon }: State, { interrupt_containers }: Params): void {
-  const hit = containersOn(daemon);
+  const hit = runningContainers(daemon, "bridge");
   if (hit.length > 0 && !interrupt_containers) throw interruption(hit);
 }
 

@@ -30,6 +30,12 @@ export interface NetworkMember {
   asked: string;
 }
 
+/** The names of the containers that run, all of them or those on a network: whom a restart of Docker interrupts. */
+export function runningContainers({ containers }: DockerState, network?: string): string[] {
+  const on = containers.filter(({ networks }) => network === undefined || networks.includes(network));
+  return on.filter(({ state }) => state === "running").map(({ name }) => name);
+}
+
 /** Takes apart what the reader's script prints of a daemon: lines of its command line, or answers of its API. */
 export function parseDocker(text: string): DockerState {
   const [head = "", ...lines] = text.split("\n");
