@@ -37,7 +37,6 @@ export { type Packet, readFrame } from "./net/packet.ts";
 export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
 export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
-export type { Matrix, MatrixCell } from "./report/events.ts";
 export {
   AbsolutePath,
   ArchiveSource,
@@ -58,6 +57,7 @@ export { keptRoute, keptRule, type RuleStep, routeProtocol } from "./task/kinds/
 export { type LocalFile, localFile } from "./task/kinds/pushed-file.ts";
 export { leftFile } from "./task/kinds/software.ts";
 export { localOutput } from "./task/local-output.ts";
+export type { Matrix, MatrixCell } from "./task/matrix.ts";
 export { missingPorts, type PeerPorts } from "./task/peer-ports.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
 export { missingPrograms, type Programs, readPrograms } from "./task/programs.ts";

@@ -1,4 +1,4 @@
-import type { Reporter } from "../report/events.ts";
+import type { Reporter } from "../run/events.ts";
 import { type outputOptions, type Values, wordOption } from "./arguments.ts";
 
 /** The reporter that the command line and the terminal ask for, and a way to say a word that belongs to no host. */

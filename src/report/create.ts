@@ -1,4 +1,5 @@
-import type { Reporter, ReporterOptions } from "./events.ts";
+import type { Reporter } from "../run/events.ts";
+import type { ReporterOptions } from "./options.ts";
 import { unfailing } from "./unfailing.ts";
 
 /** The reporter that was asked for; the others are not even loaded. */

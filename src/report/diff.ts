@@ -1,5 +1,5 @@
 import { createTwoFilesPatch } from "diff";
-import type { ShownStep } from "./events.ts";
+import type { ShownStep } from "../task/shown-step.ts";
 import { type Paint, tame } from "./paint.ts";
 
 /** A text that was turned inside out is not worth more time than this. */

@@ -1,5 +1,7 @@
 import { type CausewayError, CausewayErrors } from "../errors.ts";
-import type { Reporter, ReporterOptions, RunEvent, ShownStep } from "./events.ts";
+import type { Reporter, RunEvent } from "../run/events.ts";
+import type { ShownStep } from "../task/shown-step.ts";
+import type { ReporterOptions } from "./options.ts";
 
 /** One event a line. What each says is in docs/json-events.md. */
 export function jsonReporter({ stdout, diff }: Pick<ReporterOptions, "stdout" | "diff">): Reporter {

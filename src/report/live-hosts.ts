@@ -1,4 +1,4 @@
-import type { RunEvent } from "./events.ts";
+import type { RunEvent } from "../run/events.ts";
 import { duration, oneLine, type Paint, painter } from "./paint.ts";
 
 interface LiveHost {

@@ -1,4 +1,4 @@
-import type { Matrix, MatrixCell } from "./events.ts";
+import type { Matrix, MatrixCell } from "../task/matrix.ts";
 import { count, oneLine, type Paint } from "./paint.ts";
 
 /** More hosts than this are told in numbers, with the pairs that failed. */

@@ -1,4 +1,5 @@
-import type { Reporter, ReporterOptions } from "./events.ts";
+import type { Reporter } from "../run/events.ts";
+import type { ReporterOptions } from "./options.ts";
 import { Transcript } from "./transcript.ts";
 
 /** Line by line, for logs and pipes. */

@@ -1,7 +1,8 @@
 import type { ListrRenderer } from "listr2";
-import type { Reporter, ReporterOptions, StageRenderer } from "./events.ts";
+import type { Reporter, StageRenderer } from "../run/events.ts";
 import { LiveArea } from "./live-area.ts";
 import { LiveHosts } from "./live-hosts.ts";
+import type { ReporterOptions } from "./options.ts";
 import { Transcript } from "./transcript.ts";
 
 /**

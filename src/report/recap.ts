@@ -1,4 +1,4 @@
-import type { HostRecap, RunEvent } from "./events.ts";
+import type { HostRecap, RunEvent } from "../run/events.ts";
 import { count, duration, type Paint } from "./paint.ts";
 
 export type Recap = Extract<RunEvent, { type: "recap" }>;

@@ -1,7 +1,9 @@
 import { describeError } from "../errors.ts";
+import type { RunEvent } from "../run/events.ts";
+import type { ShownStep } from "../task/shown-step.ts";
 import { diffLines } from "./diff.ts";
-import type { ReporterOptions, RunEvent, ShownStep } from "./events.ts";
 import { matrixLines } from "./matrix.ts";
+import type { ReporterOptions } from "./options.ts";
 import { count, duration, oneLine, type Paint, painter } from "./paint.ts";
 import { recapLines } from "./recap.ts";
 import { commandLines, indented, stepWords } from "./words.ts";

@@ -1,4 +1,5 @@
-import type { Reporter, ReporterOptions } from "./events.ts";
+import type { Reporter } from "../run/events.ts";
+import type { ReporterOptions } from "./options.ts";
 
 /** A reporter whose own faults cost lines of the report, never the run. The first is told on stderr. */
 export function unfailing(

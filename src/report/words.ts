@@ -1,4 +1,4 @@
-import type { ShownStep } from "./events.ts";
+import type { ShownStep } from "../task/shown-step.ts";
 import { duration, oneLine, type Paint, tame } from "./paint.ts";
 
 /** Longer scripts are shortened; who needs all of one takes the JSON. */

@@ -4,8 +4,8 @@ import type { Session } from "../host/session.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import { type Journal, parseJournal, readJournalScript } from "../journal/entries.ts";
 import type { HostView } from "../playbook/fleet.ts";
-import type { HostRecap, RunEvent } from "../report/events.ts";
 import type { Consequence } from "../task/step.ts";
+import type { HostRecap, RunEvent } from "./events.ts";
 
 /** An event without its time. */
 export type Said = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, "at"> : never) : never;

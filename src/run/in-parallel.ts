@@ -1,4 +1,4 @@
-import type { StageRenderer } from "../report/events.ts";
+import type { StageRenderer } from "./events.ts";
 
 export interface Parallel {
   /** How many at a time. */

@@ -1,5 +1,5 @@
 import type { Connect, SessionOptions } from "../host/session.ts";
-import type { HostRecap, Reporter } from "../report/events.ts";
+import type { HostRecap, Reporter } from "./events.ts";
 import type { PrepareOptions } from "./prepare.ts";
 
 export interface RunOptions extends PrepareOptions {

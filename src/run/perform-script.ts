@@ -1,6 +1,6 @@
 import { quote, rawScript, type Script } from "../host/sh.ts";
 import { type Entry, entryPath, journalFolder } from "../journal/entries.ts";
-import type { ShownStep } from "../report/events.ts";
+import type { ShownStep } from "../task/shown-step.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
 import { hostLibrary } from "./host-library.ts";
 

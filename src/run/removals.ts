@@ -1,6 +1,6 @@
 import { CausewayError, throwAll } from "../errors.ts";
 import { type Entry, entryPath, liveEntries, standingEntries } from "../journal/entries.ts";
-import type { ShownStep } from "../report/events.ts";
+import type { ShownStep } from "../task/shown-step.ts";
 import { consequenceWords } from "../task/step.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";

@@ -4,8 +4,8 @@ import { createTwoFilesPatch } from "diff";
 import { CausewayError } from "../errors.ts";
 import { rawScript, type Script, sh } from "../host/sh.ts";
 import { type Entry, entryPath, journalFolder } from "../journal/entries.ts";
-import type { ShownStep } from "../report/events.ts";
 import { readJson, withKeys } from "../task/kinds/json.ts";
+import type { ShownStep } from "../task/shown-step.ts";
 import { hostLibrary } from "./host-library.ts";
 import type { HostRun } from "./host-run.ts";
 

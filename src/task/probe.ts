@@ -4,9 +4,9 @@ import type { Reader } from "../host/reader.ts";
 import type { CommandOptions, CommandResult } from "../host/session.ts";
 import type { Script } from "../host/sh.ts";
 import type { HostView } from "../playbook/fleet.ts";
-import type { Matrix } from "../report/events.ts";
 import { validate } from "../schema/schema.ts";
 import { answeredFor } from "../thrown.ts";
+import type { Matrix } from "./matrix.ts";
 
 /** A host that a probe may try things on. Whatever it starts there it takes away again. */
 export interface ProbeHost extends HostView {

@@ -1,7 +1,7 @@
 import type { Resource } from "../host/resources.ts";
 import type { Script } from "../host/sh.ts";
-import type { ShownStep } from "../report/events.ts";
 import type { ArchiveMember } from "./archive.ts";
+import type { ShownStep } from "./shown-step.ts";
 
 /** What a change makes necessary. The engine does each once, after the group of steps: reloads of systemd first. */
 export type Consequence = { do: "daemon-reload" } | { do: "reload" | "restart"; unit: string };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createReporter } from "../../src/report/create.ts";
-import type { ReporterOptions, RunEvent } from "../../src/report/events.ts";
+import type { ReporterOptions } from "../../src/report/options.ts";
+import type { RunEvent } from "../../src/run/events.ts";
 import { applied } from "./events.ts";
 import { FakeTerminal, quiet } from "./terminal.ts";
 

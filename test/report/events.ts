@@ -1,5 +1,6 @@
 import { CausewayError } from "../../src/errors.ts";
-import type { HostRecap, RunEvent, ShownStep } from "../../src/report/events.ts";
+import type { HostRecap, RunEvent } from "../../src/run/events.ts";
+import type { ShownStep } from "../../src/task/shown-step.ts";
 
 /** A step as a run hands it over: the whole of it, its script with its secret included. */
 export const keysStep = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CausewayErrors } from "../../src/errors.ts";
-import type { RunEvent } from "../../src/report/events.ts";
 import { jsonReporter } from "../../src/report/json.ts";
+import type { RunEvent } from "../../src/run/events.ts";
 import { applied, checked, failure, keysStep } from "./events.ts";
 import { FakeTerminal } from "./terminal.ts";
 

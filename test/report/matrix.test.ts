@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Matrix, MatrixCell } from "../../src/report/events.ts";
 import { matrixLines } from "../../src/report/matrix.ts";
 import { painter } from "../../src/report/paint.ts";
+import type { Matrix, MatrixCell } from "../../src/task/matrix.ts";
 
 const cell = (from: string, to: string, over: Partial<MatrixCell> = {}): MatrixCell => ({
   from,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { RunEvent } from "../../src/report/events.ts";
 import { prettyReporter } from "../../src/report/pretty.ts";
+import type { RunEvent } from "../../src/run/events.ts";
 import { inParallel } from "../../src/run/in-parallel.ts";
 import { applied, failure, keysStep, recapOf } from "./events.ts";
 import { FakeTerminal, quiet } from "./terminal.ts";

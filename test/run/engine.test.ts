@@ -5,7 +5,7 @@ import { Type } from "../../src/index.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
 import type { Playbook } from "../../src/playbook/define.ts";
 import { defineFact, definePlaybook } from "../../src/playbook/define.ts";
-import type { RunEvent } from "../../src/report/events.ts";
+import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
 import { defineTask } from "../../src/task/define.ts";
 import { later, owed, type PlanItem, restart, type Step } from "../../src/task/step.ts";

@@ -1,61 +1,7 @@
 import type { ListrRendererFactory } from "listr2";
 import type { CausewayError } from "../errors.ts";
-
-/** A change as a person reads it; free of secrets. */
-export interface ShownStep {
-  kind: string;
-  /** The resource: `route 192.168.200.0/24`. */
-  what: string;
-  /** What is there now; null when nothing is. */
-  from: string | null;
-  /** What will be there; null when it goes away. */
-  to: string | null;
-  /** For a file: the whole text before and after, for a unified diff. */
-  diff?: { path: string; before: string; after: string };
-  irreversible?: string;
-}
-
-/** One ordered pair of the connectivity matrix. Times in milliseconds, loss in percent. */
-export interface MatrixCell {
-  from: string;
-  to: string;
-  /** Whether it behaved as it should: reached, or not reached where that is expected. */
-  ok: boolean;
-  expected: "reachable" | "unreachable";
-  lossPercent: number;
-  rttMs?: number;
-  /** The address that the far side saw, and whether it is the sender's own. */
-  sourceSeen?: string;
-  sourcePreserved?: boolean;
-  /** The largest packet that crossed in one piece, in bytes of IP packet. */
-  largestPacket?: number;
-  /** Whether the far side's name has its address, where names were looked at. */
-  nameResolved?: boolean;
-  /** What crossed the network between the hosts, where that was captured. */
-  evidence?: MatrixEvidence;
-  /** Why it failed, the command that shows it, and the host to run it on where that is not the sender. */
-  cause?: string;
-  command?: string;
-  commandOn?: string;
-}
-
-/** What a capture of a pair's packets shows. */
-export interface MatrixEvidence {
-  /** Whether they crossed as the scheme promises. */
-  ok: boolean;
-  /** How they crossed: `UDP 8472 with the inner addresses inside`. */
-  seen: string;
-}
-
-export interface Matrix {
-  title: string;
-  hosts: readonly string[];
-  cells: readonly MatrixCell[];
-  /** The folder of this machine in which captures are kept, a file a pair. */
-  captures?: string;
-  /** One line each, said below the matrix. */
-  notes: readonly string[];
-}
+import type { Matrix } from "../task/matrix.ts";
+import type { ShownStep } from "../task/shown-step.ts";
 
 /** How one host came out; `owed` are restarts that a failure kept from happening. */
 export interface HostRecap {
@@ -144,14 +90,4 @@ export interface Reporter {
   event(event: RunEvent): void;
   /** Resolves once everything is written and the terminal is as it was. */
   close(): Promise<void>;
-}
-
-/** What `-v`, `-D` and `--output` ask for. */
-export interface ReporterOptions {
-  output: "pretty" | "plain" | "json";
-  verbose: boolean;
-  diff: boolean;
-  color: boolean;
-  stdout: NodeJS.WriteStream;
-  stderr: NodeJS.WriteStream;
 }

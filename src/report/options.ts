@@ -1,0 +1,9 @@
+/** What `-v`, `-D` and `--output` ask for. */
+export interface ReporterOptions {
+  output: "pretty" | "plain" | "json";
+  verbose: boolean;
+  diff: boolean;
+  color: boolean;
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+}
