@@ -1,11 +1,11 @@
 import { rawScript, type Script, sh } from "../src/host/sh.ts";
 import { connectSsh } from "../src/host/ssh.ts";
 import { readJournalScript } from "../src/journal/entries.ts";
+import { step } from "../src/kinds/index.ts";
 import { labConnection } from "../src/lab/index.ts";
 import type { LabSpec } from "../src/lab/types.ts";
 import { hostLibrary } from "../src/run/host-library.ts";
 import { endScript, performScript } from "../src/run/perform-script.ts";
-import { step } from "../src/task/kinds/index.ts";
 
 /** What the journal costs on one lab host: the same ten steps with it and without, and a look at it before and after 1,000 runs. */
 export async function journalCosts(

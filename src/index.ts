@@ -1,6 +1,7 @@
 /** The one door: playbooks and tasks import from here, and from nowhere else in src/. */
 
 export { type Static, Type } from "typebox";
+export type { Archive } from "./archives/archive.ts";
 export { CausewayError } from "./errors.ts";
 export type { Kept, Reader } from "./host/reader.ts";
 export { rawScript, type Script, Secret, sh } from "./host/sh.ts";
@@ -22,6 +23,12 @@ export {
 } from "./host/tools/iptables.ts";
 export type { SerfState } from "./host/tools/serf.ts";
 export type { UnitState } from "./host/tools/systemd.ts";
+export { type LocalFile, localFile } from "./kinds/file/pushed-file.ts";
+export { step } from "./kinds/index.ts";
+export { readJson, withKeys } from "./kinds/json/json.ts";
+export { leftFile } from "./kinds/network/members.ts";
+export { keptRoute, routeProtocol } from "./kinds/route/route.ts";
+export { keptRule, type RuleStep } from "./kinds/rule/rule.ts";
 export {
   contains,
   formatAddress,
@@ -35,8 +42,10 @@ export {
 } from "./net/ipv4.ts";
 export { type Packet, readFrame } from "./net/packet.ts";
 export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
+export { missingPorts, type PeerPorts } from "./peer-ports/peer-ports.ts";
 export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
+export { missingPrograms, type Programs, readPrograms } from "./programs/programs.ts";
 export {
   AbsolutePath,
   ArchiveSource,
@@ -49,16 +58,8 @@ export {
   Sha256,
   secret,
 } from "./schema/types.ts";
-export type { Archive } from "./task/archive.ts";
 export { defineTask } from "./task/define.ts";
-export { step } from "./task/kinds/index.ts";
-export { readJson, withKeys } from "./task/kinds/json.ts";
-export { keptRoute, keptRule, type RuleStep, routeProtocol } from "./task/kinds/network-state.ts";
-export { type LocalFile, localFile } from "./task/kinds/pushed-file.ts";
-export { leftFile } from "./task/kinds/software.ts";
 export { localOutput } from "./task/local-output.ts";
 export type { Matrix, MatrixCell } from "./task/matrix.ts";
-export { missingPorts, type PeerPorts } from "./task/peer-ports.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
-export { missingPrograms, type Programs, readPrograms } from "./task/programs.ts";
 export { daemonReload, later, owed, type PlanItem, reload, restart, type Step } from "./task/step.ts";

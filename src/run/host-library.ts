@@ -5,9 +5,11 @@ import { packageDir } from "../package-dir.ts";
 
 const parts = [
   "journal/journal.sh",
-  ...["boot", "file", "archive", "route", "rule", "sysctl", "unit", "package", "link", "network", "run"].map(
-    (kind) => `task/kinds/${kind}.sh`,
+  "kinds/boot.sh",
+  ...["file/file", "file/archive", "route/route", "rule/rule", "sysctl/sysctl", "unit/unit"].map(
+    (kind) => `kinds/${kind}.sh`,
   ),
+  ...["package/package", "link/link", "network/network", "run/run"].map((kind) => `kinds/${kind}.sh`),
 ];
 
 let loaded: { text: string; hash: string } | undefined;

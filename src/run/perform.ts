@@ -1,8 +1,8 @@
+import { fetchedMember } from "../archives/fetched.ts";
 import { CausewayError } from "../errors.ts";
 import { journalFolder } from "../journal/entries.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
 import type { RunContext } from "./context.ts";
-import { fetchedMember } from "./fetched.ts";
 import type { HostRun } from "./host-run.ts";
 import { type Action, type Identity, performScript, type Removal } from "./perform-script.ts";
 import { inOrder } from "./plan.ts";

@@ -4,7 +4,7 @@ import { createTwoFilesPatch } from "diff";
 import { CausewayError } from "../errors.ts";
 import { rawScript, type Script, sh } from "../host/sh.ts";
 import { type Entry, entryPath, journalFolder } from "../journal/entries.ts";
-import { readJson, withKeys } from "../task/kinds/json.ts";
+import { readJson, withKeys } from "../kinds/json/json.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import { hostLibrary } from "./host-library.ts";
 import type { HostRun } from "./host-run.ts";

@@ -1,6 +1,6 @@
+import type { ArchiveMember } from "../archives/archive.ts";
 import type { Resource } from "../host/resources.ts";
 import type { Script } from "../host/sh.ts";
-import type { ArchiveMember } from "./archive.ts";
 import type { ShownStep } from "./shown-step.ts";
 
 /** What a change makes necessary. The engine does each once, after the group of steps: reloads of systemd first. */

@@ -29,7 +29,12 @@ function declared(path: string) {
   return { interfaces, events };
 }
 
-const { interfaces, events } = declared("src/report/events.ts");
+const { events } = declared("src/run/events.ts");
+const interfaces = new Map(
+  ["src/run/events.ts", "src/task/matrix.ts", "src/task/shown-step.ts"].flatMap((path) => [
+    ...declared(path).interfaces,
+  ]),
+);
 const details = declared("src/errors.ts").interfaces;
 
 describe("docs/json-events.md", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { keptRule } from "../../src/task/kinds/network-state.ts";
+import { keptRule } from "../../src/kinds/rule/rule.ts";
 import { peerPorts } from "../../tasks/peer-ports.ts";
 import { planWords } from "./words.ts";
 

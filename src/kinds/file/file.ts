@@ -1,6 +1,6 @@
 import { Secret, sh } from "../../host/sh.ts";
 import type { FileState } from "../../host/tools/file.ts";
-import type { Consequence, Step } from "../step.ts";
+import type { Consequence, Step } from "../../task/step.ts";
 
 export interface FileStep {
   /** The file as it was read: its checksum is compared again by the script that writes. */

@@ -4,7 +4,7 @@ import { basename } from "node:path";
 import { CausewayError } from "../../errors.ts";
 import { sh } from "../../host/sh.ts";
 import type { FileState } from "../../host/tools/file.ts";
-import type { Consequence, Step } from "../step.ts";
+import type { Consequence, Step } from "../../task/step.ts";
 
 /** A file of the controller, by its checksum. */
 export interface LocalFile {

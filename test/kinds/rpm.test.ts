@@ -31,7 +31,7 @@ const refused = "error: Failed dependencies:\n\tlibdep.so.1()(64bit) is needed b
  * A host of Red Hat's: what is installed is a file of lines "NAME VERSION-RELEASE", and what rpm says where it does not
  * remove etcd is another.
  */
-const stand = `. ${join(packageDir, "src/task/kinds/package.sh")}
+const stand = `. ${join(packageDir, "src/kinds/package/package.sh")}
 cw_package_apt() { false; }
 cw_package_marks() { :; }
 systemctl() { :; }

@@ -1,6 +1,6 @@
 import type { Kept } from "../host/reader.ts";
 import { canonicalRule, type Rules } from "../host/tools/iptables.ts";
-import { keptRule, type RuleStep } from "./kinds/network-state.ts";
+import { keptRule, type RuleStep } from "../kinds/rule/rule.ts";
 
 /** Ports of this host that only some addresses may reach, and itself. */
 export interface PeerPorts {

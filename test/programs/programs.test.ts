@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Archive } from "../../src/task/archive.ts";
-import { noteOf } from "../../src/task/kinds/unpacked.ts";
-import { missingPrograms, type Programs } from "../../src/task/programs.ts";
+import type { Archive } from "../../src/archives/archive.ts";
+import { noteOf } from "../../src/kinds/file/unpacked.ts";
+import { missingPrograms, type Programs } from "../../src/programs/programs.ts";
 import { isStep, restart } from "../../src/task/step.ts";
 import { fileWith, noFile } from "../tasks/files.ts";
 import { planWords } from "../tasks/words.ts";

@@ -9,7 +9,7 @@ import type { ReadableStream } from "node:stream/web";
 import { promisify } from "node:util";
 import { CausewayError } from "../errors.ts";
 import { packageDir } from "../package-dir.ts";
-import type { Archive, ArchiveMember } from "../task/archive.ts";
+import type { Archive, ArchiveMember } from "./archive.ts";
 
 const execute = promisify(execFile);
 

@@ -9,8 +9,8 @@ import {
 } from "jsonc-parser";
 import { CausewayError } from "../../errors.ts";
 import type { FileState } from "../../host/tools/file.ts";
-import type { Consequence, Step } from "../step.ts";
-import { file } from "./file.ts";
+import type { Consequence, Step } from "../../task/step.ts";
+import { file } from "../file/file.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 

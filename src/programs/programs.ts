@@ -1,8 +1,8 @@
+import type { Archive } from "../archives/archive.ts";
 import type { Reader } from "../host/reader.ts";
 import type { FileState } from "../host/tools/file.ts";
-import type { Archive } from "./archive.ts";
-import { noteOf, unpacked, unpackedNote } from "./kinds/unpacked.ts";
-import type { Consequence, Step } from "./step.ts";
+import { noteOf, unpacked, unpackedNote } from "../kinds/file/unpacked.ts";
+import type { Consequence, Step } from "../task/step.ts";
 
 /** Programs that come out of one archive, and the note that tells which. */
 export interface Programs {

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { strToU8, zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fetchedMember } from "../../src/archives/fetched.ts";
 import { describeError } from "../../src/errors.ts";
 import { packageDir } from "../../src/package-dir.ts";
-import { fetchedMember } from "../../src/run/fetched.ts";
 import { execute } from "../lab/support.ts";
 
 const never = new AbortController().signal;

@@ -1,8 +1,8 @@
 import { basename } from "node:path";
+import type { Archive, ArchiveMember } from "../../archives/archive.ts";
 import { sh } from "../../host/sh.ts";
 import type { FileState } from "../../host/tools/file.ts";
-import type { Archive, ArchiveMember } from "../archive.ts";
-import type { Consequence, Step } from "../step.ts";
+import type { Consequence, Step } from "../../task/step.ts";
 import { parked } from "./pushed-file.ts";
 
 export interface UnpackedStep extends ArchiveMember {

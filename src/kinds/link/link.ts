@@ -1,0 +1,44 @@
+import { rawScript, type Script, sh } from "../../host/sh.ts";
+import type { Consequence, Step } from "../../task/step.ts";
+
+export interface LinkStep {
+  name: string;
+  /** The commands that make it and give it its addresses; they are run again at every boot. */
+  make: Script;
+  /** What it is, for a person: `macvlan on eth0, 172.16.10.254/32`. */
+  to: string;
+  was?: string | null;
+  causes?: readonly Consequence[];
+}
+
+/** A network interface that is made by hand; one of that name is made anew. */
+export function link({ name, make, to, was = null, causes = [] }: LinkStep): Step {
+  return {
+    kind: "link",
+    what: `link ${name}`,
+    from: was,
+    to,
+    resource: ["link", name],
+    perform: sh`cw_link_put ${name} ${make.text}`,
+    touches: ["link", "route", "unit:causeway-network.service"],
+    causes,
+  };
+}
+
+/** Takes an interface away. Who made it has to say why it is not restored. */
+export function noLink({
+  name,
+  was,
+  irreversible,
+}: {
+  name: string;
+  was: string;
+  irreversible: string;
+}): Step {
+  return {
+    ...link({ name, make: rawScript(""), to: "", was }),
+    to: null,
+    perform: sh`cw_link_drop ${name}`,
+    irreversible,
+  };
+}

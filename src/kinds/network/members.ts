@@ -1,0 +1,33 @@
+import { sh } from "../../host/sh.ts";
+import { journalFolder } from "../../journal/entries.ts";
+import type { Step } from "../../task/step.ts";
+
+/** Where a host remembers who has left a network, while it is made anew: name, address and aliases, a line each. */
+export function leftFile(network: string): string {
+  return `${journalFolder}/left/${network}`;
+}
+
+/** Takes this host's containers off a network that another host is about to make anew; they are remembered. */
+export function leaveNetwork({ name, who }: { name: string; who: string }): Step {
+  return {
+    kind: "members",
+    what: `containers on ${name}`,
+    from: who,
+    to: "off it, until it is made anew",
+    resource: ["members", name, "leave"],
+    perform: sh`cw_members_leave ${name}`,
+    touches: ["docker", "link", "rule", "shared:docker", `file:${leftFile(name)}`],
+    causes: [],
+  };
+}
+
+/** Puts them back, with their aliases, and with their addresses where the network has them. */
+export function returnToNetwork({ name, who }: { name: string; who: string }): Step {
+  return {
+    ...leaveNetwork({ name, who }),
+    from: "off it",
+    to: `${who} on it again`,
+    resource: ["members", name, "return"],
+    perform: sh`cw_members_return ${name}`,
+  };
+}

@@ -1,0 +1,60 @@
+import { sh } from "../../host/sh.ts";
+import type { Step } from "../../task/step.ts";
+
+export interface DockerNetworkStep {
+  name: string;
+  driver: string;
+  subnet?: string;
+  gateway?: string;
+  ipRange?: string;
+  auxAddresses?: Readonly<Record<string, string>>;
+  options?: Readonly<Record<string, string>>;
+  labels?: Readonly<Record<string, string>>;
+  attachable?: boolean;
+  internal?: boolean;
+  /** The network of that name that is there now, in words, if there is one. */
+  was?: string | null;
+}
+
+/** A Docker network. One that is there and differs is made anew, and its containers get their addresses back. */
+export function dockerNetwork(net: DockerNetworkStep): Step {
+  const words = networkWords(net);
+  return {
+    kind: "network",
+    what: `network ${net.name}`,
+    from: net.was ?? null,
+    to: words.join(" ").replaceAll("--", ""),
+    resource: ["network", net.name],
+    perform: sh`cw_network_put ${net.name} ${words.join("\n")}`,
+    touches: ["docker", "link", "route", "rule", "shared:docker"],
+    causes: [],
+  };
+}
+
+/** The words for `docker network create`, without the name. */
+export function networkWords(net: DockerNetworkStep): string[] {
+  const pairs = (flag: string, map: Readonly<Record<string, string>> = {}) =>
+    Object.entries(map).flatMap(([key, value]) => [flag, `${key}=${value}`]);
+  return [
+    "--driver",
+    net.driver,
+    ...(net.subnet ? ["--subnet", net.subnet] : []),
+    ...(net.gateway ? ["--gateway", net.gateway] : []),
+    ...(net.ipRange ? ["--ip-range", net.ipRange] : []),
+    ...pairs("--aux-address", net.auxAddresses),
+    ...pairs("--opt", net.options),
+    ...pairs("--label", net.labels),
+    ...(net.internal ? ["--internal"] : []),
+    ...(net.attachable ? ["--attachable"] : []),
+  ];
+}
+
+/** Takes a Docker network away; containers on it are taken off first. */
+export function noDockerNetwork({ name, was }: { name: string; was: string }): Step {
+  return {
+    ...dockerNetwork({ name, driver: "" }),
+    from: was,
+    to: null,
+    perform: sh`cw_network_drop ${name}`,
+  };
+}

@@ -1,0 +1,54 @@
+import { sh } from "../../host/sh.ts";
+import type { Step } from "../../task/step.ts";
+
+export interface RuleStep {
+  table: "filter" | "nat" | "mangle" | "raw";
+  chain: string;
+  /** The specification in the order and spelling in which `iptables-save` prints it, without the comment. */
+  spec: string;
+  /** Who owns the rule; it is how it is found again. */
+  comment: string;
+  /** First in its chain, or last. */
+  place: "first" | "last";
+}
+
+/** A rule of iptables that comes back at boot and whenever Docker restarts. */
+export function rule({ table, chain, spec, comment, place }: RuleStep): Step {
+  const whole = ruleWords(spec, comment);
+  return {
+    kind: "rule",
+    what: `rule ${table} ${chain} ${spec}`,
+    from: null,
+    to: place === "first" ? "first in its chain" : "last in its chain",
+    resource: ["rule", table, chain, whole],
+    perform: sh`cw_rule_put ${place === "first" ? "-I" : "-A"} ${table} ${chain} ${whole}`,
+    touches: ["rule", "unit:causeway-network.service"],
+    causes: [],
+  };
+}
+
+/** The line by which a rule comes back at boot. */
+export function keptRule({ table, chain, spec, comment, place }: RuleStep): string {
+  return `${table} ${place === "first" ? "-I" : "-A"} ${chain} ${ruleWords(spec, comment)}`;
+}
+
+/** Takes one rule away, found by its exact specification. */
+export function noRule({ table, chain, spec }: { table: string; chain: string; spec: string }): Step {
+  return {
+    kind: "rule",
+    what: `rule ${table} ${chain} ${spec}`,
+    from: "present",
+    to: null,
+    resource: ["rule", table, chain, spec],
+    perform: sh`cw_rule_drop ${table} ${chain} ${spec}`,
+    touches: ["rule", "unit:causeway-network.service"],
+    causes: [],
+  };
+}
+
+/** The specification with its owner's comment before the target, as it goes to the shell. */
+export function ruleWords(spec: string, comment: string): string {
+  const quoted = sh`-m comment --comment ${comment}`.text;
+  const target = spec.indexOf("-j ");
+  return target < 0 ? `${spec} ${quoted}` : `${spec.slice(0, target)}${quoted} ${spec.slice(target)}`;
+}
