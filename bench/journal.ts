@@ -62,7 +62,7 @@ export async function journalCosts(
     const head = (await must(rawScript("cat /var/lib/causeway/head 2>/dev/null || true"))).trim();
     const actions = marks(count).map((one, i) => ({
       n: String(i + 1).padStart(4, "0"),
-      identity: { owner: "bench", task: "file", key: one.what, play: 0 },
+      identity: { owner: "bench", task: "file", key: one.what, scope: "host" as const, play: 0 },
       step: one,
     }));
     const options = {

@@ -146,7 +146,7 @@ export default definePlaybook({
     {
       title: "Make the network, once",
       hosts: "docker",
-      once: true,
+      runOnce: true,
       tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "make" })],
     },
     {

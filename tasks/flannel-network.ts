@@ -51,6 +51,7 @@ export const flannelNetwork = defineTask({
   summary: "flannel's network configuration in etcd",
   params,
   key: ({ prefix }) => prefix,
+  scope: "fleet",
   settles: "30s",
   read: async (host, wanted): Promise<Record<Api, Store>> => {
     const [v2, v3] = await Promise.all([

@@ -9,7 +9,7 @@ export function listHosts(playbook: Playbook, inventory: Inventory, { chosen }: 
   const lines = playbook.plays.map((play) => {
     const named = select(inventory, play.hosts, "hosts", "playbook").map((h) => h.name);
     const taking = chosen.filter((h) => named.includes(h.name)).map((h) => h.name);
-    const hosts = play.once ? taking.slice(0, 1) : taking;
+    const hosts = play.runOnce ? taking.slice(0, 1) : taking;
     return `${play.title} (${hosts.length})\n${hosts.map((h) => `  ${h}\n`).join("")}`;
   });
   return lines.join("");
@@ -22,7 +22,7 @@ export function listTasks(playbook: Playbook, inventory: Inventory, { chosen, fl
     const taking = chosen.filter((h) => named.includes(h.name));
     const who = new Map<string, string[]>();
     let facts = "";
-    for (const host of play.once ? taking.slice(0, 1) : taking) {
+    for (const host of play.runOnce ? taking.slice(0, 1) : taking) {
       const view = fleet.host(host.name);
       try {
         for (const { task, key } of view ? play.tasks(view, fleet) : []) {

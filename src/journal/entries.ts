@@ -1,5 +1,6 @@
 import { CausewayError } from "../errors.ts";
 import { rawScript, type Script } from "../host/sh.ts";
+import type { Scope } from "../task/define.ts";
 import type { Consequence } from "../task/step.ts";
 
 /** The version of the layout in `/var/lib/causeway`; a newer one is refused. */
@@ -16,6 +17,8 @@ export interface Entry {
   owner: string;
   task: string;
   key: string;
+  /** `fleet` for what is not this host's alone; missing in entries of format 1. */
+  scope?: Scope;
   play: number;
   kind: string;
   what: string;

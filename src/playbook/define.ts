@@ -43,8 +43,8 @@ export interface Play<V, F> {
   title: string;
   /** A pattern over the inventory. */
   hosts: string;
-  /** Only on the first of its hosts that takes part: how a thing is done once. */
-  once?: boolean;
+  /** Only on the first of its hosts that takes part: how a thing is done once. What it does is the fleet's, not that host's. */
+  runOnce?: boolean;
   /** Pure: the tasks of one host, in order. */
   tasks: (host: HostView<V, F>, fleet: Fleet<V, F>) => readonly TaskInstance[];
 }

@@ -25,7 +25,7 @@ const playbookKeys: Keys = {
 const playKeys: Keys = {
   title: { is: "text", needed: true },
   hosts: { is: "text", needed: true },
-  once: { is: "flag" },
+  runOnce: { is: "flag" },
   tasks: { is: "function", needed: true },
 };
 

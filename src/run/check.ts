@@ -19,7 +19,6 @@ export async function checkPlay(
     consequences.set(words, known);
   };
   for (const instance of tasks) {
-    host.planned.add(`${instance.task} ${instance.key}`);
     const about = {
       type: "task",
       host: host.name,

@@ -15,6 +15,8 @@ export interface RunContext {
   readonly say: (event: Said) => void;
   /** Aborted by the first Ctrl-C. */
   readonly interrupted: AbortSignal;
+  /** What any host planned of the things that are the fleet's, as `task key`. */
+  readonly plannedOfFleet: Set<string>;
   /** Whether any step was performed since the last barrier: what hosts share is read again. */
   changedSomething: boolean;
 }

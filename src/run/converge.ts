@@ -29,7 +29,6 @@ export async function convergePlay(
   const changed = new Set<TaskInstance>();
   const pending: Intended[] = [];
   for (const instance of tasks) {
-    host.planned.add(`${instance.task} ${instance.key}`);
     await convergeTask(host, run, play, instance, pending, changed);
     stopIfInterrupted(run, host, play.title);
   }
@@ -100,9 +99,9 @@ function planOn(host: HostRun, instance: TaskInstance): Promise<TaskPlan> {
 }
 
 function intend(host: HostRun, run: RunContext, play: PlayOnHost, plan: TaskPlan, pending: Intended[]): void {
-  const { task, key } = plan.instance;
+  const { task, key, scope } = plan.instance;
   for (const step of plan.steps)
-    pending.push({ identity: { owner: run.owner, task, key, play: play.index }, step });
+    pending.push({ identity: { owner: run.owner, task, key, scope, play: play.index }, step });
   for (const { consequence, why } of plan.owed) owe(host, consequence, why);
 }
 

@@ -1,5 +1,6 @@
 import { quote, rawScript, type Script } from "../host/sh.ts";
 import { type Entry, entryPath, journalFolder } from "../journal/entries.ts";
+import type { Scope } from "../task/define.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
 import { hostLibrary } from "./host-library.ts";
@@ -9,6 +10,7 @@ export interface Identity {
   owner: string;
   task: string;
   key: string;
+  scope: Scope;
   play: number;
 }
 

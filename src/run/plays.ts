@@ -29,7 +29,7 @@ export async function runPlays(
       select(options.inventory, play.hosts, `play “${play.title}”: hosts`, "playbook").map((h) => h.name),
     );
     const able = hosts.filter((h) => !h.failure && named.has(h.name));
-    const taking = play.once ? able.slice(0, 1) : able;
+    const taking = play.runOnce ? able.slice(0, 1) : able;
     // What other hosts did to something shared shows on this one, too.
     if (context.changedSomething) for (const host of hosts) host.memory.forget(["shared"]);
     context.changedSomething = false;
@@ -57,6 +57,7 @@ async function playOn(
 ): Promise<void> {
   try {
     const tasks = compose(play, host, fleet);
+    for (const task of tasks) notePlanned(host, context, task);
     if (context.check) await checkPlay(host, on, tasks);
     else await convergePlay(host, context, on, tasks);
   } catch (error) {
@@ -64,9 +65,15 @@ async function playOn(
   }
 }
 
+/** From here on what stands of this task counts as planned, on this host or, of what is the fleet's, on any. */
+function notePlanned(host: HostRun, context: RunContext, { task, key, scope }: TaskInstance): void {
+  (scope === "fleet" ? context.plannedOfFleet : host.planned).add(`${task} ${key}`);
+}
+
 function compose(play: AnyPlay, host: HostRun, fleet: Fleet): readonly TaskInstance[] {
   try {
-    return play.tasks(host.view, fleet);
+    const tasks = play.tasks(host.view, fleet);
+    return play.runOnce ? tasks.map((task) => ({ ...task, scope: "fleet" })) : tasks;
   } catch (error) {
     if (!isNotYet(error)) throw error;
     throw new CausewayError("host", `play “${play.title}” needs the facts of a host that did not answer`, {

@@ -52,16 +52,18 @@ export async function removeUnplanned(
   const gone = new Map(
     hosts.map((host) => {
       const entries = standingEntries(host.journal).filter(
-        (e) =>
-          e.run !== context.id &&
-          e.owner === options.playbook.name &&
-          !host.planned.has(`${e.task} ${e.key}`),
+        (e) => e.run !== context.id && e.owner === options.playbook.name && !isPlanned(host, context, e),
       );
       return [host.name, entries] as const;
     }),
   );
   const title = () => "Undo what is no longer planned";
   await remove(options, context, hosts, gone, title, (index) => options.playbook.plays.length + index);
+}
+
+/** Whether this run planned what the entry did: on its host or, of what is the fleet's, on whichever. */
+function isPlanned(host: HostRun, { plannedOfFleet }: RunContext, { task, key }: Entry): boolean {
+  return host.planned.has(`${task} ${key}`) || plannedOfFleet.has(`${task} ${key}`);
 }
 
 /** Each group is a play of its own, so that a rollback of this run has the same barriers and restarts, backwards. */
@@ -179,7 +181,8 @@ async function removeOn(
   const entries = all.map((e) => (waits(e) ? { ...e, from: e.to, causes: [] } : e));
   const intended = entries.map((entry) => {
     const [merge, diff] = [merges.get(entry), diffs.get(entry)];
-    const identity = { owner: context.owner, task: entry.task, key: entry.key, play };
+    const { task, key, scope = "host" } = entry;
+    const identity = { owner: context.owner, task, key, scope, play };
     return {
       identity,
       remove: entry,
@@ -220,7 +223,7 @@ export function tellHalfDone(context: RunContext, hosts: readonly HostRun[]): vo
 export async function takeUp(context: RunContext, hosts: readonly HostRun[]): Promise<void> {
   await Promise.all(
     hosts.map(async (host) => {
-      const finished = halfDone(host).filter((e) => host.planned.has(`${e.task} ${e.key}`));
+      const finished = halfDone(host).filter((e) => isPlanned(host, context, e));
       if (finished.length === 0 || host.failure) return;
       await host.session.run(takeUpScript(finished, context.who, host.entries > 0).text);
     }),

@@ -148,6 +148,7 @@ function newContext(
     performTimeoutMs: options.session.commandTimeoutMs,
     say,
     interrupted: options.interrupted,
+    plannedOfFleet: new Set(),
     changedSomething: false,
   };
 }

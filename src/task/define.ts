@@ -17,14 +17,22 @@ export interface TaskDefinition<P extends TObject, S> {
   read: (host: Reader, params: Static<P>) => Promise<S>;
   /** Pure: the steps that are missing. Nothing missing is an empty list. */
   present: (state: S, params: Static<P>) => readonly PlanItem[];
+  /**
+   * Whose it is: each host's own (the default), or the fleet's, such as a key in a store that all hosts see. What is the
+   * fleet's may be done by another host at each run, and is no longer planned only when no host plans it.
+   */
+  scope?: Scope;
   /** How long it may take until its effect shows, `30s`; it is read again with back-off until then. */
   settles?: string;
 }
+
+export type Scope = "host" | "fleet";
 
 /** A task with its parameters, ready to be read and planned. */
 export interface TaskInstance {
   readonly task: string;
   readonly key: string;
+  readonly scope: Scope;
   readonly settlesMs: number;
   /** Reads the host and gives the pure plan of what was read. */
   plan(host: Reader): Promise<readonly PlanItem[]>;
@@ -46,6 +54,7 @@ export function defineTask<P extends TObject, S>(definition: TaskDefinition<P, S
     return {
       task: definition.name,
       key: definition.key(params),
+      scope: definition.scope ?? "host",
       settlesMs,
       plan: answeredFor(`task ${definition.name}`, async (host) =>
         definition.present(await definition.read(host, params), params),

@@ -51,7 +51,7 @@ async function perform(steps: readonly Step[]) {
   const head = (await session.run("cat /var/lib/causeway/head 2>/dev/null")).stdout.trim();
   const actions = steps.map((one, i) => ({
     n: String(i + 1).padStart(4, "0"),
-    identity: { owner: "test", task: "test", key: String(i), play: 0 },
+    identity: { owner: "test", task: "test", key: String(i), scope: "host" as const, play: 0 },
     step: one,
   }));
   for (const { push } of steps) {
@@ -710,7 +710,7 @@ async function performWatched(steps: readonly Step[], killAt = 0) {
   const head = (await session.run("cat /var/lib/causeway/head 2>/dev/null")).stdout.trim();
   const actions = steps.map((one, i) => ({
     n: String(i + 1).padStart(4, "0"),
-    identity: { owner: "test", task: "test", key: String(i), play: 0 },
+    identity: { owner: "test", task: "test", key: String(i), scope: "host" as const, play: 0 },
     step: one,
   }));
   const { text } = performScript({

@@ -356,10 +356,39 @@ describe("over the fleet", () => {
   test("a play that is done once is done on its first host", async () => {
     const { hosts } = await runOn(
       ["h1", "h2"],
-      playbook([{ ...play(() => [value({ name: "a", value: "1" })]), once: true }]),
+      playbook([{ ...play(() => [value({ name: "a", value: "1" })]), runOnce: true }]),
     );
     expect([hosts.get("h1")?.performed.length, hosts.get("h2")?.performed.length]).toEqual([1, 0]);
   });
+
+  const shared = taskWith((now, { value: want }) => (now === want ? [] : [put("shared", want)]));
+  const entryOf = (task: string, key: string) =>
+    [
+      "format 1",
+      "head r1 0001",
+      'runs/r1/run.json:{"id":"r1","playbook":"test","owns":null,"started":"","user":"","machine":"","hosts":[]}',
+      `runs/r1/0001.json:${JSON.stringify({ run: "r1", n: "0001", owner: "test", task, key, play: 0, kind: "run", what: key, from: null, to: "1", causes: [] })}`,
+      "mark runs/r1/0001.done",
+    ].join("\n");
+
+  test.each([
+    ["a play that is run once", { runOnce: true }, value({ name: "key", value: "1" })],
+    ["a task that says so", {}, { ...shared({ name: "key", value: "1" }), scope: "fleet" as const }],
+  ])(
+    "what is the fleet's stays on the host that did it when another plans it now: %s",
+    async (_, more, task) => {
+      const hosts = new Map(["h2", "h1"].map((name) => [name, new FakeHost()]));
+      for (const host of hosts.values()) host.values.set("key", "1");
+      const did = hosts.get("h1") as FakeHost;
+      did.journal = entryOf("value", "key");
+      const on = (host: { name: string }) => ("runOnce" in more || host.name === "h2" ? [task] : []);
+      const planned = await runOn(["h2", "h1"], playbook([{ ...play(on), ...more }]), { hosts, check: true });
+      expect(planned.outcome.hosts.h1).toMatchObject({ changed: 0, steps: 0 });
+      // What no host plans any more goes, whoever did it.
+      const gone = await runOn(["h2", "h1"], playbook([play(() => [])]), { hosts, check: true });
+      expect(gone.outcome.hosts.h1).toMatchObject({ changed: 1, steps: 1 });
+    },
+  );
 
   test("somebody else's lock is named before anything is planned", async () => {
     const host = new FakeHost();
