@@ -1,11 +1,11 @@
 import { rawScript, type Script, sh } from "../src/host/sh.ts";
 import { connectSsh } from "../src/host/ssh.ts";
 import { readJournalScript } from "../src/journal/entries.ts";
+import { hostLibrary } from "../src/journal/library.ts";
+import { endScript, hostScript } from "../src/journal/script.ts";
 import { step } from "../src/kinds/index.ts";
 import { labConnection } from "../src/lab/index.ts";
 import type { LabSpec } from "../src/lab/types.ts";
-import { hostLibrary } from "../src/run/host-library.ts";
-import { endScript, performScript } from "../src/run/perform-script.ts";
 
 /** What the journal costs on one lab host: the same ten steps with it and without, and a look at it before and after 1,000 runs. */
 export async function journalCosts(
@@ -61,6 +61,7 @@ export async function journalCosts(
     const run = `run-${String(number).padStart(8, "0")}`;
     const head = (await must(rawScript("cat /var/lib/causeway/head 2>/dev/null || true"))).trim();
     const actions = marks(count).map((one, i) => ({
+      does: "step" as const,
       n: String(i + 1).padStart(4, "0"),
       identity: { owner: "bench", task: "file", key: one.what, scope: "host" as const, play: 0 },
       step: one,
@@ -69,12 +70,13 @@ export async function journalCosts(
       run,
       head,
       who: "bench",
-      runRecord: JSON.stringify({ id: run }),
+      record: JSON.stringify({ id: run }),
+      libraries: head === "" ? [] : [hostLibrary().hash],
       actions,
-      consequences: [],
+      due: [],
     };
     return timed(async () => {
-      await must(performScript(options));
+      await must(hostScript(options));
       await must(endScript(run, "done"));
     });
   };

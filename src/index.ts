@@ -23,10 +23,10 @@ export {
 } from "./host/tools/iptables.ts";
 export type { SerfState } from "./host/tools/serf.ts";
 export type { UnitState } from "./host/tools/systemd.ts";
+export { readJson, withKeys } from "./kinds/file/json.ts";
 export { type LocalFile, localFile } from "./kinds/file/pushed-file.ts";
 export { step } from "./kinds/index.ts";
-export { readJson, withKeys } from "./kinds/json/json.ts";
-export { leftFile } from "./kinds/network/members.ts";
+export { leftFile } from "./kinds/members/members.ts";
 export { keptRoute, routeProtocol } from "./kinds/route/route.ts";
 export { keptRule, type RuleStep } from "./kinds/rule/rule.ts";
 export {

@@ -1,3 +1,4 @@
+import { describeError } from "../errors.ts";
 import type { PrepareOptions } from "../run/prepare.ts";
 import { type connectionOptions, numberOption, type outputOptions, type Values } from "./arguments.ts";
 import { reachable, sessionOptions } from "./fleet-of.ts";
@@ -44,6 +45,8 @@ export async function runWith(
       diff: values.diff === true,
     });
     await reporter.close();
+    if (outcome.refused.length > 0)
+      process.stderr.write(`${outcome.refused.map(describeError).join("\n\n")}\n`);
     if (outcome.retry.length > 0 && !values.check) retry(outcome.retry);
     return outcome.exitCode;
   } finally {

@@ -32,7 +32,24 @@ export class Secret {
 /** Quotes a word for any POSIX shell; plain words stay as they are, so that commands read as one would type them. */
 export function quote(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  return quoteAlways(word);
+}
+
+/** Quotes a word in any case: an empty one stays a word. */
+export function quoteAlways(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The text without secrets: neither whole, nor line by line, as output comes, nor as they are quoted in a script. */
+export function masked(text: string, secrets: readonly string[] = []): string {
+  if (secrets.length === 0) return text;
+  const lines = secrets.flatMap((secret) => secret.split("\n")).filter((line) => line.length > 3);
+  const plain = [...secrets, ...lines].filter(Boolean);
+  const quoted = (part: string) => quoteAlways(part).slice(1, -1);
+  const parts = [...plain, ...plain.map(quoted), ...plain.map((part) => quoted(quoted(part)))];
+  return [...new Set(parts)]
+    .sort((a, b) => b.length - a.length)
+    .reduce((all, part) => all.replaceAll(part, "********"), text);
 }
 
 function expand(word: Word, secrets: string[]): string {

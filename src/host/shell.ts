@@ -3,6 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { CausewayError } from "../errors.ts";
 import { FrameCutter } from "./frame.ts";
 import type { CommandOptions, CommandResult } from "./session.ts";
+import { masked, quoteAlways } from "./sh.ts";
 
 /** The streams of one running `sh`, whatever carries them. */
 export interface Transport {
@@ -26,6 +27,7 @@ interface Job {
   stderr?: Buffer;
   code: number;
   timer?: NodeJS.Timeout;
+  limitMs: number;
   /** Set when its time is over; resolves when what it started was ended on the host. */
   ending?: Promise<unknown>;
   /** Bytes of standard output that went to `onLine` as complete lines, and the line that is not complete yet. */
@@ -33,9 +35,7 @@ interface Job {
   partial: Buffer;
 }
 
-const quoteAlways = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-
-const unstreamed = () => ({ streamed: 0, partial: Buffer.alloc(0) });
+const unstreamed = () => ({ limitMs: 0, streamed: 0, partial: Buffer.alloc(0) });
 
 /** One long-lived `sh`: what is asked for in the same tick goes out as one write; answers come back in order. */
 export class Shell {
@@ -135,9 +135,17 @@ export class Shell {
     const [job] = this.#running;
     if (!job) return;
     // Before the streams are asked: its answer may be there already, and ends the time.
-    job.timer = setTimeout(() => void this.#timeOut(job), job.options.timeoutMs ?? this.#commandTimeoutMs);
+    this.#allow(job, job.options.timeoutMs ?? this.#commandTimeoutMs);
     this.#stdout.expect(job.nonce);
     this.#stderr.expect(job.nonce);
+  }
+
+  /** From now on the command has so long. */
+  #allow(job: Job, ms: number): void {
+    if (job.ending) return;
+    clearTimeout(job.timer);
+    job.limitMs = ms;
+    job.timer = setTimeout(() => void this.#timeOut(job), ms);
   }
 
   #stream(chunk: Buffer): void {
@@ -153,7 +161,10 @@ export class Shell {
 
   #lines(job: Job, bytes: Buffer): void {
     if (bytes.length === 0) return;
-    for (const line of bytes.toString("utf8").replace(/\n$/, "").split("\n")) job.options.onLine?.(line);
+    for (const line of bytes.toString("utf8").replace(/\n$/, "").split("\n")) {
+      const more = job.options.onLine?.(line);
+      if (typeof more === "number") this.#allow(job, more);
+    }
   }
 
   #arrived(stream: "stdout" | "stderr", output: Buffer, code: number): void {
@@ -194,10 +205,11 @@ export class Shell {
   }
 
   #tooLong(job: Job): CausewayError {
-    const seconds = (job.options.timeoutMs ?? this.#commandTimeoutMs) / 1000;
+    const seconds = job.limitMs / 1000;
+    const command = masked(job.options.shown ?? job.script, job.options.secrets);
     return new CausewayError("host", `a command did not end within ${seconds} s; it was ended on the host`, {
       host: this.#name,
-      command: job.script.length > 600 ? `${job.script.slice(0, 600)}…` : job.script,
+      command: command.length > 600 ? `${command.slice(0, 600)}…` : command,
       advice: "try it by hand on that host; --command-timeout gives it longer",
     });
   }

@@ -2,12 +2,10 @@ import { CausewayError } from "../errors.ts";
 import { rawScript, type Script } from "../host/sh.ts";
 import type { Scope } from "../task/define.ts";
 import type { Consequence } from "../task/step.ts";
+import { journalFolder } from "./folder.ts";
 
 /** The version of the layout in `/var/lib/causeway`; a newer one is refused. */
-export const journalFormat = 1;
-
-/** Where the journal lies on a host, for root only. */
-export const journalFolder = "/var/lib/causeway";
+export const journalFormat = 2;
 
 /** One step as the journal knows it. Owner, task and key are its identity. */
 export interface Entry {
@@ -21,6 +19,8 @@ export interface Entry {
   scope?: Scope;
   play: number;
   kind: string;
+  /** What it changed, as data: `file /etc/docker/daemon.json`. Two entries of one resource have the same. */
+  resource: string;
   what: string;
   from: string | null;
   to: string | null;
@@ -65,6 +65,8 @@ export interface Journal {
   folded?: string;
   /** Who holds the lock, in words, if anybody who lives. */
   holder?: string;
+  /** The libraries that lie beside the entries, by their checksums. */
+  libraries: readonly string[];
 }
 
 /** Reads the journal in one command: head, lock, and the runs of which something stands, with their entries. */
@@ -78,6 +80,7 @@ if read -r pid started boot who 2>/dev/null <lock; then
 fi
 grep -aH '' runs/*/run.json runs/*/end runs/*/[0-9]*.json 2>/dev/null
 printf 'mark %s\\n' runs/*/*.done runs/*/*.undone runs/*/folded
+for lib in lib-*.sh; do echo "lib $lib"; done
 true`);
 
 /** The runs of which nothing stands any more, for the history. */
@@ -96,6 +99,7 @@ export function parseJournal(text: string, host: string): Journal {
   let holder: string | undefined;
   const files: { path: string; run: string; file: string; text: string }[] = [];
   const marks = new Set<string>();
+  const libraries: string[] = [];
   for (const line of text.split("\n")) {
     const [, path, run, file, text] = /^((?:runs\/)?([^/ ]+)\/([^/: ]+)):(.*)$/.exec(line) ?? [];
     if (path !== undefined && run !== undefined && file !== undefined && text !== undefined) {
@@ -117,6 +121,9 @@ export function parseJournal(text: string, host: string): Journal {
       case "holder":
         holder = rest;
         break;
+      case "lib":
+        libraries.push(...(/^lib-([0-9a-f]+)\.sh$/.exec(rest)?.slice(1) ?? []));
+        break;
       case "mark":
         marks.add(rest.replace(/^runs\//, ""));
     }
@@ -125,6 +132,7 @@ export function parseJournal(text: string, host: string): Journal {
     .filter(({ file }) => /^\d+\.json$/.test(file))
     .map(({ path, text }) => (parsed(text) ?? damaged(host, path, text)) as Entry);
   for (const entry of entries) {
+    entry.resource ??= resourceOfFormat1(entry);
     entry.done = marks.has(`${entryPath(entry)}.done`);
     entry.undone = marks.has(`${entryPath(entry)}.undone`);
   }
@@ -141,9 +149,27 @@ export function parseJournal(text: string, host: string): Journal {
     head,
     runs,
     entries,
+    libraries,
     ...(folded === undefined ? {} : { folded }),
     ...(holder === undefined ? {} : { holder }),
   };
+}
+
+/** An entry of format 1 does not name its resource: there its words do, as that version wrote them. */
+function resourceOfFormat1({ kind, what }: Pick<Entry, "kind" | "what">): string {
+  switch (kind) {
+    case "file":
+    case "json":
+      return `file ${what.slice(what.indexOf("/"))}`;
+    case "package":
+      return what.replaceAll(", ", " ");
+    case "members":
+      return what.replace(/^containers on/, "members");
+    case "run":
+      return `run ${what}`;
+    default:
+      return what;
+  }
 }
 
 function parsed(text: string): object | undefined {

@@ -1,11 +1,11 @@
 # The journal's half that runs on the host: POSIX sh and coreutils only.
 # It is stored beside the entries, so that an undo needs neither the controller nor the network.
 #
-#   $CW/stop                   a person asked to stop before the next step
+#   $CW/stop-RUN               a person asked that run to stop before its next step
 #   $CW/format                 the version of this layout
 #   $CW/lock                   who performs just now
 #   $CW/head                   "RUN SEQ" of the newest entry
-#   $CW/lib-HASH.sh            this text, as the entries below were made with
+#   $CW/lib-HASH.sh            this text, and that of the kinds, by the beginning of its checksum
 #   $CW/runs/RUN/run.json      one line: when, by whom, which playbook
 #   $CW/runs/RUN/end           how the run ended on this host
 #   $CW/runs/RUN/NNNN.json     one line: what was intended; .json.new until the whole batch is safe on disk
@@ -20,9 +20,16 @@
 # A kind is three functions on a resource, called with its arguments and with $B, the entry's path without an ending:
 # cw_KIND_token prints its state in one line, cw_KIND_save keeps what restoring it needs, cw_KIND_restore restores it,
 # or says what somebody changed since and gives 3; with $cw_force it does not ask. cw_KIND_tidy, where a kind has one, takes
-# away what a step that was cut off left beside the resource.
+# away what a step that was cut off left beside the resource. What else there is to know of kinds stands in lists that the
+# controller puts before this text: $cw_kinds_tidy, $cw_kinds_compare, $cw_kinds_foretell and $cw_kinds_bring (src/kinds/kind.ts).
+#
+# One script does what one host has to do: cw_begin; for what will be new, cw_intend and cw_intended; then for each action
+# cw_perform or cw_take_back; then cw_due for each reload and restart. It tells its progress in lines that begin with @cw.
 
-CW=${CW:-/var/lib/causeway}
+# Nothing of this comes from the host's environment.
+CW=/var/lib/causeway OUT=/var/lib/causeway/out
+D='' B='' cw_run='' cw_force='' cw_later='' cw_diff='' cw_stuck='' cw_owing='' cw_foretold=''
+cw_keep=50 cw_settle=0.3
 cw_newline='
 '
 
@@ -31,7 +38,7 @@ cw_say() { printf '@cw %s\n' "$*"; }
 # Prints the output of a failed command to the report, and leaves the script.
 cw_fail() {
   cw_say "$@"
-  [ -n "$OUT" ] && [ -s "$OUT" ] && tail -c 8000 "$OUT" | sed 's/^/@cw | /; '
+  [ ! -s "$OUT" ] || cw_tell_output 8000
   exit 71
 }
 
@@ -81,7 +88,7 @@ cw_unlock() { if cw_has_lock; then rm -f "$CW/lock"; fi; }
 # cw_sync FILES: they survive a power cut from here on. coreutils before 8.24 syncs everything.
 cw_sync() { sync -- "$@" 2>/dev/null || sync; }
 
-# cw_begin RUN HEAD WHO LIBHASH RUNJSON: takes the lock, checks that nobody else wrote since HEAD was read.
+# cw_begin RUN HEAD WHO RUNJSON: takes the lock, checks that nobody else wrote since HEAD was read.
 cw_begin() {
   umask 077
   mkdir -p "$CW/runs" || cw_fail "nojournal $CW"
@@ -91,16 +98,22 @@ cw_begin() {
     cw_say "moved $cw_head"
     exit 76
   fi
-  rm -f "$CW/stop"
-  [ -f "$CW/format" ] || echo 1 >"$CW/format"
-  D=$CW/runs/$1
-  OUT=$CW/out
-  LIB=lib-$4.sh
+  cw_run=$1 D=$CW/runs/$1
   if [ ! -d "$D" ]; then
     mkdir "$D" || cw_fail "nojournal $D"
-    printf '%s\n' "$5" >"$D/run.json" || cw_fail "nojournal $D"
+    printf '%s\n' "$4" >"$D/run.json" || cw_fail "nojournal $D"
   fi
+  # From 2 on an entry names its resource; an older causeway would not understand it.
+  [ "$(cat "$CW/format" 2>/dev/null)" = 2 ] || echo 2 >"$CW/format" || cw_fail "nojournal $CW/format"
   umask 022
+}
+
+# cw_keep_library HASH: keeps this text beside the entries, if it came with the script; whole, or not at all.
+cw_keep_library() {
+  [ -n "$cw_library" ] || return 0
+  cw_file=$CW/lib-$1.sh
+  (umask 077 && printf %s "$cw_library" >"$cw_file.new" && cw_sync "$cw_file.new" && mv -f "$cw_file.new" "$cw_file") ||
+    cw_fail "nojournal $cw_file"
 }
 
 # cw_intend N JSON KIND ARGS…: writes down what will be done, and saves what undoing it needs.
@@ -143,19 +156,29 @@ cw_intended() {
   cw_sync "$D" "$CW/runs" "$CW"
 }
 
-# cw_perform N FUNCTION: performs one step in a subshell; its output goes to the report only when it fails.
-cw_perform() {
-  B=$D/$1
-  if [ -f "$CW/stop" ]; then
-    rm -f "$CW/stop"
-    : >"$B.undone"
-    cw_never_began "$1"
+# cw_start ID: says that an action begins, unless a person asked to stop before it.
+cw_start() {
+  if [ -f "$CW/stop-$cw_run" ]; then
+    rm -f "$CW/stop-$cw_run"
     cw_say "stopped $1"
-    exit 77
+    return 1
   fi
   cw_say "start $1"
+}
+
+# cw_quietly FUNCTION: runs it in a subshell; what it says is kept for the report.
+cw_quietly() { ("$1") >"$OUT" 2>&1 </dev/null; }
+
+# cw_perform N FUNCTION: performs one step.
+cw_perform() {
+  B=$D/$1
+  if ! cw_start "$1"; then
+    : >"$B.undone"
+    cw_never_began "$1"
+    exit 77
+  fi
   : >"$B.begun"
-  ("$2") >"$OUT" 2>&1 </dev/null || { cw_code=$?; cw_never_began "$1"; cw_fail "failed $1 perform $cw_code"; }
+  cw_quietly "$2" || { cw_code=$?; cw_never_began "$1"; cw_fail "failed $1 perform $cw_code"; }
   cw_settled "$B"
   cw_say "done $1"
 }
@@ -163,8 +186,9 @@ cw_perform() {
 # cw_never_began N: what was intended after N will not be performed; there is nothing of it to undo.
 cw_never_began() {
   for cw_f in "$D"/[0-9]*.json; do
-    [ "$(printf '%s\n%s\n' "$1" "$(basename "$cw_f" .json)" | sort | head -n 1)" = "$1" ] || continue
-    [ "$cw_f" = "$D/$1.json" ] || : >"${cw_f%.json}.undone"
+    [ -f "$cw_f" ] || continue
+    cw_f=${cw_f%.json}
+    [ "${cw_f##*/}" -le "$1" ] || : >"$cw_f.undone"
   done
 }
 
@@ -199,7 +223,7 @@ cw_judge() {
     echo ours
   elif cw_made_later "$1" "$2"; then
     echo ours
-  elif [ -s "$1.now" ] || [ "$cw_kind" = file ]; then
+  elif [ -s "$1.now" ] || cw_is_among "$cw_kind" $cw_kinds_foretell; then
     echo other
   else
     echo half
@@ -228,8 +252,8 @@ cw_put_back() {
   cw_now_is=$(cw_state "$B")
   case $cw_now_is-$cw_kind in
     before-*) ! cw_left_something "$B" || cw_restore || return $? ;;
-    other-file | other-sysctl)
-      [ "$cw_force" = force ] || return 3
+    other-*)
+      ! cw_is_among "$cw_kind" $cw_kinds_compare || [ "$cw_force" = force ] || return 3
       cw_restore || return $? ;;
     *) cw_restore || return $? ;;
   esac
@@ -237,48 +261,57 @@ cw_put_back() {
   for cw_closed in $(cat "$B.closes" 2>/dev/null); do rm -f "$CW/runs/$cw_closed.undone"; done
 }
 
-# cw_left_something ENTRY: whether one whose resource is as before may have left something beside it: one that was cut
-# off, a package with what came with it, a network with its containers. A file leaves only what cw_file_tidy knows.
+# cw_is_among WORD LIST
+cw_is_among() {
+  cw_word=$1
+  shift
+  case " $* " in *" $cw_word "*) ;; *) return 1 ;; esac
+}
+
+# cw_left_something ENTRY: whether one whose resource is as before may have left something beside it: one that was cut off,
+# unless its kind foretells; and in every case one of a kind that brings more along than its token tells.
 cw_left_something() {
   [ -f "$1.begun" ] || return 1
-  case $cw_kind in
-    file) return 1 ;;
-    package | network) return 0 ;;
-    *) [ ! -f "$1.done" ] ;;
-  esac
+  ! cw_is_among "$cw_kind" $cw_kinds_foretell || return 1
+  cw_is_among "$cw_kind" $cw_kinds_bring || [ ! -f "$1.done" ]
 }
 
 # Takes away what a step that was cut off left beside its resource.
-cw_tidy() { case $cw_kind in unit | network | run) ;; *) (eval "cw_${cw_kind}_tidy $cw_args") ;; esac; }
+cw_tidy() { ! cw_is_among "$cw_kind" $cw_kinds_tidy || (eval "cw_${cw_kind}_tidy $cw_args"); }
 
 cw_restore() { (eval "cw_${cw_kind}_restore $cw_args") </dev/null; }
 
-# cw_consequence WORD UNIT: daemon-reload, reload or restart; then it has to stay alive.
+# cw_due WORD UNIT '' | gently N…: a reload or restart that the steps N… made necessary; UNIT is empty for daemon-reload.
+cw_due() {
+  cw_say "begin $1${2:+ $2}"
+  if cw_consequence "$1" "$2" "$3"; then cw_say "end $1${2:+ $2}"; else cw_give_up "$@"; fi
+}
+
+# cw_consequence WORD UNIT '' | gently: daemon-reload, reload or restart; then the unit has to stay alive. After something was
+# taken back (gently) a unit that is gone, or that was stopped with it, stays as it is.
 cw_consequence() {
   if [ "$1" = daemon-reload ]; then
     systemctl daemon-reload >"$OUT" 2>&1
     return
   fi
+  [ -z "$3" ] || cw_is_up "$2" || return 0
   systemctl reset-failed "$2" 2>/dev/null
   systemctl "$1" "$2" >"$OUT" 2>&1 && cw_alive "$2"
 }
 
-# cw_consequence_gently WORD UNIT: after something was taken back. A unit that is gone, or that was stopped with it,
-# stays as it is.
-cw_consequence_gently() {
-  [ "$1" = daemon-reload ] || case $(systemctl is-active "$2" 2>/dev/null) in
-    active | activating | failed | reloading) : ;;
-    *) return 0 ;;
+# Whether a unit is there and runs, or ought to.
+cw_is_up() {
+  case $(systemctl is-active "$1" 2>/dev/null) in
+    active | activating | failed | reloading) [ "$(systemctl show -p LoadState --value "$1")" != not-found ] ;;
+    *) return 1 ;;
   esac
-  [ "$1" = daemon-reload ] || [ "$(systemctl show -p LoadState --value "$2")" != not-found ] || return 0
-  cw_consequence "$@"
 }
 
 # A unit is alive when it is active now and, a second later, still the same activation.
 cw_alive() {
   systemctl is-active -q "$1" || return 1
   cw_pid=$(systemctl show -p MainPID --value "$1")
-  sleep "${CW_SETTLE:-0.3}"
+  sleep "$cw_settle"
   systemctl is-active -q "$1" && [ "$(systemctl show -p MainPID --value "$1")" = "$cw_pid" ]
 }
 
@@ -301,18 +334,13 @@ cw_remove() {
   return $cw_code
 }
 
-# cw_take_back RUN/N '' | force [owing]: takes an entry back for good, as a rollback does, and tells how it went. What somebody
+# cw_take_back RUN/N FUNCTION [owing]: takes an entry back for good, as a rollback does, and tells how it went. What somebody
 # changed since stays (kept). One that fails is told (stuck), and what came before it stays as it is: it may need it.
 # One that owes a restart (owing) counts as taken back when that is done, so that a kill in between does not lose it.
 cw_take_back() {
   [ -z "$cw_stuck" ] || return 0
-  if [ -f "$CW/stop" ]; then
-    rm -f "$CW/stop"
-    cw_say "stopped $1"
-    exit 77
-  fi
-  cw_say "start $1"
-  cw_put_back "$CW/runs/$1" "$2" >"$OUT" 2>&1
+  cw_start "$1" || exit 77
+  cw_quietly "$2"
   case $? in
     0) cw_taken_back "$1" "$3" ;;
     3) cw_say "kept $1"; cw_tell_output ;;
@@ -326,13 +354,13 @@ cw_taken_back() {
   cw_say "done $1"
 }
 
-cw_tell_output() { tail -c 4000 "$OUT" | sed 's/^/@cw | /'; }
+cw_tell_output() { tail -c "${1:-4000}" "$OUT" | sed 's/^/@cw | /'; }
 
 # cw_undone RUN/N…: from here on the entries count as taken back.
 cw_undone() { for cw_e; do : >"$CW/runs/$cw_e.undone"; done; }
 
-# cw_take_up RUN/N: a step that was never finished, and whose task has nothing left to do: it is done.
-cw_take_up() {
+# cw_finish RUN/N: a step that was never finished, and whose task has nothing left to do: it is done.
+cw_finish() {
   B=$CW/runs/$1
   cw_resource "$B" || return 0
   rm -f "$B.torn"
@@ -369,24 +397,23 @@ cw_tell_states() {
   done
 }
 
-# cw_give_up WORD UNIT ENTRIES: a restart failed. The steps that asked for it are undone, newest first, and the unit is
-# started as it was; what the daemon said goes to the report.
+# cw_give_up WORD UNIT '' | gently N…: a reload or restart failed. The steps that asked for it are undone, newest first, and
+# then the unit is started as it was; what the daemon said goes to the report.
 cw_give_up() {
   cw_verb=$1 cw_unit=$2
-  shift 2
+  shift 3
   cat "$OUT" 2>/dev/null >"$OUT.said"
-  [ -n "$cw_unit" ] && cw_words_of "$cw_unit" 20 >>"$OUT.said"
+  [ -z "$cw_unit" ] || cw_words_of "$cw_unit" 20 >>"$OUT.said"
   cw_list=
   for cw_n; do cw_list="$cw_n $cw_list"; done
   for cw_n in $cw_list; do
     if cw_undo "$D/$cw_n"; then cw_say "undone $cw_n"; else cw_say "stuck $cw_n"; fi
   done
-  systemctl daemon-reload
-  if [ -n "$cw_unit" ]; then
-    systemctl reset-failed "$cw_unit" 2>/dev/null
-    systemctl restart "$cw_unit" >/dev/null 2>&1
-    cw_say "unit $cw_unit $(systemctl is-active "$cw_unit")"
+  if [ -n "$cw_list" ]; then
+    systemctl daemon-reload
+    [ -z "$cw_unit" ] || { systemctl reset-failed "$cw_unit"; systemctl restart "$cw_unit"; } >/dev/null 2>&1
   fi
+  [ -z "$cw_unit" ] || cw_say "unit $cw_unit $(systemctl is-active "$cw_unit")"
   mv "$OUT.said" "$OUT"
   cw_fail "broken $cw_verb $cw_unit"
 }
@@ -396,8 +423,8 @@ cw_give_up() {
 cw_end() {
   [ ! -d "$CW/runs/$1" ] || printf '%s\n' "$2" >"$CW/runs/$1/end"
   cw_has_lock || return 0
-  rm -f "$CW/out" "$CW"/parked-*
-  cw_fold "$1" "${CW_KEEP:-50}"
+  rm -f "$CW/out" "$CW"/parked-* "$CW/stop-$1"
+  cw_fold "$1" "$cw_keep"
   rm -f "$CW/lock"
 }
 

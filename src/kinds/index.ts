@@ -1,40 +1,41 @@
-import { file } from "./file/file.ts";
-import { pushedFile } from "./file/pushed-file.ts";
-import { unpacked, unpackedNote } from "./file/unpacked.ts";
-import { jsonKeys } from "./json/json.ts";
-import { link, noLink } from "./link/link.ts";
-import { leaveNetwork, returnToNetwork } from "./network/members.ts";
-import { dockerNetwork, noDockerNetwork } from "./network/network.ts";
-import { packages } from "./package/package.ts";
-import { noRoute, route } from "./route/route.ts";
-import { noRule, rule } from "./rule/rule.ts";
-import { folder } from "./run/folder.ts";
-import { run } from "./run/run.ts";
-import { systemUser } from "./run/system-user.ts";
-import { sysctl } from "./sysctl/sysctl.ts";
-import { unit } from "./unit/unit.ts";
+import { fileKind } from "./file/kind.ts";
+import type { AnyKind } from "./kind.ts";
+import { linkKind } from "./link/kind.ts";
+import { membersKind } from "./members/kind.ts";
+import { networkKind } from "./network/kind.ts";
+import { packageKind } from "./package/kind.ts";
+import { routeKind } from "./route/kind.ts";
+import { ruleKind } from "./rule/kind.ts";
+import { runKind } from "./run/kind.ts";
+import { sysctlKind } from "./sysctl/kind.ts";
+import { unitKind } from "./unit/kind.ts";
 
-/** The kinds of step. The set is closed: each knows how to save and restore what it touches. */
-export const step = {
-  file,
-  pushedFile,
-  unpacked,
-  unpackedNote,
-  jsonKeys,
-  packages,
-  systemUser,
-  folder,
-  unit,
-  route,
-  noRoute,
-  rule,
-  noRule,
-  sysctl,
-  link,
-  noLink,
-  dockerNetwork,
-  noDockerNetwork,
-  leaveNetwork,
-  returnToNetwork,
-  run,
-};
+/** The kinds of step, each in the folder of its name. A new one is its folder, and its line here. */
+const all = [
+  fileKind,
+  linkKind,
+  membersKind,
+  networkKind,
+  packageKind,
+  routeKind,
+  ruleKind,
+  runKind,
+  sysctlKind,
+  unitKind,
+] as const;
+
+export const kinds: readonly AnyKind[] = all;
+
+type Together<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer All) => void
+  ? All
+  : never;
+
+/** The steps of all kinds, as tasks call them: `step.file({ … })`. */
+export const step = Object.assign({}, ...all.map((kind) => kind.steps)) as Together<
+  (typeof all)[number]["steps"]
+>;
+
+/** What there is to know of the kind of a resource; nothing of one that this causeway does not know. */
+export function kindOf(resource: string): AnyKind | undefined {
+  return kinds.find(({ name }) => resource.startsWith(`${name} `));
+}

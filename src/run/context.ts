@@ -11,7 +11,8 @@ export interface RunContext {
   /** One line of JSON, kept in every host's journal. */
   readonly record: string;
   readonly check: boolean;
-  readonly performTimeoutMs: number;
+  /** How long one step may take that does not say so itself. */
+  readonly commandTimeoutMs: number;
   readonly say: (event: Said) => void;
   /** Aborted by the first Ctrl-C. */
   readonly interrupted: AbortSignal;

@@ -3,9 +3,9 @@ import { CausewayError } from "../errors.ts";
 import { anyRelated } from "../host/resources.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { consequenceWords, type Step } from "../task/step.ts";
+import { carryOut, type Intended, owe } from "./carry-out.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
-import { type Intended, owe, perform } from "./perform.ts";
 import { inOrder, isConverged, planTask, type TaskPlan } from "./plan.ts";
 
 /** How often a plan may depend on the effect of the step before; more is a task that never ends. */
@@ -101,26 +101,26 @@ function planOn(host: HostRun, instance: TaskInstance): Promise<TaskPlan> {
 function intend(host: HostRun, run: RunContext, play: PlayOnHost, plan: TaskPlan, pending: Intended[]): void {
   const { task, key, scope } = plan.instance;
   for (const step of plan.steps)
-    pending.push({ identity: { owner: run.owner, task, key, scope, play: play.index }, step });
+    pending.push({ does: "step", identity: { owner: run.owner, task, key, scope, play: play.index }, step });
   for (const { consequence, why } of plan.owed) owe(host, consequence, why);
 }
 
 function touchedBy(pending: readonly Intended[]): string[] {
-  return pending.flatMap((p) => ("step" in p ? p.step.touches : ["*"]));
+  return pending.flatMap((p) => (p.does === "step" ? p.step.touches : ["*"]));
 }
 
 /** Performs what is pending; at the end of a play the restarts come with it. */
 async function flush(host: HostRun, run: RunContext, pending: Intended[], endOfPlay: boolean): Promise<void> {
   const actions = pending.splice(0);
   const causes = endOfPlay ? causedBy(host, actions) : [];
-  await perform(host, run, actions, causes);
+  await carryOut(host, run, actions, causes);
 }
 
 function causedBy(host: HostRun, actions: readonly Intended[]) {
   const all = new Map([...host.owed].map(([words, { consequence }]) => [words, consequence]));
   for (const action of actions) {
-    for (const cause of "step" in action ? action.step.causes : action.remove.causes)
-      all.set(consequenceWords(cause), cause);
+    if (action.does === "step")
+      for (const cause of action.step.causes) all.set(consequenceWords(cause), cause);
   }
   return inOrder([...all.values()]);
 }

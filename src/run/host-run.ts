@@ -17,9 +17,10 @@ export class HostRun {
   readonly session: Session;
   readonly memory: ReadMemory;
   readonly say: (event: Said) => void;
-  journal: Journal = { head: "", runs: [], entries: [] };
-  /** The number of the newest entry of this run. */
-  entries = 0;
+  journal: Journal = { head: "", runs: [], entries: [], libraries: [] };
+  /** Whether a script of this run began to work here. */
+  began = false;
+  #entries = 0;
   /** Restarts that steps made necessary and that have not happened yet, with the entries that asked. */
   readonly owed = new Map<string, { consequence: Consequence; causedBy: string[]; why: Set<string> }>();
   /** Identities that were planned, as `task key`. */
@@ -39,6 +40,12 @@ export class HostRun {
 
   get name(): string {
     return this.host.name;
+  }
+
+  /** The number of the next entry of this run in the journal. */
+  nextNumber(): string {
+    this.#entries += 1;
+    return String(this.#entries).padStart(4, "0");
   }
 
   reader(): HostReader {

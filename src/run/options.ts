@@ -1,3 +1,4 @@
+import type { CausewayError } from "../errors.ts";
 import type { Connect, SessionOptions } from "../host/session.ts";
 import type { HostRecap, Reporter } from "./events.ts";
 import type { PrepareOptions } from "./prepare.ts";
@@ -28,4 +29,6 @@ export interface RunOutcome {
   hosts: Readonly<Record<string, HostRecap>>;
   /** Hosts that failed or could not be reached, sorted: what `--limit @file` takes. */
   retry: readonly string[];
+  /** Why nothing was changed anywhere, where that is so; to be shown by the caller. */
+  refused: readonly CausewayError[];
 }

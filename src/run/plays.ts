@@ -11,25 +11,40 @@ import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
 import type { AnyPlay } from "./prepare.ts";
 
+/** How the plays of a run ended. */
+export type PlaysEnded =
+  /** All plays had their turn; `through` are the hosts that went through each play that is theirs. */
+  | { how: "all"; through: ReadonlySet<HostRun> }
+  /** A person asked to stop. */
+  | { how: "interrupted" };
+
+/** Whether every host went through every play of its own: only then what was not planned may be undone. */
+export function isComplete(ended: PlaysEnded, hosts: readonly HostRun[]): boolean {
+  return ended.how === "all" && hosts.every((host) => ended.through.has(host));
+}
+
 /** Plays one after the other, each a barrier: on all its hosts at once, tasks on one host in order. */
 export async function runPlays(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
   fleet: Fleet,
-): Promise<void> {
+): Promise<PlaysEnded> {
   const { plays } = options.playbook;
+  const through = new Set(hosts);
   for (const [index, play] of plays.entries()) {
     if (options.interrupted.aborted) {
       const left = plays.slice(index).map(({ title }) => `“${title}”`);
       context.say({ type: "message", level: "warning", text: `not begun: ${left.join(", ")}` });
-      return;
+      return { how: "interrupted" };
     }
     const named = new Set(
       select(options.inventory, play.hosts, `play “${play.title}”: hosts`, "playbook").map((h) => h.name),
     );
-    const able = hosts.filter((h) => !h.failure && named.has(h.name));
+    const theirs = hosts.filter((h) => named.has(h.name));
+    const able = theirs.filter((h) => !h.failure);
     const taking = play.runOnce ? able.slice(0, 1) : able;
+    for (const host of theirs) if (!able.includes(host)) through.delete(host);
     // What other hosts did to something shared shows on this one, too.
     if (context.changedSomething) for (const host of hosts) host.memory.forget(["shared"]);
     context.changedSomething = false;
@@ -41,27 +56,30 @@ export async function runPlays(
       hosts: taking.map((h) => h.name),
     });
     const parallel = { atOnce: taking.length, renderer: options.reporter.renderer };
-    await inParallel(taking, parallel, (host) =>
-      playOn(host, { title: play.title, index }, play, context, fleet),
-    );
+    await inParallel(taking, parallel, async (host) => {
+      if (!(await playOn(host, { title: play.title, index }, play, context, fleet))) through.delete(host);
+    });
   }
+  return context.interrupted.aborted ? { how: "interrupted" } : { how: "all", through };
 }
 
-/** One play on one host; what goes wrong is the host's own. */
+/** One play on one host; what goes wrong is the host's own. True when the host went through it. */
 async function playOn(
   host: HostRun,
   on: { title: string; index: number },
   play: AnyPlay,
   context: RunContext,
   fleet: Fleet,
-): Promise<void> {
+): Promise<boolean> {
   try {
     const tasks = compose(play, host, fleet);
     for (const task of tasks) notePlanned(host, context, task);
     if (context.check) await checkPlay(host, on, tasks);
     else await convergePlay(host, context, on, tasks);
+    return true;
   } catch (error) {
     host.failWith(error);
+    return false;
   }
 }
 

@@ -1,14 +1,16 @@
 import { CausewayError, throwAll } from "../errors.ts";
 import { type Entry, entryPath, liveEntries, standingEntries } from "../journal/entries.ts";
+import { shownAction } from "../journal/follow.ts";
+import { finishScript } from "../journal/script.ts";
 import type { ShownStep } from "../task/shown-step.ts";
-import { consequenceWords } from "../task/step.ts";
+import { type Consequence, consequenceWords } from "../task/step.ts";
+import { carryOut, type Intended } from "./carry-out.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
-import { owe, perform } from "./perform.ts";
 import { inOrder } from "./plan.ts";
-import { lastingError, takeUpScript, type WayBack, wayBack } from "./take-back.ts";
+import { lastingError, type WayBack, wayBack } from "./take-back.ts";
 import { together, type UndoGroup, undoOrder } from "./undo-order.ts";
 
 /**
@@ -143,7 +145,7 @@ export function showRemoval(
       steps,
     });
   }
-  for (const consequence of inOrder(once(entries))) {
+  for (const consequence of inOrder(consequencesOf(entries))) {
     const what = consequenceWords(consequence);
     if (consequence.do === "restart") host.recap.restarts += 1;
     host.say({ type: "consequence", host: host.name, what, why: [], state: "planned" });
@@ -153,11 +155,11 @@ export function showRemoval(
 /** An entry that is taken back, as a step the other way round. */
 export function takenBack(entry: Entry, diffs: WayBack["diffs"]): ShownStep {
   const diff = diffs.get(entry);
-  const { kind, what, from, to } = entry;
-  return { kind, what, from: to, to: from, ...(diff ? { diff } : {}) };
+  return shownAction({ does: "take back", entry, ...(diff ? { diff } : {}) });
 }
 
-function once(entries: readonly Entry[]) {
+/** Each reload and restart that entries ask for. */
+export function consequencesOf(entries: readonly Entry[]): Consequence[] {
   const all = entries.flatMap((e) => e.causes);
   return [...new Map(all.map((c) => [consequenceWords(c), c])).values()];
 }
@@ -179,21 +181,20 @@ async function removeOn(
 ): Promise<void> {
   const waits = (entry: Entry) => waiting.has(entryPath(entry));
   const entries = all.map((e) => (waits(e) ? { ...e, from: e.to, causes: [] } : e));
-  const intended = entries.map((entry) => {
+  const intended = entries.map((entry): Intended => {
     const [merge, diff] = [merges.get(entry), diffs.get(entry)];
     const { task, key, scope = "host" } = entry;
-    const identity = { owner: context.owner, task, key, scope, play };
     return {
-      identity,
-      remove: entry,
+      does: "removal",
+      identity: { owner: context.owner, task, key, scope, play },
+      entry,
       ...(merge ? { merge } : {}),
       ...(diff ? { diff } : {}),
       ...(options.force ? { force: true } : {}),
       ...(waits(entry) ? { waits: true } : {}),
     };
   });
-  for (const entry of entries) for (const cause of entry.causes) owe(host, cause, entry.what);
-  await perform(host, context, intended, once(entries), true);
+  await carryOut(host, context, intended, consequencesOf(entries));
   host.recap.changed += 1;
 }
 
@@ -219,13 +220,15 @@ export function tellHalfDone(context: RunContext, hosts: readonly HostRun[]): vo
   }
 }
 
-/** Steps that were left half-done and whose task is in place by now are done. */
-export async function takeUp(context: RunContext, hosts: readonly HostRun[]): Promise<void> {
+/** Steps that were left half-done, and whose task is in place by now, count as done. */
+export async function finishHalfDone(context: RunContext, hosts: readonly HostRun[]): Promise<void> {
   await Promise.all(
     hosts.map(async (host) => {
       const finished = halfDone(host).filter((e) => isPlanned(host, context, e));
       if (finished.length === 0 || host.failure) return;
-      await host.session.run(takeUpScript(finished, context.who, host.entries > 0).text);
+      const { libraries } = host.journal;
+      const script = finishScript(finished, { who: context.who, locked: host.began, libraries });
+      await host.session.run(script.text).catch((error: unknown) => host.failWith(error));
     }),
   );
 }

@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
-import { type CausewayError, exitCodes, throwAll } from "../errors.ts";
+import { type CausewayError, exitCodes } from "../errors.ts";
 import type { InventoryHost } from "../inventory/types.ts";
+import { endScript } from "../journal/script.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRecap } from "./events.ts";
 import { connectAll } from "./first-trip.ts";
 import { emptyRecap, type HostRun, type Said } from "./host-run.ts";
 import type { RunOptions, RunOutcome } from "./options.ts";
-import { endScript } from "./perform-script.ts";
-import { runPlays } from "./plays.ts";
+import { isComplete, runPlays } from "./plays.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { runProbes } from "./probes.ts";
-import { removeUnplanned, takeOver, takeUp, tellHalfDone } from "./removals.ts";
+import { finishHalfDone, removeUnplanned, takeOver, tellHalfDone } from "./removals.ts";
 import { undoRuns } from "./undo-runs.ts";
 
 /** Runs a playbook over the fleet. Errors that concern a host are its own; the others go on. */
@@ -44,7 +44,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     refused = playbook.preflight?.(fleet as never) ?? [];
     if (refused.length === 0) {
       if (playbook.undoes) await undoRuns(options, context, hosts);
-      else await perform(options, context, hosts, prepared);
+      else await change(options, context, hosts, prepared);
       const standing = hosts.filter((h) => !h.failure);
       if (isProvable(options, standing, chosen))
         verified = await runProbes(playbook, fleet, standing, {
@@ -56,9 +56,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     await Promise.all(hosts.map((h) => farewell(h, context)));
   }
   for (const host of hosts) recaps[host.name] = host.recap;
-  const exitCode = refused[0]
-    ? exitCodes[refused[0].code]
-    : exitCodeOf(recaps, verified, options.interrupted.aborted);
+  const exitCode = exitCodeOf(recaps, { refused, verified, interrupted: options.interrupted.aborted });
   say({
     type: "recap",
     hosts: recaps,
@@ -67,19 +65,15 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     exitCode,
     ms: Date.now() - began,
   });
-  if (refused.length > 0) {
-    await reporter.close();
-    throwAll(refused);
-  }
   const retry = Object.entries(recaps)
     .filter(([, r]) => r.failed > 0 || r.unreachable)
     .map(([name]) => name)
     .sort();
-  return { exitCode, hosts: recaps, retry };
+  return { exitCode, hosts: recaps, retry, refused };
 }
 
 /** Undoes what is in the way, plays, and undoes what is no longer planned. */
-async function perform(
+async function change(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
@@ -87,15 +81,12 @@ async function perform(
 ): Promise<void> {
   tellHalfDone(context, hosts);
   await takeOver(options, context, hosts);
-  await runPlays(options, context, hosts, fleet);
-  // A limit, a host that failed or one that did not answer: then nothing can be inferred from what was not planned.
-  const complete =
-    chosen.length === members.length &&
-    hosts.length === chosen.length &&
-    hosts.every((h) => !h.failure) &&
-    !options.interrupted.aborted;
-  if (complete && options.playbook.plays.length > 0) await removeUnplanned(options, context, hosts);
-  if (!options.check) await takeUp(context, hosts);
+  const ended = await runPlays(options, context, hosts, fleet);
+  // A limit, or a host that did not answer: then nothing can be inferred from what was not planned.
+  const whole = chosen.length === members.length && hosts.length === chosen.length;
+  if (whole && isComplete(ended, hosts) && options.playbook.plays.length > 0)
+    await removeUnplanned(options, context, hosts);
+  if (!options.check) await finishHalfDone(context, hosts);
 }
 
 /** A pair needs two; a fleet of one host is proved as it is. */
@@ -108,14 +99,19 @@ function isProvable(
   return standing.length > 1 || (standing.length === 1 && chosen.length === 1);
 }
 
+/** Of several reasons the worst one counts; that a host is unreachable wins over every failure and refusal. */
 function exitCodeOf(
   recaps: Readonly<Record<string, HostRecap>>,
-  verified: boolean,
-  interrupted: boolean,
+  {
+    refused,
+    verified,
+    interrupted,
+  }: { refused: readonly CausewayError[]; verified: boolean; interrupted: boolean },
 ): number {
   const all = Object.values(recaps);
   if (interrupted) return 130;
   if (all.some((r) => r.unreachable)) return 4;
+  if (refused[0]) return exitCodes[refused[0].code];
   if (all.some((r) => r.failed > 0)) return 2;
   return verified ? 0 : 3;
 }
@@ -145,7 +141,7 @@ function newContext(
     who: `${user}@${machine} since ${started.toISOString()} in run ${id}`,
     record: JSON.stringify(record),
     check: options.check,
-    performTimeoutMs: options.session.commandTimeoutMs,
+    commandTimeoutMs: options.session.commandTimeoutMs,
     say,
     interrupted: options.interrupted,
     plannedOfFleet: new Set(),
@@ -155,7 +151,7 @@ function newContext(
 
 /** Says in the journal how the run ended here, gives the lock back and hangs up. */
 async function farewell(host: HostRun, context: RunContext): Promise<void> {
-  if (host.entries > 0 && !host.recap.unreachable) {
+  if (host.began && !host.recap.unreachable) {
     const state = host.failure ? (host.failure.code === "interrupted" ? "interrupted" : "failed") : "done";
     await host.session.run(endScript(context.id, state).text).catch(() => {});
   }

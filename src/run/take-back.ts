@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { createTwoFilesPatch } from "diff";
 import { CausewayError } from "../errors.ts";
-import { rawScript, type Script, sh } from "../host/sh.ts";
-import { type Entry, entryPath, journalFolder } from "../journal/entries.ts";
-import { readJson, withKeys } from "../kinds/json/json.ts";
+import { type Script, sh } from "../host/sh.ts";
+import { type Entry, entryPath } from "../journal/entries.ts";
+import { statesScript } from "../journal/script.ts";
+import { readJson, withKeys } from "../kinds/file/json.ts";
 import type { ShownStep } from "../task/shown-step.ts";
-import { hostLibrary } from "./host-library.ts";
 import type { HostRun } from "./host-run.ts";
 
 /** What somebody changed since: the entry is left as it is, with the difference. */
@@ -31,7 +31,7 @@ export async function wayBack(
   entries: readonly Entry[],
   { diff = false }: { diff?: boolean | undefined } = {},
 ): Promise<WayBack> {
-  const files = entries.filter((e) => e.kind === "file" || e.kind === "json");
+  const files = entries.filter((e) => e.resource.startsWith("file "));
   const merges = new Map<Entry, Script>();
   const diffs = new Map<Entry, Diff>();
   const conflicts: Conflict[] = [];
@@ -39,10 +39,8 @@ export async function wayBack(
   if (files.length === 0) return { merges, conflicts, diffs };
   // A secret's bytes stay on the host.
   const told = diff ? files.filter((e) => !e.secret) : [];
-  const { stdout } = await host.session.run(
-    `eval ${sh`${hostLibrary().text}`.text}\ncw_diff=${sh`${told.map(entryPath).join(" ")} `.text}\ncw_tell_states ${files.map((e) => [entryPath(e), ...(e.later ?? [])].join()).join(" ")}`,
-    { shown: "# what became of the files" },
-  );
+  const script = statesScript(files, { diff: told, libraries: host.journal.libraries });
+  const { stdout } = await host.session.run(script.text, { shown: "# what became of the files" });
   const states = new Map(
     stdout
       .split(/^state /m)
@@ -93,9 +91,9 @@ function textsOf(told: string): Texts {
   return { now: decoded("now"), before: decoded("before"), sha256, mode, owner };
 }
 
-/** The path of a file's entry, out of its words: `keys of /etc/…`, `file /etc/…`. */
-function pathOf(entry: Entry): string {
-  return entry.what.slice(entry.what.indexOf("/"));
+/** The path of a file's entry. */
+function pathOf({ resource }: Entry): string {
+  return resource.replace(/^file /, "");
 }
 
 /** The file as it is now, with our keys as they were before; undefined when a key of ours is somebody else's by now. */
@@ -142,19 +140,4 @@ export function lastingError(host: HostRun, entry: Entry): CausewayError {
     found: entry.irreversible ?? "",
     advice: "undo it by hand; --force then forgets it",
   });
-}
-
-/**
- * Marks steps that were left half-done, and whose tasks have nothing left to do, as done, under the lock: one that the
- * run has already, or one that is given back. Where another run has it, what is half-done is that run's to tell.
- */
-export function takeUpScript(entries: readonly Entry[], who: string, locked: boolean): Script {
-  const calls = [
-    sh`cw_lock ${who}`.text,
-    ...entries.map((e) => `cw_take_up ${entryPath(e)}`),
-    ...(locked ? [] : ["cw_unlock"]),
-  ];
-  return rawScript(
-    `. ${journalFolder}/lib-${hostLibrary().hash}.sh 2>/dev/null || eval ${sh`${hostLibrary().text}`.text}\n${calls.join("\n")}`,
-  );
 }

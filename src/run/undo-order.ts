@@ -1,4 +1,5 @@
 import { type Entry, entryPath } from "../journal/entries.ts";
+import { kindOf } from "../kinds/index.ts";
 
 /** The entries of one play of one run, newest first: they are taken back together, before what came before them. */
 export interface UndoGroup {
@@ -38,28 +39,25 @@ function newestFirst(a: Entry, b: Entry): number {
  * check, which restores none, has to take the states of all for ours.
  */
 export function together(entries: readonly Entry[], check: boolean): Entry[] {
-  const kinds = check ? ["unit", "file", "json", "sysctl"] : ["unit"];
+  const collapses = ({ resource }: Entry) => {
+    const kind = kindOf(resource);
+    return kind?.collapses === true || (check && kind?.compares === true);
+  };
   const last = new Map<string, Entry>();
   const whole: Entry[] = [];
   for (const entry of [...entries].sort(newestFirst).reverse()) {
-    const resource = resourceOf(entry);
-    const older = last.get(resource);
-    const one = older && kinds.includes(entry.kind) ? asOne(older, entry) : undefined;
-    last.set(resource, one ?? entry);
+    const older = last.get(entry.resource);
+    const one = older && collapses(entry) ? asOne(older, entry) : undefined;
+    last.set(entry.resource, one ?? entry);
     if (older && one) whole.splice(whole.indexOf(older), 1, one);
     else whole.push(entry);
   }
   return whole;
 }
 
-/** Keys of a file are the file's, too. */
-function resourceOf({ kind, what }: Entry): string {
-  return kind === "file" || kind === "json" ? what.slice(what.indexOf("/")) : what;
-}
-
 function asOne(older: Entry, newer: Entry): Entry | undefined {
   const known = (e: Entry) => e.done && e.closes === undefined && e.irreversible === undefined;
-  const same = (["owner", "task", "key", "kind", "what"] as const).every(
+  const same = (["owner", "task", "key", "kind", "resource"] as const).every(
     (part) => older[part] === newer[part],
   );
   if (!same || !known(older) || !known(newer)) return undefined;

@@ -1,16 +1,13 @@
 import { CausewayError, CausewayErrors } from "../errors.ts";
-import { quote, sh } from "../host/sh.ts";
-import { type Entry, entryPath, liveEntries } from "../journal/entries.ts";
+import { type Entry, liveEntries } from "../journal/entries.ts";
+import { type Left, shownAction } from "../journal/follow.ts";
 import type { Playbook } from "../playbook/define.ts";
-import { type Consequence, consequenceWords } from "../task/step.ts";
+import { carryOut, type Intended, taskOf } from "./carry-out.ts";
 import type { RunContext } from "./context.ts";
-import { hostLibrary } from "./host-library.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
-import { removalTimeoutMs } from "./perform.ts";
-import { inOrder } from "./plan.ts";
-import { heldBack, showRemoval, takenBack } from "./removals.ts";
+import { consequencesOf, heldBack, showRemoval } from "./removals.ts";
 import { lastingError, type WayBack, wayBack } from "./take-back.ts";
 import { cancelled, together, undoOrder } from "./undo-order.ts";
 
@@ -150,6 +147,7 @@ async function possibleWay(
   };
 }
 
+/** Takes entries back for good; gives what is left as it is. */
 async function undoOn(
   options: RunOptions,
   context: RunContext,
@@ -157,179 +155,45 @@ async function undoOn(
   { real, merges, diffs }: PossibleWay,
   { empty, known }: { empty: readonly Entry[]; known: readonly CausewayError[] },
 ): Promise<CausewayError[]> {
-  const force = options.force === true;
-  const consequences = inOrder(onceEach(real.flatMap((e) => e.causes)));
-  const lines = [
-    `eval ${sh`${hostLibrary().text}`.text}`,
-    `cw_begin ${context.id} ${quoted(host.journal.head)} ${quoted(context.who)} ${hostLibrary().hash} ${quoted(context.record)}`,
-    ...empty.map((e) => `cw_undone ${entryPath(e)}`),
-    ...real.map((entry) => takeBackLine(entry, merges.get(entry)?.text, force)),
-    ...consequences.map(consequenceLine),
-    "cw_undone $cw_owing",
-    `cw_intended ${context.id} 0000`,
+  const intended = [
+    ...empty.map((entry): Intended => ({ does: "forget", entry })),
+    ...real.map((entry): Intended => {
+      const [merge, diff] = [merges.get(entry), diffs.get(entry)];
+      return {
+        does: "take back",
+        entry,
+        ...(merge ? { merge } : {}),
+        ...(diff ? { diff } : {}),
+        ...(options.force ? { force: true } : {}),
+      };
+    }),
   ];
-  const { stuck, changed } = await follow(options, context, host, lines.join("\n"), { real, diffs });
-  host.journal = { ...host.journal, head: `${context.id} 0000` };
-  host.memory.forget(["*"]);
-  context.changedSomething = true;
-  if (host.entries === 0) host.entries = 1;
+  const { kept, stuck } = await carryOut(host, context, intended, consequencesOf(real));
+  if (real.length > 0) host.recap.changed += 1;
+  const changed = kept.map((left) => changedError(host, left));
   // What came before the one that failed stays as it is, also in the plays before.
-  if (stuck) throw new CausewayErrors([stuck, ...changed, ...known]);
+  if (stuck) throw new CausewayErrors([stuckError(host, stuck), ...changed, ...known]);
   return changed;
 }
 
-function quoted(word: string): string {
-  return word === "" ? "''" : quote(word);
-}
-
-function takeBackLine(entry: Entry, merge: string | undefined, force: boolean): string {
-  const path = entryPath(entry);
-  const owing = entry.causes.length > 0 ? "owing" : "";
-  const later = `cw_later='${entry.later?.join(" ") ?? ""}'`;
-  if (entry.irreversible) return `${later}; cw_say start ${path}; cw_taken_back ${path}`;
-  if (merge === undefined) return `${later}; cw_take_back ${path} ${force ? "force" : "''"} ${owing}`;
-  return `${later}; [ -n "$cw_stuck" ] || { cw_say start ${path}; if (B=$CW/runs/${path}; ${merge}) >"$OUT" 2>&1; then cw_taken_back ${path} ${owing}; else cw_stuck=${path}; cw_say stuck ${path}; tail -c 4000 "$OUT" | sed 's/^/@cw | /'; fi; }`;
-}
-
-function onceEach(consequences: readonly Consequence[]): Consequence[] {
-  return [...new Map(consequences.map((c) => [consequenceWords(c), c])).values()];
-}
-
-function consequenceLine(consequence: Consequence): string {
-  const words = consequenceWords(consequence);
-  const unit = consequence.do === "daemon-reload" ? "" : quote(consequence.unit);
-  return `cw_say begin ${words}; cw_consequence_gently ${consequence.do} ${unit} && cw_say end ${words} || { cw_words_of ${unit || "systemd"} 20 >>"$OUT"; cw_fail broken ${words}; }`;
-}
-
-interface Followed {
-  /** The entry that failed, and with which the undoing ended here. */
-  stuck?: CausewayError;
-  /** Entries that are left as they are: somebody changed what they made. */
-  changed: CausewayError[];
-}
-
-/** Follows the lines of the undoing script, and gives what did not work. */
-async function follow(
-  options: RunOptions,
-  context: RunContext,
-  host: HostRun,
-  script: string,
-  { real: entries, diffs }: Pick<PossibleWay, "real" | "diffs">,
-): Promise<Followed> {
-  const byPath = new Map(entries.map((e) => [entryPath(e), e]));
-  const followed: Followed = { changed: [] };
-  const output: string[] = [];
-  let left: { entry: Entry; word: string } | undefined;
-  let ended = "";
-  let since = Date.now();
-  const settle = () => {
-    if (left?.word === "stuck") followed.stuck = stuckError(host, left.entry, output.splice(0).join("\n"));
-    if (left?.word === "kept")
-      followed.changed.push(changedError(host, left.entry, output.splice(0).join("\n")));
-    left = undefined;
-  };
-  const onLine = (line: string) => {
-    if (!line.startsWith("@cw ")) return;
-    const [word = "", ...rest] = line.slice(4).split(" ");
-    if (word === "|") {
-      output.push(rest.join(" "));
-      return;
-    }
-    settle();
-    const entry = byPath.get(rest[0] ?? "");
-    const ms = Date.now() - since;
-    if (word === "start" || word === "begin") since = Date.now();
-    if (word === "start" || word === "done") {
-      if (word === "done") host.recap.steps += 1;
-      if (entry) sayStep(host, entry, diffs, word === "start" ? "started" : "done", ms);
-    } else if (word === "begin" || word === "end") {
-      const what = rest.join(" ");
-      if (word === "end" && what.startsWith("restart")) host.recap.restarts += 1;
-      host.say({
-        type: "consequence",
-        host: host.name,
-        what,
-        why: [],
-        state: word === "begin" ? "started" : "done",
-        ms,
-      });
-    } else if ((word === "stuck" || word === "kept") && entry) left = { entry, word };
-    else ended = [word, ...rest].join(" ");
-  };
-  const stop = () => void host.session.push("/dev/null", "/var/lib/causeway/stop").catch(() => {});
-  context.interrupted.addEventListener("abort", stop, { once: true });
-  const timeoutMs = options.session.commandTimeoutMs + removalTimeoutMs * entries.length;
-  const shown = entries.map((e) => `cw_take_back ${entryPath(e)}`).join("\n");
-  const { code, stderr } = await host.session
-    .run(script, { timeoutMs, onLine, shown })
-    .finally(() => context.interrupted.removeEventListener("abort", stop));
-  settle();
-  if (code !== 0) throw endedError(host, ended, output.join("\n") || stderr);
-  if (entries.length > 0) host.recap.changed += 1;
-  return followed;
-}
-
-function sayStep(
-  host: HostRun,
-  entry: Entry,
-  diffs: WayBack["diffs"],
-  state: "started" | "done",
-  ms: number,
-): void {
-  const step = takenBack(entry, diffs);
-  host.say({
-    type: "step",
+function stuckError(host: HostRun, { action, output }: Left): CausewayError {
+  return new CausewayError("host", `${shownAction(action).what} could not be taken back`, {
     host: host.name,
-    task: entry.task,
-    step,
-    state,
-    ...(state === "done" ? { ms } : {}),
-  });
-}
-
-function stuckError(host: HostRun, entry: Entry, output: string): CausewayError {
-  return new CausewayError("host", `${entry.what} could not be taken back`, {
-    host: host.name,
-    task: `${entry.task} ${entry.key}`,
+    task: taskOf(action),
     output,
-    advice: "mend what the output says, and run it again: it goes on from there",
+    advice: "fix what the output says, and run it again: it goes on from there",
   });
 }
 
-function changedError(host: HostRun, entry: Entry, output: string): CausewayError {
-  return new CausewayError("host", `${entry.what} was changed by somebody since; it is left as it is`, {
+function changedError(host: HostRun, { action, output }: Left): CausewayError {
+  const { kind, what } = shownAction(action);
+  return new CausewayError("host", `${what} was changed by somebody since; it is left as it is`, {
     host: host.name,
-    task: `${entry.task} ${entry.key}`,
+    task: taskOf(action),
     output,
     advice:
-      entry.kind === "package"
+      kind === "package"
         ? "take away what needs it, and run it again"
-        : "mend it by hand and run it again, or run it with --force",
+        : "fix it by hand and run it again, or run it with --force",
   });
-}
-
-function endedError(host: HostRun, ended: string, output: string): CausewayError {
-  const [word = "", ...rest] = ended.split(" ");
-  const common = { host: host.name, output };
-  if (word === "stopped")
-    return new CausewayError("interrupted", "stopped before the next step", {
-      ...common,
-      advice: "run it again to go on from there",
-    });
-  if (word === "locked")
-    return new CausewayError("host", "another run is working on this host", {
-      ...common,
-      found: `the lock is held by ${rest.join(" ")}`,
-    });
-  if (word === "moved")
-    return new CausewayError("host", "another run changed this host meanwhile", {
-      ...common,
-      advice: "run it again; nothing was changed",
-    });
-  if (word === "broken")
-    return new CausewayError("host", `${rest.join(" ")} failed after the undoing`, {
-      ...common,
-      command: `systemctl ${rest.join(" ")}`,
-    });
-  return new CausewayError("host", "the undoing script did not end well", { ...common, found: ended });
 }

@@ -6,25 +6,11 @@ import type { ShownStep } from "./shown-step.ts";
 /** What a change makes necessary. The engine does each once, after the group of steps: reloads of systemd first. */
 export type Consequence = { do: "daemon-reload" } | { do: "reload" | "restart"; unit: string };
 
-export type StepKind =
-  | "file"
-  | "json"
-  | "package"
-  | "unit"
-  | "route"
-  | "rule"
-  | "sysctl"
-  | "link"
-  | "network"
-  | "members"
-  | "run";
-
 /**
  * One change on one host, as data. The resource is what its undo restores: the kind's shell functions read its token,
  * save it and restore it, so that the undo is exact without anybody writing one.
  */
 export interface Step extends ShownStep {
-  kind: StepKind;
   /** The kind's name on the host and its arguments, as `cw_KIND_save` and the others take them. */
   resource: readonly [kind: string, ...args: string[]];
   /** Performs the change; `$B` is the journal entry's path without an ending. */
@@ -78,6 +64,11 @@ export const daemonReload: Consequence = { do: "daemon-reload" };
 /** A consequence as a person reads it, and by which two are the same: `restart docker`. */
 export function consequenceWords(consequence: Consequence): string {
   return consequence.do === "daemon-reload" ? "daemon-reload" : `${consequence.do} ${consequence.unit}`;
+}
+
+/** The resource of a step as data, by which two are known to change the same thing; a script is known by what it says it does. */
+export function resourceOf({ resource, what }: Step): string {
+  return resource[0] === "run" ? `run ${what}` : resource.join(" ");
 }
 
 export function isStep(item: PlanItem): item is Step {

@@ -7,12 +7,12 @@ import { describeError } from "../../src/errors.ts";
 import {
   type Entry,
   entryPath,
-  journalFolder,
   liveEntries,
   parseJournal,
   type RunRecord,
   readJournalScript,
 } from "../../src/journal/entries.ts";
+import { journalFolder } from "../../src/journal/folder.ts";
 import { packageDir } from "../../src/package-dir.ts";
 
 const run: RunRecord = {
@@ -33,6 +33,7 @@ const entry = (n: string, more: Partial<Entry> = {}): Entry => ({
   key: "192.168.200.0/24",
   play: 1,
   kind: "route",
+  resource: "route 192.168.200.0/24",
   what: "route 192.168.200.0/24",
   from: null,
   to: "via 10.0.0.201",
@@ -87,11 +88,11 @@ test.each([
   ["a run whose record a power cut left half-written", 'format 1\nhead \nruns/r1/run.json:{"id": "r'],
   ["a run whose record a power cut left as zeros", "format 1\nhead \nruns/r1/run.json:\0\0\0"],
 ])("a host where nothing was done: %s", (_name, text) => {
-  expect(parseJournal(text, "h1")).toEqual({ head: "", runs: [], entries: [] });
+  expect(parseJournal(text, "h1")).toEqual({ head: "", runs: [], entries: [], libraries: [] });
 });
 
 test("a newer format is refused before anything of it is read", () => {
-  const refused = () => parseJournal("format 2\nentry not even JSON\n", "h1");
+  const refused = () => parseJournal("format 3\nentry not even JSON\n", "h1");
   expect(refused).toThrow(expect.objectContaining({ code: "host" }));
   expect(refused).toThrow(/newer causeway/);
 });
@@ -131,7 +132,7 @@ describe("the script that reads it, in a real shell", () => {
 
   test("no folder, and an empty one", () => {
     mkdirSync(join(folder, "empty"));
-    const nothing = { head: "", runs: [], entries: [] };
+    const nothing = { head: "", runs: [], entries: [], libraries: [] };
     expect(read("gone")).toEqual(nothing);
     expect(read("empty")).toEqual(nothing);
   });
@@ -171,6 +172,7 @@ describe("the script that reads it, in a real shell", () => {
       folded: "whole",
       runs: [{ ...run, id: "whole", folded: true }],
       entries: [],
+      libraries: [],
     });
   });
 
@@ -190,9 +192,7 @@ describe("the script that reads it, in a real shell", () => {
     const working = { lock: "1 1 boot ops@desk run 7\n", [`runs/${run.id}/0001.json.new`]: "{" };
     write("working", working);
     const library = join(packageDir, "src/journal/journal.sh");
-    execFileSync("sh", ["-c", `. ${library}; cw_end other failed`], {
-      env: { ...process.env, CW: join(folder, "working") },
-    });
+    execFileSync("sh", ["-c", `. ${library}; CW=${join(folder, "working")}; cw_end other failed`]);
     expect(existsSync(join(folder, `working/runs/${run.id}/0001.json.new`))).toBe(true);
     expect(readFileSync(join(folder, "working/lock"), "utf8")).toBe(working.lock);
   });

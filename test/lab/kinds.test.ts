@@ -9,12 +9,12 @@ import { HostReader, ReadMemory } from "../../src/host/reader.ts";
 import type { Session } from "../../src/host/session.ts";
 import { rawScript, Secret, sh } from "../../src/host/sh.ts";
 import { connectSsh } from "../../src/host/ssh.ts";
+import { hostLibrary } from "../../src/journal/library.ts";
+import { hostScript } from "../../src/journal/script.ts";
 import { localFile } from "../../src/kinds/file/pushed-file.ts";
 import { step } from "../../src/kinds/index.ts";
 import { labConnection } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
-import { hostLibrary } from "../../src/run/host-library.ts";
-import { performScript } from "../../src/run/perform-script.ts";
 import type { Step } from "../../src/task/step.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import { full, inFull, useLab } from "./support.ts";
@@ -45,11 +45,18 @@ afterAll(() => session.close());
 const reader = () => new HostReader(new ReadMemory(session));
 const nextRun = () => `20260101T00000${runs}Z-${String(++runs).padStart(4, "0")}`;
 
+/** The libraries that lie on the host: only what is not there is sent. */
+const libraries = async () =>
+  [...(await session.run("ls /var/lib/causeway 2>/dev/null")).stdout.matchAll(/^lib-(.*)\.sh$/gm)].map(
+    ([, hash = ""]) => hash,
+  );
+
 /** Performs steps as the engine does; gives the code, what was said, and the journal's paths of the steps. */
 async function perform(steps: readonly Step[]) {
   const run = nextRun();
   const head = (await session.run("cat /var/lib/causeway/head 2>/dev/null")).stdout.trim();
   const actions = steps.map((one, i) => ({
+    does: "step" as const,
     n: String(i + 1).padStart(4, "0"),
     identity: { owner: "test", task: "test", key: String(i), scope: "host" as const, play: 0 },
     step: one,
@@ -60,13 +67,14 @@ async function perform(steps: readonly Step[]) {
     const file = typeof from === "string" ? from : await fetchedMember(from, new AbortController().signal);
     await session.push(file, push.to);
   }
-  const script = performScript({
+  const script = hostScript({
     run,
     head,
     who: "test",
-    runRecord: `{"id":"${run}"}`,
+    record: `{"id":"${run}"}`,
+    libraries: await libraries(),
     actions,
-    consequences: [],
+    due: [],
   });
   const result = await session.run(`${script.text}\ncode=$?\ncw_unlock\nexit $code`);
   await session.run(
@@ -709,17 +717,19 @@ async function performWatched(steps: readonly Step[], killAt = 0) {
   const run = nextRun();
   const head = (await session.run("cat /var/lib/causeway/head 2>/dev/null")).stdout.trim();
   const actions = steps.map((one, i) => ({
+    does: "step" as const,
     n: String(i + 1).padStart(4, "0"),
     identity: { owner: "test", task: "test", key: String(i), scope: "host" as const, play: 0 },
     step: one,
   }));
-  const { text } = performScript({
+  const { text } = hostScript({
     run,
     head,
     who: "test",
-    runRecord: `{"id":"${run}"}`,
+    record: `{"id":"${run}"}`,
+    libraries: await libraries(),
     actions,
-    consequences: [],
+    due: [],
   });
   const begin = `CW_GROUP=$$ CW_KILL_AT=${killAt} PATH=/run/cw-watch:$PATH; export CW_GROUP CW_KILL_AT PATH`;
   await session.run(

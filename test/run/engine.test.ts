@@ -272,10 +272,14 @@ describe("over the fleet", () => {
     };
     const fresh = new Map(["h1", "h2"].map((n) => [n, new FakeHost()]));
     fresh.get("h1")?.values.set("color", "red");
-    await expect(runOn(["h1", "h2"], refusing as unknown as Playbook, { hosts: fresh })).rejects.toThrow(
-      "too red",
-    );
+    const refused = await runOn(["h1", "h2"], refusing as unknown as Playbook, { hosts: fresh });
+    expect(refused.outcome.refused.map((e) => e.message)).toEqual(["too red"]);
+    expect(refused.outcome.exitCode).toBe(2);
     expect([...fresh.values()].flatMap((h) => h.performed)).toEqual([]);
+    // A host that is unreachable wins over a refusal, too.
+    const lost = await runOn(["h1", "h3"], refusing as unknown as Playbook, { hosts: fresh });
+    expect(lost.outcome.exitCode).toBe(4);
+    expect(lost.outcome.refused).toHaveLength(1);
   });
 
   test("a fact may look at what stands on the host, and a remark is said and stops nothing", async () => {

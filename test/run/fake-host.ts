@@ -57,7 +57,8 @@ export class FakeHost {
       if (verb === "put" && !this.forgetful.has(name)) this.values.set(name, value);
       onLine?.(`@cw done ${n}`);
     }
-    for (const [, words = ""] of script.matchAll(/cw_say begin (.*)/g)) {
+    for (const [, verb = "", unit = ""] of script.matchAll(/^cw_due (\S+) '(.*?)'/gm)) {
+      const words = `${verb} ${unit}`.trim();
       onLine?.(`@cw begin ${words}`);
       this.performed.push(words);
       onLine?.(`@cw end ${words}`);

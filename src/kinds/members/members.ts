@@ -1,5 +1,5 @@
 import { sh } from "../../host/sh.ts";
-import { journalFolder } from "../../journal/entries.ts";
+import { journalFolder } from "../../journal/folder.ts";
 import type { Step } from "../../task/step.ts";
 
 /** Where a host remembers who has left a network, while it is made anew: name, address and aliases, a line each. */

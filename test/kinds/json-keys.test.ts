@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { describeError } from "../../src/errors.ts";
 import type { FileState } from "../../src/host/tools/file.ts";
-import { type Json, jsonKeys, rawValue, readJson, withKeys } from "../../src/kinds/json/json.ts";
+import { type Json, jsonKeys, rawValue, readJson, withKeys } from "../../src/kinds/file/json.ts";
 
 const state = (content: string, kind: FileState["kind"] = "file"): FileState => ({
   path: "/etc/docker/daemon.json",

@@ -10,7 +10,7 @@ import {
 import { CausewayError } from "../../errors.ts";
 import type { FileState } from "../../host/tools/file.ts";
 import type { Consequence, Step } from "../../task/step.ts";
-import { file } from "../file/file.ts";
+import { file } from "./file.ts";
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 

@@ -1,0 +1,10 @@
+import type { Kind } from "../kind.ts";
+import { leaveNetwork, returnToNetwork } from "./members.ts";
+
+const steps = { leaveNetwork, returnToNetwork };
+
+export const membersKind: Kind<typeof steps> = {
+  name: "members",
+  shell: ["members/members.sh"],
+  steps,
+};

@@ -1,0 +1,12 @@
+import type { Kind } from "../kind.ts";
+import { sysctl } from "./sysctl.ts";
+
+const steps = { sysctl };
+
+export const sysctlKind: Kind<typeof steps> = {
+  name: "sysctl",
+  shell: ["sysctl/sysctl.sh"],
+  steps,
+  tidies: true,
+  compares: true,
+};

@@ -1,0 +1,11 @@
+import type { Kind } from "../kind.ts";
+import { unit } from "./unit.ts";
+
+const steps = { unit };
+
+export const unitKind: Kind<typeof steps> = {
+  name: "unit",
+  shell: ["unit/unit.sh"],
+  steps,
+  collapses: true,
+};

@@ -1,0 +1,277 @@
+import { fetchedMember } from "../archives/fetched.ts";
+import { CausewayError } from "../errors.ts";
+import { masked } from "../host/sh.ts";
+import { journalFolder } from "../journal/folder.ts";
+import { causesOf, type Ended, Follower, type Left, shownAction } from "../journal/follow.ts";
+import { hostLibrary } from "../journal/library.ts";
+import { type Action, type Due, headAfter, hostScript, shownScript, timeoutOf } from "../journal/script.ts";
+import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
+import type { RunContext } from "./context.ts";
+import type { HostRun } from "./host-run.ts";
+import { inOrder } from "./plan.ts";
+
+/** What saving one resource adds to the time until the first step begins. */
+const savingMs = 1000;
+
+/** What could not be done although nothing failed: only where entries are taken back for good. */
+export interface LeftOver {
+  kept: readonly Left[];
+  stuck?: Left;
+}
+
+type WithoutNumber<A> = A extends { n: string } ? Omit<A, "n"> : A;
+
+/** An action before it has its number in the journal. */
+export type Intended = WithoutNumber<Action>;
+
+/** Carries out actions on one host in one script, then whatever reload and restart is due with them. */
+export async function carryOut(
+  host: HostRun,
+  run: RunContext,
+  intended: readonly Intended[],
+  consequences: readonly Consequence[],
+): Promise<LeftOver> {
+  if (intended.length === 0 && consequences.length === 0) return { kept: [] };
+  for (const one of intended)
+    if (one.does === "step" && one.step.push) await push(host, run, one.identity.task, one.step.push);
+  const actions = intended.map((one): Action => ("identity" in one ? { ...one, n: host.nextNumber() } : one));
+  const causedBy = (words: string) =>
+    actions.filter((a) => "n" in a && causesOf(a).some((c) => consequenceWords(c) === words));
+  const due = inOrder(consequences).map((consequence): Due => {
+    const words = consequenceWords(consequence);
+    const now = causedBy(words).flatMap((a) => ("n" in a ? [a.n] : []));
+    return { consequence, causedBy: [...new Set([...(host.owed.get(words)?.causedBy ?? []), ...now])] };
+  });
+  const follower = await follow(host, run, actions, due);
+  for (const { consequence } of due) host.owed.delete(consequenceWords(consequence));
+  return { kept: follower.kept, ...(follower.stuck ? { stuck: follower.stuck } : {}) };
+}
+
+/** Sends the script and follows it to its end; anything but a good end is an error of the host. */
+async function follow(
+  host: HostRun,
+  run: RunContext,
+  actions: readonly Action[],
+  due: readonly Due[],
+): Promise<Follower> {
+  const whole = { run: run.id, head: host.journal.head, who: run.who, record: run.record, actions, due };
+  const send = async (libraries: readonly string[]) => {
+    const script = hostScript({ ...whole, libraries });
+    const listener = listenerOn(host, due);
+    const follower = new Follower(actions, script.secrets, run.commandTimeoutMs, listener);
+    const stop = () => void host.session.push("/dev/null", `${journalFolder}/stop-${run.id}`).catch(() => {});
+    run.interrupted.addEventListener("abort", stop, { once: true });
+    try {
+      const { code, stderr } = await host.session.run(script.text, {
+        timeoutMs: run.commandTimeoutMs + savingMs * actions.length,
+        onLine: (line) => follower.line(line),
+        shown: masked(shownScript({ actions, due }), script.secrets),
+        secrets: script.secrets,
+      });
+      return { follower, ended: follower.ended(code), output: follower.output(stderr) };
+    } catch (error) {
+      throw listener.during(error);
+    } finally {
+      run.interrupted.removeEventListener("abort", stop);
+    }
+  };
+  if (run.interrupted.aborted) throw interruptedBefore(host, actions[0]);
+  let { follower, ended, output } = await send(host.journal.libraries);
+  // Somebody took the library away, or damaged it: sent as text it is kept anew.
+  if (ended.how === "no library") ({ follower, ended, output } = await send([]));
+  noteEnd(host, run, actions, due, ended);
+  if (ended.how !== "all") throw errorOf(ended, { host, run, actions, follower, output });
+  return follower;
+}
+
+/** What the script did to the host, as far as the next one has to know. */
+function noteEnd(
+  host: HostRun,
+  run: RunContext,
+  actions: readonly Action[],
+  due: readonly Due[],
+  { how }: Ended,
+): void {
+  if (how === "locked" || how === "moved" || how === "no journal" || how === "no library") return;
+  host.began = true;
+  const head = actions.length > 0 ? `${run.id} ${headAfter(actions)}` : host.journal.head;
+  const libraries = [...new Set([...host.journal.libraries, hostLibrary().hash])];
+  host.journal = { ...host.journal, head, libraries };
+  const onlySteps = due.length === 0 && actions.every(({ does }) => does === "step");
+  host.memory.forget(onlySteps ? [...actions.flatMap(touchedBy), "journal"] : ["*"]);
+  run.changedSomething ||= actions.length > 0;
+}
+
+function touchedBy(action: Action): readonly string[] {
+  return action.does === "step" ? action.step.touches : ["*"];
+}
+
+/** Sends a file ahead of its step; one out of an archive is fetched and unpacked here first. */
+async function push(
+  host: HostRun,
+  run: RunContext,
+  task: string,
+  { from, to }: NonNullable<Step["push"]>,
+): Promise<void> {
+  try {
+    const file = typeof from === "string" ? from : await fetchedMember(from, run.interrupted);
+    await host.session.push(file, to);
+  } catch (error) {
+    if (!(error instanceof CausewayError)) throw error;
+    throw new CausewayError(error.code, error.message, { ...error.detail, host: host.name, task });
+  }
+}
+
+/** Says what goes on, counts it, and notes which restarts are owed from now on. */
+function listenerOn(host: HostRun, due: readonly Due[]) {
+  let current: Action | undefined;
+  return {
+    action(action: Action, state: "started" | "done" | "failed", ms: number) {
+      current = state === "started" ? action : undefined;
+      if (state === "started") for (const cause of causesOf(action)) oweFor(host, cause, action);
+      if (state === "done") host.recap.steps += 1;
+      const task = action.does === "step" ? action.identity.task : action.entry.task;
+      const about = { type: "step", host: host.name, task, step: shownAction(action), state } as const;
+      host.say(state === "started" ? about : { ...about, ms });
+    },
+    consequence(what: string, state: "started" | "done" | "failed", ms: number) {
+      current = undefined;
+      if (state === "done" && what.startsWith("restart")) host.recap.restarts += 1;
+      const why = [...(host.owed.get(what)?.why ?? [])];
+      const about = { type: "consequence", host: host.name, what, why, state } as const;
+      host.say(state === "started" ? about : { ...about, ms });
+      if (state === "done")
+        for (const { consequence } of due) if (consequenceWords(consequence) === what) host.owed.delete(what);
+    },
+    /** An error of the session, with the step that was going on. */
+    during(error: unknown): unknown {
+      if (!(error instanceof CausewayError) || !current || error.code !== "host") return error;
+      const own = timeoutOf(current);
+      return new CausewayError(error.code, error.message, {
+        ...error.detail,
+        task: taskOf(current),
+        ...commandOf(current),
+        ...(own === undefined
+          ? {}
+          : { expected: `it has at least ${own / 1000} s, as steps of this kind have` }),
+      });
+    },
+  };
+}
+
+function oweFor(host: HostRun, consequence: Consequence, action: Action): void {
+  owe(host, consequence, shownAction(action).what, "n" in action ? action.n : undefined);
+}
+
+/** Notes a reload or restart that has to come at the end of the play, why, and for which entry. */
+export function owe(host: HostRun, consequence: Consequence, why: string, entry?: string): void {
+  const words = consequenceWords(consequence);
+  const owed = host.owed.get(words) ?? { consequence, causedBy: [], why: new Set<string>() };
+  if (entry) owed.causedBy.push(entry);
+  owed.why.add(why);
+  host.owed.set(words, owed);
+}
+
+function interruptedBefore(host: HostRun, action: Action | undefined): CausewayError {
+  return new CausewayError(
+    "interrupted",
+    `stopped before ${action ? shownAction(action).what : "the next step"}`,
+    {
+      host: host.name,
+      advice: "run again to finish, or roll back",
+    },
+  );
+}
+
+interface Told {
+  host: HostRun;
+  run: RunContext;
+  actions: readonly Action[];
+  follower: Follower;
+  output: string;
+}
+
+/** The error of a script that came to another end than its last line. */
+function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): CausewayError {
+  const common = { host: host.name, output };
+  switch (ended.how) {
+    case "locked":
+      return new CausewayError("host", "another run is working on this host", {
+        ...common,
+        found: `the lock is held by ${ended.holder}`,
+        expected: `a free lock for ${run.who}`,
+        advice: "wait until it has ended; if it is known to be dead, run again with --break-lock",
+      });
+    case "moved":
+      return new CausewayError("host", "another run changed this host between the plan and now", {
+        ...common,
+        found: `journal at ${ended.head}`,
+        advice: "run again, so that it is planned against what is there now; nothing was changed",
+      });
+    case "stopped":
+      return new CausewayError(
+        "interrupted",
+        `stopped before ${ended.before ? shownAction(ended.before).what : "the next step"}`,
+        {
+          ...common,
+          found: `${follower.done.size} of ${actions.length} steps done`,
+          advice: "run again to finish, or roll back",
+        },
+      );
+    case "no journal":
+      return new CausewayError("host", "the journal cannot be written, so nothing was changed", {
+        ...common,
+        found: ended.path,
+      });
+    case "step failed": {
+      const { action, code } = ended;
+      const what = action ? shownAction(action).what : "a step";
+      const where = action ? { task: taskOf(action), ...commandOf(action) } : {};
+      return new CausewayError("host", `${what} failed with code ${code}`, { ...common, ...where });
+    }
+    case "restart failed":
+      return restartFailed(ended, common);
+    default:
+      return new CausewayError("host", "the script on the host ended without a word", {
+        ...common,
+        found: ended.how === "unknown" ? `code ${ended.code}` : ended.how,
+        advice: "run again: what was left half-done is told, and finished or undone",
+      });
+  }
+}
+
+function restartFailed(
+  { what, undone, stuck, unit }: Extract<Ended, { how: "restart failed" }>,
+  common: { host: string; output: string },
+): CausewayError {
+  const names = (actions: readonly Action[]) => actions.map((action) => shownAction(action).what).join(", ");
+  const found = [
+    undone.length > 0 ? `undone: ${names(undone)}` : "",
+    stuck.length > 0 ? `not undone: ${names(stuck)}` : "",
+    unit,
+  ].filter(Boolean);
+  const asked = undone.length + stuck.length > 0;
+  return new CausewayError(
+    "host",
+    `${what} failed${asked ? "; the steps that asked for it were undone" : ""}`,
+    {
+      ...common,
+      found: found.join("; "),
+      command: `systemctl ${what}`,
+      advice: asked
+        ? "the output of the daemon is below; correct the variables and run again"
+        : "the output of the daemon is below; fix its cause and run again",
+    },
+  );
+}
+
+/** Whose action it is, as an error names it. */
+export function taskOf(action: Action): string {
+  return action.does === "step" ? action.identity.task : `${action.entry.task} ${action.entry.key}`;
+}
+
+function commandOf(action: Action): { command?: string } {
+  if (action.does !== "step" || action.step.perform.secrets.length > 0) return {};
+  const { text } = action.step.perform;
+  return { command: text.length > 400 ? `${text.slice(0, 400)}…` : text };
+}
