@@ -2,7 +2,7 @@ import { CausewayError } from "../errors.ts";
 import { anyRelated, type Resource } from "./resources.ts";
 import type { CommandResult, Session } from "./session.ts";
 import type { Script } from "./sh.ts";
-import { sh } from "./sh.ts";
+import { masked, sh } from "./sh.ts";
 import { type DockerState, type NetworkMember, parseDocker, parseMembers } from "./tools/docker.ts";
 import { type FileState, parseFile } from "./tools/file.ts";
 import { type Address, type Link, parseAddresses, parseLinks, parseRoutes, type Route } from "./tools/ip.ts";
@@ -75,7 +75,10 @@ export class ReadMemory {
   ask(script: Script, { looksAt = ["*"], timeoutMs }: ReadOptions = {}): Promise<CommandResult> {
     const known = this.#seen.get(script.text);
     if (known) return known.result;
-    const result = this.session.run(script.text, timeoutMs === undefined ? {} : { timeoutMs });
+    const result = this.session.run(script.text, {
+      secrets: script.secrets,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    });
     this.#seen.set(script.text, { looksAt, result });
     result.catch(() => this.#seen.delete(script.text));
     return result;
@@ -107,8 +110,8 @@ export class HostReader implements Reader {
     if (code === 0) return stdout;
     throw new CausewayError("host", `a read failed with code ${code}`, {
       host: this.#memory.session.name,
-      command: script.text,
-      output: stderr || stdout,
+      command: masked(script.text, script.secrets),
+      output: masked(stderr || stdout, script.secrets),
     });
   }
 

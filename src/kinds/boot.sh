@@ -27,7 +27,8 @@ cw_boot_keep() {
   [ -d "/etc/causeway/$1" ] || mkdir -p "/etc/causeway/$1" || return 1
   cw_named=$(cw_boot_name "$2")
   cw_file=/etc/causeway/$1/$cw_named cw_new=/etc/causeway/$1/.$cw_named.new
-  printf '%s\n' "$3" >"$cw_new" && cw_sync "$cw_new" && mv -f "$cw_new" "$cw_file" || return 1
+  # Only for root: the commands that make a link may hold a secret.
+  (umask 077 && printf '%s\n' "$3" >"$cw_new") && cw_sync "$cw_new" && mv -f "$cw_new" "$cw_file" || return 1
   cw_sync "/etc/causeway/$1"
   # Enabled last: without that, whoever installed it was cut off.
   [ -x /etc/causeway/apply ] && [ -L /etc/systemd/system/docker.service.wants/causeway-network.service ] || cw_boot_install

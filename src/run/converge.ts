@@ -88,7 +88,7 @@ async function convergeTask(
     await flush(host, run, pending, false);
     plan = await planOn(host, instance);
     if (isConverged(plan)) return;
-    if (plan.later !== undefined && plan.steps.length === 0) plan = await wait(host, play, plan);
+    if (plan.later !== undefined && plan.steps.length === 0) plan = await wait(host, run, play, plan);
   }
 }
 
@@ -135,7 +135,7 @@ async function prove(
   for (let round = 0; ; round += 1) {
     const plans = await Promise.all(tasks.map((t) => planOn(host, t)));
     let missing = plans.filter((p) => !isConverged(p));
-    missing = await settle(host, play, missing);
+    missing = await settle(host, run, play, missing);
     if (missing.length === 0) return;
     // A restart can bring to light what the running state still owes; once more, then it is an error.
     const [first] = missing;
@@ -149,19 +149,24 @@ async function prove(
 }
 
 /** Reads again with back-off what says that it takes its time. */
-async function settle(host: HostRun, play: PlayOnHost, missing: readonly TaskPlan[]): Promise<TaskPlan[]> {
+async function settle(
+  host: HostRun,
+  run: RunContext,
+  play: PlayOnHost,
+  missing: readonly TaskPlan[],
+): Promise<TaskPlan[]> {
   const still: TaskPlan[] = [];
   for (const plan of missing) {
     if (plan.instance.settlesMs === 0) still.push(plan);
     else {
-      const after = await wait(host, play, plan);
+      const after = await wait(host, run, play, plan);
       if (!isConverged(after)) still.push(after);
     }
   }
   return still;
 }
 
-async function wait(host: HostRun, play: PlayOnHost, plan: TaskPlan): Promise<TaskPlan> {
+async function wait(host: HostRun, run: RunContext, play: PlayOnHost, plan: TaskPlan): Promise<TaskPlan> {
   const { instance } = plan;
   const until = Date.now() + instance.settlesMs;
   let now = plan;
@@ -176,7 +181,9 @@ async function wait(host: HostRun, play: PlayOnHost, plan: TaskPlan): Promise<Ta
       state: "waiting",
       reason,
     });
-    await sleep(Math.min(pause, Math.max(0, until - Date.now())));
+    const ms = Math.min(pause, Math.max(0, until - Date.now()));
+    await sleep(ms, undefined, { signal: run.interrupted }).catch(() => {});
+    stopIfInterrupted(run, host, play.title);
     host.memory.forget(["*"]);
     now = await planOn(host, instance);
     if (isConverged(now) || (hasWork(now) && !hasWork(plan))) return now;
@@ -205,21 +212,17 @@ function stepWords(step: Step): string {
 }
 
 function notConverged(host: HostRun, plan: TaskPlan): CausewayError {
-  return new CausewayError(
-    "host",
-    "the task did not converge: planned again after its steps, something is still missing",
-    {
-      host: host.name,
-      task: `${plan.instance.task} ${plan.instance.key}`,
-      found: missingWords(plan),
-      expected: "nothing left to do",
-      advice: "look at the host with the command of the step above; run again with -v to see every command",
-    },
-  );
+  return new CausewayError("host", "the task did not converge: after its steps something is still missing", {
+    host: host.name,
+    task: `${plan.instance.task} ${plan.instance.key}`,
+    found: missingWords(plan),
+    expected: "nothing left to do",
+    advice: "look at the host with the command of the step above; run again with -v to see every command",
+  });
 }
 
 function neverEnds(host: HostRun, instance: TaskInstance, plan: TaskPlan): CausewayError {
-  return new CausewayError("host", `the task plans anew without end (${roundsAtMost} rounds)`, {
+  return new CausewayError("host", `the task has not settled after ${roundsAtMost} rounds`, {
     host: host.name,
     task: `${instance.task} ${instance.key}`,
     found: missingWords(plan),

@@ -1,5 +1,6 @@
 import { CausewayError } from "../errors.ts";
 import type { Session } from "../host/session.ts";
+import { masked } from "../host/sh.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import { standingEntries } from "../journal/entries.ts";
 import type { TaskInstance } from "../task/define.ts";
@@ -61,7 +62,7 @@ function spoken(session: Session, context: RunContext): Session {
       context.say({
         type: "command",
         host: session.name,
-        command: options?.shown ?? script,
+        command: masked(options?.shown ?? script, options?.secrets),
         code: result.code,
         ms: Date.now() - began,
       });

@@ -24,7 +24,7 @@ export async function runProbes(
         return host.view.facts;
       },
       reader: host.reader(),
-      sh: (script, options) => host.session.run(script.text, options),
+      sh: (script, options) => host.session.run(script.text, { ...options, secrets: script.secrets }),
     }),
   );
   for (const probe of playbook.verify?.(fleet as never) ?? []) {

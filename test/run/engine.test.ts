@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CausewayError } from "../../src/errors.ts";
-import { rawScript } from "../../src/host/sh.ts";
+import { rawScript, Secret, sh } from "../../src/host/sh.ts";
 import { Type } from "../../src/index.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
 import type { Playbook } from "../../src/playbook/define.ts";
@@ -61,6 +61,7 @@ async function runOn(
     hosts?: Map<string, FakeHost>;
     limit?: string;
     stopAt?: (event: RunEvent) => boolean;
+    verbose?: boolean;
   } = {},
 ) {
   const hosts = over.hosts ?? new Map(names.map((n) => [n, new FakeHost()]));
@@ -84,7 +85,7 @@ async function runOn(
     },
     interrupted: stop.signal,
     breakLock: false,
-    verbose: false,
+    verbose: over.verbose ?? false,
     ...(over.limit === undefined ? {} : { limit: over.limit }),
   });
   return { outcome, events, hosts, host: hosts.get(names[0] ?? "") as FakeHost };
@@ -194,6 +195,53 @@ describe("converging one host", () => {
     expect(check.events.find((e) => e.type === "task" && e.state === "planned")).toMatchObject({
       later: "no lease yet",
     });
+  });
+
+  test("Ctrl-C ends a wait for what settles", async () => {
+    const never = taskWith((now) => (now === "1" ? [] : [later("it is not there yet")]), "60s");
+    const book = playbook([play(() => [never({ name: "a", value: "1" })])]);
+    const { outcome } = await runOn(["h1"], book, {
+      stopAt: (e) => e.type === "task" && e.state === "waiting",
+    });
+    expect(outcome.exitCode).toBe(130);
+  });
+
+  test("a run that only restarts ends in the journal, too", async () => {
+    const restarted = taskWith((now) =>
+      now === "done" ? [] : [owed(restart("x"), "it runs with old settings")],
+    );
+    const { host, outcome } = await runOn(
+      ["h1"],
+      playbook([play(() => [restarted({ name: "restart x", value: "" })])]),
+    );
+    expect(outcome).toMatchObject({ exitCode: 0, hosts: { h1: { restarts: 1, steps: 0 } } });
+    expect(host.ends).toEqual(["done"]);
+  });
+
+  test("a file that cannot be sent owes no restart: nothing ran", async () => {
+    const sent = taskWith(() => [
+      { ...put("a", "1", [restart("docker")]), push: { from: "/dev/null", to: "/parked" } },
+    ]);
+    const hosts = new Map([["h1", Object.assign(new FakeHost(), { lostAt: "/parked" })]]);
+    const { outcome } = await runOn(["h1"], playbook([play(() => [sent({ name: "a", value: "1" })])]), {
+      hosts,
+    });
+    expect(outcome).toMatchObject({ exitCode: 2, hosts: { h1: { failed: 1, owed: [] } } });
+  });
+
+  test("a secret in a read is in no event, also with -v, and not in the error of one that fails", async () => {
+    const asks = defineTask({
+      name: "asks",
+      summary: "x",
+      params: Type.Object({}),
+      key: () => "k",
+      read: (host) => host.read(sh`cat ${new Secret("it's hunter22")}`),
+      present: () => [],
+    });
+    const { events } = await runOn(["h1"], playbook([play(() => [asks({})])]), { verbose: true });
+    const commands = events.filter((e) => e.type === "command").map((e) => e.command);
+    expect(commands).toContain("cat '********'");
+    expect(JSON.stringify(events)).not.toContain("hunter22");
   });
 
   test("what settles is read again until it shows; the last reason is the error", async () => {
@@ -393,6 +441,22 @@ describe("over the fleet", () => {
       expect(gone.outcome.hosts.h1).toMatchObject({ changed: 1, steps: 1 });
     },
   );
+
+  test("a connection that is lost at the very end is that host's failure, and the others have their recap", async () => {
+    const hosts = new Map(["h1", "h2"].map((n) => [n, new FakeHost()]));
+    for (const host of hosts.values()) {
+      host.journal = entryOf("value", "key").replace("mark runs/r1/0001.done", "");
+      host.values.set("key", "1");
+    }
+    Object.assign(hosts.get("h1") as FakeHost, { lostAt: "cw_finish " });
+    const book = playbook([play(() => [value({ name: "key", value: "1" })])]);
+    const { outcome, events } = await runOn(["h1", "h2"], book, { hosts });
+    expect(outcome).toMatchObject({
+      exitCode: 4,
+      hosts: { h1: { unreachable: true }, h2: { ok: 1, failed: 0 } },
+    });
+    expect(events.some((e) => e.type === "recap")).toBe(true);
+  });
 
   test("somebody else's lock is named before anything is planned", async () => {
     const host = new FakeHost();

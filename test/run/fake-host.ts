@@ -9,6 +9,10 @@ export class FakeHost {
   readonly values = new Map<string, string>();
   /** Every script that performed, in order. */
   readonly performed: string[] = [];
+  /** How runs ended here, as their last scripts say. */
+  readonly ends: string[] = [];
+  /** The connection is lost when a script holds this. */
+  lostAt?: string;
   trips = 0;
   journal = "";
   /** Steps whose values do not stick, although they succeed. */
@@ -18,7 +22,10 @@ export class FakeHost {
     let waiting = 0;
     return {
       name,
-      push: async () => {},
+      push: async (_, path) => {
+        if (this.lostAt && path.includes(this.lostAt))
+          throw new CausewayError("host", "the file could not be sent");
+      },
       close: async () => {},
       stats: { roundTrips: 0, commands: 0, connectMs: 0 },
       run: (script, options) => {
@@ -28,6 +35,8 @@ export class FakeHost {
             this.trips += 1;
             waiting = 0;
           });
+        if (this.lostAt && script.includes(this.lostAt))
+          return Promise.reject(new CausewayError("unreachable", "the connection was lost", { host: name }));
         return new Promise((resolve) => setImmediate(() => resolve(this.#answer(script, options?.onLine))));
       },
     };
@@ -39,7 +48,11 @@ export class FakeHost {
       return { stdout: value ?? "", stderr: "", code: value === undefined ? 1 : 0 };
     }
     if (script.includes("cw_begin ")) return this.#perform(script, onLine);
-    if (script.includes("cw_end ")) return { stdout: "", stderr: "", code: 0 };
+    const end = /^cw_end \S+ (.*)$/m.exec(script)?.[1];
+    if (end !== undefined) {
+      this.ends.push(end);
+      return { stdout: "", stderr: "", code: 0 };
+    }
     return { stdout: this.journal, stderr: "", code: 0 };
   }
 
@@ -61,6 +74,7 @@ export class FakeHost {
       const words = `${verb} ${unit}`.trim();
       onLine?.(`@cw begin ${words}`);
       this.performed.push(words);
+      this.values.set(words, "done");
       onLine?.(`@cw end ${words}`);
     }
     return { stdout: "", stderr: "", code: 0 };

@@ -19,7 +19,7 @@ export function link({ name, make, to, was = null, causes = [] }: LinkStep): Ste
     from: was,
     to,
     resource: ["link", name],
-    perform: sh`cw_link_put ${name} ${make.text}`,
+    perform: rawScript(sh`cw_link_put ${name} ${make.text}`.text, make.secrets),
     touches: ["link", "route", "unit:causeway-network.service"],
     causes,
   };

@@ -24,7 +24,11 @@ export function run(step: RunStep): Step {
     from: step.from ?? null,
     to: step.to,
     resource: reversible ? ["run", step.done.text, step.undo.text] : ["run", "false", ":"],
-    perform: rawScript(step.do.text, step.do.secrets),
+    // A secret of the undo, too, lies in the journal: it makes the entry a secret one.
+    perform: rawScript(step.do.text, [
+      ...step.do.secrets,
+      ...(reversible ? [...step.done.secrets, ...step.undo.secrets] : []),
+    ]),
     touches: step.touches ?? ["*"],
     causes: step.causes ?? [],
   };
