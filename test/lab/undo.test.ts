@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { labPowerOff, labPowerOn } from "../../src/lab/index.ts";
@@ -98,6 +99,36 @@ describe.sequential("rollback", () => {
     expect(await since(snapshots[1] ?? [])).toEqual([]);
     await fine(rollback());
     expect(await since(snapshots[0] ?? [])).toEqual([]);
+  });
+
+  test("what an older version did, with its journal of format 1, is taken back to the last byte", async () => {
+    const whole = readFileSync(join(packageDir, "test/lab/fixtures/format-1.sh"), "utf8").replaceAll(
+      "@NET@",
+      lab.net,
+    );
+    const [before = "", runs = ""] = whole.split("#--- the runs\n");
+    await lab.reset(["docker-200"]);
+    await lab.must("docker-200", `${before}\nsystemctl restart docker`);
+    const untouched = await both();
+    await lab.must(
+      "docker-200",
+      `cat >/root/old.sh <<'END_OF_OLD'\n${runs}\nEND_OF_OLD\nsh /root/old.sh >/root/old.log 2>&1 && rm /root/old.*`,
+    );
+    expect(await lab.must("docker-200", "cat /var/lib/causeway/format")).toBe("1\n");
+    const done = await both();
+    // A run of this version on top of it, and back.
+    await fine(lab.run(every));
+    expect(await lab.must("docker-200", "cat /var/lib/causeway/format")).toBe("2\n");
+    await fine(rollback());
+    expect(await since(done)).toEqual([]);
+    await fine(rollback());
+    expect(await lab.must("docker-200", "cat /etc/cw-f; systemctl is-active cw-f1 || true")).toBe(
+      "new\nactive\n",
+    );
+    await fine(lab.run("playbooks/reset.ts"));
+    expect(await since(untouched)).toEqual([]);
+    await lab.reset(["docker-200"]);
+    await fresh();
   });
 
   test("an unknown run is an error with the ones there are", async () => {
