@@ -187,7 +187,7 @@ function damaged(host: string, path: string, text: string): never {
     host,
     found: `${text.slice(0, 80)} in ${file}`,
     expected: "one line of JSON",
-    advice: "mend that file by hand, or move it away to forget that step; nothing was changed",
+    advice: "repair that file by hand, or move it away to forget that step; nothing was changed",
   });
 }
 

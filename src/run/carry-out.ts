@@ -232,10 +232,10 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
     case "restart failed":
       return restartFailed(ended, common);
     default:
-      return new CausewayError("host", "the script on the host ended without a word", {
+      return new CausewayError("host", "the script on the host ended unexpectedly", {
         ...common,
         found: ended.how === "unknown" ? `code ${ended.code}` : ended.how,
-        advice: "run again: what was left half-done is told, and finished or undone",
+        advice: "run again: it says what was left unfinished, and completes or undoes it",
       });
   }
 }

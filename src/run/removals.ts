@@ -115,11 +115,15 @@ export function heldBack(hosts: readonly HostRun[], rest: readonly UndoGroup[]):
   if (stuck.length === 0) return false;
   for (const host of hosts.filter((h) => !h.failure && rest.some((group) => group.entries.has(h.name))))
     host.fail(
-      new CausewayError("host", `nothing more is taken back here, because of ${stuck.join(", ")}`, {
-        host: host.name,
-        expected: "every host through with what was done last, before any goes on to what was done earlier",
-        advice: "mend what is said there, and give the same command again: it goes on from here",
-      }),
+      new CausewayError(
+        "host",
+        `nothing more is undone here, because the undo failed on ${stuck.join(", ")}`,
+        {
+          host: host.name,
+          expected: "all hosts finish undoing the newest play before any host undoes an older one",
+          advice: "fix what is said of that host, then give the same command again: it continues from here",
+        },
+      ),
     );
   return true;
 }
@@ -203,21 +207,24 @@ export function halfDone(host: HostRun): Entry[] {
   return liveEntries(host.journal).filter((e) => !e.done);
 }
 
-/** Says what an interrupted run left on the hosts. */
-export function tellHalfDone(context: RunContext, hosts: readonly HostRun[]): void {
+/** Says what an interrupted run left on the hosts, and who completes it: this run, or another playbook's. */
+export function tellHalfDone(options: RunOptions, context: RunContext, hosts: readonly HostRun[]): void {
   for (const host of hosts) {
     const left = halfDone(host);
-    if (left.length === 0) continue;
     for (const run of new Set(left.map((e) => e.run))) {
-      const what = left.filter((e) => e.run === run).map((e) => e.what);
-      context.say({
-        type: "message",
-        level: "warning",
-        host: host.name,
-        text: `run ${run} left half-done: ${what.join(", ")}; this run finishes or undoes it`,
-      });
+      const entries = left.filter((e) => e.run === run);
+      const text = `run ${run} left unfinished: ${entries.map((e) => e.what).join(", ")}; ${whoCompletes(options, host, run)}`;
+      context.say({ type: "message", level: "warning", host: host.name, text });
     }
   }
+}
+
+function whoCompletes({ playbook }: RunOptions, host: HostRun, run: string): string {
+  const record = host.journal.runs.find(({ id }) => id === run);
+  const owner = record?.playbook ?? "its playbook";
+  const taken = playbook.owns !== undefined && record?.owns === playbook.owns;
+  if (owner === playbook.name || taken) return "this run completes or undoes it";
+  return `this run leaves it as it is: run ${owner} again to complete it, or run rollback ${run} to undo it`;
 }
 
 /** Steps that were left half-done, and whose task is in place by now, count as done. */

@@ -79,7 +79,7 @@ async function change(
   hosts: readonly HostRun[],
   { chosen, members, fleet }: Prepared,
 ): Promise<void> {
-  tellHalfDone(context, hosts);
+  tellHalfDone(options, context, hosts);
   await takeOver(options, context, hosts);
   const ended = await runPlays(options, context, hosts, fleet);
   // A limit, or a host that did not answer: then nothing can be inferred from what was not planned.

@@ -34,13 +34,13 @@ export async function undoRuns(
   for (const [index, group] of groups.entries()) {
     if (options.interrupted.aborted) {
       const left = [...new Set(groups.slice(index).map(({ run }) => run))];
-      context.say({ type: "message", level: "warning", text: `not taken back yet: ${left.join(", ")}` });
+      context.say({ type: "message", level: "warning", text: `not undone yet: ${left.join(", ")}` });
       break;
     }
     if (heldBack(hosts, groups.slice(index))) break;
     const taking = hosts.filter((h) => group.entries.has(h.name));
-    const what = group.play < 0 ? "what it had undone first" : `play ${group.play + 1}`;
-    const title = `Take back run ${group.run}, ${what}`;
+    const what = group.play < 0 ? "what it undid first" : `play ${group.play + 1}`;
+    const title = `Undo run ${group.run}, ${what}`;
     context.say({ type: "play", title, index, count: groups.length, hosts: taking.map((h) => h.name) });
     const parallel = { atOnce: Math.max(1, taking.length), renderer: options.reporter.renderer };
     await inParallel(taking, parallel, async (host) => {
@@ -75,7 +75,7 @@ function firstRun(undoes: Playbook["undoes"], hosts: readonly HostRun[]): string
   }
   throw new CausewayError(
     "usage",
-    `the run ${undoes.since} is ${second ? "not one run" : "on none of these hosts, taken back already, or folded into an older one"}`,
+    `the run ${undoes.since} is ${second ? "not one run" : "on none of these hosts, already undone, or folded into an older one"}`,
     {
       expected: (second ? found : live.slice(-8)).join(", ") || "a host that remembers a run",
       advice: "run history shows them all",
@@ -88,12 +88,16 @@ function refuseFolded(since: string, live: readonly string[], hosts: readonly Ho
   const host = hosts.find((h) => (h.journal.folded ?? "") >= since);
   if (host === undefined || since === live[0]) return;
   const after = live.find((id) => id > (host.journal.folded ?? ""));
-  throw new CausewayError("usage", `the run ${since} cannot be taken back by itself: it is folded`, {
-    host: host.name,
-    found: `of the runs up to ${host.journal.folded} only what was before the first of them is kept`,
-    expected: [live[0], after].filter(Boolean).join(" (everything), or "),
-    advice: "run history shows them all",
-  });
+  throw new CausewayError(
+    "usage",
+    `the run ${since} cannot be undone alone: it is folded into an older run`,
+    {
+      host: host.name,
+      found: `of the runs up to ${host.journal.folded} only what was before the first of them is kept`,
+      expected: [live[0], after].filter(Boolean).join(" (everything), or "),
+      advice: "run history shows them all",
+    },
+  );
 }
 
 /** What cannot be undone, and who is missing, is said before anything is done. */
@@ -177,11 +181,11 @@ async function undoOn(
 }
 
 function stuckError(host: HostRun, { action, output }: Left): CausewayError {
-  return new CausewayError("host", `${shownAction(action).what} could not be taken back`, {
+  return new CausewayError("host", `${shownAction(action).what} could not be undone`, {
     host: host.name,
     task: taskOf(action),
     output,
-    advice: "fix what the output says, and run it again: it goes on from there",
+    advice: "fix what the output says, then give the same command again: it continues from there",
   });
 }
 
@@ -193,7 +197,7 @@ function changedError(host: HostRun, { action, output }: Left): CausewayError {
     output,
     advice:
       kind === "package"
-        ? "take away what needs it, and run it again"
-        : "fix it by hand and run it again, or run it with --force",
+        ? "remove what depends on it, then run it again"
+        : "fix it by hand and run it again, or use --force",
   });
 }

@@ -65,7 +65,9 @@ test("twice: what runs on the host is ended now; the next run says so and finish
   expect((await lab.on(host, "ls /opt")).stdout).toBe("");
   const again = await lab.events(join(lab.folder, "slow.ts"));
   expect(again.code).toBe(0);
-  expect(again.events.find((e) => e.type === "message")?.text).toMatch(/left half-done: slow 1/);
+  expect(again.events.find((e) => e.type === "message")?.text).toMatch(
+    /left unfinished: slow 1; this run completes or undoes it/,
+  );
   const third = await lab.events(join(lab.folder, "slow.ts"));
   expect(third.events.some((e) => e.type === "message")).toBe(false);
 });

@@ -254,7 +254,9 @@ describe.sequential("overlay", () => {
       expect(stdout + stderr).toMatch(/store consul:\/\/127.0.0.1:8500 does not answer/);
       expect(code).toBe(2);
       // Nobody goes on before the network has left the store.
-      expect(stdout + stderr).toMatch(/nothing more is taken back here, because of docker-20[012]/);
+      expect(stdout + stderr).toMatch(
+        /nothing more is undone here, because the undo failed on docker-20[012]/,
+      );
       expect(await lab.must("docker-202", "systemctl is-active consul")).toBe("active\n");
 
       await lab.must("docker-200", "systemctl start consul");

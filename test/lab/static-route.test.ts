@@ -114,7 +114,7 @@ describe.sequential("static-route", () => {
     const inventory = lab.inventory({ of: { "docker-201": { bip: "192.168.201.1/24" } } });
     const { code, stdout } = await lab.run(playbook, ["-l", "docker-201", "--no-verify"], inventory);
     expect(stdout).toMatch(/Pool overlaps with other one/);
-    expect(stdout).toMatch(/restart docker failed; the steps that asked for it were taken back/);
+    expect(stdout).toMatch(/restart docker failed; the steps that asked for it were undone/);
     expect(code).toBe(2);
     expect(await lab.must("docker-201", `cat ${daemonJson}`)).toBe(before);
     expect(await lab.must("docker-201", "systemctl is-active docker; ip -o -4 addr show docker0")).toMatch(

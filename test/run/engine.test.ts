@@ -458,6 +458,28 @@ describe("over the fleet", () => {
     expect(events.some((e) => e.type === "recap")).toBe(true);
   });
 
+  test.each([
+    ["this playbook", { playbook: "test" }, "this run completes or undoes it"],
+    ["another that owns the same", { owns: "it" }, "this run completes or undoes it"],
+    [
+      "another",
+      {},
+      "this run leaves it as it is: run other again to complete it, or run rollback r1 to undo it",
+    ],
+  ])("what a run of %s left unfinished is told, and who completes it", async (_, run, words) => {
+    const host = new FakeHost();
+    host.journal = entryOf("t", "key")
+      .replace("mark runs/r1/0001.done", "")
+      .replace(
+        /run.json:.*/,
+        `run.json:${JSON.stringify({ id: "r1", playbook: "other", owns: null, hosts: [], ...run })}`,
+      );
+    const book = { ...playbook([play(() => [])]), owns: "it" };
+    const { events } = await runOn(["h1"], book, { hosts: new Map([["h1", host]]), check: true });
+    const texts = events.filter((e) => e.type === "message").map((e) => e.text);
+    expect(texts).toEqual([`run r1 left unfinished: key; ${words}`]);
+  });
+
   test("somebody else's lock is named before anything is planned", async () => {
     const host = new FakeHost();
     host.journal = "format 1\nholder eve@laptop since noon in run X";

@@ -30,12 +30,12 @@ cw_archive_fetch() {
   fi || {
     rm -f "$3"
     echo "this host cannot fetch $1; nothing was changed"
-    echo 'a host without a way out is given it by the controller: fetch: controller'
+    echo 'if the host has no internet access, let the controller fetch it: fetch: controller'
     return 1
   }
   cw_found=$(sha256sum <"$3" | cut -c 1-64)
   [ "$cw_found" != "$2" ] || return 0
-  echo "the archive is another one than was asked for: $1, $(stat -c %s "$3") bytes; nothing was changed"
+  echo "checksum mismatch: $1, $(stat -c %s "$3") bytes; nothing was changed"
   echo "found    sha256 $cw_found"
   echo "expected sha256 $2"
   rm -f "$3"

@@ -19,7 +19,7 @@ const known = new Map<string, LocalFile & { mtimeMs: number }>();
 export function localFile(path: string): LocalFile {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat?.isFile())
-    throw new CausewayError("variables", `the file ${path} is not there`, {
+    throw new CausewayError("variables", `the file ${path} does not exist`, {
       found: stat ? "not a file" : "nothing",
       expected: "a file of this machine, from which the run is started",
     });
@@ -53,7 +53,7 @@ export function pushedFile({ was, from, mode = "644", causes = [] }: PushedFileS
     to: `${basename(from.path)}, ${from.size} bytes, mode ${mode}`,
     resource: ["file", was.path],
     push: { from: from.path, to: there },
-    perform: sh`[ "$(sha256sum <${there} | cut -c 1-64)" = ${from.sha256} ] || { echo 'it did not arrive as it was sent'; exit 1; }
+    perform: sh`[ "$(sha256sum <${there} | cut -c 1-64)" = ${from.sha256} ] || { echo 'checksum mismatch after the transfer'; exit 1; }
 cw_file_swap ${was.path} ${was.sha256} ${mode} 0:0 <${there} && rm -f ${there}`,
     touches: [`file:${was.path}`],
     causes,
