@@ -640,6 +640,19 @@ describe.sequential("a file is written whole or not at all", () => {
   });
 });
 
+test("a secret of a link's commands is for root only, and marks the entry; one of an undo does, too", async () => {
+  const secret = new Secret("it's hunter3");
+  const link = step.link({ name: "cws", make: sh`: ${secret}; ip link add cws type bridge`, to: "bridge" });
+  const run = step.run({ what: "it", to: "x", do: sh`:`, done: sh`true`, undo: sh`: ${secret}` });
+  const { code, entries } = await perform([link, run]);
+  expect(code).toBe(0);
+  expect(await on("stat -c %a /etc/causeway/links/cws-*")).toBe("600\n");
+  for (const entry of entries)
+    expect(JSON.parse(await on(`cat /var/lib/causeway/runs/${entry}.json`))).toMatchObject({ secret: true });
+  expect(await on("grep -rl hunter3 /var/lib/causeway --include=*.json || true")).toBe("");
+  expect(await undo(entries)).toMatchObject({ code: 0 });
+});
+
 describe.sequential("a file out of an archive is not unpacked", () => {
   const url = "http://127.0.0.1:8091/tool.tar.gz";
   const unpacked = async (over: Partial<Archive> = {}, member = "tool-v1/tool") =>

@@ -1,0 +1,223 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { rawScript, sh } from "../../src/host/sh.ts";
+import type { Entry } from "../../src/journal/entries.ts";
+import { journalFolder } from "../../src/journal/folder.ts";
+import { Follower } from "../../src/journal/follow.ts";
+import { hostLibrary } from "../../src/journal/library.ts";
+import { type Action, hostScript } from "../../src/journal/script.ts";
+import { step } from "../../src/kinds/index.ts";
+
+let folder: string;
+let journal: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "causeway-script-"));
+  journal = join(folder, "journal");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** A step that makes a mark, in a folder of this test's. */
+const mark = (name: string, over: { do?: string; undo?: string } = {}) =>
+  step.run({
+    what: `mark ${name}`,
+    to: "there",
+    do: rawScript(over.do ?? `echo ${name} >>${folder}/marks`),
+    done: sh`grep -qx ${name} ${folder}/marks`,
+    undo: rawScript(over.undo ?? `sed -i /^${name}$/d ${folder}/marks`),
+  });
+const actionsOf = (...steps: ReturnType<typeof mark>[]): Action[] =>
+  steps.map((one, i) => ({
+    does: "step",
+    n: `000${i + 1}`,
+    identity: { owner: "o", task: "t", key: String(i), scope: "host", play: 0 },
+    step: one,
+  }));
+const entryOf = (n: string): Entry => ({
+  ...(JSON.parse(readFileSync(join(journal, `runs/R1/${n}.json`), "utf8")) as Entry),
+  done: true,
+  undone: false,
+});
+const head = () =>
+  existsSync(join(journal, "head")) ? readFileSync(join(journal, "head"), "utf8").trim() : "";
+const marks = () =>
+  existsSync(join(folder, "marks"))
+    ? readFileSync(join(folder, "marks"), "utf8").split("\n").filter(Boolean)
+    : [];
+
+/** Runs the script of some actions in a real shell, against a journal in this test's folder. */
+function carryOut(
+  actions: readonly Action[],
+  {
+    run = "R1",
+    libraries = [],
+    env = {},
+  }: { run?: string; libraries?: string[]; env?: Record<string, string> } = {},
+) {
+  const whole = {
+    run,
+    head: head(),
+    who: "ops",
+    record: JSON.stringify({ id: run }),
+    libraries,
+    actions,
+    due: [],
+  };
+  const text = hostScript(whole)
+    .text.replaceAll(journalFolder, journal)
+    .replaceAll(hostLibrary().hash, libraryHere().hash);
+  const { status, stdout, stderr } = spawnSync("sh", ["-c", text], {
+    encoding: "utf8",
+    env: { ...process.env, ...env },
+  });
+  const said: string[] = [];
+  const follower = new Follower(actions, [], 1000, {
+    action: (action, state) => said.push(`${state} ${"n" in action ? action.n : action.entry.n}`),
+    consequence: () => {},
+  });
+  for (const line of stdout.split("\n")) follower.line(line);
+  const ended = follower.ended(status ?? 255);
+  return { text, code: status, stderr, said, follower, ended, output: follower.output(stderr) };
+}
+
+/** The library as it is with the journal in this test's folder, and its own checksum. */
+function libraryHere(): { text: string; hash: string } {
+  const text = hostLibrary().text.replaceAll(journalFolder, journal);
+  return { text, hash: createHash("sha256").update(text).digest("hex").slice(0, 12) };
+}
+
+function keptLibrary(): string {
+  const file = join(journal, `lib-${libraryHere().hash}.sh`);
+  expect(readFileSync(file, "utf8")).toBe(libraryHere().text);
+  return file;
+}
+
+describe("the script that changes a host", () => {
+  test("performs its steps in order, each with its marks in the journal", () => {
+    const { ended, said } = carryOut(actionsOf(mark("a"), mark("b")));
+    expect(ended).toEqual({ how: "all" });
+    expect(said).toEqual(["started 0001", "done 0001", "started 0002", "done 0002"]);
+    expect(marks()).toEqual(["a", "b"]);
+    expect(head()).toBe("R1 0002");
+    expect(readFileSync(join(journal, "format"), "utf8")).toBe("2\n");
+    expect(readdirSync(join(journal, "runs/R1")).filter((f) => f.endsWith(".done"))).toEqual([
+      "0001.done",
+      "0002.done",
+    ]);
+    expect(entryOf("0001")).toMatchObject({ resource: "run mark a", scope: "host", causes: [] });
+  });
+
+  test("keeps its library on the host, and is short where it lies there", () => {
+    const first = carryOut(actionsOf(mark("a")));
+    keptLibrary();
+    const size = hostLibrary().text.length;
+    expect(first.text.length).toBeGreaterThan(size);
+    const again = carryOut(actionsOf(mark("b")), { run: "R2", libraries: [hostLibrary().hash] });
+    expect(again.text.length).toBeLessThan(2000);
+    expect(again.ended).toEqual({ how: "all" });
+  });
+
+  test("does nothing with a library that is damaged or gone, and says so", () => {
+    carryOut(actionsOf(mark("a")));
+    const file = keptLibrary();
+    expect(carryOut(actionsOf(mark("a2")), { run: "R2", libraries: [hostLibrary().hash] }).ended).toEqual({
+      how: "all",
+    });
+    for (const harm of [() => writeFileSync(file, "rm -rf /nowhere\n"), () => rmSync(file)]) {
+      harm();
+      const { ended } = carryOut(actionsOf(mark("b")), { run: "R3", libraries: [hostLibrary().hash] });
+      expect(ended).toEqual({ how: "no library" });
+    }
+    expect(marks()).toEqual(["a", "a2"]);
+    expect(head()).toBe("R2 0001");
+  });
+
+  test("stops before its first step where that was asked for before it began", () => {
+    carryOut(actionsOf(mark("a")));
+    writeFileSync(join(journal, "stop-R2"), "");
+    const { code, ended } = carryOut(actionsOf(mark("b"), mark("c")), { run: "R2" });
+    expect(code).toBe(77);
+    expect(ended).toMatchObject({ how: "stopped", before: { n: "0001" } });
+    expect(marks()).toEqual(["a"]);
+    expect(readdirSync(join(journal, "runs/R2")).filter((f) => f.endsWith(".undone"))).toEqual([
+      "0001.undone",
+      "0002.undone",
+    ]);
+  });
+
+  test("ends with the step that fails, and what comes after it never began", () => {
+    const { ended, output } = carryOut(actionsOf(mark("a"), mark("b", { do: "echo no; exit 9" }), mark("c")));
+    expect(ended).toMatchObject({ how: "step failed", code: "9", action: { n: "0002" } });
+    expect(output).toBe("no");
+    expect(marks()).toEqual(["a"]);
+    expect(existsSync(join(journal, "runs/R1/0003.undone"))).toBe(true);
+  });
+
+  test("takes entries back for good, leaves what says 3, and goes no further than one that fails", () => {
+    carryOut(
+      actionsOf(
+        mark("a"),
+        mark("b", { undo: "echo broken; exit 1" }),
+        mark("c", { undo: "echo theirs; exit 3" }),
+        mark("d"),
+      ),
+    );
+    const back: Action[] = ["0004", "0003", "0002", "0001"].map((n) => ({
+      does: "take back",
+      entry: entryOf(n),
+    }));
+    const { ended, follower, said } = carryOut(back, { run: "R2" });
+    expect(ended).toEqual({ how: "all" });
+    expect(said).toEqual(["started 0004", "done 0004", "started 0003", "started 0002"]);
+    expect(follower.kept).toMatchObject([{ action: { entry: { n: "0003" } }, output: "theirs" }]);
+    expect(follower.stuck).toMatchObject({ action: { entry: { n: "0002" } }, output: "broken" });
+    expect(marks()).toEqual(["a", "b", "c"]);
+    expect(head()).toBe("R2 0000");
+  });
+
+  test("stops where the journal has moved, and where another run has the lock", () => {
+    carryOut(actionsOf(mark("a")));
+    const moved = hostScript({
+      run: "R2",
+      head: "R0 0001",
+      who: "ops",
+      record: "{}",
+      libraries: [],
+      actions: actionsOf(mark("b")),
+      due: [],
+    });
+    const { status, stdout } = spawnSync("sh", ["-c", moved.text.replaceAll(journalFolder, journal)], {
+      encoding: "utf8",
+    });
+    expect([status, stdout]).toEqual([76, "@cw moved R1 0001\n"]);
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    const stat = readFileSync(`/proc/${process.pid}/stat`, "utf8");
+    const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    writeFileSync(join(journal, "lock"), `${process.pid} ${started} ${boot} eve@laptop in run X\n`);
+    expect(carryOut(actionsOf(mark("b")), { run: "R2" }).ended).toEqual({
+      how: "locked",
+      holder: "eve@laptop in run X",
+    });
+    expect(marks()).toEqual(["a"]);
+  });
+
+  test("believes nothing that the host's environment says", () => {
+    const elsewhere = join(folder, "elsewhere");
+    const env = {
+      CW: elsewhere,
+      OUT: "/dev/full",
+      D: elsewhere,
+      B: elsewhere,
+      cw_force: "force",
+      cw_stuck: "x",
+      cw_library: "exit 1",
+      cw_keep: "0",
+    };
+    expect(carryOut(actionsOf(mark("a")), { env }).ended).toEqual({ how: "all" });
+    expect(existsSync(elsewhere)).toBe(false);
+    expect(entryOf("0001").what).toBe("mark a");
+  });
+});
