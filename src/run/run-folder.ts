@@ -1,8 +1,9 @@
+import { chmodSync, mkdirSync, openSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CausewayError } from "../errors.ts";
 
-/** Where runs keep what they fetched from hosts, in the working directory. */
+/** Where runs keep what they fetched from hosts and what they said, in the working directory. */
 const folderOfRuns = "causeway-runs";
 
 /**
@@ -23,4 +24,16 @@ export async function keepInRunFolder(run: string, name: string, content: Uint8A
     });
   }
   return folder;
+}
+
+/** Where a file of a run is kept, from the working directory. */
+export function pathInRunFolder(run: string, name: string): string {
+  return join(folderOfRuns, run, name);
+}
+
+/** Opens a new file of a run, for what is added to it as the run goes on. Throws Node's own errors. */
+export function openInRunFolder(run: string, name: string): number {
+  mkdirSync(join(folderOfRuns, run), { recursive: true, mode: 0o700 });
+  chmodSync(folderOfRuns, 0o700);
+  return openSync(pathInRunFolder(run, name), "wx", 0o600);
 }
