@@ -61,7 +61,7 @@ export const connectionOptions = {
 
 /** How a run is shown. */
 export const outputOptions = {
-  verbose: { type: "boolean", short: "v", help: "show every command with its time" },
+  verbose: { type: "boolean", short: "v", help: "show every line, and every command with its time" },
   diff: { type: "boolean", short: "D", help: "show what changes in files" },
   output: {
     type: "string",

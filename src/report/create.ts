@@ -1,19 +1,41 @@
-import type { Reporter } from "../run/events.ts";
+import type { Reporter, RunEvent } from "../run/events.ts";
+import { KeptTranscript } from "./kept-transcript.ts";
 import type { ReporterOptions } from "./options.ts";
 import { unfailing } from "./unfailing.ts";
 
-/** The reporter that was asked for; the others are not even loaded. */
+/** The reporter that was asked for, beside the transcript that a run of many hosts keeps; the others are not even loaded. */
 export async function createReporter(options: ReporterOptions): Promise<Reporter> {
-  return unfailing(await reporterOf(options), options);
+  let now = 0;
+  const warn = (text: string) => shown.event({ type: "message", at: now, level: "warning", text });
+  const kept = new KeptTranscript(options, warn);
+  const shown = await reporterOf(options, () => kept.path);
+  return unfailing(
+    {
+      ...(shown.renderer ? { renderer: shown.renderer } : {}),
+      event: (event: RunEvent) => {
+        now = event.at;
+        try {
+          kept.event(event);
+        } finally {
+          shown.event(event);
+        }
+      },
+      close: async () => {
+        kept.close();
+        await shown.close();
+      },
+    },
+    options,
+  );
 }
 
-async function reporterOf(options: ReporterOptions): Promise<Reporter> {
+async function reporterOf(options: ReporterOptions, whole: () => string | undefined): Promise<Reporter> {
   switch (options.output) {
     case "json":
       return (await import("./json.ts")).jsonReporter(options);
     case "plain":
-      return (await import("./plain.ts")).plainReporter(options);
+      return (await import("./plain.ts")).plainReporter({ ...options, whole });
     case "pretty":
-      return (await import("./pretty.ts")).prettyReporter(options);
+      return (await import("./pretty.ts")).prettyReporter({ ...options, whole });
   }
 }

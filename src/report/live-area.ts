@@ -14,14 +14,17 @@ type Screen = Pick<NodeJS.WriteStream, "write" | "columns" | "rows">;
 export class LiveArea {
   readonly #out: Screen;
   readonly #draw: Draw;
+  /** Lines that are still to be said when the end comes. */
+  readonly #last: () => readonly string[];
   #timer: NodeJS.Timeout | undefined;
   /** The widths of the rows that are drawn now. */
   #drawn: readonly number[] = [];
   #waiting: string[] = [];
 
-  constructor(out: Screen, draw: Draw) {
+  constructor(out: Screen, draw: Draw, last: () => readonly string[] = () => []) {
     this.#out = out;
     this.#draw = draw;
+    this.#last = last;
   }
 
   start(): void {
@@ -45,6 +48,7 @@ export class LiveArea {
     this.#timer = undefined;
     process.removeListener("exit", this.#onExit);
     try {
+      this.print(this.#last());
       this.#frame();
     } finally {
       this.#out.write(showCursor);
@@ -53,6 +57,7 @@ export class LiveArea {
 
   /** After a crash: the trace below the live rows stays as it is, nothing said is lost, and the cursor comes back. */
   readonly #onExit = () => {
+    for (const line of this.#last()) this.#waiting.push(line);
     this.#out.write(`${this.#taken()}${showCursor}`);
   };
 

@@ -3,16 +3,20 @@ import type { Reporter, StageRenderer } from "../run/events.ts";
 import { LiveArea } from "./live-area.ts";
 import { LiveHosts } from "./live-hosts.ts";
 import type { ReporterOptions } from "./options.ts";
-import { Transcript } from "./transcript.ts";
+import { Transcript, type TranscriptOptions } from "./transcript.ts";
 
 /**
  * What a person sees: lines that stay, and below them the hosts that are being worked on. listr2 runs the hosts; its own
  * renderer draws every task anew at every event, which a thousand hosts do not survive, so it is given this one.
  */
-export function prettyReporter(options: Omit<ReporterOptions, "output" | "stderr">): Reporter {
+export function prettyReporter(options: TranscriptOptions & Pick<ReporterOptions, "stdout">): Reporter {
   const transcript = new Transcript(options);
   const hosts = new LiveHosts(options.color);
-  const area = new LiveArea(options.stdout, (rows, now) => hosts.draw(rows, now));
+  const area = new LiveArea(
+    options.stdout,
+    (rows, now) => hosts.draw(rows, now),
+    () => transcript.rest(),
+  );
   return {
     renderer: stageRenderer(hosts),
     event: (event) => {

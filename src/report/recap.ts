@@ -1,36 +1,78 @@
 import type { HostRecap, RunEvent } from "../run/events.ts";
+import { hostRanges } from "./host-names.ts";
 import { count, duration, type Paint } from "./paint.ts";
 
 export type Recap = Extract<RunEvent, { type: "recap" }>;
 type Named = readonly [name: string, recap: HostRecap];
 
-/** More hosts than this that are simply fine are counted, not listed. */
-const listedAtMost = 40;
+/** Hosts that came out alike have a line each up to so many, and those that failed or owe something up to so many. */
+const [fineListed, lostListed] = [8, 40];
+/** Names are padded up to so many characters. */
+const widest = 40;
 
-/** The last lines of a run: how every host came out, and why it ended as it did. */
-export function recapLines(recap: Recap, paint: Paint): string[] {
+/** The last lines of a run: how every host came out, or how many came out how; and why it ended as it did. */
+export function recapLines(recap: Recap, paint: Paint, every: boolean): string[] {
   const all = Object.entries(recap.hosts);
-  const shown = all.length <= listedAtMost ? all : all.filter(([, host]) => needsAttention(host));
   return [
     paint("bold", recap.check ? "RECAP (check: nothing was changed)" : "RECAP"),
-    ...table(shown, recap.check, paint),
-    ...fineLine(all, shown, recap.check),
+    ...(every ? [] : [totals(all, recap.check)]),
+    ...table(every ? all : alike(all), recap.check, paint),
     ...hints(all, paint),
     `${duration(recap.ms)}, exit code ${recap.exitCode}: ${reason(recap)}`,
   ];
+}
+
+/** The most frequent outcome first, as one line; where few hosts share one, each has its own. */
+function alike(all: readonly Named[]): Named[] {
+  const groups = new Map<string, { recap: HostRecap; names: string[] }>();
+  for (const [name, recap] of all) {
+    const { steps: _, ...shown } = recap;
+    const key = JSON.stringify(shown);
+    const group = groups.get(key);
+    if (group) group.names.push(name);
+    else groups.set(key, { recap, names: [name] });
+  }
+  return [...groups.values()]
+    .sort((a, b) => b.names.length - a.names.length)
+    .flatMap(({ recap, names }, i): Named[] => {
+      const lost = needsAttention(recap);
+      const each = lost ? names.length <= lostListed : i > 0 && names.length <= fineListed;
+      if (each) return names.map((name) => [name, recap]);
+      // Those that failed are all named, however many they are.
+      return [[lost ? hostRanges(names) : count(names.length, "host"), recap]];
+    });
 }
 
 function needsAttention(recap: HostRecap): boolean {
   return recap.failed > 0 || recap.unreachable || recap.owed.length > 0;
 }
 
+/** `200 hosts: 195 changed, 3 ok, 1 failed, 1 unreachable; 195 restarts`. */
+function totals(all: readonly Named[], check: boolean): string {
+  const recaps = all.map(([, recap]) => recap);
+  const number = (is: (recap: HostRecap) => boolean) => recaps.filter(is).length;
+  const lost = (r: HostRecap) => r.failed > 0 || r.unreachable;
+  const parts: [number, string][] = [
+    [number((r) => !lost(r) && r.changed === 0), "ok"],
+    [number((r) => !lost(r) && r.changed > 0), check ? "would change" : "changed"],
+    [number((r) => r.failed > 0), "failed"],
+    [number((r) => r.unreachable), "unreachable"],
+  ];
+  const restarts = recaps.reduce((sum, r) => sum + r.restarts, 0);
+  const told = parts.filter(([n]) => n > 0).map(([n, word]) => `${n} ${word}`);
+  const again = restarts > 0 ? `; ${check ? "would be " : ""}${count(restarts, "restart")}` : "";
+  return `${count(all.length, "host")}: ${told.join(", ")}${again}`;
+}
+
 function table(hosts: readonly Named[], check: boolean, paint: Paint): string[] {
-  const wide = Math.max(0, ...hosts.map(([name]) => name.length));
-  const digits = Math.max(
+  const wide = hosts.reduce((most, [name]) => Math.max(most, name.length), 0);
+  const digits = hosts.reduce(
+    (most, [, r]) => Math.max(most, String(Math.max(r.ok, r.changed, r.failed, r.restarts)).length),
     1,
-    ...hosts.map(([, r]) => String(Math.max(r.ok, r.changed, r.failed, r.restarts)).length),
   );
-  return hosts.map(([name, host]) => `${name.padEnd(wide)} : ${words(host, check, digits, paint)}`);
+  // A long list of hosts does not push the others' numbers off the screen.
+  const pad = Math.min(wide, widest);
+  return hosts.map(([name, host]) => `${name.padEnd(pad)} : ${words(host, check, digits, paint)}`);
 }
 
 function words(recap: HostRecap, check: boolean, digits: number, paint: Paint): string {
@@ -46,15 +88,6 @@ function words(recap: HostRecap, check: boolean, digits: number, paint: Paint): 
     number(check ? "would-restart" : "restarts", recap.restarts, "yellow"),
     recap.owed.length > 0 ? paint("red", `owed=${recap.owed.join(", ")}`) : "owed=—",
   ].join(" ");
-}
-
-function fineLine(all: readonly Named[], shown: readonly Named[], check: boolean): string[] {
-  const fine = all.filter(([, host]) => !needsAttention(host)).map(([, host]) => host);
-  if (shown.length === all.length || fine.length === 0) return [];
-  const sum = (of: (recap: HostRecap) => number) => fine.reduce((n, host) => n + of(host), 0);
-  const changed = `${check ? "would-change" : "changed"}=${sum((r) => r.changed)}`;
-  const restarts = `${check ? "would-restart" : "restarts"}=${sum((r) => r.restarts)}`;
-  return [`${count(fine.length, "host")} all fine, together : ok=${sum((r) => r.ok)} ${changed} ${restarts}`];
 }
 
 function hints(all: readonly Named[], paint: Paint): string[] {

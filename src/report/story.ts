@@ -1,36 +1,49 @@
 import { describeError } from "../errors.ts";
 import type { RunEvent } from "../run/events.ts";
 import type { ShownStep } from "../task/shown-step.ts";
-import { diffLines } from "./diff.ts";
 import { matrixLines } from "./matrix.ts";
 import type { ReporterOptions } from "./options.ts";
-import { count, duration, oneLine, type Paint, painter } from "./paint.ts";
-import { recapLines } from "./recap.ts";
-import { commandLines, indented, stepWords } from "./words.ts";
+import { count, duration, oneLine, type Paint } from "./paint.ts";
+import { commandLines, indented, stepParts } from "./words.ts";
 
 /** How often a wait is told again, in milliseconds. */
-const waitingEvery = 5000;
+export const waitingEvery = 5000;
 
 type Of<T extends RunEvent["type"]> = Extract<RunEvent, { type: T }>;
 
-/** The lines that stay: what happened, each with its host in front, so that grep finds it. */
-export class Transcript {
-  readonly #options: Pick<ReporterOptions, "verbose" | "diff">;
+/** Something that happened on one host, in parts, so that what is equal on many hosts can become one line. */
+export interface Fact {
+  host: string;
+  style: "yellow" | "red" | "none";
+  /** `changed`, `would change`, `restart docker`; nothing for words about a host. */
+  did: string;
+  /** To what: the task and the resource; or the words. Empty where `did` says it all. */
+  about: string;
+  /** What may differ from host to host: from and to, or the reasons. */
+  rest: string;
+  ms?: number;
+  /** The step whose diff belongs below it. */
+  step?: ShownStep;
+}
+
+/** What each event is to a person: lines as they are, and facts about a host. */
+export class Story {
+  readonly #options: Pick<ReporterOptions, "verbose">;
   readonly #paint: Paint;
   /** When a wait was last told. */
   readonly #waiting = new Map<string, number>();
-  /** Which task's each step is: the event of a step leaves out the key. */
+  /** Which task each step belongs to: the event of a step leaves out the key. */
   readonly #taskOf = new WeakMap<ShownStep, string>();
   /** Tasks whose changes were told, step by step. */
   readonly #told = new Set<string>();
   #wide = 0;
 
-  constructor({ color, ...options }: Pick<ReporterOptions, "verbose" | "diff" | "color">) {
+  constructor(options: Pick<ReporterOptions, "verbose">, paint: Paint) {
     this.#options = options;
-    this.#paint = painter(color);
+    this.#paint = paint;
   }
 
-  lines(event: RunEvent): string[] {
+  of(event: RunEvent): (string | Fact)[] {
     switch (event.type) {
       case "run":
         return this.#run(event);
@@ -46,20 +59,18 @@ export class Transcript {
         return this.#consequence(event);
       case "failed":
       case "unreachable":
-        return [
-          this.#paint("red", this.#on(event.host, event.type)),
-          ...indented(describeError(event.error)),
-        ];
+        return [this.#paint("red", this.on(event.host, event.type)), ...indented(describeError(event.error))];
       case "probe":
         return this.#probe(event);
       case "recap":
-        return ["", ...recapLines(event, this.#paint)];
+        return [];
       default:
         return this.#options.verbose ? this.#verbose(event) : [];
     }
   }
 
-  #on(host: string, ...words: string[]): string {
+  /** Words with their host in front, one below the other, so that grep finds them. */
+  on(host: string, ...words: string[]): string {
     return [host.padEnd(this.#wide), ...words].join("  ");
   }
 
@@ -72,23 +83,23 @@ export class Transcript {
     ];
   }
 
-  #message({ level, text, host }: Of<"message">): string[] {
+  #message({ level, text, host }: Of<"message">): (string | Fact)[] {
     const said = level === "warning" ? `warning: ${oneLine(text)}` : oneLine(text);
-    const line = host === undefined ? said : this.#on(host, said);
-    return [level === "warning" ? this.#paint("yellow", line) : line];
+    if (host === undefined) return [level === "warning" ? this.#paint("yellow", said) : said];
+    return [{ host, style: level === "warning" ? "yellow" : "none", did: "", about: said, rest: "" }];
   }
 
-  #task(event: Of<"task">): string[] {
+  #task(event: Of<"task">): Fact[] {
     const { host, state } = event;
     const name = nameOf(event);
     for (const step of event.steps ?? []) this.#taskOf.set(step, name);
     switch (state) {
       case "ok":
-        return this.#options.verbose ? [this.#on(host, "ok     ", name)] : [];
+        return this.#options.verbose ? [{ host, style: "none", did: "ok     ", about: name, rest: "" }] : [];
       case "changed":
         // Its steps have said it already, unless all it took was a restart.
         if (this.#told.delete(`${host} ${name}`)) return [];
-        return [this.#paint("yellow", this.#on(host, "changed", name))];
+        return [{ host, style: "yellow", did: "changed", about: name, rest: "" }];
       case "planned":
         return this.#planned(event, name);
       case "waiting":
@@ -98,49 +109,51 @@ export class Transcript {
     }
   }
 
-  #planned({ host, steps = [], later }: Of<"task">, name: string): string[] {
-    const would = (...words: string[]) =>
-      this.#paint("yellow", this.#on(host, "would change", name, ...words));
+  #planned({ host, steps = [], later }: Of<"task">, name: string): Fact[] {
+    const would = (about: string, rest = ""): Fact => ({
+      host,
+      style: "yellow",
+      did: "would change",
+      about,
+      rest,
+    });
     return [
-      ...steps.flatMap((step) => [would(stepWords(step, this.#paint)), ...this.#diff(step)]),
-      ...(later === undefined ? [] : [would(`later: ${oneLine(later)}`)]),
-      ...(steps.length === 0 && later === undefined ? [would()] : []),
+      ...steps.map((step) => {
+        const { what, change } = stepParts(step, this.#paint);
+        return { ...would(`${name}  ${what}`, change), step };
+      }),
+      ...(later === undefined ? [] : [would(name, `  later: ${oneLine(later)}`)]),
+      ...(steps.length === 0 && later === undefined ? [would(name)] : []),
     ];
   }
 
-  #wait({ host, at, reason }: Of<"task">, name: string): string[] {
+  #wait({ host, at, reason }: Of<"task">, name: string): Fact[] {
     const key = `${host} ${name}`;
     const last = this.#waiting.get(key);
     if (last !== undefined && at - last < waitingEvery) return [];
     this.#waiting.set(key, at);
-    return [this.#on(host, "waiting", name, oneLine(reason ?? ""))];
+    return [{ host, style: "none", did: "waiting", about: name, rest: `  ${oneLine(reason ?? "")}` }];
   }
 
-  #stepDone({ host, task, step, ms = 0 }: Of<"step">): string[] {
+  #stepDone({ host, task, step, ms = 0 }: Of<"step">): Fact[] {
     const name = this.#taskOf.get(step) ?? task;
     this.#told.add(`${host} ${name}`);
-    const took = ms >= 1000 ? `  (${duration(ms)})` : "";
-    const line = this.#on(host, "changed", name, stepWords(step, this.#paint));
-    return [this.#paint("yellow", `${line}${took}`), ...this.#diff(step)];
+    const { what, change } = stepParts(step, this.#paint);
+    return [{ host, style: "yellow", did: "changed", about: `${name}  ${what}`, rest: change, ms, step }];
   }
 
-  #diff(step: ShownStep): string[] {
-    return this.#options.diff ? diffLines(step, this.#paint) : [];
-  }
-
-  #consequence({ host, what, why, state, ms }: Of<"consequence">): string[] {
-    const because = why.length > 0 ? `, because of ${why.map(oneLine).join(", ")}` : "";
-    const took = ms === undefined ? "" : ` (${duration(ms)})`;
-    switch (state) {
-      case "planned":
-        return [this.#paint("yellow", this.#on(host, `would ${what}${because}`))];
-      case "done":
-        return [this.#paint("yellow", this.#on(host, `${what}${took}${because}`))];
-      case "failed":
-        return [this.#paint("red", this.#on(host, `${what} failed${took}${because}`))];
-      case "started":
-        return [];
-    }
+  #consequence({ host, what, why, state, ms }: Of<"consequence">): Fact[] {
+    if (state === "started") return [];
+    return [
+      {
+        host,
+        style: state === "failed" ? "red" : "yellow",
+        did: { planned: `would ${what}`, done: what, failed: `${what} failed` }[state],
+        about: "",
+        rest: why.length > 0 ? `, because of ${why.map(oneLine).join(", ")}` : "",
+        ...(ms === undefined ? {} : { ms }),
+      },
+    ];
   }
 
   #probe(event: Of<"probe">): string[] {
@@ -157,14 +170,14 @@ export class Transcript {
       case "connecting":
         return [];
       case "connected":
-        return [this.#on(event.host, `connected in ${duration(event.ms)}`)];
+        return [this.on(event.host, `connected in ${duration(event.ms)}`)];
       case "disconnected": {
         const { host, roundTrips, commands } = event;
-        return [this.#on(host, `${count(roundTrips, "round trip")}, ${count(commands, "command")}`)];
+        return [this.on(host, `${count(roundTrips, "round trip")}, ${count(commands, "command")}`)];
       }
       case "command": {
         const [first = "", ...rest] = commandLines(event.command, event.code, event.ms);
-        return [this.#on(event.host, first), ...rest].map((line) => this.#paint("dim", line));
+        return [this.on(event.host, first), ...rest].map((line) => this.#paint("dim", line));
       }
     }
   }

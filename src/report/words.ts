@@ -4,10 +4,13 @@ import { duration, oneLine, type Paint, tame } from "./paint.ts";
 /** Longer scripts are shortened; who needs all of one takes the JSON. */
 const commandAtMost = 400;
 
-/** `keys of /etc/docker/daemon.json: — → "bip"`, with a word of warning where there is no way back. */
-export function stepWords({ what, from, to, irreversible }: ShownStep, paint: Paint): string {
+/** `keys of /etc/docker/daemon.json` and `: — → "bip"`, with a word of warning where there is no way back. */
+export function stepParts(
+  { what, from, to, irreversible }: ShownStep,
+  paint: Paint,
+): { what: string; change: string } {
   const lasting = irreversible ? paint("red", `  (cannot be undone: ${oneLine(irreversible)})`) : "";
-  return `${oneLine(`${what}: ${from ?? "—"} → ${to ?? "—"}`)}${lasting}`;
+  return { what: oneLine(what), change: `: ${oneLine(`${from ?? "—"} → ${to ?? "—"}`)}${lasting}` };
 }
 
 /** A command after its host, as one could paste it: one line with its end behind it, several on lines of their own. */

@@ -120,9 +120,11 @@ describe("pretty output", () => {
     expect(terminal.tallest).toBe(11);
     expect(terminal.widest).toBeGreaterThan(10);
     expect(terminal.widest).toBeLessThanOrEqual(25);
-    expect(terminal.lines.filter((line) => line.includes("  changed  "))).toHaveLength(10_000);
     expect(terminal.lines.at(-1)).toMatch(/^ {2}… and \d+ more$/);
     await end();
+    expect(terminal.lines.filter((line) => line.includes("changed"))).toEqual([
+      'changed on 500 of 1000 hosts (docker-[200:699]; 10000 times)  docker-bip  keys of /etc/docker/daemon.json: — → "bip": "192.168.100.1/24"',
+    ]);
     expect(terminal.cursorVisible).toBe(true);
   });
 

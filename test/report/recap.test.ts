@@ -3,10 +3,11 @@ import { painter } from "../../src/report/paint.ts";
 import { type Recap, recapLines } from "../../src/report/recap.ts";
 import { recapOf } from "./events.ts";
 
-const lines = (over: Partial<Recap>) =>
+const lines = (over: Partial<Recap>, every = true) =>
   recapLines(
     { at: 0, type: "recap", hosts: {}, check: false, interrupted: false, exitCode: 0, ms: 61_000, ...over },
     painter(false),
+    every,
   );
 
 describe("the recap", () => {
@@ -30,12 +31,23 @@ describe("the recap", () => {
   it("of many hosts lists those that need attention", () => {
     const hosts = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`h${i}`, recapOf()]));
     hosts.h7 = recapOf({ ok: 0, unreachable: true });
-    expect(lines({ hosts, exitCode: 4 })).toEqual([
+    expect(lines({ hosts, exitCode: 4 }, false)).toEqual([
       "RECAP",
-      "h7 : ok=0 changed=0 failed=0 unreachable=1 restarts=0 owed=—",
-      "299 hosts all fine, together : ok=1196 changed=0 restarts=0",
+      "300 hosts: 299 ok, 1 unreachable",
+      "299 hosts : ok=4 changed=0 failed=0 unreachable=0 restarts=0 owed=—",
+      "h7        : ok=0 changed=0 failed=0 unreachable=1 restarts=0 owed=—",
       "1 host could not be reached: the cause stands above, at the host's name",
       "1 min 1 s, exit code 4: a host could not be reached",
+    ]);
+  });
+
+  it("names every host that failed, as ranges where they are many", () => {
+    const names = Array.from({ length: 100 }, (_, i) => `h${i}`);
+    const hosts = Object.fromEntries(names.map((h, i) => [h, recapOf(i === 50 ? {} : { failed: 1 })]));
+    expect(lines({ hosts, exitCode: 2, check: true }, false).slice(1, 4)).toEqual([
+      "100 hosts: 1 ok, 99 failed",
+      "h[0:49], h[51:99] : ok=4 would-change=0 failed=1 unreachable=0 would-restart=0 owed=—",
+      "h50               : ok=4 would-change=0 failed=0 unreachable=0 would-restart=0 owed=—",
     ]);
   });
 

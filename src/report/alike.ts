@@ -1,0 +1,20 @@
+/** IPv4 addresses, networks and ports of them, and MAC addresses. */
+const addresses =
+  /\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?:\/\d{1,2})?(?::\d+)?\b|\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b/gi;
+/** What can be the name of a host. */
+const words = /[\p{L}\d_](?:[\p{L}\d_.-]*[\p{L}\d_])?/gu;
+
+/** The text with `*` for each address. */
+export function withoutAddresses(text: string): string {
+  return text.replaceAll(addresses, "*");
+}
+
+/** The text with `*` for each of these names. */
+export function withoutNames(text: string, hosts: ReadonlySet<string>): string {
+  return text.replaceAll(words, (word) => (hosts.has(word) ? "*" : word));
+}
+
+/** The text with `*` for what differs from host to host by nature: addresses, and the names of these hosts. */
+export function alike(text: string, hosts: ReadonlySet<string>): string {
+  return withoutNames(withoutAddresses(text), hosts);
+}
