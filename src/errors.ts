@@ -5,7 +5,7 @@ export interface Position {
   column: number;
 }
 
-/** The stable classes of expected errors, and the exit code of each. Whatever is not a CausewayError is our own fault, exit 70. */
+/** The stable classes of expected errors, and the exit code of each. Anything else is a bug of causeway, exit 70. */
 export const exitCodes = {
   usage: 5,
   inventory: 6,
@@ -42,7 +42,7 @@ export interface ErrorDetail {
 }
 
 /**
- * An error that was foreseen: it says what was found, where, what was expected and what to do.
+ * An expected error: it says what was found, where, what was expected and what to do.
  * It is shown without a stack trace.
  */
 export class CausewayError extends Error {

@@ -26,7 +26,7 @@ export function placeOf(error: Error, file?: string): Position | undefined {
   return undefined;
 }
 
-/** What somebody's playbook or task threw, as an error of theirs with its place. What was foreseen stays as it is. */
+/** What a playbook or task threw, as an error of its own with its place. A CausewayError stays as it is. */
 export function thrownBy(who: string, error: unknown): unknown {
   if (error instanceof CausewayError || isNotYet(error)) return error;
   const at = error instanceof Error ? placeOf(error) : undefined;
@@ -35,13 +35,13 @@ export function thrownBy(who: string, error: unknown): unknown {
     `${who} threw ${error instanceof Error ? error : JSON.stringify(error)}`,
     {
       ...(at ? { at } : {}),
-      expected: "for what was foreseen, a CausewayError that says what was found and what to do",
+      expected: "for an expected error, throw a CausewayError that says what was found and what to do",
       cause: error,
     },
   );
 }
 
-/** The same function, whose errors say whose they are; also those of a promise that it gives. */
+/** The same function; its errors, and those of a promise that it returns, say where they come from. */
 export function answeredFor<A extends unknown[], R>(who: string, work: (...args: A) => R): (...args: A) => R {
   return (...args) => {
     try {

@@ -30,39 +30,56 @@ export const inventoryOptions = {
     value: "FILE",
     help: "inventory: a file, a folder, a name in inventory/, or host,host (default: lab)",
   },
-  limit: { type: "string", short: "l", value: "PATTERN", help: "only these hosts; @FILE names one a line" },
+  limit: { type: "string", short: "l", value: "PATTERN", help: "only these hosts; @FILE has one a line" },
   "extra-vars": {
     type: "string",
     short: "e",
     multiple: true,
     value: "VARS",
-    help: "name=value, '{\"name\": …}' or @FILE; they win over all others",
+    help: "name=value, '{\"name\": …}' or @FILE; they override all others",
   },
 } as const satisfies Options;
 
 /** How hosts are reached. */
 export const connectionOptions = {
-  user: { type: "string", short: "u", value: "NAME", help: "log in as, where the inventory does not say" },
-  "private-key": { type: "string", value: "FILE", help: "with this key, where the inventory does not say" },
+  user: {
+    type: "string",
+    short: "u",
+    value: "NAME",
+    help: "log in as this user, unless the inventory sets one",
+  },
+  "private-key": {
+    type: "string",
+    value: "FILE",
+    help: "use this private key, unless the inventory sets one",
+  },
   become: { type: "boolean", short: "b", help: "become root through sudo" },
-  "ask-become-pass": { type: "boolean", short: "K", help: "ask for sudo's password once" },
+  "ask-become-pass": { type: "boolean", short: "K", help: "ask for the sudo password" },
   "host-key-checking": { type: "string", value: "MODE", help: "strict (default), accept-new or off" },
-  "ssh-config": { type: "string", value: "FILE", help: "instead of ~/.ssh/config; none for no file at all" },
+  "ssh-config": {
+    type: "string",
+    value: "FILE",
+    help: "use this file instead of ~/.ssh/config; none: use no file",
+  },
   forks: {
     type: "string",
     short: "f",
     value: "N",
-    help: "hosts that are connected to at a time (default 64)",
+    help: "connect to N hosts at a time (default 64)",
   },
-  "connect-timeout": { type: "string", value: "SECONDS", help: "until a host answers (default 10)" },
-  "command-timeout": { type: "string", value: "SECONDS", help: "until one command ends (default 120)" },
-  timeout: { type: "string", value: "SECONDS", help: "for the whole run (default: none)" },
+  "connect-timeout": {
+    type: "string",
+    value: "SECONDS",
+    help: "time limit of a connection attempt (default 10)",
+  },
+  "command-timeout": { type: "string", value: "SECONDS", help: "time limit of one command (default 120)" },
+  timeout: { type: "string", value: "SECONDS", help: "time limit of the whole run (default: none)" },
 } as const satisfies Options;
 
 /** How a run is shown. */
 export const outputOptions = {
   verbose: { type: "boolean", short: "v", help: "show every line, and every command with its time" },
-  diff: { type: "boolean", short: "D", help: "show what changes in files" },
+  diff: { type: "boolean", short: "D", help: "show the changes in files as a diff" },
   output: {
     type: "string",
     value: "HOW",
@@ -71,7 +88,7 @@ export const outputOptions = {
 } as const satisfies Options;
 
 export const helpOption = {
-  help: { type: "boolean", short: "h", help: "show this" },
+  help: { type: "boolean", short: "h", help: "show this help" },
 } as const satisfies Options;
 
 /** Takes the command line apart; a misspelt option is an error with the nearest name. */
@@ -98,9 +115,9 @@ function usage(error: Error, known: readonly string[], args: readonly string[]):
     return new CausewayError("usage", error.message.split("\n")[0] ?? "", { advice: "see run --help" });
   const [, dashes = "", name = ""] = unknown;
   const meant = dashes === "--" ? nearest(name, known, 3) : undefined;
-  return new CausewayError("usage", `there is no option ${dashes}${name}`, {
+  return new CausewayError("usage", `unknown option ${dashes}${name}`, {
     found: args.join(" "),
-    advice: meant ? `did you mean --${meant}?` : "run --help shows them all",
+    advice: meant ? `did you mean --${meant}?` : "run --help lists all options",
   });
 }
 
@@ -124,7 +141,7 @@ export function wordOption<W extends string>(
   const found = words.find((w) => w === text);
   if (found) return found;
   const meant = nearest(text, words);
-  throw new CausewayError("usage", `--${name} is ${words.join(", ")}`, {
+  throw new CausewayError("usage", `--${name} takes ${words.join(", ")}`, {
     found: text,
     ...(meant ? { advice: `did you mean ${meant}?` } : {}),
   });

@@ -12,18 +12,18 @@ export function optionLines(options: Options): string {
 export const overview = `Usage: run PLAYBOOK [-i INVENTORY] [options]
        run COMMAND …
 
-A task runner with TypeScript playbooks for Docker hosts: builds cross-host container networking, proves it with
-real packets, and takes it back.
+A task runner with TypeScript playbooks for Docker hosts: builds cross-host container networking, verifies it
+with real packets, and undoes it.
 
 Commands:
   run playbooks/static-route.ts    run a playbook; without -i on the embedded lab, three real hosts on this machine
-  run playbooks/verify.ts          prove only: which containers reach which
-  run playbooks/reset.ts           take back everything that causeway ever did on the hosts
+  run playbooks/verify.ts          verify only: which containers reach which
+  run playbooks/reset.ts           undo everything that causeway did on the hosts
   run inventory --list | --host HOST | --graph
-  run history                      the runs that the hosts remember
-  run rollback [RUN]               back to before that run (default: the last)
+  run history                      the runs in the hosts' journals
+  run rollback [RUN]               undo that run and all later ones (default: the last run)
   run lab up | down | status | reset [HOST…] | ssh HOST [-- COMMAND…]
 
-Exit codes: 0 fine · 2 a host failed · 3 verification failed · 4 a host was unreachable · 5 command line ·
+Exit codes: 0 success · 2 a host failed · 3 verification failed · 4 a host was unreachable · 5 command line ·
   6 inventory, playbook or variables · 1 lab · 130 interrupted · 70 a bug of causeway itself
 `;

@@ -20,7 +20,10 @@ const rollbackOptions = {
   limit: inventoryOptions.limit,
   "extra-vars": inventoryOptions["extra-vars"],
   check: { type: "boolean", short: "C", help: "show what would be taken back; change nothing" },
-  force: { type: "boolean", help: "also files that somebody changed since; forget what cannot be undone" },
+  force: {
+    type: "boolean",
+    help: "also undo files that somebody changed since; forget what cannot be undone",
+  },
   "break-lock": { type: "boolean", help: "take the lock of a run that is known to be dead" },
   ...outputOptions,
   ...connectionOptions,
@@ -33,9 +36,9 @@ export async function rollbackCommand(args: readonly string[]): Promise<number> 
   if (values.help) return help("run rollback [RUN] [-i INVENTORY]", rollbackOptions);
   const [since, more] = positionals;
   if (more !== undefined)
-    throw new CausewayError("usage", "one run at a time", {
+    throw new CausewayError("usage", "rollback takes one run", {
       found: positionals.join(" "),
-      advice: "it and all after it are taken back",
+      advice: "that run and all later ones are taken back",
     });
   const { Type } = await import("typebox");
   const playbook: Playbook = {
@@ -61,7 +64,7 @@ const historyOptions = {
   ...helpOption,
 } as const satisfies Options;
 
-/** `run history`: the runs that the hosts remember. */
+/** `run history`: the runs in the hosts' journals. */
 export async function historyCommand(args: readonly string[]): Promise<number> {
   const { values } = parse(historyOptions, args);
   if (values.help) return help("run history [-i INVENTORY]", historyOptions);

@@ -47,7 +47,7 @@ export async function labCommand(args: readonly string[]): Promise<number> {
 async function labSpec(given: readonly string[]): Promise<LabSpec> {
   const inventory = await loadInventory(given);
   if (inventory.lab) return inventory.lab;
-  throw new CausewayError("inventory", "this inventory asks for no lab", {
+  throw new CausewayError("inventory", "this inventory defines no lab", {
     found: inventory.paths.join(", "),
     expected: "a block lab: with name, subnet and hosts, as in inventory/lab.yaml",
   });
@@ -64,7 +64,7 @@ async function status(spec: LabSpec): Promise<number> {
 
 function wrong(args: readonly string[], verb?: string): CausewayError {
   const meant = verb === undefined ? undefined : nearest(verb, ["up", "down", "status", "reset", "ssh"]);
-  return new CausewayError("usage", "run lab does not know what to do", {
+  return new CausewayError("usage", "run lab takes up, down, status, reset or ssh", {
     ...(args.length > 0 ? { found: args.join(" ") } : {}),
     expected: usageLine,
     ...(meant ? { advice: `did you mean run lab ${meant}?` } : {}),

@@ -55,7 +55,9 @@ let ended = false;
 // A playbook can end the process, or wait for ever while it is loaded: Node would call both a success or 13.
 process.once("exit", (code) => {
   if (ended || (code !== 0 && code !== 13)) return;
-  process.stderr.write("the playbook ended the process, or waits for what never comes, while it is loaded\n");
+  process.stderr.write(
+    "the playbook called process.exit or awaits a promise that never settles, while it is loaded\n",
+  );
   process.exitCode = exitCodes.playbook;
 });
 process.exitCode = await main(process.argv.slice(2)).catch(report);

@@ -36,7 +36,7 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
   const prepared = prepare({ playbook, inventory, extraVars, ...limit });
   if (values["syntax-check"] || values["list-hosts"] || values["list-tasks"]) {
     const { listHosts, listTasks } = await import("./listings.ts");
-    if (values["syntax-check"]) process.stdout.write(`${given}: fine\n`);
+    if (values["syntax-check"]) process.stdout.write(`${given}: OK\n`);
     if (values["list-hosts"]) process.stdout.write(listHosts(playbook, inventory, prepared));
     if (values["list-tasks"]) process.stdout.write(listTasks(playbook, inventory, prepared));
     return 0;
@@ -57,7 +57,7 @@ function writeRetry(given: string, hosts: readonly string[]): void {
 }
 
 function oneplaybook(found: readonly string[]): CausewayError {
-  return new CausewayError("usage", found.length === 0 ? "which playbook?" : "one playbook at a time", {
+  return new CausewayError("usage", found.length === 0 ? "no playbook given" : "run takes one playbook", {
     ...(found.length === 0 ? {} : { found: found.join(" ") }),
     expected: "run PLAYBOOK [-i INVENTORY] [options]",
   });

@@ -21,10 +21,12 @@ export function listenForSignals(say: (text: string) => void): Signals {
   let timer: NodeJS.Timeout | undefined;
   const onSignal = () => {
     if (!soft.signal.aborted) {
-      say("stopping: the step in flight is finished; once more stops now");
+      say("stopping after the current step; press Ctrl-C again to stop now");
       soft.abort();
     } else if (!hard.signal.aborted) {
-      say("stopping now; what was in flight is left half-done, and the next run or a rollback takes it up");
+      say(
+        "stopping now; the current step may be half-done: the next run or a rollback finishes or undoes it",
+      );
       hard.abort();
       setTimeout(() => process.exit(130), graceMs).unref();
     } else process.exit(130);

@@ -10,9 +10,9 @@ import type { Variable } from "./types.ts";
 
 const text = (description: string) => Type.Optional(Type.String({ description }));
 
-/** Ansible's connection variables, as far as they are honoured. */
+/** The connection variables of Ansible that are supported. */
 export const connectionSchema = Type.Object({
-  ansible_host: text("the address, if it is not the name"),
+  ansible_host: text("the address, if it differs from the name"),
   ansible_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
   ansible_user: text("the user to log in as"),
   ansible_ssh_private_key_file: text("a private key; relative to the inventory"),
@@ -32,7 +32,7 @@ export const connectionSchema = Type.Object({
 const ignored = /^ansible_(python_interpreter|group_priority|shell_type|shell_executable|facts|managed)$/;
 const refusedArgs = /^ansible_ssh_(common|extra)_args$|^ansible_ssh_executable$/;
 
-/** Words whose values must not be shown, whatever they are used for. */
+/** Variables whose values are never shown. */
 export const secretVariables = /pass(word)?$/;
 
 /** How a host is reached, from its merged variables; files are relative to the inventory's folder. Misspelt or mistyped connection variables are errors. */
@@ -57,7 +57,7 @@ export function connectionOf(
         new CausewayError("inventory", `${variable} is not supported`, {
           ...(at ? { at } : {}),
           advice:
-            "write the same into ~/.ssh/config, which is honoured (HostName, User, Port, IdentityFile, ProxyJump)",
+            "set the same in ~/.ssh/config, which is read (HostName, User, Port, IdentityFile, ProxyJump)",
         }),
       );
     else if (meant)

@@ -16,7 +16,7 @@ export function parseExtraVars(given: readonly string[]): Map<string, Variable> 
 
 function addFile(vars: Map<string, Variable>, file: string): void {
   if (!existsSync(file))
-    throw new CausewayError("variables", `-e @${file}: the file is not there`, {
+    throw new CausewayError("variables", `-e @${file}: the file does not exist`, {
       expected: "a YAML or JSON file with variables",
     });
   addMapping(vars, file, readFileSync(file, "utf8"));
@@ -25,7 +25,7 @@ function addFile(vars: Map<string, Variable>, file: string): void {
 function addMapping(vars: Map<string, Variable>, file: string, text: string): void {
   const document = readYaml(file, text, "variables");
   if (typeof document.value !== "object" || document.value === null || Array.isArray(document.value)) {
-    throw new CausewayError("variables", `${file}: variables are a mapping`, {
+    throw new CausewayError("variables", `${file}: the variables are not a mapping`, {
       found: text.slice(0, 60),
       expected: "name: value",
     });
@@ -41,7 +41,7 @@ function addPairs(vars: Map<string, Variable>, argument: string): void {
   for (const { 0: word, index } of argument.matchAll(/(?:[^\s"']|"[^"]*"|'[^']*')+/g)) {
     const [, name, value = ""] = /^([A-Za-z_]\w*)=([\s\S]*)$/.exec(word) ?? [];
     if (name === undefined)
-      throw new CausewayError("variables", "-e is not understood", {
+      throw new CausewayError("variables", "-e is not valid", {
         found: word,
         expected: "-e name=value, -e '{\"name\": …}' or -e @file.yaml",
       });

@@ -59,11 +59,11 @@ export function addDocument(layout: Layout, file: string, document: YamlDocument
       expected: "groups with hosts:\nall:\n  hosts:\n    docker-200:",
     });
   if (!isMapping(value))
-    throw new CausewayError("inventory", "an inventory is a mapping of groups", {
+    throw new CausewayError("inventory", "the inventory is not a mapping of groups", {
       at,
       found: JSON.stringify(value).slice(0, 60),
       expected: "all:\n  hosts:\n    docker-200:",
-      advice: "an INI inventory is converted by: ansible-inventory -i FILE --list --yaml",
+      advice: "convert an INI inventory with: ansible-inventory -i FILE --list --yaml",
     });
   for (const [name, body] of Object.entries(value)) {
     if (name === "lab" && isMapping(body) && ("subnet" in body || "image" in body || "name" in body)) {
@@ -198,17 +198,17 @@ function expectMapping(
   });
 }
 
-/** Children in a circle are an error that shows the circle. */
+/** Children that form a loop are an error that shows the loop. */
 export function refuseCycles(groups: ReadonlyMap<string, InventoryGroup>): void {
   const done = new Set<string>();
   const visit = (name: string, above: readonly string[]): void => {
     const group = groups.get(name);
     if (above.includes(name)) {
-      const circle = [...above.slice(above.indexOf(name)), name].join(" → ");
-      throw new CausewayError("inventory", `the children of ${name} go in a circle`, {
+      const loop = [...above.slice(above.indexOf(name)), name].join(" → ");
+      throw new CausewayError("inventory", `the children of ${name} form a loop`, {
         ...(group?.at ? { at: group.at } : {}),
-        found: circle,
-        advice: "take one of them out of the other's children:",
+        found: loop,
+        advice: "remove one of them from the other's children:",
       });
     }
     if (done.has(name)) return;

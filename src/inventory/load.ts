@@ -22,7 +22,7 @@ export function resolveInventoryPath(given: string): string {
   const known = readdirSync(join(packageDir, "inventory")).filter((f) => f.endsWith(".yaml"));
   const plain = (name: string) => basename(name).replace(/\.ya?ml$/, "");
   const meant = nearest(plain(given), known.map(plain));
-  throw new CausewayError("inventory", `the inventory ${given} is not there`, {
+  throw new CausewayError("inventory", `inventory ${given} not found`, {
     expected: `a file, a folder, or one of ${known.join(", ")}`,
     ...(meant ? { advice: `did you mean ${meant}?` } : {}),
   });
@@ -86,15 +86,19 @@ async function addFile(layout: Layout, file: string): Promise<void> {
   const text = readFileSync(file, "utf8");
   if (/^(#!|\x7fELF)/.test(text)) {
     if (isExecutable(file)) return addScript(layout, file);
-    throw new CausewayError("inventory", `${file} is a script that may not be executed`, {
+    throw new CausewayError("inventory", `${file} is a script that is not executable`, {
       advice: `chmod +x ${file}`,
     });
   }
   if (/^\s*\[[\w:.-]+\]\s*$/m.test(text) && !/^\w[\w-]*:\s*$/m.test(text)) {
-    throw new CausewayError("inventory", `${file} is an INI inventory; this reads Ansible's YAML layout`, {
-      at: { file, line: 1, column: 1 },
-      advice: `convert it once: ansible-inventory -i ${file} --list --yaml > ${file.replace(extname(file), "")}.yaml`,
-    });
+    throw new CausewayError(
+      "inventory",
+      `${file} is an INI inventory; only Ansible's YAML layout is supported`,
+      {
+        at: { file, line: 1, column: 1 },
+        advice: `convert it once: ansible-inventory -i ${file} --list --yaml > ${file.replace(extname(file), "")}.yaml`,
+      },
+    );
   }
   addDocument(layout, file, readYaml(file, text, "inventory"));
 }
@@ -259,11 +263,11 @@ function labOf(layout: Layout, hosts: readonly InventoryHost[]): Inventory["lab"
       number === lastAddress(network)
     )
       fault(
-        `the address ${address} of ${name} is not one for the lab`,
-        `ansible_host inside ${value.subnet}, the first address being this machine's`,
+        `the address ${address} of ${name} does not fit the lab`,
+        `an address inside ${value.subnet}; the first one is this machine's`,
       );
     else if (seen.has(address))
-      fault(`${name} has the address of ${seen.get(address)}`, "an address of its own");
+      fault(`${name} has the same address as ${seen.get(address)}`, "an address of its own");
     seen.set(address, name);
     return { name, address };
   });

@@ -39,7 +39,7 @@ function regExp(source: string, written: string): RegExp {
   try {
     return new RegExp(source);
   } catch (error) {
-    throw new CausewayError("usage", `the pattern ${written} is not understood`, {
+    throw new CausewayError("usage", `the pattern ${written} is not valid`, {
       found: (error as Error).message,
       expected: "a host, a group, a glob such as web*, or ~ and a regular expression",
     });
@@ -127,7 +127,7 @@ function isKnown(inventory: Inventory, name: string): boolean {
 
 function linesOf(file: string, what: string): string[] {
   if (!existsSync(file))
-    throw new CausewayError("usage", `${what}: the file ${file} is not there`, {
+    throw new CausewayError("usage", `${what}: the file ${file} does not exist`, {
       expected: "one host a line",
     });
   return readFileSync(file, "utf8")
@@ -144,7 +144,7 @@ function nothing(inventory: Inventory, word: string, what: string, code: ErrorCo
     .slice(0, 8)
     .map((h) => h.name)
     .join(", ");
-  return new CausewayError(code, `${what} ${word} names no host of the inventory`, {
+  return new CausewayError(code, `${what} ${word} matches no host of the inventory`, {
     found: inventory.groups.has(word) ? `the group ${word} is empty` : word,
     expected: `groups ${[...inventory.groups.keys()].slice(0, 12).join(", ")}; hosts ${shown}${inventory.hosts.length > 8 ? ", …" : ""}`,
     ...(dashed

@@ -10,7 +10,7 @@ export function expandRange(name: string, at?: Position): string[] {
       ? numbers(from, to, Number(step))
       : letters(from, to, Number(step));
   if (!items || items.length === 0) {
-    throw new CausewayError("inventory", `the host range in ${name} is not one`, {
+    throw new CausewayError("inventory", `the host range in ${name} is not valid`, {
       ...(at ? { at } : {}),
       found: `[${from}:${to}]`,
       expected: "[01:20], [a:f] or [0:10:2], the smaller end first",

@@ -28,7 +28,7 @@ export function readYaml(file: string, text: string, code: ErrorCode): YamlDocum
         code,
         position(file, lines, node.range?.[0] ?? 0),
         `*${node.source}`,
-        "no anchor of this name stands above it",
+        "no anchor of this name is defined above it",
         `for a text that begins with a star, quote it: "*${node.source}"`,
       );
     },
@@ -38,7 +38,7 @@ export function readYaml(file: string, text: string, code: ErrorCode): YamlDocum
           code,
           position(file, lines, node.range?.[0] ?? 0),
           "!vault",
-          "vaulted values are not read",
+          "Ansible Vault is not supported",
           "keep the secret in a file of its own and pass it with -e @file",
         );
       if (typeof node.value === "string" && /\{\{.*\}\}/s.test(node.value)) {
@@ -46,8 +46,8 @@ export function readYaml(file: string, text: string, code: ErrorCode): YamlDocum
           code,
           position(file, lines, node.range?.[0] ?? 0),
           node.value,
-          "templates are not evaluated",
-          "write the value itself; what is computed belongs in the playbook, which is TypeScript",
+          "templates are not supported",
+          "write the value itself; compute values in the playbook, which is TypeScript",
         );
       }
     },
@@ -84,8 +84,8 @@ function syntaxError(
     advice: tab
       ? "indent with spaces; YAML allows no tabs"
       : /unique/.test(message)
-        ? "this key stands there twice: take one away"
-        : "mend this line; what follows it is indented below its key",
+        ? "this key occurs twice: remove one"
+        : "correct this line; nested lines are indented below their key",
   });
 }
 

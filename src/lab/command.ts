@@ -15,7 +15,7 @@ export async function command(file: string, ...args: string[]): Promise<string> 
       stdout = "",
       code,
     } = error as { stderr?: string; stdout?: string; code?: number | string };
-    throw new CausewayError("lab", `${file} ended with ${code}`, {
+    throw new CausewayError("lab", `${file} failed with code ${code}`, {
       command: [file, ...args].join(" "),
       output: stderr || stdout || String(error),
     });

@@ -52,7 +52,7 @@ export async function ensureImage(spec: LabSpec, progress: LabProgress): Promise
     await mkdir(temporary, { recursive: true });
     const mirror = spec.mirror ?? (await machineMirror());
     await command("sh", recipeFile, spec.image, temporary, ...(mirror ? [mirror] : []));
-    progress("giving the image its busybox");
+    progress("importing busybox into the image");
     await importBusybox(temporary);
     await rename(temporary, folder);
     return folder;

@@ -98,7 +98,7 @@ async function waitUntilUp(spec: LabSpec, host: LabHost): Promise<void> {
     if ((await keeperPid(machine)) === undefined) break;
     await sleep(50);
   }
-  throw new CausewayError("lab", `lab host ${host.name} did not come up`, {
+  throw new CausewayError("lab", `lab host ${host.name} did not boot`, {
     output: (await readFile(machine.paths.log, "utf8").catch(() => "")).slice(-2000),
     advice: `read ${machine.paths.log}; “run lab reset ${host.name}” gives it a new disk`,
   });

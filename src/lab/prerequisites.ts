@@ -34,7 +34,7 @@ export async function installPrerequisites(missing: readonly string[], progress:
   if (missing.length === 0) return;
   if (!onPath("apt-get")) {
     throw new CausewayError("lab", `the embedded lab needs ${missing.join(", ")}`, {
-      advice: "install them with this machine's own package manager; the lab is tried on Debian and Ubuntu",
+      advice: "install them with this machine's own package manager; the lab is tested on Debian and Ubuntu",
     });
   }
   progress(`installing ${missing.join(", ")} with apt-get`);

@@ -26,12 +26,12 @@ export function resolvePlaybookPath(given: string): string {
     .filter((file) => file.endsWith(".ts"))
     .map((file) => basename(file, ".ts"));
   const meant = nearest(basename(given, ".ts"), names);
-  throw new CausewayError("playbook", `the playbook ${given} is not there`, {
-    found: `nothing at ${resolve(given)}`,
+  throw new CausewayError("playbook", `playbook ${given} not found`, {
+    found: `no file ${resolve(given)}`,
     expected: "a TypeScript file whose default export is definePlaybook({ … })",
     advice: meant
       ? `did you mean ${meant}?`
-      : `this package's own are ${names.join(", ")}; any other is a path to a file`,
+      : `this package has ${names.join(", ")}; for any other, give the path to its file`,
   });
 }
 
@@ -49,7 +49,7 @@ export async function loadPlaybook(file: string, door: string): Promise<Playbook
     return playbookOf(loaded.default as Playbook, shownPath(file), readFileSync(file, "utf8"));
   throw new CausewayError("playbook", `${shownPath(file)} is not a playbook`, {
     at: { file: shownPath(file), line: 1, column: 1 },
-    found: loaded.default === undefined ? "no default export" : `a default export of another kind`,
+    found: loaded.default === undefined ? "no default export" : "a default export that is not a playbook",
     expected: "export default definePlaybook({ name, summary, vars, plays })",
   });
 }

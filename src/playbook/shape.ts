@@ -48,7 +48,7 @@ function kindOf(value: unknown): Kind {
 
 /**
  * The playbook, if it has the shape of one; its functions' errors say where they were thrown. The types say the same in
- * an editor, but nobody has to have looked.
+ * an editor, but not everybody uses one.
  */
 export function playbookOf(given: Playbook, file: string, source: string): Playbook {
   const errors: CausewayError[] = [];
@@ -82,7 +82,7 @@ export function playbookOf(given: Playbook, file: string, source: string): Playb
   throwAll(errors);
   for (const [index, play] of given.plays.entries()) judge(`play ${index + 1}`, play, playKeys);
   if (!isSchema(given.vars))
-    fault("vars is no schema of an object", "vars", { expected: "vars: Type.Object({ … })" });
+    fault("vars is not an object schema", "vars", { expected: "vars: Type.Object({ … })" });
   if (given.plays.length === 0 && !given.undoes && !(given.hosts && given.verify))
     fault("the playbook does nothing", "plays", { expected: "plays, or hosts and verify" });
   throwAll(errors);
@@ -95,7 +95,7 @@ function isSchema(vars: object): boolean {
   );
 }
 
-/** The same playbook, its functions answering for what they throw and give. */
+/** The same playbook; what its functions throw and return is checked and named. */
 function answering(given: Playbook, at: (key: string) => Position): Playbook {
   const { check, preflight, remarks, verify, facts = {} } = given;
   return {
@@ -117,7 +117,7 @@ function answering(given: Playbook, at: (key: string) => Position): Playbook {
         tasks: (host, fleet) => {
           const list: unknown = tasks(host, fleet);
           if (Array.isArray(list) && list.every((task) => typeof task?.plan === "function")) return list;
-          throw new CausewayError("playbook", `play “${play.title}”: tasks gives no list of tasks`, {
+          throw new CausewayError("playbook", `play “${play.title}”: tasks does not return a list of tasks`, {
             at: at("tasks"),
             found: list instanceof Promise ? "a promise" : (JSON.stringify(list) ?? "nothing").slice(0, 60),
             expected: "tasks: (host, fleet) => [aTask({ … })], pure and not async",

@@ -2,7 +2,7 @@ import { createTwoFilesPatch } from "diff";
 import type { ShownStep } from "../task/shown-step.ts";
 import { type Paint, tame } from "./paint.ts";
 
-/** A text that was turned inside out is not worth more time than this. */
+/** A diff that takes longer is not shown. */
 const longestMs = 1000;
 
 /** A file's change as a unified diff; none for a step that changes no file. */
@@ -13,7 +13,7 @@ export function diffLines({ diff }: ShownStep, paint: Paint): string[] {
   const patch = createTwoFilesPatch(path, path, before, after, "now", "then", options);
   if (patch === undefined) return [`    ${path} changes too much to be shown line by line`];
   const lines = patch.split("\n").filter((line) => line !== "");
-  // Before the headers stands a title for tools, not for people.
+  // Above the headers is a title for tools, not for people.
   return lines
     .slice(lines.findIndex((line) => line.startsWith("--- ")))
     .map((line) => `    ${coloured(tame(line), paint)}`);

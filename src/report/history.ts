@@ -10,7 +10,7 @@ interface ShownRun {
 
 /** The runs of a fleet as a table: when, by whom, playbook, hosts, state. */
 export function historyLines(runs: readonly ShownRun[]): string {
-  if (runs.length === 0) return "no host remembers a run\n";
+  if (runs.length === 0) return "no host has a run in its journal\n";
   const rows = [
     ["RUN", "STARTED", "BY", "PLAYBOOK", "STATE", "HOSTS"],
     ...runs.map((run) => [

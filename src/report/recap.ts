@@ -96,13 +96,11 @@ function hints(all: readonly Named[], paint: Paint): string[] {
   const owing = all.filter(([, r]) => r.owed.length > 0).length;
   const lost = [
     failed > 0 ? `${count(failed, "host")} failed` : "",
-    unreachable > 0 ? `${count(unreachable, "host")} could not be reached` : "",
+    unreachable > 0 ? `${count(unreachable, "host")} unreachable` : "",
   ].filter(Boolean);
   return [
-    ...(lost.length > 0
-      ? [paint("red", `${lost.join(", ")}: the cause stands above, at the host's name`)]
-      : []),
-    ...(owing > 0 ? [paint("red", "owed restarts have not happened; the next run makes up for them")] : []),
+    ...(lost.length > 0 ? [paint("red", `${lost.join(", ")}: see the errors above`)] : []),
+    ...(owing > 0 ? [paint("red", "owed restarts did not run; the next run does them")] : []),
   ];
 }
 
@@ -110,15 +108,17 @@ function reason({ hosts, check, interrupted, exitCode }: Recap): string {
   if (interrupted) return "interrupted";
   switch (exitCode) {
     case 0:
-      return check ? "every host could be planned" : "every host is as it should be";
+      return check ? "check completed" : "every host is as it should be";
     case 2:
       return Object.values(hosts).some((r) => r.failed > 0)
         ? "a host failed"
         : "refused, nothing was changed";
     case 3:
-      return "the hosts were brought there, but what was to be proved did not hold";
+      return Object.values(hosts).some((r) => r.changed > 0)
+        ? "changes applied, verification failed"
+        : "verification failed";
     case 4:
-      return "a host could not be reached";
+      return "a host was unreachable";
     default:
       return "see above";
   }

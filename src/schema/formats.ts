@@ -42,7 +42,7 @@ const interfaceCidr: Check = (text) => {
   if (!edge || !contains(network, parsed.address)) return undefined;
   return {
     expected: `a host address inside ${formatNetwork(network)}`,
-    advice: `${text} is ${edge} address; take the first one, for instance`,
+    advice: `${text} is ${edge} address; use the first one, for example`,
   };
 };
 

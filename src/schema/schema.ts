@@ -109,7 +109,7 @@ function wordsFor(error: ErrorObject): WordsForError {
       const misfit = formats[String(params.format)]?.(String(error.data));
       return {
         onKey: false,
-        message: "% is not right",
+        message: "% is not valid",
         expected: misfit?.expected ?? String(params.format),
         ...(misfit?.advice ? { advice: misfit.advice } : {}),
       };
@@ -120,7 +120,7 @@ function wordsFor(error: ErrorObject): WordsForError {
     case "enum":
       return {
         onKey: false,
-        message: "% is not one of the possible values",
+        message: "% is not an allowed value",
         expected: show(params.allowedValues ?? params.allowedValue),
       };
     case "anyOf": {
@@ -137,13 +137,13 @@ function wordsFor(error: ErrorObject): WordsForError {
           : undefined;
       return {
         onKey: false,
-        message: "% is not one of the possible values",
+        message: "% is not an allowed value",
         expected: words.join(" or "),
         ...(meant ? { advice: `did you mean ${meant}?` } : {}),
       };
     }
     default:
-      return { onKey: false, message: "% is not right", expected: limitWords(error) };
+      return { onKey: false, message: "% is not valid", expected: limitWords(error) };
   }
 }
 
@@ -172,7 +172,7 @@ function limitWords({ keyword, params, message }: ErrorObject): string {
     case "maxLength":
       return `a text of at most ${params.limit} characters`;
     case "pattern":
-      return `a text of the form ${params.pattern}`;
+      return `a text that matches ${params.pattern}`;
     default:
       return message ?? keyword;
   }

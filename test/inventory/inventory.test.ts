@@ -300,7 +300,7 @@ web:
       "h01",
       "h02",
     ]);
-    expect(() => parseExtraVars([`@${join(own, "gone")}`])).toThrow(/not there/);
+    expect(() => parseExtraVars([`@${join(own, "gone")}`])).toThrow(/does not exist/);
   });
 });
 
@@ -380,5 +380,5 @@ test("-e takes pairs, JSON and files", () => {
     c: [1],
     b: 2,
   });
-  expect(() => parseExtraVars(["nonsense"])).toThrow(/not understood/);
+  expect(() => parseExtraVars(["nonsense"])).toThrow(/-e is not valid/);
 });

@@ -19,7 +19,7 @@ const cases: [string, string, string, RegExp][] = [
   ["a text", "hosts\n", "1:1", /mapping of groups/],
   ["bad YAML", "all:\n  hosts: [h1\n", "", /./],
   ["a tab", "all:\n\thosts:\n", "2:1", /tab/i],
-  ["a key twice", "all:\n  hosts:\n    h1:\n    h1:\n", "", /twice: take one away/],
+  ["a key twice", "all:\n  hosts:\n    h1:\n    h1:\n", "", /twice: remove one/],
   ["no hosts at all", "all:\n  vars:\n    a: 1\n", "", /no hosts/],
   ["a misspelt key of a group", "all:\n  host:\n    h1:\n", "2:3", /did you mean hosts\?/],
   ["hosts as a list", "all:\n  hosts:\n    - h1\n", "3:5", /not a mapping/],
@@ -73,7 +73,7 @@ const cases: [string, string, string, RegExp][] = [
   ["a star without quotes", "all:\n  hosts: *all\n", "2:10", /quote it: "\*all"/],
   ["an anchor that is not there", `${hosts}      x: *base\n`, "5:10", /no anchor/],
   ["two documents", `${hosts}---\n${hosts}`, "", /multiple documents/],
-  ["a vault", `${hosts}      x: !vault |\n        abc\n`, "5:17", /vaulted/],
+  ["a vault", `${hosts}      x: !vault |\n        abc\n`, "5:17", /Ansible Vault/],
   ["a template", `${hosts}      x: "{{ y }}"\n`, "5:10", /templates/],
   [
     "a variable beside a host's name",
@@ -118,7 +118,7 @@ const cases: [string, string, string, RegExp][] = [
     "a lab whose name is none",
     `lab: {name: My Lab, subnet: 10.0.0.0/24, hosts: [h1]}\n${hosts}`,
     "1:13",
-    /of the form/,
+    /that matches/,
   ],
   [
     "a lab host at this machine's address",
@@ -130,13 +130,13 @@ const cases: [string, string, string, RegExp][] = [
     "a lab host at the broadcast address",
     `lab: {name: x, subnet: 10.0.0.0/31, hosts: [h1]}\n${hosts}`,
     "1:45",
-    /is not one for the lab/,
+    /does not fit the lab/,
   ],
   [
     "two lab hosts of one address",
     `lab: {name: x, subnet: 10.0.0.0/24, hosts: [h1, h2]}\nall:\n  hosts:\n    h1: {ansible_host: 10.0.0.7}\n    h2: {ansible_host: 10.0.0.7}\n`,
     "1:49",
-    /h2 has the address of h1/,
+    /h2 has the same address as h1/,
   ],
   ["an INI file", "[docker]\nh1\n", "1:1", /ansible-inventory/],
 ];
@@ -201,8 +201,8 @@ test("an inventory that is not there, and the nearest", async () => {
 });
 
 test.each<[string, RegExp]>([
-  ["nonsense", /not understood/],
-  ["@/no/such/file", /not there/],
+  ["nonsense", /-e is not valid/],
+  ["@/no/such/file", /does not exist/],
   ['{"a": ', /not valid YAML/],
   ['{"a": 1, "a": 2}', /twice/],
 ])("-e %s", (argument, words) => {

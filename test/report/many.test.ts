@@ -186,10 +186,10 @@ describe.each(["plain", "pretty"] as const)("many hosts, %s", (how) => {
       "web007    : ok=1 changed=0 failed=1 unreachable=0 restarts=0 owed=restart docker",
       "web009    : ok=0 changed=0 failed=0 unreachable=1 restarts=0 owed=—",
       "web011    : ok=1 changed=2 failed=0 unreachable=0 restarts=1 owed=—",
-      "1 host failed, 1 host could not be reached: the cause stands above, at the host's name",
-      "owed restarts have not happened; the next run makes up for them",
+      "1 host failed, 1 host unreachable: see the errors above",
+      "owed restarts did not run; the next run does them",
       "every line is in causeway-runs/R1/transcript.txt",
-      "9.0 s, exit code 4: a host could not be reached",
+      "9.0 s, exit code 4: a host was unreachable",
     ]);
   });
 

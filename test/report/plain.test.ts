@@ -35,8 +35,8 @@ docker-201  failed
 RECAP
 docker-200 : ok=4 changed=2 failed=0 unreachable=0 restarts=1 owed=—
 docker-201 : ok=1 changed=0 failed=1 unreachable=0 restarts=0 owed=restart docker
-1 host failed: the cause stands above, at the host's name
-owed restarts have not happened; the next run makes up for them
+1 host failed: see the errors above
+owed restarts did not run; the next run does them
 9.0 s, exit code 2: a host failed
 `);
   });

@@ -36,8 +36,8 @@ describe("the recap", () => {
       "300 hosts: 299 ok, 1 unreachable",
       "299 hosts : ok=4 changed=0 failed=0 unreachable=0 restarts=0 owed=—",
       "h7        : ok=0 changed=0 failed=0 unreachable=1 restarts=0 owed=—",
-      "1 host could not be reached: the cause stands above, at the host's name",
-      "1 min 1 s, exit code 4: a host could not be reached",
+      "1 host unreachable: see the errors above",
+      "1 min 1 s, exit code 4: a host was unreachable",
     ]);
   });
 
@@ -53,7 +53,9 @@ describe("the recap", () => {
 
   it.each([
     [{ exitCode: 2, hosts: { a: recapOf() } }, "refused, nothing was changed"],
-    [{ exitCode: 3 }, "did not hold"],
+    [{ exitCode: 3 }, "exit code 3: verification failed"],
+    [{ exitCode: 3, hosts: { a: recapOf({ changed: 1 }) } }, ": changes applied, verification failed"],
+    [{ check: true }, "exit code 0: check completed"],
     [{ exitCode: 130, interrupted: true }, "interrupted"],
   ])("says why: %j", (over, words) => {
     expect(lines(over).at(-1)).toContain(words);

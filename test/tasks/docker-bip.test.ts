@@ -128,7 +128,7 @@ describe("docker-bip refuses", () => {
   });
 
   test("a parameter that is none", () => {
-    expect(() => dockerBip({ ...wanted, bip: "192.168.100.0/24" })).toThrow(/bip is not right/);
+    expect(() => dockerBip({ ...wanted, bip: "192.168.100.0/24" })).toThrow(/bip is not valid/);
     expect(() => dockerBip({ ...wanted, bib: 1 } as never)).toThrow(/bib is not known here/);
   });
 });
