@@ -124,10 +124,16 @@ export class Fold {
   }
 
   /** One diff stands for all: each has its own in the whole transcript. */
-  #diff({ first }: Group): string[] {
+  #diff(group: Group): string[] {
+    const { first } = group;
     if (!first.step || !this.#options.diff) return [];
     const lines = diffLines(first.step, this.#options.paint);
-    return lines.length === 0 ? [] : [`    on ${first.host}:`, ...lines];
+    return lines.length === 0
+      ? []
+      : [
+          `    on ${first.host}${group.hosts.size > 1 ? " (-v shows the diff of every host)" : ""}:`,
+          ...lines,
+        ];
   }
 
   #alike(text: string): string {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { plainReporter } from "../../src/report/plain.ts";
 import { prettyReporter } from "../../src/report/pretty.ts";
 import type { RunEvent } from "../../src/run/events.ts";
+import type { ShownStep } from "../../src/task/shown-step.ts";
 import { began, changed, ended, failed, planned, playOn, restarted, unreachable, webs } from "./fleet.ts";
 import { FakeTerminal, quiet } from "./terminal.ts";
 
@@ -116,6 +117,24 @@ describe.each(["plain", "pretty"] as const)("many hosts, %s", (how) => {
       "would change on all 5 hosts  static-route peers  routes: — → 4 routes",
       "would restart docker on all 5 hosts, because of keys of /etc/docker/daemon.json",
     ]);
+  });
+
+  it("shows the diff of one host, and says where the others are", async () => {
+    const hosts = webs(5);
+    const steps = (host: string): ShownStep[] => {
+      const diff = { path: "/etc/motd", before: "", after: `${host}\n` };
+      return [{ kind: "file", what: "file /etc/motd", from: null, to: "1 line", diff }];
+    };
+    const motd = { play: "", task: "motd", key: "", state: "planned" } as const;
+    const events = hosts.map(
+      (host): RunEvent => ({ at: 1, type: "task", host, ...motd, steps: steps(host) }),
+    );
+    const lines = await shown(how, [began(hosts, true), ...events], { diff: true });
+    expect(lines.slice(0, 2)).toEqual([
+      "would change on all 5 hosts  motd  file /etc/motd: — → 1 line",
+      "    on web1 (-v shows the diff of every host):",
+    ]);
+    expect(lines.filter((line) => line.startsWith("    +web"))).toEqual(["    +web1"]);
   });
 
   it("says the first of equal errors in full and at once, and names the others", async () => {
