@@ -1,7 +1,7 @@
 import { alike } from "./alike.ts";
 import { diffLines } from "./diff.ts";
 import { someHosts } from "./host-names.ts";
-import { count, duration, type Paint } from "./paint.ts";
+import { count, duration, oneLine, type Paint } from "./paint.ts";
 import type { Fact } from "./story.ts";
 
 /** So many values are a line each; more that differ only in names and addresses are one line. */
@@ -87,12 +87,19 @@ export class Fold {
     });
   }
 
-  /** What is too varied to be told. */
+  /** What is too varied to be told; but for what cannot be undone. */
   #leftOver(groups: readonly Group[]): string[] {
     const about = new Set(groups.map(({ first }) => first.about));
     const [only = ""] = about;
     const words = about.size === 1 ? only : this.#alike(only);
-    return this.#line(together(groups, { did: groups[0]?.first.did ?? "", about: words, rest: "" }));
+    const lasting = groups.find(({ first }) => first.step?.irreversible)?.first.step?.irreversible;
+    return this.#line(
+      together(groups, {
+        did: groups[0]?.first.did ?? "",
+        about: words,
+        rest: lasting === undefined ? "" : `  (cannot be undone: ${oneLine(lasting)})`,
+      }),
+    );
   }
 
   #line(group: Group): string[] {
@@ -154,7 +161,7 @@ function together(groups: readonly Group[], words: Pick<Fact, "did" | "about" | 
     ...some,
     hosts: new Set(some.hosts),
     first: { ...some.first, ...words },
-    values: groups.length,
+    values: groups.reduce((sum, { values }) => sum + values, 0),
   };
   for (const group of rest) merge(all, group);
   return all;

@@ -119,6 +119,24 @@ describe.each(["plain", "pretty"] as const)("many hosts, %s", (how) => {
     ]);
   });
 
+  it("never leaves out that a step cannot be undone", async () => {
+    const hosts = webs(30);
+    const task = { play: "", task: "store", key: "", state: "planned" } as const;
+    const events = hosts.map((host, i): RunEvent => {
+      const step = {
+        kind: "run",
+        what: "old store",
+        from: `${i} keys`,
+        to: null,
+        irreversible: "it is gone",
+      };
+      return { at: 1, type: "task", host, ...task, steps: [step] };
+    });
+    const lines = await shown(how, [began(hosts, true), ...events]);
+    expect(lines).toHaveLength(8);
+    expect(lines.filter((line) => line.endsWith("  (cannot be undone: it is gone)"))).toHaveLength(8);
+  });
+
   it("shows the diff of one host, and says where the others are", async () => {
     const hosts = webs(5);
     const steps = (host: string): ShownStep[] => {
