@@ -1,68 +1,68 @@
 import { randomBytes } from "node:crypto";
-import type { Duplex, Readable } from "node:stream";
 import { CausewayError } from "../errors.ts";
+import type { Channel, Start } from "./channel.ts";
 import type { ConnectionTarget } from "./session.ts";
-import { quote } from "./sh.ts";
 
-/** A running shell's streams, as a channel or a child process gives them. */
-export type ShellStream = Duplex & { stderr: Readable; close(): void };
-
-export interface StartedShell<S extends ShellStream> {
-  stream: S;
-  /** Goes before a command on a channel of its own, so that it runs with the same rights. */
-  prefix: string;
+/** What our own words on standard error say of how far it came. */
+interface Marks {
+  started: string;
+  prompt: string;
+  ready: string;
 }
 
 /**
- * Starts the session's one `sh`, or another command, as root where the inventory asks for it. The password goes out only
- * after a prompt of our own was seen, and nothing else before a ready mark of our own: it can never become a command or
- * a guess.
+ * Starts one `sh` that reads its script from standard input, as root where the inventory asks for it. The password goes
+ * out only after a prompt of our own was seen, and nothing else before a ready mark of our own: it can never become a
+ * command or a guess.
  */
-export async function becomeRoot<S extends ShellStream>(
-  target: ConnectionTarget,
-  start: (command: string) => Promise<S>,
-  deadline: number,
-  command = "exec sh",
-): Promise<StartedShell<S>> {
-  if (!target.become || target.user === "root") return { stream: await start(command), prefix: "" };
+export async function startShell(target: ConnectionTarget, start: Start, deadline: number): Promise<Channel> {
+  if (!target.become || target.user === "root") return start("sh");
   // Its second line would be read by whatever sudo starts.
   if (/[\r\n]/.test(target.becomePassword ?? "")) throw brokenPassword(target);
   const nonce = randomBytes(9).toString("hex");
-  const ready = `ready-${nonce}`;
-  const prompt = `password-${nonce}:`;
-  const inside = quote(`echo ${ready} >&2; ${command}`);
-  const flags = target.becomePassword === undefined ? "-n" : `-S -p ${prompt}`;
+  const marks = { started: `started-${nonce}`, prompt: `password-${nonce}:`, ready: `ready-${nonce}` };
+  const channel = await start(asRoot(marks, target.becomePassword !== undefined));
+  await converse(target, channel, marks, deadline);
+  return channel;
+}
+
+/**
+ * A command line that every login shell passes on as it stands: csh expands a `!` inside single quotes and takes no
+ * newline there, fish takes backslashes, rbash knows no `exec`.
+ */
+function asRoot({ started, prompt, ready }: Marks, password: boolean): string {
+  const flags = password ? `-S -p ${prompt}` : "-n";
+  const shell = `echo ${ready} >&2; exec sh`;
   // Who is root already needs no sudo.
-  const stream = await start(
-    `if [ "$(id -u)" = 0 ]; then echo ${ready} >&2; ${command}; else exec sudo ${flags} -- sh -c ${inside}; fi`,
-  );
-  await converse(target, stream, ready, prompt, deadline);
-  return { stream, prefix: target.becomePassword === undefined ? "sudo -n " : "" };
+  return `sh -c 'if [ "$(id -u)" = 0 ]; then ${shell}; else echo ${started} >&2; exec sudo ${flags} -- sh -c "${shell}"; fi'`;
 }
 
 function converse(
   target: ConnectionTarget,
-  stream: ShellStream,
-  ready: string,
-  prompt: string,
+  channel: Channel,
+  { started, prompt, ready }: Marks,
   deadline: number,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    let said = "";
+    let [said, aside] = ["", ""];
     let asked = false;
     const finish = (error?: CausewayError) => {
       clearTimeout(timer);
-      stream.stderr.removeListener("data", listen);
-      stream.stderr.removeListener("end", closed);
-      stream.removeListener("close", closed);
+      channel.stderr.removeListener("data", listen);
+      channel.removeListener("data", overhear);
+      channel.stderr.removeListener("end", refuse);
+      channel.removeListener("close", refuse);
       if (error) {
-        stream.close();
+        channel.close();
         reject(error);
       } else resolve();
     };
-    const refuse = () => finish(refusal(target, said.replaceAll(prompt, "").trim()));
+    const refuse = () => {
+      const [before = "", after] = said.split(`${started}\n`);
+      const words = after?.replaceAll(prompt, "").trim();
+      finish(words === undefined ? noShell(target, `${before}${aside}`.trim()) : refusal(target, words));
+    };
     const timer = setTimeout(refuse, Math.max(1, deadline - Date.now()));
-    const closed = () => refuse();
     const listen = (chunk: Buffer) => {
       said += chunk.toString("utf8");
       if (said.includes(ready)) return finish();
@@ -70,13 +70,17 @@ function converse(
       if (prompts > 1) return refuse();
       if (prompts === 1 && !asked) {
         asked = true;
-        stream.write(`${target.becomePassword}\n`);
+        channel.write(`${target.becomePassword}\n`);
       }
     };
-    stream.stderr.on("data", listen);
-    // A channel closes only when its standard output was read, which nobody does yet.
-    stream.stderr.once("end", closed);
-    stream.once("close", closed);
+    // Nothing was asked yet: it is noise of the login shell, or why it does not start anything.
+    const overhear = (chunk: Buffer) => {
+      aside = `${aside}${chunk.toString("utf8")}`.slice(-2000);
+    };
+    channel.stderr.on("data", listen);
+    channel.on("data", overhear);
+    channel.stderr.once("end", refuse);
+    channel.once("close", refuse);
   });
 }
 
@@ -88,14 +92,29 @@ function brokenPassword(target: ConnectionTarget): CausewayError {
   });
 }
 
+function noShell(target: ConnectionTarget, said: string): CausewayError {
+  const user = target.user ?? "the user";
+  return new CausewayError("unreachable", `the login shell of ${user} did not start sh`, {
+    host: target.name,
+    found: said || "no answer from the login shell",
+    expected: "a login shell that runs the command it is given, and finds sh",
+    advice: `see which one it is: getent passwd ${target.user ?? "USER"}; then chsh -s /bin/sh ${target.user ?? "USER"}, or log in as somebody else`,
+  });
+}
+
 function refusal(target: ConnectionTarget, said: string): CausewayError {
-  const missing = target.becomePassword === undefined;
-  return new CausewayError("unreachable", missing ? "sudo asks for a password" : "sudo refused", {
+  const user = target.user ?? "the user";
+  const absent = /^\S*sh: .*sudo\S*: (command )?(not found|permission denied)/im.test(said);
+  const missing = target.becomePassword === undefined && !absent;
+  const what = absent ? "sudo is not installed" : missing ? "sudo asks for a password" : "sudo refused";
+  return new CausewayError("unreachable", what, {
     host: target.name,
     found: said || "no answer from sudo",
-    expected: `that ${target.user ?? "the user"} may run sh as root`,
-    advice: missing
-      ? "run with -K to be asked for it, or allow sudo without a password"
-      : "check the password (-K) and the host's sudoers",
+    expected: `that ${user} may run sh as root`,
+    advice: absent
+      ? "install sudo there, or log in as root"
+      : missing
+        ? "run with -K to be asked for it, or allow sudo without a password"
+        : "check the password (-K) and the host's sudoers",
   });
 }

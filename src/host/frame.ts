@@ -1,3 +1,14 @@
+export interface FrameOptions {
+  /** An output and its exit code, once its marker has come. An output beyond the limit is empty. */
+  onFrame: (output: Buffer, code: number) => void;
+  /** Each piece of an output that is not complete yet. */
+  onData?: (chunk: Buffer) => void;
+  /** Bytes of one output that are kept. */
+  limit: number;
+  /** Called once for an output that is longer; what comes of it from then on is dropped. */
+  onExcess: () => void;
+}
+
 /**
  * Cuts one stream of a shell into the outputs of its commands. The end of an output is a marker of its own,
  * `\n<nonce> <code>\n`; everything before it is output, byte for byte.
@@ -10,12 +21,17 @@ export class FrameCutter {
   #marker: Buffer | undefined;
   /** What came before anybody expected it: the other stream of the command before is not there yet. */
   #early: Buffer[] = [];
-  readonly #onFrame: (output: Buffer, code: number) => void;
-  readonly #onData: ((chunk: Buffer) => void) | undefined;
+  #earlySize = 0;
+  #exceeded = false;
+  readonly #options: FrameOptions;
 
-  constructor(onFrame: (output: Buffer, code: number) => void, onData?: (chunk: Buffer) => void) {
-    this.#onFrame = onFrame;
-    this.#onData = onData;
+  constructor(options: FrameOptions) {
+    this.#options = options;
+  }
+
+  /** What has come and is not an output yet. */
+  get pending(): string {
+    return Buffer.concat([...this.#chunks, ...this.#early]).toString("utf8");
   }
 
   /** From here on the stream holds the output of the command with this nonce. */
@@ -23,12 +39,13 @@ export class FrameCutter {
     this.#marker = Buffer.from(`\n${nonce} `);
     const early = this.#early;
     this.#early = [];
+    this.#earlySize = 0;
     for (const chunk of early) this.push(chunk);
   }
 
   push(chunk: Buffer): void {
     if (!this.#marker) {
-      this.#early.push(chunk);
+      this.#wait(chunk);
       return;
     }
     const hay = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk]);
@@ -36,23 +53,39 @@ export class FrameCutter {
     const at = hay.indexOf(this.#marker);
     const end = at < 0 ? -1 : hay.indexOf(10, at + this.#marker.length);
     if (end < 0) {
-      this.#chunks.push(chunk);
       this.#size += chunk.length;
       // An incomplete marker is at most its own length and four digits; one that began earlier is kept whole.
       const keep = at < 0 ? this.#marker.length + 4 : hay.length - at;
       this.#tail = Buffer.from(hay.subarray(Math.max(0, hay.length - keep)));
-      this.#onData?.(chunk);
+      if (this.#size > this.#options.limit) this.#exceed();
+      if (this.#exceeded) return;
+      this.#chunks.push(chunk);
+      this.#options.onData?.(chunk);
       return;
     }
     const code = Number(hay.toString("latin1", at + this.#marker.length, end));
     this.#chunks.push(chunk);
-    const output = Buffer.concat(this.#chunks).subarray(0, offset + at);
+    const output = this.#exceeded ? Buffer.alloc(0) : Buffer.concat(this.#chunks).subarray(0, offset + at);
     const rest = hay.subarray(end + 1);
     this.#chunks = [];
     this.#size = 0;
     this.#tail = Buffer.alloc(0);
     this.#marker = undefined;
-    if (rest.length > 0) this.#early.push(Buffer.from(rest));
-    this.#onFrame(output, code);
+    this.#exceeded = false;
+    if (rest.length > 0) this.#wait(Buffer.from(rest));
+    this.#options.onFrame(output, code);
+  }
+
+  #wait(chunk: Buffer): void {
+    this.#earlySize += chunk.length;
+    if (this.#earlySize > this.#options.limit) this.#options.onExcess();
+    else this.#early.push(chunk);
+  }
+
+  #exceed(): void {
+    if (this.#exceeded) return;
+    this.#exceeded = true;
+    this.#chunks = [];
+    this.#options.onExcess();
   }
 }

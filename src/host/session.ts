@@ -22,6 +22,8 @@ export interface SessionOptions {
   connectTimeoutMs: number;
   /** Until one command has ended, unless the command says otherwise. */
   commandTimeoutMs: number;
+  /** Bytes that one command may say on standard output, and as many on standard error; 64 MiB unless given. */
+  answerLimit?: number;
   /** ssh_config to honour instead of the user's and the system's; `none` for none at all. */
   sshConfigFile?: string;
   /** Aborted when what runs on the hosts has to end at once. */
@@ -56,12 +58,15 @@ export interface CommandResult {
  * process id of the session's shell in all of them.
  *
  * Commands reject with a CausewayError: `unreachable` when the connection is lost, `host` when a command did not
- * end in time (it has been killed on the host, too).
+ * end in time, or said more than it may; the error says whether it was ended on the host, too.
  */
 export interface Session {
   readonly name: string;
   run(script: string, options?: CommandOptions): Promise<CommandResult>;
-  /** Writes a file of the controller to `path` on the host, mode 0600, over a channel of its own; its folder is made, 0700. */
+  /**
+   * Writes a file of the controller to `path` on the host, mode 0600, with the rights of the session's shell; its folder is
+   * made, 0700. It is there whole or not at all, and given up when nothing of it moves for the time of a command.
+   */
   push(localFile: string, path: string): Promise<void>;
   close(): Promise<void>;
   /** Counted for the bench and for tests. */

@@ -10,8 +10,8 @@ export interface Transport {
   stdin: Writable;
   stdout: Readable;
   stderr: Readable;
-  /** Runs a script of its own beside the shell, with the same rights; used to end a command that hangs. */
-  beside(script: string): Promise<void>;
+  /** Runs a script of its own beside the shell, with the same rights, and gives its exit code; used to end a command that hangs. */
+  beside(script: string): Promise<number>;
   /** Resolves with the reason when the shell or its connection ends. */
   ended: Promise<string>;
   close(): void;
@@ -28,14 +28,21 @@ interface Job {
   code: number;
   timer?: NodeJS.Timeout;
   limitMs: number;
-  /** Set when its time is over; resolves when what it started was ended on the host. */
-  ending?: Promise<unknown>;
-  /** Bytes of standard output that went to `onLine` as complete lines, and the line that is not complete yet. */
+  /** Set when it has to end; resolves with the error that it ends with, once what it started was ended on the host or could not be. */
+  ending?: Promise<CausewayError>;
+  /** Bytes of standard output that went to `onLine` as complete lines, and the parts of the line that is not complete yet. */
   streamed: number;
-  partial: Buffer;
+  partial: Buffer[];
 }
 
-const unstreamed = () => ({ limitMs: 0, streamed: 0, partial: Buffer.alloc(0) });
+export interface ShellOptions {
+  commandTimeoutMs: number;
+  answerLimit?: number | undefined;
+}
+
+const mebibyte = 1024 * 1024;
+
+const unstreamed = () => ({ limitMs: 0, streamed: 0, partial: [] as Buffer[] });
 
 /** One long-lived `sh`: what is asked for in the same tick goes out as one write; answers come back in order. */
 export class Shell {
@@ -43,6 +50,7 @@ export class Shell {
   readonly #name: string;
   readonly #transport: Transport;
   readonly #commandTimeoutMs: number;
+  readonly #answerLimit: number;
   readonly #random = randomBytes(9).toString("hex");
   readonly #stdout: FrameCutter;
   readonly #stderr: FrameCutter;
@@ -53,15 +61,21 @@ export class Shell {
   #pid = 0;
   #dead: CausewayError | undefined;
 
-  constructor(name: string, transport: Transport, commandTimeoutMs: number) {
+  constructor(name: string, transport: Transport, options: ShellOptions) {
     this.#name = name;
     this.#transport = transport;
-    this.#commandTimeoutMs = commandTimeoutMs;
-    this.#stdout = new FrameCutter(
-      (output, code) => this.#arrived("stdout", output, code),
-      (chunk) => this.#stream(chunk),
-    );
-    this.#stderr = new FrameCutter((output, code) => this.#arrived("stderr", output, code));
+    this.#commandTimeoutMs = options.commandTimeoutMs;
+    this.#answerLimit = options.answerLimit ?? 64 * mebibyte;
+    const bounded = { limit: this.#answerLimit, onExcess: () => this.#tooMuch() };
+    this.#stdout = new FrameCutter({
+      ...bounded,
+      onFrame: (output, code) => this.#arrived("stdout", output, code),
+      onData: (chunk) => this.#stream(chunk),
+    });
+    this.#stderr = new FrameCutter({
+      ...bounded,
+      onFrame: (output, code) => this.#arrived("stderr", output, code),
+    });
     transport.stdout.on("data", (chunk: Buffer) => this.#stdout.push(chunk));
     transport.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
     transport.stdin.on("error", () => {});
@@ -69,18 +83,18 @@ export class Shell {
   }
 
   /**
-   * The shell's own process id; it is asked for together with the first commands. Programs in /usr/local are found, also
-   * where sudo's secure_path leaves them out.
+   * The shell's own process id; it is asked for together with the first commands, and found also behind what a .bashrc has
+   * said. Programs in /usr/local are found, also where sudo's secure_path leaves them out.
    */
   #hello(): string {
     this.#waiting.unshift({
-      script: "echo $$",
+      script: `echo "${this.#random}=$$"`,
       options: {},
       nonce: this.#nonce(),
       code: 0,
       ...unstreamed(),
       resolve: ({ stdout }) => {
-        this.#pid = Number(stdout.trim());
+        this.#pid = Number(stdout.split(`${this.#random}=`)[1]);
       },
       reject: () => {},
     });
@@ -142,21 +156,25 @@ export class Shell {
 
   /** From now on the command has so long. */
   #allow(job: Job, ms: number): void {
-    if (job.ending) return;
+    // What is behind its last line is told when it has ended already.
+    if (job.ending || this.#running[0] !== job) return;
     clearTimeout(job.timer);
     job.limitMs = ms;
-    job.timer = setTimeout(() => void this.#timeOut(job), ms);
+    job.timer = setTimeout(() => this.#timeOut(job), ms);
   }
 
   #stream(chunk: Buffer): void {
     const job = this.#running[0];
     if (!job?.options.onLine) return;
-    const bytes = Buffer.concat([job.partial, chunk]);
     // What is behind the last newline may be the beginning of a marker; it waits.
-    const end = bytes.lastIndexOf(10) + 1;
-    job.partial = bytes.subarray(end);
-    job.streamed += end;
-    this.#lines(job, bytes.subarray(0, end));
+    const end = chunk.lastIndexOf(10) + 1;
+    if (end > 0) {
+      const bytes = Buffer.concat([...job.partial, chunk.subarray(0, end)]);
+      job.partial = [];
+      job.streamed += bytes.length;
+      this.#lines(job, bytes);
+    }
+    if (end < chunk.length) job.partial.push(chunk.subarray(end));
   }
 
   #lines(job: Job, bytes: Buffer): void {
@@ -180,43 +198,71 @@ export class Shell {
     // What came in the same chunk as the marker, or had no newline at its end, has not been streamed yet.
     if (job.options.onLine) this.#lines(job, job.stdout.subarray(job.streamed));
     // Its subshell can end before what it started does.
-    if (job.ending) void job.ending.then(() => job.reject(this.#tooLong(job)));
+    if (job.ending) void job.ending.then((error) => job.reject(error));
     else job.resolve({ stdout, stderr: job.stderr.toString("utf8"), code });
   }
 
   /** Ends what runs on the host now: somebody asked to stop at once. */
   async abandon(): Promise<void> {
-    if (this.#pid > 0 && this.#running.length > 0)
-      await this.#transport.beside(endChildrenOf(this.#pid)).catch(() => {});
+    if (this.#running.length > 0) await this.#endChildren();
   }
 
-  async #timeOut(job: Job): Promise<void> {
-    // A shell that never said its process id has no children that are known: what is below 0 is the whole host.
-    const ending =
-      this.#pid > 0 ? this.#transport.beside(endChildrenOf(this.#pid)).catch(() => {}) : undefined;
-    job.ending = Promise.race([ending, this.#transport.ended]);
-    await job.ending;
+  #timeOut(job: Job): void {
+    const advice = "try it by hand on that host; --command-timeout gives it longer";
+    void this.#cutShort(job, `a command did not end within ${job.limitMs / 1000} s`, advice);
+  }
+
+  #tooMuch(): void {
+    const [job] = this.#running;
+    const size = `more than ${Math.round(this.#answerLimit / mebibyte)} MiB`;
+    if (job) void this.#cutShort(job, `a command said ${size}`, "make it say less, or write into a file");
+    else this.#hangUp(`the host sent ${size} that nobody had asked for`);
+  }
+
+  /** Ends a command before it ends by itself, and says of it only what is known. */
+  async #cutShort(job: Job, why: string, advice: string): Promise<void> {
+    if (job.ending) return;
+    clearTimeout(job.timer);
+    job.ending = this.#endChildren().then((ended) => this.#cutError(job, why, advice, ended));
+    const error = await job.ending;
     if (this.#running[0] !== job) return;
     job.timer = setTimeout(() => {
-      job.reject(this.#tooLong(job));
-      this.#transport.close();
-      this.#end("the shell did not answer after its command was ended");
+      job.reject(error);
+      this.#hangUp("the shell did not answer after its command was ended");
     }, 5000);
   }
 
-  #tooLong(job: Job): CausewayError {
-    const seconds = job.limitMs / 1000;
+  /** Whether all that ran below the shell has ended. */
+  #endChildren(): Promise<boolean> {
+    // A shell that never said its process id has no children that are known: what is below 0 is the whole host.
+    if (!(this.#pid > 0)) return Promise.resolve(false);
+    const ended = this.#transport.beside(endChildrenOf(this.#pid)).then(
+      (code) => code === 0,
+      () => false,
+    );
+    return Promise.race([ended, this.#transport.ended.then(() => false)]);
+  }
+
+  #cutError(job: Job, why: string, advice: string, ended: boolean): CausewayError {
+    const outcome = ended
+      ? "it was ended on the host"
+      : "it could not be ended on the host and may go on there";
     const command = masked(job.options.shown ?? job.script, job.options.secrets);
-    return new CausewayError("host", `a command did not end within ${seconds} s; it was ended on the host`, {
+    return new CausewayError("host", `${why}; ${outcome}`, {
       host: this.#name,
       command: command.length > 600 ? `${command.slice(0, 600)}…` : command,
-      advice: "try it by hand on that host; --command-timeout gives it longer",
+      advice: ended ? advice : `look for it on that host: ps -ef; ${advice}`,
     });
+  }
+
+  #hangUp(reason: string): void {
+    this.#transport.close();
+    this.#end(reason);
   }
 
   #end(reason: string): void {
     if (this.#dead) return;
-    this.#dead = new CausewayError("unreachable", `the connection was lost: ${reason}`, { host: this.#name });
+    this.#dead = this.#lost(reason);
     for (const job of [...this.#running, ...this.#waiting].splice(0)) {
       clearTimeout(job.timer);
       job.reject(this.#dead);
@@ -224,9 +270,19 @@ export class Shell {
     this.#running = [];
     this.#waiting = [];
   }
+
+  /** A login shell that runs nothing says so, if at all, in place of our first answer. */
+  #lost(reason: string): CausewayError {
+    const said =
+      this.#pid > 0 ? "" : `${this.#stderr.pending}\n${this.#stdout.pending}`.trim().slice(0, 2000);
+    return new CausewayError("unreachable", `the connection was lost: ${reason}`, {
+      host: this.#name,
+      ...(said === "" ? {} : { found: said, expected: "a login shell that runs the command it is given" }),
+    });
+  }
 }
 
-/** Ends every process below a shell, and leaves the shell itself: first asked, a second later made to. */
+/** Ends every process below a shell, and leaves the shell itself: first asked, a second later made to. Code 0 when none is left. */
 function endChildrenOf(pid: number): string {
   return `below() {
   all= level=${pid}
@@ -246,5 +302,14 @@ all=$(below)
 [ -z "$all" ] || kill -TERM $all 2>/dev/null
 sleep 1
 for child in $all; do kill -KILL $child 2>/dev/null; done
-true`;
+for try in 1 2 3 4 5 6; do
+  left=
+  for child in $all; do
+    read -r line 2>/dev/null <"/proc/$child/stat" || continue
+    case \${line##*) } in Z*) ;; *) left=$child ;; esac
+  done
+  [ -n "$left" ] || exit 0
+  sleep 0.2
+done
+exit 1`;
 }

@@ -1,19 +1,16 @@
-import { createHash } from "node:crypto";
-import { createReadStream, readFileSync } from "node:fs";
-import { stat } from "node:fs/promises";
 import { connect as connectTcp, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeSSH } from "node-ssh";
 import type { Client, ClientChannel } from "ssh2";
 import { CausewayError } from "../errors.ts";
-import { becomeRoot } from "./become.ts";
+import type { Channel } from "./channel.ts";
 import { credentialsFor } from "./credentials.ts";
+import { timedOut, within } from "./deadline.ts";
 import { refuseHostKey } from "./host-key.ts";
 import { knownAlgorithms, knownLines, lookupName } from "./known-hosts.ts";
 import type { ConnectionTarget, Session, SessionOptions } from "./session.ts";
-import { quote } from "./sh.ts";
-import { Shell } from "./shell.ts";
+import { sessionOn } from "./session-on.ts";
 import { type SshConfig, sshConfigFor } from "./ssh-config.ts";
 
 /** Opens the one SSH connection to a host, through its jump hosts, and a shell on it. */
@@ -23,7 +20,7 @@ export async function connectSsh(target: ConnectionTarget, options: SessionOptio
   const hops: NodeSSH[] = [];
   try {
     const ssh = await openWithRetry(target, options, deadline, hops);
-    return await openShell(ssh, target, options, began, deadline, hops);
+    return await sessionOver(ssh, target, options, began, hops);
   } catch (error) {
     for (const hop of hops) hop.dispose();
     throw asUnreachable(error, target, options);
@@ -60,9 +57,6 @@ async function open(
   const host = config.hostName ?? target.address;
   const port = target.port ?? config.port ?? 22;
   const username = target.user ?? config.user ?? userInfo().username;
-  const sock = config.proxyJump
-    ? await jump(config.proxyJump, host, port, options, deadline, hops)
-    : await tcp(host, port, deadline);
   const files = [
     ...(target.knownHostsFiles ?? []),
     ...config.userKnownHostsFiles,
@@ -70,8 +64,12 @@ async function open(
   ];
   const check = { host: config.hostKeyAlias ?? host, port, files, mode: options.hostKeyChecking };
   let refused: CausewayError | undefined;
+  // Before anything is opened: a key that cannot be used would leave it open, and this process waiting for it.
   const { methods, tried } = credentialsFor(target, config, username);
   const { NodeSSH } = await import("node-ssh");
+  const sock = config.proxyJump
+    ? await jump(config.proxyJump, host, port, options, deadline, hops)
+    : await tcp(host, port, deadline);
   const ssh = new NodeSSH();
   hops.push(ssh);
   try {
@@ -134,19 +132,6 @@ function tcp(host: string, port: number, deadline: number): Promise<Socket> {
   });
 }
 
-function timedOut(where: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`no answer from ${where}`), { code: "ETIMEDOUT" });
-}
-
-/** Gives up what is not there by the deadline. */
-async function within<T>(deadline: number, where: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(timedOut(where)), Math.max(1, deadline - Date.now()));
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
-
 /** Through `a,b` to the host: each hop is a connection of its own, with its own host key check. */
 async function jump(
   proxyJump: string,
@@ -174,99 +159,47 @@ async function jump(
   return (await within(deadline, `${host}:${port} through ${address}`, way)) as unknown as Socket;
 }
 
-async function openShell(
+function sessionOver(
   ssh: NodeSSH,
   target: ConnectionTarget,
   options: SessionOptions,
   began: number,
-  deadline: number,
-  hops: NodeSSH[],
+  hops: readonly NodeSSH[],
 ): Promise<Session> {
   const client = ssh.connection as Client;
-  const start = (command: string) => channel(client, command);
-  const { stream } = await within(deadline, target.address, becomeRoot(target, start, deadline));
   let reason = "";
   client.on("error", (error: Error & { level?: string }) => {
     reason ||= error.level === "client-timeout" ? "the host stopped answering" : error.message;
   });
-  const ended = new Promise<string>((resolve) => {
-    stream.once("close", () => resolve(reason || "the remote shell ended"));
+  const closed = new Promise<string>((resolve) => {
     client.once("close", () => resolve(reason || "the connection was closed"));
   });
-  /** A script on a channel of its own, with the rights of the session's shell. */
-  const apart = async (script: string) => {
-    const until = Date.now() + options.connectTimeoutMs;
-    return (await becomeRoot(target, start, until, `exec sh -c ${quote(script)}`)).stream;
-  };
-  // A host that hangs may never start it, or never end it.
-  const beside = (script: string) =>
-    within(
-      Date.now() + 10_000,
-      target.address,
-      apart(script)
-        .then(drain)
-        .then(() => {}),
-    );
-  const shell = new Shell(
-    target.name,
-    { stdin: stream, stdout: stream, stderr: stream.stderr, ended, beside, close: () => stream.close() },
-    options.commandTimeoutMs,
-  );
-  options.signal?.addEventListener("abort", () => void shell.abandon(), { once: true });
-  const connectMs = Date.now() - began;
-  return {
-    name: target.name,
-    run: (script, runOptions) => shell.run(script, runOptions),
-    push: (file, path) => push(apart, target, file, path),
-    close: async () => {
+  return sessionOn(target, options, {
+    began,
+    start: (command) => channelFor(client, command),
+    ended: (shell) => Promise.race([shell.ended.then(() => reason || "the remote shell ended"), closed]),
+    close: () => {
       for (const hop of [...hops].reverse()) hop.dispose();
     },
-    get stats() {
-      return { ...shell.stats, connectMs };
-    },
-  };
-}
-
-function channel(client: Client, command: string): Promise<ClientChannel> {
-  return new Promise((resolve, reject) => {
-    client.exec(command, (error, stream) => (error ? reject(error) : resolve(stream)));
   });
 }
 
-function drain(stream: ClientChannel): Promise<{ stdout: string; stderr: string; code: number }> {
+function channelFor(client: Client, command: string): Promise<Channel> {
+  return new Promise((resolve, reject) => {
+    client.exec(command, (error, stream) => {
+      if (error) return reject(error);
+      resolve(Object.assign(stream, { ended: endOf(stream) }));
+    });
+  });
+}
+
+function endOf(stream: ClientChannel): Promise<number> {
   return new Promise((resolve) => {
-    let [stdout, stderr, code] = ["", "", -1];
-    stream.on("data", (chunk: Buffer) => {
-      stdout += chunk;
-    });
-    stream.stderr.on("data", (chunk: Buffer) => {
-      stderr += chunk;
-    });
-    stream.on("exit", (status: number | null) => {
+    let code = -1;
+    stream.once("exit", (status: number | null) => {
       code = status ?? -1;
     });
-    stream.on("close", () => resolve({ stdout, stderr, code }));
-  });
-}
-
-/** Sends a file over a channel of its own, and compares its checksum on the host; a partial file is taken away. */
-async function push(
-  apart: (script: string) => Promise<ClientChannel>,
-  target: ConnectionTarget,
-  file: string,
-  path: string,
-): Promise<void> {
-  const { size } = await stat(file);
-  const sum = createHash("sha256").update(readFileSync(file)).digest("hex");
-  const script = `umask 077; f=${quote(path)}; mkdir -p "\${f%/*}" && cat >"$f" && [ "$(stat -c %s "$f")" = ${size} ] && [ "$(sha256sum <"$f" | cut -c 1-64)" = ${sum} ] || { rm -f "$f"; exit 1; }`;
-  const stream = await apart(script);
-  createReadStream(file).pipe(stream);
-  const { code, stderr } = await drain(stream);
-  if (code === 0) return;
-  throw new CausewayError("host", `sending ${file} failed`, {
-    host: target.name,
-    command: `scp ${file} ${target.address}:${path}`,
-    output: stderr,
+    stream.once("close", () => resolve(code));
   });
 }
 

@@ -130,8 +130,8 @@ describe.each(shells)("%s %s", (program, ...args) => {
     const { stdin, stdout, stderr } = child;
     const close = () => void stdin.end();
     const beside = (script: string) =>
-      new Promise<void>((done) => void spawn(program, [...args, "-c", script]).once("close", () => done()));
-    shell = new Shell("here", { stdin, stdout, stderr, ended, beside, close }, 10_000);
+      new Promise<number>((done) => void spawn(program, [...args, "-c", script]).once("close", done));
+    shell = new Shell("here", { stdin, stdout, stderr, ended, beside, close }, options);
   });
   afterAll(async () => {
     child.stdin.end();
@@ -180,7 +180,7 @@ describe.each(shells)("%s %s", (program, ...args) => {
 
 describe("a shell that does not answer", () => {
   /** A shell that says nothing by itself; `answer` says what the next command in the row would. */
-  function silent(until: Promise<void> = Promise.resolve()) {
+  function silent(until: Promise<number> = Promise.resolve(0)) {
     let written = "";
     const stdin = new Writable({
       write(chunk, _encoding, done) {
@@ -204,12 +204,13 @@ describe("a shell that does not answer", () => {
         },
         close,
       },
-      1000,
+      { commandTimeoutMs: 1000 },
     );
     const answer = (text: string) => {
       const [, nonce] = /%s %s\\n' (\S+) \$__c;/.exec(written) ?? [];
+      const [, pidOf] = /echo "(\w+)=\$\$"/.exec(written) ?? [];
       written = written.slice(written.indexOf(">&2\n") + 4);
-      stdout.write(`${text}\n${nonce} 0\n`);
+      stdout.write(`${text.replace("PID", `${pidOf}=4711`)}\n${nonce} 0\n`);
       stderr.write(`\n${nonce} 0\n`);
     };
     return { shell, answer, ended, close };
@@ -235,7 +236,7 @@ describe("a shell that does not answer", () => {
       detail: { command: "sleep 9" },
     });
     await soon();
-    answer("4711\n");
+    answer("PID\n");
     await vi.advanceTimersByTimeAsync(1001);
     expect(ended).toEqual([expect.stringContaining("level=4711\n")]);
     answer("");
@@ -249,15 +250,15 @@ describe("a shell that does not answer", () => {
   });
 
   test("stays open when the command ended while others were being ended", async () => {
-    let done = () => {};
-    const { shell, answer, close } = silent(new Promise<void>((resolve) => (done = resolve)));
+    let done = (_code: number) => {};
+    const { shell, answer, close } = silent(new Promise<number>((resolve) => (done = resolve)));
     const run = expect(shell.run("sleep 9")).rejects.toMatchObject({ code: "host" });
     await soon();
-    answer("4711\n");
+    answer("PID\n");
     await vi.advanceTimersByTimeAsync(1001);
     answer("");
     await soon();
-    done();
+    done(0);
     await run;
     await vi.advanceTimersByTimeAsync(60_000);
     expect(close).not.toHaveBeenCalled();

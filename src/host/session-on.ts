@@ -1,0 +1,73 @@
+import { startShell } from "./become.ts";
+import type { Channel, Start } from "./channel.ts";
+import { within } from "./deadline.ts";
+import { send } from "./send.ts";
+import type { ConnectionTarget, Session, SessionOptions } from "./session.ts";
+import { Shell } from "./shell.ts";
+
+/** What carries a session. */
+export interface Carrier {
+  start: Start;
+  /** Why the connection ended, for the error of whoever still waits. */
+  ended: (shell: Channel) => Promise<string>;
+  close(shell: Channel): void;
+  /** When the connecting began, as `Date.now()` has it. */
+  began: number;
+}
+
+/** How long a host may take to end what it is told to end. */
+const besideMs = 10_000;
+
+/** The session's one shell, with scripts and files beside it that have the same rights; the same locally and over SSH. */
+export async function sessionOn(
+  target: ConnectionTarget,
+  options: SessionOptions,
+  carrier: Carrier,
+): Promise<Session> {
+  const open = (deadline: number) =>
+    within(deadline, target.address, startShell(target, carrier.start, deadline));
+  const stream = await open(carrier.began + options.connectTimeoutMs);
+  const apart = () => open(Date.now() + options.connectTimeoutMs);
+  const shell = new Shell(
+    target.name,
+    {
+      stdin: stream,
+      stdout: stream,
+      stderr: stream.stderr,
+      ended: carrier.ended(stream),
+      // A host that hangs may never start it, or never end it.
+      beside: (script) =>
+        within(
+          Date.now() + besideMs,
+          target.address,
+          apart().then((channel) => done(channel, script)),
+        ),
+      close: () => stream.close(),
+    },
+    options,
+  );
+  const abandon = () => void shell.abandon();
+  options.signal?.addEventListener("abort", abandon, { once: true });
+  const connectMs = Date.now() - carrier.began;
+  return {
+    name: target.name,
+    run: (script, runOptions) => shell.run(script, runOptions),
+    push: (file, path) => send(apart, target, { file, path, quietMs: options.commandTimeoutMs }),
+    close: async () => {
+      options.signal?.removeEventListener("abort", abandon);
+      carrier.close(stream);
+    },
+    get stats() {
+      return { ...shell.stats, connectMs };
+    },
+  };
+}
+
+/** Runs a script in a shell of its own to its end. */
+async function done(channel: Channel, script: string): Promise<number> {
+  channel.resume();
+  channel.stderr.resume();
+  channel.on("error", () => {});
+  channel.end(script);
+  return channel.ended;
+}
