@@ -43,6 +43,10 @@ export async function connectAll(
       if (!(error instanceof CausewayError)) throw error;
       lost(host, error);
     }
+  }).catch(async (bug: unknown) => {
+    // An open connection would keep this process from ending.
+    await Promise.all([...connected.values()].map(({ session }) => session.close().catch(() => {})));
+    throw bug;
   });
   return prepared.chosen.flatMap((host) => connected.get(host.name) ?? []);
 }

@@ -37,8 +37,7 @@ export async function readHistory(options: {
       const [now, old] = await Promise.all([
         session.run(readJournalScript.text),
         session.run(readOldRunsScript.text),
-      ]);
-      await session.close();
+      ]).finally(() => session.close());
       const journal = parseJournal(now.stdout, host.name);
       const note = (record: RunRecord, state: FleetRun["state"]) => {
         const known = seen.get(record.id) ?? { record, states: new Map() };
