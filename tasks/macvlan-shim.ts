@@ -86,7 +86,9 @@ export const macvlanShim = defineTask({
 
 async function readParent(host: Reader, network: string): Promise<string> {
   const script = sh`command -v docker >/dev/null && systemctl is-active -q docker || exit 0
-id=$(docker network ls -q --no-trunc --filter driver=macvlan --filter name=${`^${network}$`}) || exit 1
+# Not by a filter of names, which is an expression: in it lan.10 is lan-10, too.
+all=$(docker network ls --no-trunc --filter driver=macvlan --format '{{.ID}} {{.Name}}') || exit 1
+id=$(printf '%s\n' "$all" | while read -r id name; do [ "$name" != ${network} ] || printf %s "$id"; done)
 [ -z "$id" ] || docker network inspect -f '{{.Options.parent}}' "$id"`;
   const { stdout, stderr, code } = await host.read(script, { looksAt: ["docker", "unit:docker"] });
   if (code === 0) return stdout.trim();

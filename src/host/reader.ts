@@ -190,9 +190,10 @@ docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc 
   }
 
   async networkMembers(network: string): Promise<readonly NetworkMember[]> {
+    // The filter takes the beginning of another network's id for the name, too; the format does not.
     const script = sh`systemctl is-active -q docker || exit 0
 ids=$(docker ps -aq --no-trunc --filter network=${network}) || exit 1
-[ -z "$ids" ] || docker inspect -f ${`{{.Name}} {{.State.Running}} {{with index .NetworkSettings.Networks "${network}"}}{{.IPAddress}} {{with .IPAMConfig}}{{.IPv4Address}}{{end}}{{end}}`} $ids`;
+[ -z "$ids" ] || docker inspect -f ${`{{$c := .}}{{with index .NetworkSettings.Networks "${network}"}}{{$c.Name}} {{$c.State.Running}} {{.IPAddress}} {{with .IPAMConfig}}{{.IPv4Address}}{{end}}{{end}}`} $ids`;
     return parseMembers(await this.#must(script, ["docker", "unit:docker"]));
   }
 

@@ -15,7 +15,8 @@ import { localFile } from "../../src/kinds/file/pushed-file.ts";
 import { step } from "../../src/kinds/index.ts";
 import { labConnection } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
-import type { Step } from "../../src/task/step.ts";
+import { later, type Step } from "../../src/task/step.ts";
+import { macvlanShim } from "../../tasks/macvlan-shim.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import { full, inFull, useLab } from "./support.ts";
 
@@ -389,6 +390,16 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
     () => [step.dockerNetwork({ name: "cw-six", driver: "bridge", subnet: "10.92.0.0/24" })],
   ],
   [
+    "network: beside one that its name would mean as an expression",
+    "docker network create --subnet 10.94.1.0/24 lan-10 && docker create --name lan-c --network lan-10 --ip 10.94.1.7 busybox true",
+    () => [step.dockerNetwork({ name: "lan.10", driver: "bridge", subnet: "10.95.1.0/24" })],
+  ],
+  [
+    "network: made anew, with two containers of which one's name would mean the other's",
+    "docker network create --subnet 10.94.2.0/24 cw-two && docker create --name cw-x --network cw-two --ip 10.94.2.7 busybox true && docker create --name cw.x --network cw-two --ip 10.94.2.8 busybox true",
+    () => [step.dockerNetwork({ name: "cw-two", driver: "bridge", subnet: "10.94.2.0/25" })],
+  ],
+  [
     "network: taken away, its containers with their addresses",
     "docker network create --subnet 10.93.0.0/24 cw-go && docker run -d --name cw-d --network cw-go --ip 10.93.0.9 busybox sleep 1000",
     () => [step.noDockerNetwork({ name: "cw-go", was: "x" })],
@@ -477,6 +488,30 @@ describe.sequential("performed and undone, a host is what it was", () => {
     expect(differences(start, await now())).toEqual([]);
     // Twice is fine.
     expect(await undo(entries)).toMatchObject({ code: 0 });
+  });
+
+  test("a network is the one of that very name: not one that it means as an expression, or whose id begins so", async () => {
+    await on(
+      "ip link add cw-p type bridge && docker network create -d macvlan --subnet 10.94.3.0/24 -o parent=cw-p lan-20",
+    );
+    const network = (await on("docker network inspect -f '{{.Id}}' lan-20")).slice(0, 4);
+    await on(
+      `docker network create ${network} && docker create --name cw-m --network lan-20 busybox true && docker create --name cw-n --network ${network} busybox true`,
+    );
+    const shim = (name: string) =>
+      macvlanShim({
+        name: "macvlan-shim",
+        network: name,
+        address: "10.94.3.9",
+        ip_range: "10.94.3.0/25",
+      }).plan(reader());
+    expect(await shim("lan.20")).toEqual([later("the network lan.20 is not there yet")]);
+    expect(await shim("lan-20")).toMatchObject([{ what: "link macvlan-shim" }]);
+    const names = async (name: string) => (await reader().networkMembers(name)).map((m) => m.name);
+    expect([await names(network), await names("lan-20")]).toEqual([["cw-n"], ["cw-m"]]);
+    const call = `. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_network_members ${network}`;
+    expect((await session.run(call)).stdout).toMatch(/^cw-n \S+\n$/);
+    await on(`docker rm cw-m cw-n; docker network rm lan-20 ${network}; ip link del cw-p`);
   });
 
   test("undone when they were only intended", async () => {

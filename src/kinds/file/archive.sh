@@ -62,7 +62,9 @@ cw_archive_member() (
       exit 1
       ;;
   esac
-  cw_name=$(printf '%s\n' "$cw_names" | grep -e "^\(.*/\)\{0,1\}$(printf %s "$2" | sed 's/\./\\./g')\$")
+  cw_name=$(printf '%s\n' "$cw_names" | while IFS= read -r cw_one; do
+    case $cw_one in ("$2" | *"/$2") printf '%s\n' "$cw_one" ;; esac
+  done)
   case $cw_name in
     '' | *"$cw_newline"*)
       printf 'it holds %s file named %s:\n' "$([ "$cw_name" ] && echo 'more than one' || echo no)" "$2" >&2

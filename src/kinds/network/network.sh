@@ -44,16 +44,23 @@ cw_docker() {
   done
 }
 
+# cw_network_named NAME: its id. Docker's own filter is an expression, by which lan.10 is lan-10, too.
+cw_network_named() (
+  cw_all=$(docker network ls --no-trunc --format '{{.ID}} {{.Name}}') || exit 1
+  printf '%s\n' "$cw_all" | while read -r cw_id cw_its; do
+    [ "$cw_its" != "$1" ] || printf '%s\n' "$cw_id"
+  done
+)
+
 # cw_network_id NAME: nothing when there is none. A Docker that could not ask its store shows none of its networks.
 cw_network_id() (
-  cw_list="docker network ls --no-trunc -q --filter name=^$1\$"
-  cw_found=$($cw_list) || exit 1
+  cw_found=$(cw_network_named "$1") || exit 1
   if [ -z "$cw_found" ] && [ -n "$(docker info -f '{{.ClusterStore}}' 2>/dev/null)" ]; then
     cw_store_answers || exit 1
     for cw_again in 1 2 3; do
       [ -z "$cw_found" ] || break
       sleep 0.3
-      cw_found=$($cw_list) || exit 1
+      cw_found=$(cw_network_named "$1") || exit 1
     done
   fi
   printf %s "$cw_found"
@@ -83,12 +90,20 @@ cw_store_answers() (
 )
 
 # The containers on it, running or stopped: name, address or -, and aliases; Docker adds the container's id by itself.
-# An address that Docker chose, rather than somebody who asked for it, ends in a question mark.
+# An address that Docker chose, rather than somebody who asked for it, ends in a question mark. Docker's filter takes the
+# beginning of another network's id for the name, too: whoever is only on that one has nothing to say here.
 cw_network_members() (
   docker ps -aq --filter "network=$1" | while read -r cw_id; do
-    docker inspect -f "{{.Name}} {{with index .NetworkSettings.Networks \"$1\"}}{{\$ip := \"-\"}}{{with .IPAddress}}{{\$ip = print . \"?\"}}{{end}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = .}}{{end}}{{end}}{{\$ip}}{{range .Aliases}} {{.}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
-  done | sed 's,^/,,'
+    docker inspect -f "{{\$name := .Name}}{{with index .NetworkSettings.Networks \"$1\"}}{{\$name}} {{\$ip := \"-\"}}{{with .IPAddress}}{{\$ip = print . \"?\"}}{{end}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = .}}{{end}}{{end}}{{\$ip}}{{range .Aliases}} {{.}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
+  done | sed '/^$/d; s,^/,,'
 )
+
+# cw_container_there NAME [NETWORK]: whether there is a container of that very name, and on that network.
+cw_container_there() {
+  cw_shown='{{.Name}}'
+  [ -z "$2" ] || cw_shown="{{if index .NetworkSettings.Networks \"$2\"}}{{.Name}}{{end}}"
+  [ "$(docker container inspect -f "$cw_shown" "$1" 2>/dev/null)" = "/$1" ]
+}
 
 cw_network_token() {
   cw_now=$(cw_network_words "$1") || return 1
@@ -128,8 +143,8 @@ cw_network_join() (
   cw_name=$1
   [ ! -s "$2" ] || while read -r cw_container cw_ip cw_aliases; do
     # One that its owner has removed since has no place to come back to.
-    [ -n "$(docker ps -aq --filter "name=^/?$cw_container\$")" ] || continue
-    [ -z "$(docker ps -aq --filter "name=^/?$cw_container\$" --filter "network=$cw_name")" ] || continue
+    cw_container_there "$cw_container" || continue
+    ! cw_container_there "$cw_container" "$cw_name" || continue
     set --
     for cw_alias in $cw_aliases; do set -- "$@" --alias "$cw_alias"; done
     case $cw_ip in

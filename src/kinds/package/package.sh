@@ -22,9 +22,18 @@ cw_package_added() {
 
 cw_package_marks() { if command -v apt-mark >/dev/null; then apt-mark showmanual | LC_ALL=C sort; fi; }
 
+# cw_package_in NAME LIST: its line in a list; in an expression, the dot of python3.9 would be any letter.
+cw_package_in() {
+  grep -F -e "$1 " "$2" | while read -r cw_its cw_version; do
+    [ "$cw_its" != "$1" ] || printf '%s %s\n' "$cw_its" "$cw_version"
+  done | grep .
+}
+
 cw_package_token() (
-  cw_all=$(cw_package_list)
-  for cw_name in $1; do printf '%s\n' "$cw_all" | grep -q "^$cw_name " && printf '%s ' "$cw_name"; done
+  cw_all=$cw_newline$(cw_package_list)
+  for cw_name in $1; do
+    case $cw_all in *"$cw_newline$cw_name "*) printf '%s ' "$cw_name" ;; esac
+  done
   echo .
 )
 
@@ -45,8 +54,8 @@ cw_package_restore() (
   cw_gone=$(cut -d ' ' -f 1 "$B.after" | LC_ALL=C sort -u | LC_ALL=C comm -12 - "$B.added")
   [ -z "$cw_gone" ] || cw_package_purge $cw_gone || exit $?
   for cw_name in $1; do
-    cw_had=$(grep "^$cw_name " "$B.before") || continue
-    grep -q "^$cw_name " "$B.after" || cw_package_get "$cw_name${cw_had:+=${cw_had#* }}" || exit 1
+    cw_had=$(cw_package_in "$cw_name" "$B.before") || continue
+    cw_package_in "$cw_name" "$B.after" >/dev/null || cw_package_get "$cw_name${cw_had:+=${cw_had#* }}" || exit 1
   done
   if [ -s "$B.before.manual" ]; then
     cw_package_marks | LC_ALL=C comm -23 "$B.before.manual" - | xargs -r apt-mark manual >/dev/null
