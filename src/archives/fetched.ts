@@ -7,6 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { promisify } from "node:util";
+import { cacheFolder } from "../cache-folder.mjs";
 import { CausewayError } from "../errors.ts";
 import { packageDir } from "../package-dir.ts";
 import type { Archive, ArchiveMember } from "./archive.ts";
@@ -18,7 +19,7 @@ const fetched = new Map<string, Promise<string>>();
 
 /**
  * The path of a file out of an archive on this machine, fetched and unpacked when it is first asked for. Archives are kept
- * by their checksum below `.cache/archives`, where one may also be put by hand.
+ * by their checksum below `archives` in the cache, where one may also be put by hand.
  */
 export function fetchedMember({ archive, member }: ArchiveMember, interrupted: AbortSignal): Promise<string> {
   const key = `${archive.sha256} ${member}`;
@@ -44,7 +45,7 @@ async function fetchAndUnpack(archive: Archive, member: string, interrupted: Abo
 }
 
 async function download({ url, sha256 }: Archive, interrupted: AbortSignal): Promise<string> {
-  const file = join(packageDir, ".cache", "archives", sha256, "archive");
+  const file = join(cacheFolder(packageDir), "archives", sha256, "archive");
   if ((await sumOf(file)) === sha256) return file;
   await mkdir(dirname(file), { recursive: true });
   await whole(file, async (temporary) => {

@@ -9,10 +9,12 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { cacheFolder, packageFolderKey } from "../cache-folder.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 
@@ -22,14 +24,27 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(5);
 }
 
+/** What says which packages are installed: in a checkout, in another project's node_modules, or else what is asked for. */
+function installed() {
+  const files = ["package-lock.json", "../.package-lock.json", "package.json"];
+  return readFileSync(files.map((name) => join(root, name)).find((file) => existsSync(file)));
+}
+
 /** Of every source file and of what is installed: another state is another bundle. */
-function stateOfSources() {
-  const hash = createHash("sha256").update(readFileSync(join(root, "package-lock.json")));
+function stateOfSources(cache) {
+  const hash = createHash("sha256").update(installed());
+  // From a cache elsewhere there are links to this very place.
+  if (!isWithin(cache)) hash.update(root);
   for (const entry of readdirSync(join(root, "src"), { recursive: true }).sort()) {
     if (!/\.(ts|mjs)$/.test(entry)) continue;
     hash.update(`\0${entry}\0`).update(readFileSync(join(root, "src", entry)));
   }
   return hash.digest("hex").slice(0, 16);
+}
+
+/** Whether what lies there finds the installed packages by itself. */
+function isWithin(cache) {
+  return cache.startsWith(`${root}/`);
 }
 
 /** What is CommonJS inside an ES module finds Node's own modules by this. */
@@ -61,6 +76,19 @@ async function bundlePackages(build, folder) {
   }
 }
 
+/** Loaded when they are needed, from where they are installed. */
+const apart = ["zx", "listr2", "esbuild", "diff"];
+
+function linkPackages(folder) {
+  for (const name of apart)
+    symlinkSync(folderOf(fileURLToPath(import.meta.resolve(name)), name), join(folder, name));
+}
+
+function folderOf(file, name) {
+  const end = `/node_modules/${name}/`;
+  return file.slice(0, file.lastIndexOf(end) + end.length - 1);
+}
+
 async function bundle(folder) {
   const { build } = await import("esbuild");
   const temporary = `${folder}.${process.pid}`;
@@ -75,11 +103,11 @@ async function bundle(folder) {
     sourcemap: "linked",
     outdir: temporary,
     outExtension: { ".js": ".mjs" },
-    // Loaded when they are needed, from beside the bundle or from node_modules.
-    external: ["node-ssh", "ssh2", "zx", "zx/core", "listr2", "ajv", "esbuild", "diff"],
+    external: ["node-ssh", "ssh2", "ajv", ...apart, "zx/core"],
     banner: requireIn.esm,
   });
   await bundlePackages(build, join(temporary, "node_modules"));
+  if (!isWithin(folder)) linkPackages(join(temporary, "node_modules"));
   // Bundles of earlier states go; a day's grace, because a run that is still going loads parts of its own.
   for (const name of readdirSync(dirname(folder))) {
     const path = join(dirname(folder), name);
@@ -95,6 +123,17 @@ async function bundle(folder) {
   }
 }
 
-const folder = join(root, ".cache/bundle", stateOfSources());
+function ownCache() {
+  try {
+    return cacheFolder(root);
+  } catch (error) {
+    process.stderr.write(`run: ${error.message}\n`);
+    process.exit(5);
+  }
+}
+
+const cache = ownCache();
+const folder = join(cache, "bundle", stateOfSources(cache));
 if (!existsSync(folder)) await bundle(folder);
+globalThis[packageFolderKey] = root;
 await import(pathToFileURL(join(folder, "main.mjs")).href);

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildFailure, Plugin } from "esbuild";
+import { cacheFolder } from "../cache-folder.mjs";
 import { CausewayError, type Position } from "../errors.ts";
 import { foldersFor, packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
@@ -58,7 +59,7 @@ const checksum = (text: string | Buffer) => createHash("sha256").update(text).di
 
 /** The compiled file, out of the cache where every source is still what it was. */
 async function compile(file: string, door: string): Promise<string> {
-  const folder = join(packageDir, ".cache", "playbooks");
+  const folder = join(cacheFolder(packageDir), "playbooks");
   const base = join(folder, `${basename(file, ".ts")}-${checksum(`${file} ${door}`).slice(0, 12)}`);
   const known = readCompiled(`${base}.json`);
   if (known && Object.entries(known.inputs).every(([path, sum]) => sumOf(path) === sum)) {
@@ -110,7 +111,7 @@ async function bundle(file: string, door: string): Promise<{ code: string; input
     sourcemap: "inline",
     sourcesContent: false,
     logLevel: "silent",
-    outfile: join(packageDir, ".cache", "playbooks", "out.mjs"),
+    outfile: join(dirname(file), "out.mjs"),
     define: { "import.meta.url": JSON.stringify(pathToFileURL(file).href) },
     plugins: [oneDoor(door)],
   }).catch((error: BuildFailure) => {
