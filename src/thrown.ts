@@ -1,4 +1,5 @@
 import { join, relative } from "node:path";
+import { cacheFolder } from "./cache-folder.mjs";
 import { CausewayError, type Position } from "./errors.ts";
 import { packageDir } from "./package-dir.ts";
 
@@ -17,10 +18,11 @@ export function shownPath(file: string): string {
 
 /** The first line of the stack that is neither ours nor Node's; or the one in `file`, if it comes first. */
 export function placeOf(error: Error, file?: string): Position | undefined {
+  const ours = [join(packageDir, "src"), cacheFolder(packageDir)];
   for (const line of (error.stack ?? "").split("\n")) {
     const [, path, row, column] = /\(?(?:file:\/\/)?(\/[^():]+):(\d+):(\d+)\)?$/.exec(line) ?? [];
-    if (!path || !row || !column) continue;
-    if (path === file || (!path.startsWith(join(packageDir, "src")) && !/node_modules|\.cache/.test(path)))
+    if (!path || !row || !column || line.includes("node:")) continue;
+    if (path === file || !(ours.some((folder) => path.startsWith(folder)) || path.includes("node_modules")))
       return { file: shownPath(path), line: Number(row), column: Number(column) };
   }
   return undefined;

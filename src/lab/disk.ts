@@ -31,8 +31,7 @@ export async function ensureKeys(spec: LabSpec): Promise<void> {
 
 async function ensureKey(file: string, comment: string): Promise<void> {
   if (!existsSync(`${file}.pub`)) await rm(file, { force: true });
-  if (!existsSync(file))
-    await command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", file);
+  if (!existsSync(file)) await command`ssh-keygen -q -t ed25519 -N ${""} -C ${comment} -f ${file}`;
 }
 
 /** A disk as the image has it, with the host's own name, address and keys; one that is there is kept. */
@@ -54,15 +53,8 @@ export async function ensureDisk(
   await mkdir(paths.root, { recursive: true });
   if (!existsSync(join(paths.root, "usr"))) {
     const lower = join((await readFile(complete, "utf8")).trim(), "root");
-    await command(
-      "mount",
-      "-t",
-      "overlay",
-      "overlay",
-      "-o",
-      `lowerdir=${lower},upperdir=${paths.upper},workdir=${paths.work}`,
-      paths.root,
-    );
+    const layers = `lowerdir=${lower},upperdir=${paths.upper},workdir=${paths.work}`;
+    await command`mount -t overlay overlay -o ${layers} ${paths.root}`;
   }
 }
 
@@ -101,5 +93,5 @@ async function writeIdentity(spec: LabSpec, host: { name: string; address: strin
 
 export async function unmount(folder: string): Promise<void> {
   const mounts = await readFile("/proc/self/mounts", "utf8");
-  if (mounts.split("\n").some((line) => line.split(" ")[1] === folder)) await command("umount", folder);
+  if (mounts.split("\n").some((line) => line.split(" ")[1] === folder)) await command`umount ${folder}`;
 }

@@ -24,13 +24,10 @@ export async function imageFolder(spec: LabSpec): Promise<string> {
 
 /** The address of the Debian archive that this machine's own apt uses, if it uses one. */
 async function machineMirror(): Promise<string | undefined> {
-  const listed = await command(
-    "apt-get",
-    "indextargets",
-    "--format",
-    "$(ORIGIN) $(RELEASE) $(COMPONENT) $(REPO_URI)",
-    "Created-By: Packages",
-  ).catch(() => "");
+  const format = "$(ORIGIN) $(RELEASE) $(COMPONENT) $(REPO_URI)";
+  const listed = await command`apt-get indextargets --format ${format} ${"Created-By: Packages"}`.catch(
+    () => "",
+  );
   const debian = listed.split("\n").map((line) => line.split(" "));
   // Releases are named by suite or codename; security and updates are archives of their own.
   return debian.find(
@@ -51,7 +48,7 @@ export async function ensureImage(spec: LabSpec, progress: LabProgress): Promise
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     const mirror = spec.mirror ?? (await machineMirror());
-    await command("sh", recipeFile, spec.image, temporary, ...(mirror ? [mirror] : []));
+    await command`sh ${recipeFile} ${spec.image} ${temporary} ${mirror ? [mirror] : []}`;
     progress("importing busybox into the image");
     await importBusybox(temporary);
     await rename(temporary, folder);
@@ -61,5 +58,5 @@ export async function ensureImage(spec: LabSpec, progress: LabProgress): Promise
 
 /** A host's own copy of Docker's data, with busybox imported. */
 export async function copyDockerData(image: string, target: string): Promise<void> {
-  await command("cp", "-a", "--reflink=auto", join(image, "docker"), target);
+  await command`cp -a --reflink=auto ${join(image, "docker")} ${target}`;
 }

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm } from "node:fs/promises";
@@ -6,13 +5,15 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CausewayError } from "../errors.ts";
-import { succeeds } from "./command.ts";
+import { here } from "../host/here.ts";
+import { quoteAlways } from "../host/sh.ts";
+import { onHost, succeeds } from "./command.ts";
 import { ensureDisk, ensureKeys, unmount } from "./disk.ts";
 import { ensureImage, imageFolder } from "./image.ts";
 import { withLock } from "./lock.ts";
-import { initPid, keeperPid, killMachine, type Machine, removeCgroup, startMachine } from "./machine.ts";
+import { clearMachine, initPid, keeperPid, killMachine, type Machine, startMachine } from "./machine.ts";
 import { networkDown, networkUp } from "./network.ts";
-import { hostPaths, labPaths } from "./paths.ts";
+import { hostPaths, labPaths, machineName } from "./paths.ts";
 import type { LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";
 
 export { installPrerequisites, missingPrerequisites } from "./prerequisites.ts";
@@ -39,7 +40,12 @@ export function labNetns(spec: LabSpec): string {
 }
 
 function machineOf(spec: LabSpec, host: string): Machine {
-  return { name: host, netnsPath: labNetns(spec), paths: hostPaths(spec, host) };
+  return {
+    name: machineName(spec.name, host),
+    hostname: host,
+    netnsPath: labNetns(spec),
+    paths: hostPaths(spec, host),
+  };
 }
 
 function named(spec: LabSpec, names?: readonly string[]): LabHost[] {
@@ -106,14 +112,7 @@ async function waitUntilUp(spec: LabSpec, host: LabHost): Promise<void> {
 
 /** Whatever it is told to start at boot has been started, or has failed to. */
 async function booted(pid: number): Promise<boolean> {
-  const inside = ["-t", String(pid), "--mount", "--pid", "--net", "--uts", "--ipc", "--root"];
-  return succeeds(
-    "nsenter",
-    ...inside,
-    "sh",
-    "-c",
-    "case $(systemctl is-system-running) in running | degraded) exit 0 ;; *) exit 1 ;; esac",
-  );
+  return succeeds`case $(${onHost(pid)} systemctl is-system-running) in running | degraded) ;; *) exit 1 ;; esac`;
 }
 
 export async function labStatus(
@@ -145,7 +144,7 @@ export async function labDown(spec: LabSpec): Promise<void> {
 async function discard(spec: LabSpec, name: string): Promise<void> {
   const paths = hostPaths(spec, name);
   await killMachine(machineOf(spec, name));
-  await removeCgroup(paths.cgroup);
+  await clearMachine(machineOf(spec, name));
   await unmount(paths.root);
   await rm(join(paths.folder, "disk"), { recursive: true, force: true });
   await rm(paths.root, { recursive: true, force: true });
@@ -217,8 +216,7 @@ export async function labExec(
     "LogLevel=ERROR",
   ];
   // One word is a line for the host's shell, as with ssh; of several each stays what it is.
-  const words = argv?.length === 1 ? argv : (argv?.map((word) => `'${word.replaceAll("'", `'\\''`)}'`) ?? []);
-  const child = spawn("ssh", [...options, `root@${host?.address}`, ...words], { stdio });
-  const [code] = (await once(child, "exit")) as [number | null];
-  return code ?? 255;
+  const words = argv?.length === 1 ? argv : (argv ?? []).map(quoteAlways);
+  const $ = (await here())({ stdio, nothrow: true });
+  return (await $`ssh ${options} root@${host?.address ?? ""} ${words}`).exitCode ?? 255;
 }

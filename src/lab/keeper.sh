@@ -1,7 +1,7 @@
 #!/bin/sh
-# Keeps one lab host running: keeper.sh NAME HOSTFOLDER NETNS CGROUP. It outlives whoever started it; a reboot from
+# Keeps one lab host running: keeper.sh MACHINE HOSTNAME HOSTFOLDER NETNS CGROUP. It outlives whoever started it; a reboot from
 # inside ends systemd-nspawn with code 133, and the host is started again from the same disk.
-name=$1 folder=$2 netns=$3 cgroup=$4
+name=$1 hostname=$2 folder=$3 netns=$4 cgroup=$5
 
 enter_cgroups() {
   for hierarchy in /sys/fs/cgroup/*/ /sys/fs/cgroup/; do
@@ -23,7 +23,7 @@ enter_cgroups() {
 while [ ! -e "$folder/off" ]; do
   (
     enter_cgroups
-    exec nsenter --net="$netns" systemd-nspawn --quiet --directory="$folder/root" --machine="$name" --boot \
+    exec nsenter --net="$netns" systemd-nspawn --quiet --directory="$folder/root" --machine="$name" --hostname="$hostname" --boot \
       --register=no --keep-unit --capability=all --resolv-conf=off --timezone=off --link-journal=no --console=passive \
       --system-call-filter='add_key keyctl bpf' --bind=/dev/net/tun --bind="$folder/disk/docker:/var/lib/docker" \
       --network-bridge=br0

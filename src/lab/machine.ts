@@ -8,7 +8,10 @@ import type { HostPaths } from "./paths.ts";
 
 /** A keeper and the machine that it keeps. */
 export interface Machine {
+  /** What systemd-nspawn calls it; of all machines on this one, no other has that name. */
   name: string;
+  /** What it calls itself. */
+  hostname: string;
   paths: Pick<HostPaths, "folder" | "keeper" | "off" | "log" | "cgroup">;
   netnsPath: string;
 }
@@ -36,6 +39,7 @@ export async function startMachine(machine: Machine): Promise<void> {
     [
       join(packageDir, "src/lab/keeper.sh"),
       machine.name,
+      machine.hostname,
       machine.paths.folder,
       machine.netnsPath,
       machine.paths.cgroup,
@@ -121,8 +125,14 @@ export async function killMachine(machine: Machine): Promise<void> {
   await rm(machine.paths.keeper, { force: true });
 }
 
+/** Removes what systemd-nspawn leaves of a machine that was killed. */
+export async function clearMachine(machine: Machine): Promise<void> {
+  await removeCgroup(machine.paths.cgroup);
+  await rmdir(join("/run/systemd/nspawn/propagate", machine.name)).catch(() => {});
+}
+
 /** Removes a cgroup in every hierarchy, with all below it, and the folders above it that are left empty. */
-export async function removeCgroup(cgroup: string): Promise<void> {
+async function removeCgroup(cgroup: string): Promise<void> {
   for (const hierarchy of await hierarchies()) {
     for (let tries = 0; tries < 40 && existsSync(join(hierarchy, cgroup)); tries += 1) {
       for (const folder of await foldersBelow(join(hierarchy, cgroup))) await rmdir(folder).catch(() => {});

@@ -16,30 +16,26 @@ export function gateway(spec: LabSpec): { address: string; prefix: string } {
 export async function networkUp(spec: LabSpec): Promise<void> {
   const { netns, netnsPath, outer, inner } = labPaths(spec.name);
   const { address, prefix } = gateway(spec);
-  if (!existsSync(netnsPath)) await command("ip", "netns", "add", netns);
+  if (!existsSync(netnsPath)) await command`ip netns add ${netns}`;
   // nsenter, because `ip netns exec` would hide /sys from what runs in it.
-  const inside = ["nsenter", `--net=${netnsPath}`] as const;
-  if (!(await succeeds(...inside, "ip", "link", "show", "br0"))) {
-    await command(...inside, "ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0");
-  }
-  await command(
-    ...inside,
-    "sh",
-    "-c",
-    "ip link set lo up; ip link set br0 up; for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 >$f; done",
-  );
-  if (!(await succeeds("ip", "link", "show", outer))) {
+  const inside = ["nsenter", `--net=${netnsPath}`];
+  if (!(await succeeds`${inside} ip link show br0`))
+    await command`${inside} ip link add br0 type bridge forward_delay 0`;
+  const prepare =
+    "ip link set lo up; ip link set br0 up; for f in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e $f ] || echo 0 >$f; done";
+  await command`${inside} sh -c ${prepare}`;
+  if (!(await succeeds`ip link show ${outer}`)) {
     await refuseOverlap(spec);
-    await command("ip", "link", "add", outer, "type", "veth", "peer", "name", inner, "netns", netns);
+    await command`ip link add ${outer} type veth peer name ${inner} netns ${netns}`;
   }
-  await command(...inside, "ip", "link", "set", inner, "master", "br0", "up");
-  await command("ip", "addr", "replace", `${address}/${prefix}`, "dev", outer);
-  await command("ip", "link", "set", outer, "up");
+  await command`${inside} ip link set ${inner} master br0 up`;
+  await command`ip addr replace ${address}/${prefix} dev ${outer}`;
+  await command`ip link set ${outer} up`;
 }
 
 /** Another lab or a network of this machine in the same place would swallow the lab's packets. */
 async function refuseOverlap(spec: LabSpec): Promise<void> {
-  const routes = await command("ip", "-4", "route", "show", "table", "main");
+  const routes = await command`ip -4 route show table main`;
   const wanted = range(spec.subnet);
   const taken = routes.split("\n").find((line) => {
     const dst = line.split(" ")[0] ?? "";
@@ -63,6 +59,6 @@ function range(cidr: string): { from: number; to: number } {
 
 export async function networkDown(spec: LabSpec): Promise<void> {
   const { netns, netnsPath, outer } = labPaths(spec.name);
-  if (await succeeds("ip", "link", "show", outer)) await command("ip", "link", "del", outer);
-  if (existsSync(netnsPath)) await command("ip", "netns", "del", netns);
+  if (await succeeds`ip link show ${outer}`) await command`ip link del ${outer}`;
+  if (existsSync(netnsPath)) await command`ip netns del ${netns}`;
 }

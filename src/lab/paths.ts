@@ -11,6 +11,12 @@ function short(lab: string): string {
   return createHash("sha256").update(lab).digest("hex").slice(0, 8);
 }
 
+/** What systemd-nspawn calls a host: unlike those of other labs, whose hosts may have the same names. At most 64 characters. */
+export function machineName(lab: string, host: string): string {
+  const name = `${host}.${lab}`;
+  return name.length <= 64 ? name : `${host.slice(0, 55)}-${short(lab)}`;
+}
+
 export interface LabPaths {
   folder: string;
   hosts: string;

@@ -38,15 +38,6 @@ export async function installPrerequisites(missing: readonly string[], progress:
     });
   }
   progress(`installing ${missing.join(", ")} with apt-get`);
-  await command("apt-get", "-q", "update");
-  await command(
-    "env",
-    "DEBIAN_FRONTEND=noninteractive",
-    "apt-get",
-    "-q",
-    "-y",
-    "install",
-    "--no-install-recommends",
-    ...missing,
-  );
+  await command`apt-get -q update`;
+  await command`env DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends ${missing}`;
 }

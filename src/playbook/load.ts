@@ -111,7 +111,7 @@ async function bundle(file: string, door: string): Promise<{ code: string; input
     sourcemap: "inline",
     sourcesContent: false,
     logLevel: "silent",
-    outfile: join(dirname(file), "out.mjs"),
+    outfile: join(cacheFolder(packageDir), "playbooks", "out.mjs"),
     define: { "import.meta.url": JSON.stringify(pathToFileURL(file).href) },
     plugins: [oneDoor(door)],
   }).catch((error: BuildFailure) => {

@@ -39,6 +39,7 @@ async function traces(): Promise<string> {
 ip -o link | grep -oE '(${a.outer}|${b.outer})@'
 ls /run/netns | grep -E '${a.netns}|${b.netns}'
 find /sys/fs/cgroup -maxdepth 4 -path '*causeway-lab/*' | grep -E '/(${one.spec.name}|${two.spec.name})(/|$)'
+ls /run/systemd/nspawn/propagate | grep -E '[.](${one.spec.name}|${two.spec.name})$'
 for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -E '${a.folder}/|${b.folder}/' | grep -v grep; done
 true`,
   ]);
@@ -55,6 +56,7 @@ describe.sequential("a lab", () => {
       /^causeway-/m,
       /cgroup\/.*test-a/,
       /keeper\.sh/,
+      /^docker-200\.test-a/m,
       /nspawn/,
     ];
     const during = await traces();

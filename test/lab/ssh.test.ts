@@ -134,6 +134,45 @@ describe.sequential("becoming root", () => {
     expect((await lab.on("docker-200", "ls /tmp/injected")).code).not.toBe(0);
   });
 
+  test("a login shell that starts nothing is said, and a restricted or noisy one is no matter", async () => {
+    const shellOf = (file: string) => lab.must("docker-200", `usermod -s ${file} ops-nopass`);
+    try {
+      await shellOf("/usr/sbin/nologin");
+      expect(await refusal({ become: true, user: "ops-nopass" })).toMatch(
+        /login shell of ops-nopass did not start sh[\s\S]*not available[\s\S]*getent passwd ops-nopass/,
+      );
+      expect(
+        await connectSsh(target({ user: "ops-nopass" }), options)
+          .then((s) => s.run("true"))
+          .catch(describeError),
+      ).toMatch(/connection was lost[\s\S]*not available/);
+      for (const shell of ["/bin/rbash", "/bin/bash"]) {
+        await shellOf(shell);
+        await lab.must("docker-200", "echo 'echo WELCOME; echo to this host >&2' >/home/ops-nopass/.bashrc");
+        const session = await connectSsh(target({ become: true, user: "ops-nopass" }), options);
+        await expect(session.run("sleep 4244", { timeoutMs: 500 })).rejects.toMatchObject({
+          message: "a command did not end within 0.5 s; it was ended on the host",
+        });
+        expect((await lab.on("docker-200", "ps -eo args | grep '^sleep 424'")).stdout).toBe("");
+        expect((await session.run("id -un")).stdout).toBe("root\n");
+        await session.close();
+      }
+    } finally {
+      await shellOf("/bin/sh");
+      await lab.must("docker-200", "rm -f /home/ops-nopass/.bashrc");
+    }
+  });
+
+  test("an answer that is too large ends its command, not the session", async () => {
+    const session = await connectSsh(target(), options);
+    await expect(session.run("yes")).rejects.toMatchObject({
+      message: "a command said more than 64 MiB; it was ended on the host",
+    });
+    expect((await lab.on("docker-200", "pgrep -x yes")).stdout).toBe("");
+    expect((await session.run("echo alive")).stdout).toBe("alive\n");
+    await session.close();
+  });
+
   test("root needs no sudo", async () => {
     expect(await asRoot({})).toBe("0\nroot\n");
   });
@@ -208,8 +247,11 @@ describe.sequential("the way there", () => {
 
   test("a host that falls silent in the middle is noticed by keep-alive", async () => {
     const at = { name: "docker-201", address: labConnection(lab.spec).hosts[1]?.address ?? "" };
-    const link = (state: string) =>
-      execute(["nsenter", `--net=${labNetns(lab.spec)}`, "ip", "link", "set", "vb-docker-201", state]);
+    const index = (await lab.must("docker-201", "cat /sys/class/net/host0/iflink")).trim();
+    const netns = ["nsenter", `--net=${labNetns(lab.spec)}`];
+    const { stdout: links } = await execute([...netns, "ip", "-o", "link"]);
+    const end = new RegExp(`^${index}: ([^@:]+)`, "m").exec(links)?.[1] ?? "";
+    const link = (state: string) => execute([...netns, "ip", "link", "set", end, state]);
     const session = await connectSsh(target(at), options);
     const lost = expect(session.run("sleep 100", { timeoutMs: 90_000 })).rejects.toMatchObject({
       code: "unreachable",
