@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -6,13 +5,11 @@ import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
-import { promisify } from "node:util";
 import { cacheFolder } from "../cache-folder.mjs";
 import { CausewayError } from "../errors.ts";
+import { here } from "../host/here.ts";
 import { packageDir } from "../package-dir.ts";
 import type { Archive, ArchiveMember } from "./archive.ts";
-
-const execute = promisify(execFile);
 
 /** By checksum and name: all hosts of a run share one download. */
 const fetched = new Map<string, Promise<string>>();
@@ -33,11 +30,11 @@ async function fetchAndUnpack(archive: Archive, member: string, interrupted: Abo
   fetched.set(archive.sha256, known);
   const file = await known;
   const target = join(dirname(file), `file-${member.replaceAll("/", "_")}`);
-  const content = await contentOf(file, member).catch((error: Error & { stderr?: Buffer }) => {
+  const content = await contentOf(file, member).catch((error: Error & { stderr?: string }) => {
     if (error instanceof CausewayError) throw error;
     throw new CausewayError("host", "the controller cannot unpack an archive", {
       found: `${file}, from ${archive.url}`,
-      output: error.stderr?.toString() || error.message,
+      output: error.stderr || error.message,
     });
   });
   await whole(target, (temporary) => writeFile(temporary, content));
@@ -105,8 +102,9 @@ async function contentOf(file: string, member: string): Promise<Uint8Array> {
   const bytes = await readFile(file);
   switch (bytes.toString("hex", 0, 2)) {
     case "1f8b": {
-      const names = (await tar("-tzf", file)).toString();
-      return tar("-xzOf", file, theOne(names.split("\n"), member));
+      const $ = await here();
+      const names = await $`tar -tzf ${file}`.lines();
+      return $`tar -xzOf ${file} ${theOne(names, member)}`.buffer();
     }
     case "504b":
       return unzipped(bytes, member);
@@ -118,11 +116,6 @@ async function contentOf(file: string, member: string): Promise<Uint8Array> {
         found: file,
       });
   }
-}
-
-async function tar(...args: readonly string[]): Promise<Buffer> {
-  const { stdout } = await execute("tar", args, { encoding: "buffer", maxBuffer: 2 ** 30 });
-  return stdout;
 }
 
 async function unzipped(bytes: Uint8Array, member: string): Promise<Uint8Array> {
