@@ -29,6 +29,7 @@ import {
 } from "./checks/flannel.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
+import { storeFact, storeHosts } from "./checks/store.ts";
 
 const vars = Type.Object({
   flannel_network: Cidr({
@@ -73,6 +74,11 @@ const vars = Type.Object({
 });
 
 const comment = "causeway:flannel";
+/** What flanneld was told of etcd, where this playbook did it. */
+const endpoints = {
+  files: ["/etc/sysconfig/flanneld", "/etc/default/flanneld"],
+  pattern: /^# Written by causeway.*\nFLANNEL_ETCD_ENDPOINTS=.*/,
+};
 /** The inventory need not have a group etcd: an expression may match nothing where a name may not. */
 const dockerOrEtcd = "~^(docker|etcd)$";
 
@@ -89,7 +95,7 @@ export default definePlaybook({
   summary: "flannel gives every host a subnet and carries the packets; Docker takes its own from it",
   owns: "container-network",
   vars,
-  facts: { ...hostFacts, clock: clockFact, flannel: flannelFact },
+  facts: { ...hostFacts, clock: clockFact, flannel: flannelFact, store: storeFact(() => endpoints) },
   check: (fleet) => [
     ...badSource(fleet),
     ...badNetwork(fleet),
@@ -114,12 +120,13 @@ export default definePlaybook({
       hosts: dockerOrEtcd,
       tasks: (host, fleet) => {
         const members = etcdHosts(fleet).map(({ name, address }) => ({ name, address }));
+        if (!members.some(({ name }) => name === host.name)) return [];
         const clients = fleet.hosts.map(({ address }) => address);
         const source = archiveOf(host.vars, "etcd");
         const { name } = host;
-        return isEtcd(host, fleet)
-          ? [etcdInstall({ name, members, clients, ...source, data_dir: "/var/lib/etcd/causeway", comment })]
-          : [];
+        return [
+          etcdInstall({ name, members, clients, ...source, data_dir: "/var/lib/etcd/causeway", comment }),
+        ];
       },
     },
     {
@@ -189,23 +196,19 @@ function sourceOfFlannel(vars: Vars) {
   return flannel_package === undefined ? {} : { package: flannel_package };
 }
 
-/** The members of etcd: the inventory's group of that name, or else the first host of Docker. */
-function etcdHosts<V, F>(fleet: Fleet<V, F>): readonly HostView<V, F>[] {
-  const named = fleet.group("etcd");
-  return named.length > 0 ? named : fleet.group("docker").slice(0, 1);
+type Store = { store: readonly string[] };
+
+function etcdHosts<V, F extends Store>(fleet: Fleet<V, F>): readonly HostView<V, F>[] {
+  return storeHosts(fleet, "etcd");
 }
 
-function etcdUrls<V, F>(fleet: Fleet<V, F>): string[] {
+function etcdUrls<V, F extends Store>(fleet: Fleet<V, F>): string[] {
   return etcdHosts(fleet).map(({ address }) => `http://${address}:2379`);
-}
-
-function isEtcd<V, F>(host: HostView<V, F>, fleet: Fleet<V, F>): boolean {
-  return etcdHosts(fleet).some((member) => member.name === host.name);
 }
 
 /** Of two members, one that is lost stops both. */
 function evenCluster(fleet: Fleet<Vars>): CausewayError[] {
-  const members = etcdHosts(fleet);
+  const members = fleet.group("etcd");
   if (members.length !== 2) return [];
   return [
     new CausewayError("inventory", "etcd with two members stops when either is lost", {

@@ -12,10 +12,12 @@ import {
   evenServers,
   farContainers,
   joining,
+  movedServers,
   openApis,
   overlayFacts,
   refusals,
-  storeHosts,
+  serversOf,
+  storeOf,
   strangeApiAddresses,
   swallowedHosts,
   unnamedFiles,
@@ -85,6 +87,7 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...wallsOfOthers(fleet),
+    ...movedServers(fleet),
     ...refusals(fleet),
     ...badSubnet(fleet),
     ...inTheWay(fleet, claim),
@@ -97,7 +100,7 @@ export default definePlaybook({
       title: "Start the store, open to these hosts only",
       hosts: dockerOrStore,
       tasks: (host, fleet) => {
-        const servers = storeHosts(fleet);
+        const servers = serversOf(fleet);
         const isServer = servers.some((server) => server.name === host.name);
         const clients = fleet.hosts.map(({ address }) => address);
         // Before the port is opened: an undo then closes the port first, and the rules go after it.
@@ -105,7 +108,7 @@ export default definePlaybook({
           host.groups.includes("docker") && host.vars.docker_api === "insecure"
             ? [peerPorts({ tcp: [2375], from: clients, comment: `${comment}-api` })]
             : [];
-        if (host.vars.overlay_store === "etcd") {
+        if (storeOf(fleet) === "etcd") {
           const members = servers.map(({ name, address }) => ({ name, address }));
           const { name } = host;
           const data_dir = "/var/lib/etcd/causeway";
