@@ -15,6 +15,7 @@ import { etcdInstall } from "../tasks/etcd-install.ts";
 import { flannelNetwork } from "../tasks/flannel-network.ts";
 import { flannelPeers } from "../tasks/flannel-peers.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
+import { unlike } from "./checks/alike.ts";
 import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
 import { hostFacts, offLinkPeers, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
@@ -97,6 +98,13 @@ export default definePlaybook({
   vars,
   facts: { ...hostFacts, clock: clockFact, flannel: flannelFact, store: storeFact(() => endpoints) },
   check: (fleet) => [
+    ...unlike(fleet.group("docker"), [
+      "flannel_network",
+      "flannel_subnet_len",
+      "flannel_backend",
+      "flannel_prefix",
+      "probe_image",
+    ]),
     ...badSource(fleet),
     ...badNetwork(fleet),
     ...evenCluster(fleet),
@@ -110,7 +118,7 @@ export default definePlaybook({
     ...mixedFlannelds(fleet),
     ...halfReconfigured(fleet),
     ...interruptions(fleet),
-    ...(fleet.hosts[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
+    ...(fleet.group("docker")[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
     ...inTheWay(fleet, claim),
   ],
   remarks: (fleet) => leftBehind(fleet, claim),
@@ -135,7 +143,7 @@ export default definePlaybook({
       // Once: all members show the same keys.
       tasks: (host, fleet) =>
         host.name === etcdHosts(fleet)[0]?.name
-          ? [flannelNetwork({ endpoint: `http://${host.address}:2379`, ...networkOfFlannel(host.vars) })]
+          ? [flannelNetwork({ endpoint: `http://${host.address}:2379`, ...networkOfFleet(fleet, host) })]
           : [],
     },
     {
@@ -178,6 +186,11 @@ export default definePlaybook({
       );
   },
 });
+
+/** As the hosts of Docker have it, all alike: one that only keeps etcd need not be told. */
+function networkOfFleet<F>(fleet: Fleet<Vars, F>, member: HostView<Vars, F>) {
+  return networkOfFlannel((fleet.group("docker")[0] ?? member).vars);
+}
 
 function networkOfFlannel(vars: Vars) {
   return {

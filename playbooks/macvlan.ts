@@ -1,6 +1,7 @@
 import { Cidr, defineFact, definePlaybook, Ipv4, type Static, Type } from "causeway";
 import { macvlanNet, readGround } from "../tasks/macvlan-net.ts";
 import { macvlanShim } from "../tasks/macvlan-shim.ts";
+import { unlike } from "./checks/alike.ts";
 import { hostFacts, sameHostNames } from "./checks/facts.ts";
 import { type Claim, leftBehind } from "./checks/leftovers.ts";
 import {
@@ -56,7 +57,7 @@ export default definePlaybook({
     docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).state }),
     ground: defineFact({ name: "ground", read: readGround }),
   },
-  check: badParts,
+  check: (fleet) => [...badParts(fleet), ...unlike(fleet.hosts, ["probe_image"])],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...withoutDocker(fleet),

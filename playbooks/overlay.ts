@@ -4,10 +4,12 @@ import { dockerdClusterStore, hostFile } from "../tasks/dockerd-cluster-store.ts
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { overlayNet } from "../tasks/overlay-net.ts";
 import { peerPorts } from "../tasks/peer-ports.ts";
+import { unlike } from "./checks/alike.ts";
 import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
 import { hostFacts, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import {
+  agents,
   badSubnet,
   evenServers,
   farContainers,
@@ -78,6 +80,8 @@ export default definePlaybook({
   vars,
   facts: { ...hostFacts, ...overlayFacts },
   check: (fleet) => [
+    ...unlike(fleet.group("docker"), ["overlay_name", "overlay_subnet", "overlay_store", "probe_image"]),
+    ...unlike(agents(fleet), ["consul_gossip_key"], { secret: true }),
     ...swallowedHosts(fleet),
     ...evenServers(fleet),
     ...unnamedFiles(fleet),

@@ -97,6 +97,12 @@ export function storeOf<F>(fleet: Fleet<OverlayVars, F>): StoreKind {
   return fleet.group("docker")[0]?.vars.overlay_store ?? "consul";
 }
 
+/** The hosts that speak with each other as consul's agents, servers or clients. */
+export function agents<V extends OverlayVars, F>(fleet: Fleet<V, F>): readonly HostView<V, F>[] {
+  if (storeOf(fleet) !== "consul") return [];
+  return fleet.hosts.filter(({ groups }) => groups.includes("docker") || groups.includes("consul"));
+}
+
 /** The servers of the store. */
 export function serversOf<F extends Pick<Seen, "store">>(
   fleet: Fleet<OverlayVars, F>,
