@@ -71,7 +71,9 @@ export function joining<F extends Pick<Seen, "store">>(
 ): ClusterStoreParams {
   const { docker_api: api, docker_api_address: api_address, interrupt_containers } = vars;
   const tls = tlsFiles(vars);
-  const members = serversOf(fleet).map((member) => `${member.address}:2379`);
+  const members = serversOf(fleet)
+    .map((member) => `${member.address}:2379`)
+    .sort();
   return {
     // Every host has a consul agent of its own; etcd is asked over the network, any member of it.
     store: storeOf(fleet) === "consul" ? "consul://127.0.0.1:8500" : `etcd://${members.join(",")}`,
