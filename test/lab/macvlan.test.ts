@@ -52,11 +52,13 @@ describe.sequential("macvlan", () => {
     expect(code).toBe(0);
   });
 
-  test("with the hosts in another order nobody's part of the subnet moves, and a third host gets what is free", async () => {
+  test("with the hosts in another order nobody's part of the subnet moves, and who has none gets what is free", async () => {
     await lab.must("docker-201", "docker run -d --name web --network macvlan_1 busybox sleep 9000");
+    const before = await lab.must("docker-201", addressOf("web"));
     const hosts = lab.names.toReversed();
-    expect(doneBy(await lab.events(playbook, [], lab.inventory({ hosts })))).toEqual(idle(hosts));
-    expect(await lab.must("docker-201", addressOf("web"))).toMatch(/^172\.16\.10\.128 /);
+    const swapped = await lab.events(playbook, ["--no-verify"], lab.inventory({ hosts }));
+    expect(doneBy(swapped)).toEqual(idle(hosts));
+    expect(await lab.must("docker-201", addressOf("web"))).toBe(before);
     await lab.must("docker-201", "docker rm -f web");
     // Made anew, it is by its place, which is the other's: it takes what is free.
     await lab.must("docker-201", "docker network rm macvlan_1");
