@@ -388,6 +388,7 @@ describe.sequential("flannel", () => {
       for (const host of lab.names)
         expect(differences(start.get(host) ?? [], await snapshot(lab, host)), host).toEqual([]);
     },
+    1_200_000,
   );
 
   inFull("another network: leases, devices, routes and rules of the one before are gone", async () => {
