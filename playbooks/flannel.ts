@@ -15,6 +15,7 @@ import { etcdInstall } from "../tasks/etcd-install.ts";
 import { flannelNetwork } from "../tasks/flannel-network.ts";
 import { flannelPeers } from "../tasks/flannel-peers.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
+import { unlike } from "./checks/alike.ts";
 import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
 import { hostFacts, offLinkPeers, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
@@ -29,6 +30,7 @@ import {
 } from "./checks/flannel.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
+import { storeFact, storeHosts } from "./checks/store.ts";
 
 const vars = Type.Object({
   flannel_network: Cidr({
@@ -73,6 +75,11 @@ const vars = Type.Object({
 });
 
 const comment = "causeway:flannel";
+/** What flanneld was told of etcd, where this playbook did it. */
+const endpoints = {
+  files: ["/etc/sysconfig/flanneld", "/etc/default/flanneld"],
+  pattern: /^# Written by causeway.*\nFLANNEL_ETCD_ENDPOINTS=.*/,
+};
 /** The inventory need not have a group etcd: an expression may match nothing where a name may not. */
 const dockerOrEtcd = "~^(docker|etcd)$";
 
@@ -89,8 +96,15 @@ export default definePlaybook({
   summary: "flannel gives every host a subnet and carries the packets; Docker takes its own from it",
   owns: "container-network",
   vars,
-  facts: { ...hostFacts, clock: clockFact, flannel: flannelFact },
+  facts: { ...hostFacts, clock: clockFact, flannel: flannelFact, store: storeFact(() => endpoints) },
   check: (fleet) => [
+    ...unlike(fleet.group("docker"), [
+      "flannel_network",
+      "flannel_subnet_len",
+      "flannel_backend",
+      "flannel_prefix",
+      "probe_image",
+    ]),
     ...badSource(fleet),
     ...badNetwork(fleet),
     ...evenCluster(fleet),
@@ -104,7 +118,7 @@ export default definePlaybook({
     ...mixedFlannelds(fleet),
     ...halfReconfigured(fleet),
     ...interruptions(fleet),
-    ...(fleet.hosts[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
+    ...(fleet.group("docker")[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
     ...inTheWay(fleet, claim),
   ],
   remarks: (fleet) => leftBehind(fleet, claim),
@@ -114,12 +128,13 @@ export default definePlaybook({
       hosts: dockerOrEtcd,
       tasks: (host, fleet) => {
         const members = etcdHosts(fleet).map(({ name, address }) => ({ name, address }));
+        if (!members.some(({ name }) => name === host.name)) return [];
         const clients = fleet.hosts.map(({ address }) => address);
         const source = archiveOf(host.vars, "etcd");
         const { name } = host;
-        return isEtcd(host, fleet)
-          ? [etcdInstall({ name, members, clients, ...source, data_dir: "/var/lib/etcd/causeway", comment })]
-          : [];
+        return [
+          etcdInstall({ name, members, clients, ...source, data_dir: "/var/lib/etcd/causeway", comment }),
+        ];
       },
     },
     {
@@ -128,7 +143,7 @@ export default definePlaybook({
       // Once: all members show the same keys.
       tasks: (host, fleet) =>
         host.name === etcdHosts(fleet)[0]?.name
-          ? [flannelNetwork({ endpoint: `http://${host.address}:2379`, ...networkOfFlannel(host.vars) })]
+          ? [flannelNetwork({ endpoint: `http://${host.address}:2379`, ...networkOfFleet(fleet, host) })]
           : [],
     },
     {
@@ -172,6 +187,11 @@ export default definePlaybook({
   },
 });
 
+/** As the hosts of Docker have it, all alike: one that only keeps etcd need not be told. */
+function networkOfFleet<F>(fleet: Fleet<Vars, F>, member: HostView<Vars, F>) {
+  return networkOfFlannel((fleet.group("docker")[0] ?? member).vars);
+}
+
 function networkOfFlannel(vars: Vars) {
   return {
     prefix: vars.flannel_prefix,
@@ -189,23 +209,19 @@ function sourceOfFlannel(vars: Vars) {
   return flannel_package === undefined ? {} : { package: flannel_package };
 }
 
-/** The members of etcd: the inventory's group of that name, or else the first host of Docker. */
-function etcdHosts<V, F>(fleet: Fleet<V, F>): readonly HostView<V, F>[] {
-  const named = fleet.group("etcd");
-  return named.length > 0 ? named : fleet.group("docker").slice(0, 1);
+type Store = { store: readonly string[] };
+
+function etcdHosts<V, F extends Store>(fleet: Fleet<V, F>): readonly HostView<V, F>[] {
+  return storeHosts(fleet, "etcd");
 }
 
-function etcdUrls<V, F>(fleet: Fleet<V, F>): string[] {
+function etcdUrls<V, F extends Store>(fleet: Fleet<V, F>): string[] {
   return etcdHosts(fleet).map(({ address }) => `http://${address}:2379`);
-}
-
-function isEtcd<V, F>(host: HostView<V, F>, fleet: Fleet<V, F>): boolean {
-  return etcdHosts(fleet).some((member) => member.name === host.name);
 }
 
 /** Of two members, one that is lost stops both. */
 function evenCluster(fleet: Fleet<Vars>): CausewayError[] {
-  const members = etcdHosts(fleet);
+  const members = fleet.group("etcd");
   if (members.length !== 2) return [];
   return [
     new CausewayError("inventory", "etcd with two members stops when either is lost", {

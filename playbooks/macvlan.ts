@@ -1,6 +1,7 @@
 import { Cidr, defineFact, definePlaybook, Ipv4, type Static, Type } from "causeway";
 import { macvlanNet, readGround } from "../tasks/macvlan-net.ts";
 import { macvlanShim } from "../tasks/macvlan-shim.ts";
+import { unlike } from "./checks/alike.ts";
 import { hostFacts, sameHostNames } from "./checks/facts.ts";
 import { type Claim, leftBehind } from "./checks/leftovers.ts";
 import {
@@ -9,9 +10,11 @@ import {
   parentParams,
   partOf,
   shimsBeforeRunner,
+  unseenParts,
   withoutDocker,
 } from "./checks/macvlan.ts";
 import { proofOf } from "./checks/proofs.ts";
+import { sliceFact } from "./checks/slices.ts";
 
 const vars = Type.Object({
   macvlan_name: Type.String({ default: "macvlan_1", description: "the network's name in Docker" }),
@@ -29,7 +32,8 @@ const vars = Type.Object({
   ),
   macvlan_range: Type.Optional(
     Cidr({
-      description: "a host's own part of the subnet; computed from its place in the inventory when not given",
+      description:
+        "a host's own part of the subnet; the one that its network has, or one by its place in the inventory, when not given",
     }),
   ),
   macvlan_aux: Type.Record(Type.String(), Ipv4(), {
@@ -55,15 +59,17 @@ export default definePlaybook({
     ...hostFacts,
     docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).state }),
     ground: defineFact({ name: "ground", read: readGround }),
+    slice: sliceFact,
   },
-  check: badParts,
+  check: (fleet) => [...badParts(fleet), ...unlike(fleet.hosts, ["probe_image"])],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...withoutDocker(fleet),
+    ...badParts(fleet),
     ...badParents(fleet),
     ...shimsBeforeRunner(fleet),
   ],
-  remarks: (fleet) => leftBehind(fleet, claim),
+  remarks: (fleet) => [...leftBehind(fleet, claim), ...unseenParts(fleet)],
   plays: [
     {
       title: "Put a macvlan network on the interface that leads to the peers",

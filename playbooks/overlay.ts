@@ -4,18 +4,22 @@ import { dockerdClusterStore, hostFile } from "../tasks/dockerd-cluster-store.ts
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { overlayNet } from "../tasks/overlay-net.ts";
 import { peerPorts } from "../tasks/peer-ports.ts";
+import { unlike } from "./checks/alike.ts";
 import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
 import { hostFacts, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import {
+  agents,
   badSubnet,
   evenServers,
   farContainers,
   joining,
+  movedServers,
   openApis,
   overlayFacts,
   refusals,
-  storeHosts,
+  serversOf,
+  storeOf,
   strangeApiAddresses,
   swallowedHosts,
   unnamedFiles,
@@ -76,6 +80,8 @@ export default definePlaybook({
   vars,
   facts: { ...hostFacts, ...overlayFacts },
   check: (fleet) => [
+    ...unlike(fleet.group("docker"), ["overlay_name", "overlay_subnet", "overlay_store", "probe_image"]),
+    ...unlike(agents(fleet), ["consul_gossip_key"], { secret: true }),
     ...swallowedHosts(fleet),
     ...evenServers(fleet),
     ...unnamedFiles(fleet),
@@ -85,6 +91,7 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...wallsOfOthers(fleet),
+    ...movedServers(fleet),
     ...refusals(fleet),
     ...badSubnet(fleet),
     ...inTheWay(fleet, claim),
@@ -97,7 +104,7 @@ export default definePlaybook({
       title: "Start the store, open to these hosts only",
       hosts: dockerOrStore,
       tasks: (host, fleet) => {
-        const servers = storeHosts(fleet);
+        const servers = serversOf(fleet);
         const isServer = servers.some((server) => server.name === host.name);
         const clients = fleet.hosts.map(({ address }) => address);
         // Before the port is opened: an undo then closes the port first, and the rules go after it.
@@ -105,7 +112,7 @@ export default definePlaybook({
           host.groups.includes("docker") && host.vars.docker_api === "insecure"
             ? [peerPorts({ tcp: [2375], from: clients, comment: `${comment}-api` })]
             : [];
-        if (host.vars.overlay_store === "etcd") {
+        if (storeOf(fleet) === "etcd") {
           const members = servers.map(({ name, address }) => ({ name, address }));
           const { name } = host;
           const data_dir = "/var/lib/etcd/causeway";

@@ -2,6 +2,7 @@ import { definePlaybook, InterfaceCidr, type Static, subnetOf, Type } from "caus
 import { dockerBip } from "../tasks/docker-bip.ts";
 import { iptablesForward } from "../tasks/iptables-forward.ts";
 import { staticRoute } from "../tasks/static-route.ts";
+import { unlike } from "./checks/alike.ts";
 import {
   hostFacts,
   offLinkPeers,
@@ -40,7 +41,10 @@ export default definePlaybook({
   owns: "container-network",
   vars,
   facts: hostFacts,
-  check: (fleet) => badSubnets(fleet.hosts, (host) => host.vars.bip),
+  check: (fleet) => [
+    ...badSubnets(fleet.hosts, (host) => host.vars.bip),
+    ...unlike(fleet.hosts, ["probe_image"]),
+  ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...offLinkPeers(fleet),

@@ -6,6 +6,7 @@ import {
   defineTask,
   type FileState,
   Ipv4,
+  inStandingOrder,
   type Kept,
   later,
   missingPorts,
@@ -197,7 +198,7 @@ function addressesOf(table: string): string[] {
     .flatMap((line) => line.split(/\s+/)[1]?.replace(/:\d+$/, "") ?? []);
 }
 
-function configText(wanted: Params): string {
+function configText({ config }: State, wanted: Params): string {
   const { name, address, server, servers, data_dir, gossip_key, ui } = wanted;
   const settings = {
     node_name: name,
@@ -206,7 +207,7 @@ function configText(wanted: Params): string {
     // Several private addresses make consul exit unless it is told which.
     bind_addr: address,
     client_addr: "127.0.0.1",
-    retry_join: servers,
+    retry_join: inStandingOrder(servers, settingsIn(config).retry_join),
     // Its own default is half a minute: a client that was faster than its server would wait as long.
     retry_interval: "2s",
     data_dir,
@@ -267,7 +268,7 @@ function outOfArchive({ programs, unit }: State, { archive }: Params): Step[] {
 function missingFiles(state: State, wanted: Params): Step[] {
   const { config, unitFile, dropIn, unit } = state;
   const causes = unit.active === "active" ? [daemonReload, restart("consul")] : [daemonReload];
-  const text = configText(wanted);
+  const text = configText(state, wanted);
   const content = wanted.gossip_key === undefined ? text : new Secret(text);
   const ownUnit = wanted.archive !== undefined || !unit.present || unitFile.content.startsWith(marker);
   const [was, service] = ownUnit ? [unitFile, unitText(state, wanted)] : [dropIn, dropInText(state, wanted)];
@@ -318,17 +319,30 @@ function refuseForeignUnit({ unitFile }: State, { archive }: Params): void {
   );
 }
 
+interface Settings {
+  encrypt?: string;
+  retry_join?: string[];
+  server?: boolean;
+}
+
+/** One that cannot be read says nothing, and is written anew. */
+function settingsIn({ content }: FileState): Settings {
+  try {
+    return JSON.parse(content || "{}") as Settings;
+  } catch {
+    return {};
+  }
+}
+
 /** What a consul with data takes no notice of, or takes for another cluster. */
 function refuseReconfiguration({ config, hasData }: State, wanted: Params): void {
   if (!hasData || config.kind === "absent") return;
-  const before = JSON.parse(config.content || "{}") as {
-    encrypt?: string;
-    retry_join?: string[];
-    server?: boolean;
-  };
+  const before = settingsIn(config);
   const servers = [...(before.retry_join ?? [])].sort().join(", ");
   const expected = [...wanted.servers].sort().join(", ");
-  if (wanted.server && before.server === true && servers !== expected)
+  // One that was a server and is to be none leaves its cluster behind; one that is to be the first begins another.
+  const keeps = wanted.server || before.server === true;
+  if (keeps && before.retry_join !== undefined && servers !== expected)
     throw new CausewayError("host", "the servers of this consul cluster changed", {
       found: servers,
       expected,

@@ -5,6 +5,7 @@ import {
   defineTask,
   type FileState,
   Ipv4,
+  inStandingOrder,
   later,
   owed,
   type PlanItem,
@@ -228,16 +229,24 @@ function portOf(api: ClusterStoreParams["api"]): number {
 
 /** What is added to the unit's own command line; the store's flag is the first, by which the rest is found again. */
 function flags(state: Dockerd, wanted: ClusterStoreParams): string {
-  const { api, address, api_address = address, tls, store } = wanted;
+  const { api, address, api_address = address, tls } = wanted;
   // dockerd listens on its own socket by default, and no longer once it is told of another place.
   const local = hostFlag.test(ownCommand(state)) ? "" : " -H unix:///var/run/docker.sock";
   return [
-    ` --cluster-store=${store} --cluster-advertise=${advertised(wanted)}`,
+    ` --cluster-store=${storeIn(state, wanted)} --cluster-advertise=${advertised(wanted)}`,
     api === "closed" ? "" : `${local} -H tcp://${api_address}:${portOf(api)}`,
     api === "tls" && tls
       ? ` --tlsverify --tlscacert=${tls.ca} --tlscert=${tls.cert} --tlskey=${tls.key}`
       : "",
   ].join("");
+}
+
+/** The store as it is written already, where it is the same one: its members may stand in another order. */
+function storeIn({ dropIn }: Dockerd, { store }: ClusterStoreParams): string {
+  const kind = `${kindOf(store)}://`;
+  const members = (url: string) => url.slice(kind.length).split(",");
+  const now = / --cluster-store=(\S+)/.exec(dropIn.content)?.[1];
+  return kind + inStandingOrder(members(store), now?.startsWith(kind) ? members(now) : []).join(",");
 }
 
 /** The unit's command line without what this task added to it. */

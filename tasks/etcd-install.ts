@@ -6,6 +6,7 @@ import {
   defineTask,
   type FileState,
   Ipv4,
+  inStandingOrder,
   type Kept,
   later,
   missingPorts,
@@ -234,7 +235,7 @@ function membersWanted({ members }: Params): string[] {
   return members.map(({ name, address }) => `${name}=http://${address}:2380`).sort();
 }
 
-function configText(wanted: Params): string {
+function configText(state: State, wanted: Params): string {
   const own = wanted.members.find((member) => member.name === wanted.name)?.address;
   const settings = {
     ETCD_NAME: wanted.name,
@@ -243,7 +244,7 @@ function configText(wanted: Params): string {
     ETCD_ADVERTISE_CLIENT_URLS: `http://${own}:2379`,
     ETCD_LISTEN_PEER_URLS: `http://${own}:2380`,
     ETCD_INITIAL_ADVERTISE_PEER_URLS: `http://${own}:2380`,
-    ETCD_INITIAL_CLUSTER: membersWanted(wanted).join(","),
+    ETCD_INITIAL_CLUSTER: inStandingOrder(membersWanted(wanted), initialMembers(state)).join(","),
     ETCD_INITIAL_CLUSTER_TOKEN: "causeway",
     ETCD_INITIAL_CLUSTER_STATE: "new",
     // flannel up to 0.17 speaks this API; etcd 3.4 and 3.5 have it switched off by default.
@@ -252,6 +253,11 @@ function configText(wanted: Params): string {
   return `${marker}\n${Object.entries(settings)
     .map(([key, value]) => `${key}="${value}"\n`)
     .join("")}`;
+}
+
+/** The members in the configuration that is there. */
+function initialMembers({ config }: State): string[] | undefined {
+  return /^ETCD_INITIAL_CLUSTER="(.*)"$/m.exec(config.content)?.[1]?.split(",");
 }
 
 /** Added to a unit that is there: a package's gives up when the address is not there yet at boot. */
@@ -314,7 +320,7 @@ function missingFiles(state: State, wanted: Params): Step[] {
   const ownUnit = wanted.archive !== undefined || !unit.present || unitFile.content.startsWith(marker);
   return [
     ...missingUser(state),
-    ...file(config, configText(wanted)),
+    ...file(config, configText(state, wanted)),
     ...(ownUnit ? file(unitFile, unitText(state, wanted)) : file(dropIn, dropInText(state))),
   ];
 }
@@ -345,8 +351,9 @@ function refuseOtherCluster({ running, config }: State, wanted: Params): void {
   });
 }
 
-function refuseChangedMembers({ config, hasData }: State, wanted: Params): void {
-  const before = /^ETCD_INITIAL_CLUSTER="(.*)"$/m.exec(config.content)?.[1];
+function refuseChangedMembers(state: State, wanted: Params): void {
+  const { config, hasData } = state;
+  const before = initialMembers(state)?.toSorted().join(",");
   if (!hasData || before === undefined || !config.content.startsWith(marker)) return;
   const expected = membersWanted(wanted).join(",");
   if (before === expected) return;

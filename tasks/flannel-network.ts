@@ -98,9 +98,21 @@ function write(api: Api, before: string, wanted: Params): Step {
     to: value,
     do: put(api, value, wanted),
     done: sh`[ "$(${get(api, wanted)})" = ${value} ]`,
-    undo: before ? put(api, before, wanted) : remove,
+    undo: unlessGone(before ? put(api, before, wanted) : remove, wanted),
     touches: ["shared:etcd"],
   });
+}
+
+/**
+ * The key may be gone by then, alone or with the etcd that had it: one that this host kept, and that was taken off it since. An
+ * etcd that is down is still this host's, and an error.
+ */
+function unlessGone(undo: Script, { endpoint }: Params): Script {
+  const address = new URL(endpoint).hostname;
+  return sh`said=$(${undo} 2>&1) && exit 0
+case $said in *'Key not found'*) exit 0 ;; esac
+if ip -o -4 addr show | grep -qF ${` ${address}/`} && ! systemctl is-enabled -q etcd.service 2>/dev/null; then exit 0; fi
+printf '%s\n' "$said" >&2; exit 1`;
 }
 
 /** Whether a configuration says what is wanted, in whatever spelling, with flannel's own defaults. */

@@ -121,7 +121,8 @@ export async function readGround(host: Reader): Promise<Ground> {
   return { routes, links, vlans: vlans.code === 0 };
 }
 
-async function readNetworks(host: Reader): Promise<NetworkSeen[]> {
+/** The networks that Docker has; none while it does not run. */
+export async function readNetworks(host: Reader): Promise<NetworkSeen[]> {
   const script = sh`command -v docker >/dev/null && systemctl is-active -q docker || { echo '[]'; exit 0; }
 ids=$(docker network ls -q --no-trunc) && docker network inspect $ids`;
   const { stdout, stderr, code } = await host.read(script, { looksAt: ["docker", "unit:docker"] });

@@ -27,7 +27,7 @@ const params = Type.Object(
     subnet: Cidr({ description: "the subnet that the containers of all hosts share" }),
     part: Type.Union([Type.Literal("leave"), Type.Literal("make"), Type.Literal("see")], {
       description:
-        "three plays: every host's containers leave a network that differs; one host makes it; every host sees it, and who left returns",
+        "three plays: every host's containers leave a network that differs; one host makes it; every host sees it, gets the bridge by which its containers reach the world, and who left returns",
     }),
   },
   { additionalProperties: false },
@@ -79,8 +79,9 @@ export const overlayNet = defineTask({
       const who = state.members.map(memberWords).join(", ");
       return same || who === "" ? [] : [step.leaveNetwork({ name, who })];
     }
+    // The network is the fleet's, whichever host makes it; the bridge is each host's own.
+    if (part === "make") return same ? [] : [make(state, wanted)];
     const own = gatewayBridge(state.docker);
-    if (part === "make") return same ? own : [...own, make(state, wanted)];
     if (!same)
       return [
         ...own,

@@ -3,14 +3,15 @@ import {
   contains,
   type Fleet,
   formatAddress,
-  formatNetwork,
   type HostView,
   lastAddress,
   networkOf,
   overlaps,
   parseAddress,
+  type Remark,
 } from "causeway";
 import { type Ground, parentFor } from "../../tasks/macvlan-net.ts";
+import { longestPrefix, type SliceFacts, slicesOf } from "./slices.ts";
 
 /** What a person decides; the rest follows from the inventory. */
 export interface MacvlanVars {
@@ -33,13 +34,13 @@ export interface Part {
   shim: string;
 }
 
-/** A /30 has room for the shim and a container or two. */
-const longestPrefix = 30;
-
-/** The part of one host, computed from its place in the inventory unless the inventory says it. */
-export function partOf<V extends MacvlanVars, F>(host: HostView<V, F>, fleet: Fleet<V, F>): Part {
+/** The part of one host, with what Docker keeps free of it. */
+export function partOf<V extends MacvlanVars, F extends SliceFacts>(
+  host: HostView<V, F>,
+  fleet: Fleet<V, F>,
+): Part {
   const { macvlan_subnet, macvlan_aux } = host.vars;
-  const ip_range = rangeOf(host, fleet);
+  const ip_range = slicesOf(fleet).get(host.name) ?? "";
   const subnet = networkOf(macvlan_subnet);
   const gateway = gatewayOf(host.vars);
   const inside = (text: string) => {
@@ -58,26 +59,6 @@ export function gatewayOf({ macvlan_gateway, macvlan_subnet }: MacvlanVars): str
   return macvlan_gateway ?? formatAddress((networkOf(macvlan_subnet)?.first ?? 0) + 1);
 }
 
-/**
- * The subnet is cut into as many equal slices as there are hosts, rounded up to a power of two, and dealt out in
- * bit-reversed order: when the fleet grows over a power of two, a newcomer takes the free half of an older host's slice,
- * and nobody's slice begins elsewhere.
- */
-export function rangeOf<V extends MacvlanVars, F>(host: HostView<V, F>, { hosts }: Fleet<V, F>): string {
-  const subnet = networkOf(host.vars.macvlan_subnet);
-  if (host.vars.macvlan_range !== undefined || !subnet) return host.vars.macvlan_range ?? "";
-  const bits = Math.ceil(Math.log2(Math.max(1, hosts.length)));
-  const place = hosts.findIndex((h) => h.name === host.name);
-  const prefix = subnet.prefix + bits;
-  return formatNetwork({ first: subnet.first + reversed(place, bits) * 2 ** (32 - prefix), prefix });
-}
-
-function reversed(n: number, bits: number): number {
-  let turned = 0;
-  for (let bit = 0; bit < bits; bit += 1) turned = turned * 2 + (Math.floor(n / 2 ** bit) % 2);
-  return turned;
-}
-
 function highestFree(range: string, subnet: string, taken: ReadonlySet<string>): string {
   const [network, whole] = [networkOf(range), networkOf(subnet)];
   if (!network || !whole) return "";
@@ -86,13 +67,16 @@ function highestFree(range: string, subnet: string, taken: ReadonlySet<string>):
   return formatAddress(last);
 }
 
-/** What is wrong with the plan of addresses, before anything is connected to. */
-export function badParts<V extends MacvlanVars, F>(fleet: Fleet<V, F>): CausewayError[] {
+/** What is wrong with the plan of addresses: before anything is connected to, and again with the parts that hosts have. */
+export function badParts<V extends MacvlanVars, F extends SliceFacts>(fleet: Fleet<V, F>): CausewayError[] {
   const apart = disagreements(fleet);
   if (apart.length > 0) return apart;
-  const outside = fleet.hosts.flatMap((host) => badNumbers(host, rangeOf(host, fleet)));
-  return outside.length > 0 ? outside : [...sharedRanges(fleet), ...shimsInTheWay(fleet)];
+  const slices = slicesOf(fleet);
+  const outside = fleet.hosts.flatMap((host) => badNumbers(host, slices.get(host.name) ?? ""));
+  return outside.length > 0 ? outside : [...sharedRanges(fleet, slices), ...shimsInTheWay(fleet, slices)];
 }
+
+type Slices = ReadonlyMap<string, string>;
 
 /** All hosts stand in one network: its name, subnet and gateway are the same everywhere. */
 function disagreements<V extends MacvlanVars, F>({ hosts }: Fleet<V, F>): CausewayError[] {
@@ -139,8 +123,8 @@ function badNumbers<V extends MacvlanVars, F>(host: HostView<V, F>, range: strin
 }
 
 /** Docker does not coordinate addresses between hosts: two that hand out the same one do so without a word. */
-function sharedRanges<V extends MacvlanVars, F>(fleet: Fleet<V, F>): CausewayError[] {
-  const ranges = fleet.hosts.map((host) => ({ host, range: rangeOf(host, fleet) }));
+function sharedRanges<V, F>({ hosts }: Fleet<V, F>, slices: Slices): CausewayError[] {
+  const ranges = hosts.map((host) => ({ host, range: slices.get(host.name) ?? "" }));
   return ranges.flatMap((one, index) =>
     ranges.slice(0, index).flatMap((other) => {
       const [a, b] = [networkOf(one.range), networkOf(other.range)];
@@ -157,12 +141,13 @@ function sharedRanges<V extends MacvlanVars, F>(fleet: Fleet<V, F>): CausewayErr
 }
 
 /** A shim draws its whole range to itself: a host in there would be reached another way than before, or not at all. */
-function shimsInTheWay<V extends MacvlanVars, F>(fleet: Fleet<V, F>): CausewayError[] {
+function shimsInTheWay<V extends MacvlanVars, F>(fleet: Fleet<V, F>, slices: Slices): CausewayError[] {
   return fleet.hosts
     .filter((host) => host.vars.macvlan_shim)
-    .flatMap((host) =>
-      hostsInside(rangeOf(host, fleet), fleet).map((inside) => inTheWay(host, inside, fleet)),
-    );
+    .flatMap((host) => {
+      const range = slices.get(host.name) ?? "";
+      return hostsInside(range, fleet).map((inside) => inTheWay(host, inside, range));
+    });
 }
 
 function hostsInside<V, F>(range: string, { hosts }: Fleet<V, F>): HostView<V, F>[] {
@@ -170,17 +155,17 @@ function hostsInside<V, F>(range: string, { hosts }: Fleet<V, F>): HostView<V, F
   return hosts.filter((h) => network && contains(network, parseAddress(h.address) ?? -1));
 }
 
-function inTheWay<V extends MacvlanVars, F>(
-  host: HostView<V, F>,
+function inTheWay(
+  host: { readonly name: string },
   inside: { readonly name: string; readonly address: string },
-  fleet: Fleet<V, F>,
+  range: string,
 ): CausewayError {
   return new CausewayError(
     "variables",
     `the shim of ${host.name} would draw the way to ${inside.name} to itself`,
     {
       host: host.name,
-      found: `${inside.address} lies in ${rangeOf(host, fleet)}`,
+      found: `${inside.address} lies in ${range}`,
       expected: "a range without hosts",
       advice: "give macvlan_range apart from the hosts' addresses, or leave macvlan_shim off",
     },
@@ -188,15 +173,30 @@ function inTheWay<V extends MacvlanVars, F>(
 }
 
 /** The shim must not draw the way back to whoever runs this to itself. */
-export function shimsBeforeRunner<V extends MacvlanVars, F extends { runner: string }>(
+export function shimsBeforeRunner<V extends MacvlanVars, F extends SliceFacts & { runner: string }>(
   fleet: Fleet<V, F>,
 ): CausewayError[] {
-  return fleet.reached
-    .filter((host) => {
-      const [range, runner] = [networkOf(rangeOf(host, fleet)), parseAddress(host.facts.runner)];
-      return host.vars.macvlan_shim && range !== undefined && contains(range, runner ?? -1);
-    })
-    .map((host) => inTheWay(host, { name: "this run's own machine", address: host.facts.runner }, fleet));
+  const slices = slicesOf(fleet);
+  return fleet.reached.flatMap((host) => {
+    const range = slices.get(host.name) ?? "";
+    const [network, runner] = [networkOf(range), parseAddress(host.facts.runner)];
+    if (!host.vars.macvlan_shim || network === undefined || !contains(network, runner ?? -1)) return [];
+    return [inTheWay(host, { name: "this run's own machine", address: host.facts.runner }, range)];
+  });
+}
+
+/** A host that is not here may have any part: then only the inventory's order says which is free for a newcomer. */
+export function unseenParts<V extends MacvlanVars, F extends SliceFacts>({
+  hosts,
+  reached,
+}: Fleet<V, F>): Remark[] {
+  const unseen = hosts.filter((host) => !host.vars.macvlan_range && !reached.includes(host));
+  const isNew = ({ vars, facts }: HostView<V, F>) => !vars.macvlan_range && !facts.slice;
+  const newcomers = reached.filter(isNew).map(({ name }) => name);
+  if (unseen.length === 0 || newcomers.length === 0) return [];
+  const names = unseen.map(({ name }) => name).join(", ");
+  const text = `the part of ${newcomers.join(", ")} is chosen without a look at ${names}, which this run does not reach: it is free only if the inventory's order is the one by which theirs were chosen; a run over all hosts sees for itself, and macvlan_range says it`;
+  return [{ text }];
 }
 
 /** Every host needs an interface that can carry the network, or none is touched. */

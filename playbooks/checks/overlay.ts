@@ -18,6 +18,7 @@ import {
   type StoreKind,
 } from "../../tasks/dockerd-cluster-store.ts";
 import { differs, type OverlaySeen, readOverlay, refuseOverlay } from "../../tasks/overlay-net.ts";
+import { storeFact, storeHosts, type Told } from "./store.ts";
 
 /** The variables that decide how Docker is joined to its store, and what it then shares. */
 export interface OverlayVars {
@@ -32,6 +33,15 @@ export interface OverlayVars {
   interrupt_containers: boolean;
 }
 
+/** Where a host is told of the store: the Docker of each asks etcd itself, and consul by an agent of its own. */
+const told: Readonly<Record<StoreKind, Told>> = {
+  consul: { files: ["/etc/consul.d/causeway.json"], pattern: /"retry_join": \[[^\]]*\]/ },
+  etcd: {
+    files: ["/etc/systemd/system/docker.service.d/causeway-cluster-store.conf"],
+    pattern: /--cluster-store=etcd:\S+/,
+  },
+};
+
 /** Docker on a host, and the network as it sees it: what could be refused is seen before anything is touched. */
 export const overlayFacts = {
   dockerd: defineFact({
@@ -44,25 +54,29 @@ export const overlayFacts = {
     read: async (host, { groups, vars }: KnownHost<OverlayVars>) =>
       groups.includes("docker") ? readOverlay(host, vars.overlay_name) : undefined,
   }),
+  store: storeFact(({ overlay_store }: OverlayVars) => told[overlay_store]),
 };
 
 interface Seen {
   addresses: readonly { address: string; dev: string; cidr: string }[];
   dockerd: Dockerd | undefined;
   overlay: OverlaySeen | undefined;
+  store: readonly string[];
 }
 
 /** The parameters of dockerd-cluster-store on one host. */
-export function joining<F>(
+export function joining<F extends Pick<Seen, "store">>(
   { address, vars }: HostView<OverlayVars, F>,
   fleet: Fleet<OverlayVars, F>,
 ): ClusterStoreParams {
-  const { overlay_store, docker_api: api, docker_api_address: api_address, interrupt_containers } = vars;
+  const { docker_api: api, docker_api_address: api_address, interrupt_containers } = vars;
   const tls = tlsFiles(vars);
-  const members = storeHosts(fleet).map((member) => `${member.address}:2379`);
+  const members = serversOf(fleet)
+    .map((member) => `${member.address}:2379`)
+    .sort();
   return {
     // Every host has a consul agent of its own; etcd is asked over the network, any member of it.
-    store: overlay_store === "consul" ? "consul://127.0.0.1:8500" : `etcd://${members.join(",")}`,
+    store: storeOf(fleet) === "consul" ? "consul://127.0.0.1:8500" : `etcd://${members.join(",")}`,
     address,
     api,
     ...(api_address === undefined ? {} : { api_address }),
@@ -80,23 +94,59 @@ function tlsFiles({
   return docker_api === "tls" && ca && cert && key ? { ca, cert, key } : undefined;
 }
 
-/** The servers of the store: the inventory's group of its name, or else the first host of Docker. */
-export function storeHosts<F>(fleet: Fleet<OverlayVars, F>): readonly HostView<OverlayVars, F>[] {
-  const named = fleet.group(fleet.hosts[0]?.vars.overlay_store ?? "consul");
-  return named.length > 0 ? named : fleet.group("docker").slice(0, 1);
+/** Which store the Dockers share; a host without Docker, which only keeps it, need not say so. */
+export function storeOf<F>(fleet: Fleet<OverlayVars, F>): StoreKind {
+  return fleet.group("docker")[0]?.vars.overlay_store ?? "consul";
+}
+
+/** The hosts that speak with each other as consul's agents, servers or clients. */
+export function agents<V extends OverlayVars, F>(fleet: Fleet<V, F>): readonly HostView<V, F>[] {
+  if (storeOf(fleet) !== "consul") return [];
+  return fleet.hosts.filter(({ groups }) => groups.includes("docker") || groups.includes("consul"));
+}
+
+/** The servers of the store. */
+export function serversOf<F extends Pick<Seen, "store">>(
+  fleet: Fleet<OverlayVars, F>,
+): readonly HostView<OverlayVars, F>[] {
+  return storeHosts(fleet, storeOf(fleet));
 }
 
 /** Of two servers, one that is lost stops both. */
 export function evenServers(fleet: Fleet<OverlayVars>): CausewayError[] {
-  const servers = storeHosts(fleet);
+  const store = storeOf(fleet);
+  const servers = fleet.group(store);
   if (servers.length !== 2) return [];
-  const store = servers[0]?.vars.overlay_store;
   return [
     new CausewayError("inventory", `${store} with two servers stops when either is lost`, {
       found: servers.map((s) => s.name).join(", "),
       expected: `one server, or three and more, in the group ${store}`,
     }),
   ];
+}
+
+/**
+ * Another server than the one that has the data would begin with an empty store, and the clients would follow it: consul-agent
+ * refuses it on the two, and here nobody is touched.
+ */
+export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
+  if (storeOf(fleet) !== "consul") return [];
+  const servers = serversOf(fleet).map(({ address }) => address);
+  const wanted = servers.toSorted().join(", ");
+  return fleet.reached.flatMap(({ name, address, facts: { store } }) => {
+    const asks = store.toSorted().join(", ");
+    const isServer = [...store, ...servers].includes(address);
+    if (store.length === 0 || asks === wanted || !isServer) return [];
+    return [
+      new CausewayError("host", "the servers of this consul cluster changed", {
+        host: name,
+        found: asks,
+        expected: `${wanted}, as the inventory has it now`,
+        advice:
+          "put the servers back into the group consul; to begin anew without what the store holds: run playbooks/reset.ts with the inventory of before, then this playbook",
+      }),
+    ];
+  });
 }
 
 /** The API over TLS without the files for it. */

@@ -1,3 +1,5 @@
+import type { Position } from "../errors.ts";
+
 /** One host as playbooks see it. */
 export interface HostView<V = Readonly<Record<string, unknown>>, F = Readonly<Record<string, unknown>>> {
   readonly name: string;
@@ -5,6 +7,8 @@ export interface HostView<V = Readonly<Record<string, unknown>>, F = Readonly<Re
   readonly address: string;
   readonly groups: readonly string[];
   readonly vars: V;
+  /** Where the inventory, or `-e`, gives this host a variable; undefined for a default. */
+  readonly whereIs?: (variable: string) => Position | undefined;
   /** What was read of the host before the first step. Asking for it defers the play until it was read. */
   readonly facts: F;
 }

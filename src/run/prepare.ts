@@ -55,6 +55,7 @@ export function prepare({ playbook, inventory, extraVars, limit }: PrepareOption
       address: host.connection.address,
       groups: host.groups,
       vars: resolved.vars,
+      whereIs: (variable) => host.whereIs(variable),
       get facts() {
         const known = facts.get(host.name);
         if (!known) throw notYet;

@@ -1,4 +1,4 @@
-import { daemonReload, type FileState, restart, type Step, step } from "causeway";
+import { daemonReload, type FileState, inStandingOrder, restart, type Step, step } from "causeway";
 import type { Lease } from "./lease.ts";
 import type { Params } from "./params.ts";
 import { paths, type State } from "./state.ts";
@@ -49,9 +49,10 @@ exec ip link add flannel.1 address "$mac" type vxlan id 1 dev "$device" local "$
  * The names are those of the article and of CentOS's package. The last is flanneld's own, by which 0.10 and newer leave
  * FORWARD alone: with their two rules the whole network would be let through, in both directions.
  */
-function settingsText({ endpoints, prefix, address }: Params): string {
+function settingsText({ settings }: State, { endpoints, prefix, address }: Params): string {
+  const now = /^FLANNEL_ETCD_ENDPOINTS="(.*)"$/m.exec(settings.content)?.[1]?.split(",");
   return `${marker}
-FLANNEL_ETCD_ENDPOINTS="${endpoints.join(",")}"
+FLANNEL_ETCD_ENDPOINTS="${inStandingOrder(endpoints, now).join(",")}"
 FLANNEL_ETCD_PREFIX="${prefix}"
 # The interface of the default route is often the wrong one. --ip-masq: flanneld masquerades what leaves the network,
 # and tells Docker not to, so that containers keep their own address among each other.
@@ -124,7 +125,7 @@ export function missingFiles(state: State, wanted: Params, program: string): Ste
       : [step.file({ was, content, mode: "644", causes, ...more })];
   return [
     ...backup(state),
-    ...file(settings, settingsText(wanted)),
+    ...file(settings, settingsText(state, wanted)),
     ...file(files.options, optionsScript, { mode: "755" }),
     ...(wanted.backend === "vxlan"
       ? [...file(files.device, deviceScript, { mode: "755", causes: [] }), ...file(files.link, linkText)]

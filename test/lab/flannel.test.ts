@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { labReboot } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, full, inFull, recapOf, stepsOf, useLab } from "./support.ts";
+import { cellsOf, doneBy, full, idle, inFull, recapOf, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-flannel", 9, 3);
 const playbook = "playbooks/flannel.ts";
@@ -37,7 +37,22 @@ async function matrix(): Promise<number> {
 const lease = (host: string) =>
   lab.must(host, ". /run/flannel/subnet.env; echo $FLANNEL_SUBNET $FLANNEL_MTU");
 /** The same fleet, every host of which is a member of etcd. */
-const threeMembers = () => lab.inventory({ vars: { flannel_binary }, groups: { etcd: lab.names } });
+const threeMembers = (hosts = lab.names) =>
+  lab.inventory({ hosts, vars: { flannel_binary }, groups: { etcd: hosts } });
+
+/** flannel's configuration, through the API that both flanneld and its stand-in may read. */
+const configIn = (host: string) =>
+  lab.must(
+    host,
+    "ETCDCTL_API=2 etcdctl get /atomic.io/network/config || ETCDCTL_API=3 etcdctl get --print-value-only /atomic.io/network/config",
+  );
+
+/** flanneld, and Docker with it, started anew: only with the key does it get its lease. */
+async function getsItsLease(host: string) {
+  const before = await lease(host);
+  await lab.must(host, "timeout 60 systemctl restart flanneld");
+  expect(await lease(host)).toBe(before);
+}
 
 /** What the real ones leave, and the lab's stand-in does not: 0.13 opens FORWARD, 0.20 has chains, udp a device. */
 const tracesOfOthers = `iptables -P FORWARD ACCEPT
@@ -102,6 +117,21 @@ describe.sequential("flannel", () => {
     expect(stepsOf(events)).toEqual([]);
     for (const recap of Object.values(recapOf(events)))
       expect(recap).toMatchObject({ changed: 0, restarts: 0 });
+  });
+
+  test("nor has one with another first host: etcd stays, the key stays, and flanneld gets its lease", async () => {
+    const config = await configIn("docker-200");
+    expect(config).toContain("192.168.0.0/16");
+    for (const hosts of [["docker-201", "docker-200", "docker-202"], lab.names.toReversed()]) {
+      const again = await lab.events(
+        playbook,
+        ["--no-verify"],
+        lab.inventory({ hosts, vars: { flannel_binary } }),
+      );
+      expect(doneBy(again)).toEqual(idle(hosts));
+    }
+    expect(await configIn("docker-200")).toBe(config);
+    await getsItsLease("docker-201");
   });
 
   test("etcd answers the inventory's hosts, and nobody else", async () => {
@@ -307,6 +337,11 @@ describe.sequential("flannel", () => {
       const members = threeMembers();
       const first = await lab.events(playbook, [], members);
       expect(first.code).toBe(0);
+      const config = await configIn("docker-200");
+      for (const hosts of [["docker-202", "docker-200", "docker-201"], lab.names.toReversed()])
+        expect(doneBy(await lab.events(playbook, ["--no-verify"], threeMembers(hosts)))).toEqual(idle(hosts));
+      expect(await configIn("docker-200")).toBe(config);
+      await getsItsLease("docker-201");
       const leases = await Promise.all(lab.names.map(lease));
       // The first of flanneld's endpoints, and a flanneld that has to ask for its lease anew.
       await lab.must("docker-200", "systemctl stop etcd");
@@ -321,6 +356,39 @@ describe.sequential("flannel", () => {
       expect(stepsOf((await lab.events(playbook, ["--no-verify"], members)).events)).toEqual([]);
       expect((await lab.events("playbooks/reset.ts", [], members)).code).toBe(0);
     },
+  );
+
+  inFull(
+    "etcd moves to another host, and its host leaves: nobody loses the key, and a reset is one",
+    async () => {
+      const on = (host: string, hosts = lab.names) =>
+        lab.inventory({ hosts, vars: { flannel_binary }, groups: { etcd: [host] } });
+      const { code, events } = await lab.events(playbook, [], on("docker-200"));
+      expect({ code, pairs: cellsOf(events).filter((c) => c.ok).length }).toEqual({ code: 0, pairs: 6 });
+
+      const moved = await lab.events(playbook, [], on("docker-201"));
+      expect({ code: moved.code, pairs: cellsOf(moved.events).filter((c) => c.ok).length }).toEqual({
+        code: 0,
+        pairs: 6,
+      });
+      expect(await configIn("docker-201")).toContain("192.168.0.0/16");
+      expect((await lab.on("docker-200", "command -v etcd")).code).not.toBe(0);
+      expect(doneBy(await lab.events(playbook, ["--no-verify"], on("docker-201")))).toEqual(idle(lab.names));
+
+      // Without a group, and without the host that has it: the two that are left begin anew.
+      const rest = ["docker-202", "docker-200"];
+      const left = await lab.events(playbook, [], lab.inventory({ hosts: rest, vars: { flannel_binary } }));
+      expect({ code: left.code, pairs: cellsOf(left.events).filter((c) => c.ok).length }).toEqual({
+        code: 0,
+        pairs: 2,
+      });
+      for (const host of rest) await getsItsLease(host);
+      expect(await configIn("docker-201")).toContain("192.168.0.0/16");
+      await fine("playbooks/reset.ts");
+      for (const host of lab.names)
+        expect(differences(start.get(host) ?? [], await snapshot(lab, host)), host).toEqual([]);
+    },
+    1_200_000,
   );
 
   inFull("another network: leases, devices, routes and rules of the one before are gone", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { labReboot } from "../../src/lab/index.ts";
-import { cellsOf, inFull, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
+import { cellsOf, doneBy, idle, inFull, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-macvlan", 7, 2);
 const playbook = "playbooks/macvlan.ts";
@@ -50,6 +50,22 @@ describe.sequential("macvlan", () => {
       expect(recap).toMatchObject({ changed: 0, steps: 0, restarts: 0 });
     expect(pairs(events)).toEqual(complete);
     expect(code).toBe(0);
+  });
+
+  test("with the hosts in another order nobody's part of the subnet moves, and who has none gets what is free", async () => {
+    await lab.must("docker-201", "docker run -d --name web --network macvlan_1 busybox sleep 9000");
+    const before = await lab.must("docker-201", addressOf("web"));
+    const hosts = lab.names.toReversed();
+    const swapped = await lab.events(playbook, ["--no-verify"], lab.inventory({ hosts }));
+    expect(doneBy(swapped)).toEqual(idle(hosts));
+    expect(await lab.must("docker-201", addressOf("web"))).toBe(before);
+    await lab.must("docker-201", "docker rm -f web");
+    // Made anew, it is by its place, which is the other's: it takes what is free.
+    await lab.must("docker-201", "docker network rm macvlan_1");
+    const one = await lab.events(playbook, ["--no-verify"], lab.inventory({ hosts }));
+    expect(stepsOf(one.events)).toEqual([
+      expect.stringMatching(/^docker-201 .* range 172\.16\.10\.128\/25 /),
+    ]);
   });
 
   inFull(

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { labReboot } from "../../src/lab/index.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, execute, full, inFull, stepsOf, useLab } from "./support.ts";
+import { cellsOf, doneBy, execute, full, idle, inFull, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-overlay", 8, 3);
 const playbook = "playbooks/overlay.ts";
@@ -146,6 +146,17 @@ describe.sequential("overlay", () => {
       expect(await fine()).toEqual({ steps: [], pairs: 6 });
     },
   );
+
+  test("the hosts in another order: nothing to do, nothing restarted, and all of them still see the network", async () => {
+    const hosts = (full ? lab.names : lab.names.slice(0, 2)).toReversed();
+    const vars = full ? { consul_gossip_key: gossipKey } : {};
+    const network = () =>
+      Promise.all(hosts.map((host) => lab.must(host, "docker network inspect -f '{{.Id}}' overlay_1")));
+    const before = await network();
+    const swapped = await lab.events(playbook, ["--no-verify"], lab.inventory({ hosts, vars }));
+    expect(doneBy(swapped)).toEqual(idle(hosts));
+    expect(await network()).toEqual(before);
+  });
 
   inFull("it stands after all hosts reboot at once", async () => {
     await labReboot(lab.spec, lab.names);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { labPowerOff, labPowerOn, labReboot } from "../../src/lab/index.ts";
-import { cellsOf, inFull, recapOf, stepsOf, useLab } from "./support.ts";
+import { cellsOf, doneBy, idle, inFull, recapOf, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-route", 1, 3);
 const playbook = "playbooks/static-route.ts";
@@ -37,6 +37,14 @@ describe.sequential("static-route", () => {
     expect(stepsOf(events)).toEqual([]);
     for (const recap of Object.values(recapOf(events)))
       expect(recap).toMatchObject({ changed: 0, steps: 0, restarts: 0, ok: 5 });
+  });
+
+  test("nor has one with the hosts in another order", async () => {
+    for (const order of ["1 0 2", "2 1 0"]) {
+      const hosts = order.split(" ").map((i) => lab.names[Number(i)] ?? "");
+      const again = await lab.events(playbook, ["--no-verify"], lab.inventory({ hosts }));
+      expect(doneBy(again), order).toEqual(idle(hosts));
+    }
   });
 
   test("a run with nothing to do is one round trip a host", async () => {

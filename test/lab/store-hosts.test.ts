@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, full, stepsOf, useLab } from "./support.ts";
+import { cellsOf, doneBy, full, idle, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-store", 19, 3);
 const [first, second, third] = lab.names as [string, string, string];
@@ -36,6 +36,11 @@ describe.runIf(full).sequential("three hosts keep the store of an overlay networ
     const inventory = lab.inventory({ groups: { consul: lab.names } });
     expect((await fine(overlay, inventory)).pairs).toBe(6);
     expect(await fine(overlay, inventory)).toEqual({ steps: [], pairs: 6 });
+    const swapped = lab.inventory({
+      hosts: [second, first, third],
+      groups: { consul: [third, second, first] },
+    });
+    expect(doneBy(await lab.events(overlay, ["--no-verify"], swapped))).toEqual(idle(lab.names));
     const peers = await lab.must(first, "consul operator raft list-peers");
     expect(peers.match(/ true /g)).toHaveLength(3);
     const leader = lab.names.find((name) => new RegExp(`^${name} .* leader `, "m").test(peers)) ?? "";
@@ -60,6 +65,12 @@ describe.runIf(full).sequential("three hosts keep the store of an overlay networ
   test("etcd, whose first member is lost: all pairs, and a run brings it back", async () => {
     const inventory = lab.inventory({ vars: { overlay_store: "etcd" }, groups: { etcd: lab.names } });
     expect((await fine(overlay, inventory)).pairs).toBe(6);
+    const swapped = lab.inventory({
+      hosts: [third, second, first],
+      vars: { overlay_store: "etcd" },
+      groups: { etcd: [second, third, first] },
+    });
+    expect(doneBy(await lab.events(overlay, ["--no-verify"], swapped))).toEqual(idle(lab.names));
     await lab.must(first, "systemctl stop etcd");
     const { code, events } = await lab.events("playbooks/verify.ts", [], inventory);
     expect(cellsOf(events).flatMap((c) => c.cause ?? [])).toEqual([]);

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type LabSpec, labConnection, labDown, labReset, labStatus, labUp } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
 
@@ -75,7 +75,10 @@ export class TestLab {
     return this.spec.hosts.map((h) => h.name);
   }
 
-  /** The inventory as a file; extra lines belong to all hosts' variables; `docker` is everybody's group, unless `groups` say who. */
+  /**
+   * The inventory as a file; extra lines belong to all hosts' variables; `docker` is everybody's group, unless `groups` say who.
+   * `hosts` and `groups` stand in it in the order in which they are given.
+   */
   inventory(
     over: {
       hosts?: readonly string[];
@@ -84,8 +87,8 @@ export class TestLab {
       groups?: Record<string, readonly string[]>;
     } = {},
   ): string {
-    const hosts = this.spec.hosts
-      .filter((h) => !over.hosts || over.hosts.includes(h.name))
+    const hosts = (over.hosts ?? this.names)
+      .flatMap((name) => this.spec.hosts.find((h) => h.name === name) ?? [])
       .map(
         (h) =>
           [
@@ -98,16 +101,16 @@ export class TestLab {
           ] as const,
       );
     const group = (names: readonly string[]) => ({
-      hosts: Object.fromEntries(hosts.filter(([name]) => names.includes(name))),
+      hosts: Object.fromEntries(names.flatMap((name) => hosts.filter(([own]) => own === name))),
       vars: { ansible_user: "root", ...over.vars },
     });
-    const groups = { docker: this.names, ...over.groups };
+    const groups = { docker: hosts.map(([name]) => name), ...over.groups };
     const document = {
       lab: {
         name: this.spec.name,
         subnet: this.spec.subnet,
         image: this.spec.image,
-        hosts: hosts.map(([name]) => name),
+        hosts: this.names.filter((name) => hosts.some(([own]) => own === name)),
       },
       all: {
         children: Object.fromEntries(Object.entries(groups).map(([name, names]) => [name, group(names)])),
@@ -221,6 +224,20 @@ export function useLab(name: string, third: number, hosts: number, image?: LabSp
 /** The recap of a run: host → counts. */
 export function recapOf(events: readonly RunEventLike[]): NonNullable<RunEventLike["hosts"]> {
   return events.find((e) => e.type === "recap")?.hosts ?? {};
+}
+
+/** A run that ended well and found nothing to do: no step, no restart. */
+export const idle = (names: readonly string[]) => ({
+  code: 0,
+  steps: [],
+  recap: Object.fromEntries(
+    names.map((name) => [name, expect.objectContaining({ changed: 0, steps: 0, restarts: 0, failed: 0 })]),
+  ),
+});
+
+/** What a run did, to compare with that. */
+export function doneBy({ code, events }: { code: number; events: readonly RunEventLike[] }) {
+  return { code, steps: stepsOf(events), recap: recapOf(events) };
 }
 
 /** What was performed, or would be, as `host what → to`, in order on each host. */

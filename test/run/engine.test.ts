@@ -414,14 +414,24 @@ describe("over the fleet", () => {
   });
 
   const shared = taskWith((now, { value: want }) => (now === want ? [] : [put("shared", want)]));
-  const entryOf = (task: string, key: string) =>
+  const entryOf = (task: string, key: string, scope?: string) =>
     [
       "format 1",
       "head r1 0001",
       'runs/r1/run.json:{"id":"r1","playbook":"test","owns":null,"started":"","user":"","machine":"","hosts":[]}',
-      `runs/r1/0001.json:${JSON.stringify({ run: "r1", n: "0001", owner: "test", task, key, play: 0, kind: "run", what: key, from: null, to: "1", causes: [] })}`,
+      `runs/r1/0001.json:${JSON.stringify({ run: "r1", n: "0001", owner: "test", task, key, play: 0, kind: "run", what: key, from: null, to: "1", causes: [], scope })}`,
       "mark runs/r1/0001.done",
     ].join("\n");
+
+  test("a host's own of the same name goes, although another host does the fleet's", async () => {
+    const hosts = new Map(["h2", "h1"].map((name) => [name, new FakeHost()]));
+    for (const host of hosts.values()) host.values.set("key", "1");
+    const did = hosts.get("h1") as FakeHost;
+    did.journal = entryOf("value", "key", "host");
+    const once = playbook([{ ...play(() => [value({ name: "key", value: "1" })]), runOnce: true }]);
+    const { outcome } = await runOn(["h2", "h1"], once, { hosts, check: true });
+    expect(outcome.hosts.h1).toMatchObject({ changed: 1, steps: 1 });
+  });
 
   test.each([
     ["a play that is run once", { runOnce: true }, value({ name: "key", value: "1" })],

@@ -160,6 +160,22 @@ describe("consul-agent: state read → exact steps", () => {
     expect(JSON.parse(written({ server: false }).config)).not.toHaveProperty("bootstrap_expect");
   });
 
+  test("the servers in another order are the same cluster", () => {
+    const [a, b, c] = ["10.0.0.200", "10.0.0.201", "10.0.0.202"] as const;
+    const older = written({ servers: [a, b, c] }).config.replace(
+      /("retry_join": \[\s*)("[^"]*"),/,
+      `$1"${c}",`,
+    );
+    const swapped = older.replace(/"10\.0\.0\.202"\s*\]/, `"${a}"\n  ]`);
+    expect(JSON.parse(swapped).retry_join).toEqual([c, b, a]);
+    const now = running({ config: { ...fileWith(config, swapped), mode: "640" }, alive: [a, b, c] });
+    for (const servers of [
+      [a, b, c],
+      [b, c, a],
+    ])
+      expect(plan(now, { servers })).toEqual([]);
+  });
+
   test("the gossip key is written, and in no word of the plan", () => {
     const items = steps(state(), { gossip_key: key });
     const write = items.find((s) => "what" in s && s.what === `file ${config}`);
@@ -196,6 +212,12 @@ describe("consul-agent: state read → exact steps", () => {
       running(),
       { servers: ["10.0.0.200", "10.0.0.7", "10.0.0.8"] },
       /servers of this consul/,
+    ],
+    [
+      "that it is to be no server of its cluster any more",
+      running(),
+      { server: false, servers: ["10.0.0.7"] },
+      /servers of this/,
     ],
     ["another gossip key", running(), { gossip_key: key }, /gossip key changed/],
     [

@@ -99,6 +99,15 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
     expect(written(etcd)).toContain("Wants=etcd.service\nAfter=etcd.service\n");
   });
 
+  test("members of etcd in another order are the same store, whichever order stands", () => {
+    const swapped = { store: "etcd://10.0.0.201:2379,10.0.0.200:2379" };
+    expect(started(swapped)).toBe(started(etcd));
+    const older = written(etcd).replace("10.0.0.200:2379,10.0.0.201:2379", "10.0.0.201:2379,10.0.0.200:2379");
+    const command = older.trim().split("\n").at(-1)?.replace("ExecStart=", "") ?? "";
+    const now = joined({ dropIn: fileWith(path, older), execStart: command, commandLine: command });
+    for (const { store } of [etcd, swapped]) expect(plan(now, { store: store ?? "" })).toEqual([]);
+  });
+
   test.each<[string, Partial<Params>, string, string]>([
     ["insecure", { api: "insecure" }, command, " -H tcp://10.0.0.200:2375"],
     [

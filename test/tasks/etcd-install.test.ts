@@ -208,6 +208,21 @@ describe("etcd-install plans", () => {
     expect(plan(configured(alone, { rules: rulesOf(specs.slice(0, 3)) }))).toHaveLength(4);
   });
 
+  test("the members in whatever order: nothing, also where an older one stands in another", () => {
+    const running = {
+      members: three.map(({ name, address }) => `${name}=http://${address}:2380`),
+      healthy: true,
+      said: "",
+    };
+    const swapped = [three[2], three[0], three[1]] as typeof three;
+    expect(plan(configured(three, { running }), { members: swapped })).toEqual([]);
+    const { config } = written(three);
+    const older = config.replace(/(INITIAL_CLUSTER=")([^,]+),([^,]+),([^"]+)/, "$1$4,$2,$3");
+    expect(older).not.toBe(config);
+    const now = configured(three, { running, config: fileWith("/etc/default/etcd", older) });
+    expect(plan(now, { members: three })).toEqual([]);
+  });
+
   test("an etcd of somebody else's with these members is taken as it is", () => {
     expect(plan({ ...configured(), config: fileWith("/etc/default/etcd", "ETCD_NAME=a\n") })).toEqual([]);
   });

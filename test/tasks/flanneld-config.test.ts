@@ -5,6 +5,7 @@ import { flannelNetwork } from "../../tasks/flannel-network.ts";
 import { fileWith, noFile } from "./files.ts";
 import {
   bare,
+  diffs,
   joined,
   lease,
   paths,
@@ -13,6 +14,7 @@ import {
   type State,
   unit,
   type Wanted,
+  wanted,
   web,
 } from "./flannel-host.ts";
 import { planWords } from "./words.ts";
@@ -106,6 +108,21 @@ describe("flanneld-config plans", () => {
       ],
     ],
   ])("%s", (_name, s, over, expected) => expect(plan(s, over)).toEqual(expected));
+
+  test("etcd's members in another order are the same ones: nothing is written, nothing restarted", () => {
+    const [a, b] = ["http://10.0.0.200:2379", "http://10.0.0.201:2379"] as const;
+    const now = joined();
+    const older = now.settings.content.replace(`="${a}"`, `="${b},${a}"`);
+    const settings = { ...now.settings, content: older };
+    for (const endpoints of [
+      [a, b],
+      [b, a],
+    ])
+      expect(plan({ ...now, settings }, { endpoints })).toEqual([]);
+    expect(diffs(bare(), { ...wanted, endpoints: [b, a] }).get("/etc/default/flanneld")).toContain(
+      `="${a},${b}"`,
+    );
+  });
 
   test("a container on docker0 is the operator's to decide, unless nothing is restarted", () => {
     const daemon = { ...bare().daemon, containers: [web] };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { badParts, type MacvlanVars, partOf, rangeOf } from "../../playbooks/checks/macvlan.ts";
+import { badParts, type MacvlanVars, partOf, unseenParts } from "../../playbooks/checks/macvlan.ts";
+import { slicesOf } from "../../playbooks/checks/slices.ts";
 import type { CausewayError } from "../../src/errors.ts";
 import { parseLinks, parseRoutes } from "../../src/host/tools/ip.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
@@ -221,12 +222,11 @@ describe("the plan of addresses", () => {
         address: `10.0.0.${200 + i}`,
         groups: [],
         vars: { ...vars, ...of(i) },
-        facts: {},
+        facts: { slice: undefined },
       })),
     );
   const ranges = (count: number) => {
-    const fleet = fleetOf(count);
-    return fleet.hosts.map((h) => rangeOf(h, fleet));
+    return [...slicesOf(fleetOf(count)).values()];
   };
   const faults = (...args: Parameters<typeof fleetOf>) =>
     badParts(fleetOf(...args)).map((e: CausewayError) => e.message);
@@ -236,6 +236,82 @@ describe("the plan of addresses", () => {
     expect(ranges(2)).toEqual(["172.16.10.0/25", "172.16.10.128/25"]);
     expect(ranges(3)).toEqual(["172.16.10.0/26", "172.16.10.128/26", "172.16.10.64/26"]);
     for (const count of [1, 2, 3, 5, 17, 64]) expect(faults(count)).toEqual([]);
+  });
+
+  /** `h0` or `h0=0/25`, in the inventory's order: hosts of 172.16.10.0/24, and what their networks have already. */
+  const standing = (words: string, reached = words) => {
+    const hosts = words.split(" ").map((word) => {
+      const [name = "", range] = word.split("=");
+      const slice =
+        range === undefined ? undefined : { subnet: "172.16.10.0/24", range: `172.16.10.${range}` };
+      return { name, address: "10.0.0.1", groups: [], vars, facts: { slice } };
+    });
+    const seen = new Set(reached.split(" ").map((word) => word.split("=")[0] ?? ""));
+    return new Fleet(hosts, () => seen);
+  };
+  const shown = (fleet: ReturnType<typeof standing>) => {
+    const slices = slicesOf(fleet);
+    return fleet.hosts.map(({ name }) => `${name}=${slices.get(name)?.replace("172.16.10.", "")}`).join(" ");
+  };
+
+  test.each<[string, string, string]>([
+    ["two of a fresh fleet, by their place", "a b", "a=0/25 b=128/25"],
+    ["two that changed places stay", "b=128/25 a=0/25", "b=128/25 a=0/25"],
+    ["three of which another is first", "c=64/26 a=0/26 b=128/26", "c=64/26 a=0/26 b=128/26"],
+    [
+      "a newcomer in front takes what is free",
+      "d a=0/26 b=128/26 c=64/26",
+      "d=192/26 a=0/26 b=128/26 c=64/26",
+    ],
+    ["one that needs a half of an older one's", "c a=0/25 b=128/25", "c=64/26 a=0/26 b=128/25"],
+    ["one alone that gets company", "a=0/24 b", "a=0/25 b=128/25"],
+    ["one that left makes room, and nobody moves into it unasked", "a=0/26 c=64/26", "a=0/26 c=64/26"],
+    ["two networks that overlap: one stays, whoever is first", "b=0/25 a=0/25", "b=128/25 a=0/25"],
+    ["the whole subnet on two hosts", "b=0/24 a=0/24", "b=128/25 a=0/25"],
+    ["a range that is too small for a shim", "a=0/31 b=128/25", "a=0/25 b=128/25"],
+  ])("%s", (_, before, after) => {
+    expect(shown(standing(before))).toBe(after);
+    expect(badParts(standing(before))).toEqual([]);
+  });
+
+  test("whatever the order, and with any of them new, no two overlap and who has a part keeps its beginning", () => {
+    const parts = ["a=0/26", "b=128/26", "c=64/26", "d=192/26"];
+    for (let mask = 0; mask < 16; mask += 1)
+      for (const turn of [0, 1, 2, 3]) {
+        const order = [...parts.slice(turn), ...parts.slice(0, turn)];
+        const words = order.map((part, i) => (mask & (1 << i) ? part : part.slice(0, 1)));
+        const fleet = standing(words.join(" "));
+        expect(badParts(fleet), words.join(" ")).toEqual([]);
+        for (const word of words.filter((w) => w.includes("="))) expect(shown(fleet)).toContain(word);
+      }
+  });
+
+  test("a network of another subnet gives no part; one that the inventory names goes before it", () => {
+    const elsewhere = fleetOf(2);
+    const moved = new Fleet(
+      elsewhere.hosts.map((h) => ({
+        ...h,
+        facts: { slice: { subnet: "172.16.0.0/16", range: "172.16.10.64/26" } },
+      })),
+      () => new Set(["h0", "h1"]),
+    );
+    expect([...slicesOf(moved).values()]).toEqual(["172.16.10.0/25", "172.16.10.128/25"]);
+    const named = new Fleet(
+      standing("a=0/25 b=128/25").hosts.map((h) =>
+        h.name === "b" ? { ...h, vars: { ...vars, macvlan_range: "172.16.10.192/26" } } : h,
+      ),
+      () => new Set(["a", "b"]),
+    );
+    expect(slicesOf(named).get("b")).toBe("172.16.10.192/26");
+    expect(slicesOf(named).get("a")).toBe("172.16.10.0/25");
+  });
+
+  test("a newcomer beside hosts that are not in the run is told", () => {
+    expect(unseenParts(standing("c a=0/25 b=128/25"))).toEqual([]);
+    expect(unseenParts(standing("c=64/26 a=0/26 b=128/26", "c"))).toEqual([]);
+    expect(unseenParts(standing("c a=0/25 b=128/25", "c a")).map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^the part of c is chosen without a look at b, /),
+    ]);
   });
 
   test("the shim's address is the highest that is free; hosts in the subnet are kept out", () => {

@@ -1,0 +1,40 @@
+import { defineFact, type Fleet, type HostView, type KnownHost } from "causeway";
+
+/** Where a host's own configuration says which hosts keep the store: files, and what of their text holds the addresses. */
+export interface Told {
+  files: readonly string[];
+  pattern: RegExp;
+}
+
+/** The addresses at which a host asks the store, as causeway set it up; none on a host that is new. */
+export function storeFact<V>(told: (vars: V) => Told) {
+  return defineFact({
+    name: "store",
+    read: async (host, { vars }: KnownHost<V>): Promise<readonly string[]> => {
+      const { files, pattern } = told(vars);
+      const contents = await Promise.all(files.map((path) => host.file(path)));
+      const said = contents.map(({ content }) => pattern.exec(content)?.[0] ?? "").join(" ");
+      return said.match(/\d+(?:\.\d+){3}/g) ?? [];
+    },
+  });
+}
+
+/**
+ * The hosts that keep the store: the inventory's group of its name. Without such a group one host of Docker keeps it: the one
+ * that the hosts ask already, or else the first, so that another order of the inventory moves nothing.
+ */
+export function storeHosts<V, F extends { store: readonly string[] }>(
+  fleet: Fleet<V, F>,
+  group: string,
+): readonly HostView<V, F>[] {
+  const named = fleet.group(group);
+  if (named.length > 0) return named;
+  const asking = new Map<string, number>();
+  for (const address of fleet.reached.flatMap(({ facts }) => facts.store))
+    asking.set(address, (asking.get(address) ?? 0) + 1);
+  const by = ({ address }: { readonly address: string }) => asking.get(address) ?? 0;
+  return fleet
+    .group("docker")
+    .toSorted((a, b) => by(b) - by(a))
+    .slice(0, 1);
+}
