@@ -33,11 +33,10 @@ export interface SessionOptions {
 export interface CommandOptions {
   timeoutMs?: number;
   /**
-   * Each complete line of standard output, as it arrives, for a person who waits. A number that it gives is how long, in
-   * milliseconds, the command has from now on.
+   * Each complete line of standard output, as it arrives, for a person who waits. `allow` gives the command so many
+   * milliseconds from now on.
    */
-  // biome-ignore lint/suspicious/noConfusingVoidType: most listeners give nothing.
-  onLine?: (line: string) => number | void;
+  onLine?: (line: string, allow: (ms: number) => void) => void;
   /** Words that are masked wherever the command or what it says is shown. */
   secrets?: readonly string[];
   /** What `-v` shows instead of the script: without the engine's own lines, and without secrets. */

@@ -180,8 +180,7 @@ export class Shell {
   #lines(job: Job, bytes: Buffer): void {
     if (bytes.length === 0) return;
     for (const line of bytes.toString("utf8").replace(/\n$/, "").split("\n")) {
-      const more = job.options.onLine?.(line);
-      if (typeof more === "number") this.#allow(job, more);
+      job.options.onLine?.(line, (ms) => this.#allow(job, ms));
     }
   }
 

@@ -34,6 +34,8 @@ export interface Entry {
   closes?: string;
   /** Newer entries of the same resource, `RUN/N`, that are taken back together with this one. */
   later?: readonly string[];
+  /** Whether it was begun: one that was only intended changed nothing. */
+  begun: boolean;
   /** Whether it was performed to its end. */
   done: boolean;
   undone: boolean;
@@ -79,7 +81,7 @@ if read -r pid started boot who 2>/dev/null <lock; then
     [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && echo "holder $who"
 fi
 grep -aH '' runs/*/run.json runs/*/end runs/*/[0-9]*.json 2>/dev/null
-printf 'mark %s\\n' runs/*/*.done runs/*/*.undone runs/*/folded
+printf 'mark %s\\n' runs/*/*.begun runs/*/*.done runs/*/*.undone runs/*/folded
 for lib in lib-*.sh; do echo "lib $lib"; done
 true`);
 
@@ -133,6 +135,7 @@ export function parseJournal(text: string, host: string): Journal {
     .map(({ path, text }) => (parsed(text) ?? damaged(host, path, text)) as Entry);
   for (const entry of entries) {
     entry.resource ??= resourceOfFormat1(entry);
+    entry.begun = marks.has(`${entryPath(entry)}.begun`);
     entry.done = marks.has(`${entryPath(entry)}.done`);
     entry.undone = marks.has(`${entryPath(entry)}.undone`);
   }

@@ -115,7 +115,7 @@ function intend(action: Action, run: string): string[] {
 }
 
 /** What the journal keeps of an action: no command, so no secret. */
-function recordOf(action: Extract<Action, { n: string }>): Omit<Entry, "run" | "done" | "undone"> {
+function recordOf(action: Extract<Action, { n: string }>): Omit<Entry, "run" | "begun" | "done" | "undone"> {
   // The fields before the owner are those that an entry keeps when a newer one is folded into it.
   const { n, identity } = action;
   if (action.does === "removal") {

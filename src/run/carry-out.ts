@@ -64,7 +64,10 @@ async function follow(
     try {
       const { code, stderr } = await host.session.run(script.text, {
         timeoutMs: run.commandTimeoutMs + savingMs * actions.length,
-        onLine: (line) => follower.line(line),
+        onLine: (line, allow) => {
+          const ms = follower.line(line);
+          if (ms !== undefined) allow(ms);
+        },
         shown: masked(shownScript({ actions, due }), script.secrets),
         secrets: script.secrets,
       });

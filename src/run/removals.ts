@@ -212,7 +212,7 @@ export function halfDone(host: HostRun): Entry[] {
 /** Says what an interrupted run left on the hosts, and who completes it: this run, or another playbook's. */
 export function tellHalfDone(options: RunOptions, context: RunContext, hosts: readonly HostRun[]): void {
   for (const host of hosts) {
-    const left = halfDone(host);
+    const left = halfDone(host).filter((e) => e.begun);
     for (const run of new Set(left.map((e) => e.run))) {
       const entries = left.filter((e) => e.run === run);
       const text = `run ${run} left unfinished: ${entries.map((e) => e.what).join(", ")}; ${whoCompletes(options, host, run)}`;

@@ -38,6 +38,7 @@ const entry = (n: string, more: Partial<Entry> = {}): Entry => ({
   from: null,
   to: "via 10.0.0.201",
   causes: [],
+  begun: false,
   done: false,
   undone: false,
   ...more,

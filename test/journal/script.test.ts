@@ -38,6 +38,7 @@ const actionsOf = (...steps: ReturnType<typeof mark>[]): Action[] =>
   }));
 const entryOf = (n: string): Entry => ({
   ...(JSON.parse(readFileSync(join(journal, `runs/R1/${n}.json`), "utf8")) as Entry),
+  begun: true,
   done: true,
   undone: false,
 });

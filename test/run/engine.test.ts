@@ -455,7 +455,7 @@ describe("over the fleet", () => {
   test("a connection that is lost at the very end is that host's failure, and the others have their recap", async () => {
     const hosts = new Map(["h1", "h2"].map((n) => [n, new FakeHost()]));
     for (const host of hosts.values()) {
-      host.journal = entryOf("value", "key").replace("mark runs/r1/0001.done", "");
+      host.journal = entryOf("value", "key").replace("0001.done", "0001.begun");
       host.values.set("key", "1");
     }
     Object.assign(hosts.get("h1") as FakeHost, { lostAt: "cw_finish " });
@@ -479,7 +479,7 @@ describe("over the fleet", () => {
   ])("what a run of %s left unfinished is told, and who completes it", async (_, run, words) => {
     const host = new FakeHost();
     host.journal = entryOf("t", "key")
-      .replace("mark runs/r1/0001.done", "")
+      .replace("0001.done", "0001.begun")
       .replace(
         /run.json:.*/,
         `run.json:${JSON.stringify({ id: "r1", playbook: "other", owns: null, hosts: [], ...run })}`,

@@ -37,7 +37,9 @@ export class FakeHost {
           });
         if (this.lostAt && script.includes(this.lostAt))
           return Promise.reject(new CausewayError("unreachable", "the connection was lost", { host: name }));
-        return new Promise((resolve) => setImmediate(() => resolve(this.#answer(script, options?.onLine))));
+        return new Promise((resolve) =>
+          setImmediate(() => resolve(this.#answer(script, (line) => options?.onLine?.(line, () => {})))),
+        );
       },
     };
   }

@@ -15,6 +15,7 @@ const entry = (run: string, n: string, play: number): Entry => ({
   from: null,
   to: null,
   causes: [],
+  begun: true,
   done: true,
   undone: false,
 });
