@@ -100,7 +100,7 @@ test.each([
   ["standard error is not streamed", "echo a; echo b >&2", ["a"]],
 ])("the lines of %s", async (_name, script, expected) => {
   const lines: string[] = [];
-  const { stdout } = await session.run(script, { onLine: (line) => lines.push(line) });
+  const { stdout } = await session.run(script, { onLine: (line) => void lines.push(line) });
   expect(lines).toEqual(expected);
   expect(stdout.replace(/\n$/, "")).toBe(expected.join("\n"));
 });
