@@ -12,7 +12,7 @@ const inventory = () =>
   lab.inventory({ of: Object.fromEntries(lab.names.map((host) => [host, { bip: bipOf(host) }])) });
 
 interface Matrix {
-  cells: { from: string; to: string; ok: boolean; cause?: string; commandOn?: string }[];
+  cells: { from: string; to: string; ok: boolean; cause?: string; evidence?: { ok: boolean } }[];
   sampleOf?: number;
   notes: string[];
 }
@@ -59,6 +59,13 @@ describe.runIf(full).sequential("twelve hosts", () => {
     expect([code, cells.length, sampleOf]).toEqual([0, 36, 132]);
     expect(notes).toEqual([expect.stringMatching(/^a sample: 36 of 132 ordered pairs; .*--all-pairs/)]);
     expect(said).toContain("proving 36 of 132 ordered pairs: at most 34 s");
+    await expectClean();
+  });
+
+  test("captures are judged of the sample's pairs, also where all are tried", async () => {
+    const { code, cells, notes } = await proof([...sampled, "--all-pairs", "--evidence"]);
+    expect([code, cells.length, cells.filter((c) => c.evidence?.ok).length]).toEqual([0, 132, 36]);
+    expect(notes).toEqual(["captures were judged of 36 pairs"]);
     await expectClean();
   });
 
