@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
@@ -66,6 +67,33 @@ describe.runIf(full).sequential("twelve hosts", () => {
     const { code, cells, notes } = await proof([...sampled, "--all-pairs", "--evidence"]);
     expect([code, cells.length, cells.filter((c) => c.evidence?.ok).length]).toEqual([0, 132, 36]);
     expect(notes).toEqual(["captures were judged of 36 pairs"]);
+    await expectClean();
+  });
+
+  test("two proofs at once do not hurt each other", async () => {
+    const both = await Promise.all([proof(), proof(sampled)]);
+    expect(both.map(({ code, failed }) => [code, failed])).toEqual([
+      [0, []],
+      [0, []],
+    ]);
+    await expectClean();
+  });
+
+  test("Ctrl-C in the middle: every container is gone when the run ends", async () => {
+    const args = ["-i", inventory(), "-e", "wire=routed", "--output", "json"];
+    const child = spawn(join(packageDir, "run"), [prove, ...args], {
+      cwd: lab.folder,
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    let [text, sent] = ["", false];
+    for await (const chunk of child.stdout) {
+      text += chunk;
+      if (sent || !text.includes('"doing":"proving')) continue;
+      expect(await lab.must(a, "docker ps -q | wc -l")).toBe("1\n");
+      sent = child.kill("SIGINT");
+    }
+    expect([sent, await ended]).toEqual([true, 130]);
     await expectClean();
   });
 
