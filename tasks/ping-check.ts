@@ -21,7 +21,7 @@ import { endCaptures, judgeCaptures, removeCaptures, startCaptures } from "./pin
 import { gatherFacts, secondsToLookInto } from "./ping-check/facts.ts";
 import { judge } from "./ping-check/judge.ts";
 import { type Ends, mostOfOne, type Selection, selectPairs, suspectsOf } from "./ping-check/pairs.ts";
-import { isTried, type Pair, readPing, secondsToTry, tryPairs } from "./ping-check/pings.ts";
+import { isTried, type Pair, patience, readPing, secondsToTry, tryPairs } from "./ping-check/pings.ts";
 import { strayPairs } from "./ping-check/stray.ts";
 import { Wire } from "./ping-check/wire.ts";
 
@@ -317,7 +317,7 @@ async function pingOwn(
   const expected = pairs?.find(({ from, to }) => from === host.name && to === host.name)?.expected;
   if (expected === undefined) return [];
   const { stdout, stderr } = await host.sh(
-    sh`timeout -k 2 ${count + startOfOwn} docker run --rm --label ${label} --network host ${image} ping -c ${count} -w ${count + 2} -W 2 ${address}`,
+    sh`timeout -k 2 ${count + startOfOwn} docker run --rm --label ${label} --network host ${image} ping -c ${count} -w ${count + patience} -W ${patience} ${address}`,
     { timeoutMs: (count + startOfOwn + 30) * 1000 },
   );
   const { loss, rtt } = readPing(stdout, false);

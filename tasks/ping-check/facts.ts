@@ -253,7 +253,7 @@ done
 echo "@largest $low"`;
 
 /** Two seconds for the pings and the call, three steps of sizes, and a machine that is busy with them. */
-const retrying = { seconds: 10, atOnce: 16 };
+const retrying = { seconds: 10, atOnce: 8 };
 
 /** How many seconds it takes at most to try so many failed pairs of one container again. */
 export function secondsToLookInto(peers: number): number {

@@ -9,7 +9,7 @@ export interface Work {
   atOnce: number;
 }
 
-/** Until Docker has started the one process of a container, and its shell all that it runs at a time. */
+/** Until Docker has started the one process of a container, and its shell all that it runs at a time, one after the other. */
 const slack = 20;
 
 /** How many seconds a container needs at most for so many peers; what is not done by then is ended. */
@@ -22,13 +22,15 @@ export const capSeconds = 3;
 
 /**
  * One shell for all peers, which are dealt to so many others; each of these writes what the script says of a peer at once,
- * so that no answer is mixed with another. `$cap` ends what might hang; busybox has `timeout` in this form since 1.30.
+ * so that no answer is mixed with another. They begin within a second, not all at once: every ping of a container is handed
+ * the packets of all the others, in a buffer that holds about ten, and loses its own where it is not fast enough. `$cap` ends
+ * what might hang; busybox has `timeout` in this form since 1.30.
  */
 export const forEach = `one=$1 lanes=$2; shift 2
 cap=; timeout 1 true 2>/dev/null && cap='timeout ${capSeconds}'; export cap
 lane=0
 while [ $lane -lt $lanes ]; do
-  (at=0
+  (at=0; later=$((1000 + lane * 1000 / lanes)); sleep "0.\${later#1}" 2>/dev/null
   for words; do
     [ $((at % lanes)) != $lane ] || { said=$(sh -c "$one" sh $words 2>&1); printf '@peer %s\\n%s\\n' $at "$said"; }
     at=$((at + 1))

@@ -2,6 +2,8 @@ import { formatAddress } from "causeway";
 import { callerPort, everyOf, isStarted, type ProbeContainer, type Unstarted } from "./containers.ts";
 import { capSeconds, inEach, secondsFor, type Work } from "./inside.ts";
 
+/** Seconds for the answer to the last packet: a machine that is busy answers late, and late is not lost. */
+export const patience = 4;
 /** How often a far side that answers pings is called before it counts as silent. */
 const calls = 3;
 
@@ -52,8 +54,8 @@ export interface PingOptions {
 const inside = `dev=$(ip -4 route get $2 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')
 mtu=$(cat /sys/class/net/\${dev:-eth0}/mtu)
 [ "$(cat /proc/sys/net/ipv4/ip_no_pmtu_disc)" = 0 ] && [ -n "$mtu" ] && echo "@promised $mtu"
-(sleep 1; ping -q -c 1 -W 2 -s $((mtu - 28)) $2 >/dev/null 2>&1 && echo @crossed) &
-said=$(ping -q -c $1 -w $(($1 + 2)) -W 2 $2 2>&1)
+(sleep 1; ping -q -c 1 -W ${patience} -s $((mtu - 28)) $2 >/dev/null 2>&1 && echo @crossed) &
+said=$(ping -q -c $1 -w $(($1 + ${patience})) -W ${patience} $2 2>&1)
 echo "$said"
 wait $!
 [ -z "$3" ] || $cap nslookup "$3" 127.0.0.11 2>/dev/null | sed -n '/^Name:/,$s/^Address[^:]*: *\\([0-9.]*\\).*/@resolved \\1/p'
@@ -65,7 +67,7 @@ echo "@caller $caller"`;
 
 /** What one container needs for one pair at most: its pings, and then its calls; and a name takes as long as a call. */
 function pinging({ count, names = false }: PingOptions): Omit<Work, "script"> {
-  return { seconds: count + 2 + (calls + (names ? 1 : 0)) * capSeconds, atOnce: 32 };
+  return { seconds: Math.max(count, 2) + patience + (calls + (names ? 1 : 0)) * capSeconds, atOnce: 8 };
 }
 
 /** How many seconds it takes at most to try so many pairs of one container: all containers work at the same time. */

@@ -59,12 +59,13 @@ describe.runIf(full).sequential("twelve hosts", () => {
     const { code, cells, sampleOf, notes, said } = await proof(sampled);
     expect([code, cells.length, sampleOf]).toEqual([0, 36, 132]);
     expect(notes).toEqual([expect.stringMatching(/^a sample: 36 of 132 ordered pairs; .*--all-pairs/)]);
-    expect(said).toContain("proving 36 of 132 ordered pairs: at most 34 s");
+    expect(said).toContain("proving 36 of 132 ordered pairs: at most 36 s");
     await expectClean();
   });
 
   test("captures are judged of the sample's pairs, also where all are tried", async () => {
     const { code, cells, notes } = await proof([...sampled, "--all-pairs", "--evidence"]);
+    expect(cells.flatMap(({ cause }) => cause ?? [])).toEqual([]);
     expect([code, cells.length, cells.filter((c) => c.evidence?.ok).length]).toEqual([0, 132, 36]);
     expect(notes).toEqual(["captures were judged of 36 pairs"]);
     await expectClean();
@@ -107,8 +108,11 @@ describe.runIf(full).sequential("twelve hosts", () => {
     await plant(a, `ip route del ${subnetOf(b)}`, `ip route replace ${subnetOf(b)} via ${via} proto 202`);
     const { code, failed } = await proof(args);
     expect(code).toBe(3);
-    expect(failed.map(({ from, to }) => `${from} ${to}`)).toEqual([`${a} ${b}`, `${b} ${a}`]);
-    for (const { cause } of failed) expect(cause).toMatch(`missing route: ${a} has no route to 192.168.108.`);
+    const gone = expect.stringMatching(`^missing route: ${a} has no route to 192.168.108.`);
+    expect(failed.map(({ from, to, cause }) => [from, to, cause])).toEqual([
+      [a, b, gone],
+      [b, a, gone],
+    ]);
     await expectClean();
   });
 

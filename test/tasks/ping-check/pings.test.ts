@@ -80,7 +80,7 @@ describe("one shell for all peers", () => {
   it("works on so many at a time, and no more", async () => {
     const folder = mkdtempSync(join(tmpdir(), "causeway-lanes-"));
     const words = Array.from({ length: 20 }, () => `${folder}/log`);
-    await run('echo + >>"$1"; sleep 0.05; echo - >>"$1"', 4, words);
+    await run('echo + >>"$1"; sleep 0.3; echo - >>"$1"', 4, words);
     let [now, most] = [0, 0];
     for (const sign of readFileSync(`${folder}/log`, "utf8").trim().split("\n")) {
       now += sign === "+" ? 1 : -1;
