@@ -12,23 +12,21 @@ import { causeOf } from "./ping-check/cause.ts";
 import {
   everyOf,
   isStarted,
-  othersThan,
   type ProbeContainer,
   removeContainers,
   startContainers,
   type Unstarted,
 } from "./ping-check/containers.ts";
-import {
-  type Evidence,
-  endCaptures,
-  judgeCaptures,
-  removeCaptures,
-  startCaptures,
-} from "./ping-check/evidence.ts";
-import { gatherFacts } from "./ping-check/facts.ts";
-import { isTried, type Pair, pingAll, readPing, type Tried, type TriedPair } from "./ping-check/pings.ts";
-import type { Verdict } from "./ping-check/verdict.ts";
-import { tunnelOf, Wire } from "./ping-check/wire.ts";
+import { endCaptures, judgeCaptures, removeCaptures, startCaptures } from "./ping-check/evidence.ts";
+import { gatherFacts, secondsToLookInto } from "./ping-check/facts.ts";
+import { judge } from "./ping-check/judge.ts";
+import { type Ends, mostOfOne, type Selection, selectPairs, suspectsOf } from "./ping-check/pairs.ts";
+import { isTried, type Pair, patience, readPing, secondsToTry, tryPairs } from "./ping-check/pings.ts";
+import { strayPairs } from "./ping-check/stray.ts";
+import { Wire } from "./ping-check/wire.ts";
+
+/** Of more hosts a sample is tried. */
+const allPairsUpTo = 16;
 
 const params = Type.Object(
   {
@@ -60,6 +58,14 @@ const params = Type.Object(
         description: "capture on the network between the hosts during the pings, as `--evidence` does",
       }),
     ),
+    all_pairs_up_to: Type.Optional(
+      Type.Integer({
+        default: allPairsUpTo,
+        minimum: 2,
+        description:
+          "up to so many hosts every ordered pair is tried, above that a sample; `--all-pairs` tries every pair of any fleet",
+      }),
+    ),
     pairs: Type.Optional(
       Type.Array(
         Type.Object(
@@ -84,41 +90,45 @@ const params = Type.Object(
 type Params = Static<typeof params>;
 
 /**
- * Proves with real packets which containers reach which: every ordered pair of hosts, container to container, with
- * loss, round-trip time, the source address that the far side saw, and the largest packet that crosses in one piece. A
- * pair that fails is looked into on both hosts, and gets one cause. How each verdict and each cause is decided:
- * [the proof](../proof.md). The containers are always removed.
+ * Proves with real packets which containers reach which: ordered pairs of hosts, container to container, with loss,
+ * round-trip time, the source address that the far side saw, and the largest packet that crosses in one piece. Up to 16
+ * hosts it tries every pair; above that a sample, and every pair of a host with which one of the sample failed, unless the
+ * command line says `--all-pairs`. A pair that fails is looked into on both hosts, and gets one cause. What the sample is,
+ * and how each verdict and each cause is decided: [the proof](../proof.md). The containers are always removed.
  */
 export const pingCheck = defineProbe({
   name: "ping-check",
-  summary: "Every ordered pair of hosts, container to container",
+  summary: "Ordered pairs of hosts, container to container",
   params,
-  run: async (all, wanted, { say, keep, ...asked }): Promise<Matrix> => {
+  run: async (all, wanted, run): Promise<Matrix> => {
     const hosts = all.filter(({ name }) => wanted.hosts?.includes(name) ?? true);
+    const names = hosts.map(({ name }) => name);
+    const selection = selectPairs(names, {
+      everything: run.allPairs,
+      allUpTo: wanted.all_pairs_up_to ?? allPairsUpTo,
+      named: wanted.pairs ?? [],
+    });
     const id = `${process.pid}-${Date.now().toString(36)}`;
     const label = `causeway.probe=${id}`;
-    const capturing = asked.evidence || wanted.evidence === true;
+    const capturing = run.evidence || wanted.evidence === true;
     try {
-      say(`starting a container on each of ${hosts.length} hosts`);
-      const { ends, notes } = await startContainers(hosts, { ...wanted, label, id, say });
-      const containers = ends.filter(isStarted);
-      const refused = capturing ? await startCaptures(containers, id, wanted.wire) : undefined;
-      say(`pinging ${hosts.length * (hosts.length - 1)} ordered pairs`);
-      const [tried, own] = await Promise.all([
-        everyOf(containers.map((from) => pingAll(from, othersThan(from, containers), wanted))),
-        everyOf(containers.map((container) => pingOwn(container, label, wanted))),
-      ]);
-      const evidence =
-        refused &&
-        (await judgeCaptures(containers, await endCaptures(containers, id, refused), { ...wanted, keep }));
-      const pairs = [...tried.flat(), ...untried(ends)];
-      const cells = pairs.map((pair) => ({ pair, cell: judge(pair, wanted, evidence) }));
+      run.say(`starting a container on each of ${hosts.length} hosts`);
+      const { ends, notes } = await startContainers(hosts, {
+        ...wanted,
+        pairs: selection.pairs,
+        label,
+        id,
+        lifetime: lifetimeOf(selection, hosts.length, wanted),
+        say: run.say,
+      });
+      const found = await tryAll({ ends, selection, label, id, capturing }, wanted, run);
       return {
         title: `containers on ${wanted.network}`,
-        hosts: hosts.map((h) => h.name),
-        cells: [...(await explain(cells, { ...wanted, label, say })), ...own.flat()],
-        ...(evidence?.folder === undefined ? {} : { captures: evidence.folder }),
-        notes: [...notes, ...notTried(hosts, wanted)],
+        hosts: names,
+        cells: [...inOrder(found.cells, names), ...found.own],
+        ...(found.cells.length < selection.all ? { sampleOf: selection.all } : {}),
+        ...(found.captures === undefined ? {} : { captures: found.captures }),
+        notes: [...notes, ...found.notes, ...notTried(hosts, wanted)],
       };
     } finally {
       await Promise.allSettled(
@@ -131,13 +141,131 @@ export const pingCheck = defineProbe({
   },
 });
 
-/** The pairs of which a container did not start. */
-function untried(ends: readonly (ProbeContainer | Unstarted)[]): Pair[] {
-  return ends.flatMap((from) =>
-    othersThan(from, ends)
-      .filter((to) => !isStarted(from) || !isStarted(to))
-      .map((to) => ({ from, to })),
+/** Long enough for all that may be tried with the containers, and two minutes for their start. */
+function lifetimeOf({ pairs, all }: Selection, hosts: number, wanted: Params): number {
+  const further = pairs.length < all ? secondsToTry(hosts - 1, wanted) : 0;
+  return 120 + secondsToTry(mostOfOne(pairs), wanted) + further + secondsToLookInto(hosts - 1);
+}
+
+interface Setting {
+  ends: readonly (ProbeContainer | Unstarted)[];
+  selection: Selection;
+  label: string;
+  id: string;
+  capturing: boolean;
+}
+
+interface Found {
+  cells: MatrixCell[];
+  /** Of hosts and their own containers. */
+  own: MatrixCell[];
+  captures: string | undefined;
+  notes: string[];
+}
+
+/** Tries the pairs, captures meanwhile, goes on where one of a sample failed, and finds the causes. */
+async function tryAll(setting: Setting, wanted: Params, run: ProbeRun): Promise<Found> {
+  const { ends, selection, label, id, capturing } = setting;
+  const containers = ends.filter(isStarted);
+  const sampled = selection.pairs.length < selection.all;
+  const stray = sampled ? await strayPairs(containers, wanted.wire, selection.pairs) : [];
+  const pairs = [...selection.pairs, ...stray];
+  const seconds = secondsToTry(mostOfOne(pairs), wanted) + secondsForOwn(wanted);
+  const refused = capturing
+    ? await startCaptures(containers, id, { wire: wanted.wire, seconds: seconds + 60 })
+    : undefined;
+  run.say(`proving ${howMany(pairs.length, selection.all)} ordered pairs: at most ${seconds} s`);
+  const [tried, own] = await Promise.all([
+    tryPairs(between(ends, pairs), wanted),
+    everyOf(containers.map((container) => pingOwn(container, label, wanted))),
+  ]);
+  const evidence =
+    refused &&
+    (await judgeCaptures(between(containers, selection.sample), await endCaptures(containers, id, refused), {
+      ...wanted,
+      keep: run.keep,
+    }));
+  const first = tried.map((pair) => ({ pair, cell: judge(pair, wanted, evidence) }));
+  const further = sampled ? await tryFurther(first, setting, wanted, run) : { judged: [], notes: [] };
+  const judged = [...first, ...further.judged];
+  return {
+    cells: await explain(judged, { ...wanted, label, say: run.say }),
+    own: own.flat(),
+    captures: evidence?.folder,
+    notes: [
+      ...(judged.length < selection.all ? [sampleNote(judged.length, selection)] : []),
+      ...(stray.length === 0
+        ? []
+        : [`${stray.length} of them because a route of their sender leads elsewhere`]),
+      ...further.notes,
+      ...(capturing && judged.length > selection.sample.length
+        ? [`captures were judged of ${selection.sample.length} pairs`]
+        : []),
+    ],
+  };
+}
+
+interface JudgedPair {
+  pair: Pair;
+  cell: MatrixCell;
+}
+
+/** The hosts of pairs that failed, with all others: so many hosts at most. */
+async function tryFurther(
+  first: readonly JudgedPair[],
+  { ends, selection }: Setting,
+  wanted: Params,
+  { say }: ProbeRun,
+): Promise<{ judged: JudgedPair[]; notes: string[] }> {
+  const failed = first.filter(({ pair, cell }) => isTried(pair) && isUnexplained(cell));
+  const suspects = suspectsOf(
+    ends.filter(isStarted).map(({ host }) => host.name),
+    failed.map(({ cell }) => cell),
+    first.map(({ cell }) => cell),
   );
+  if (suspects.hosts.length === 0) return { judged: [], notes: [] };
+  const seconds = secondsToTry(mostOfOne(suspects.pairs), wanted);
+  const whom = `${suspects.hosts.join(", ")} with all others`;
+  say(
+    `trying ${whom}: ${howMany(suspects.pairs.length, selection.all)} more ordered pairs, at most ${seconds} s`,
+  );
+  const tried = await tryPairs(between(ends, suspects.pairs), wanted);
+  const rest = suspects.more === 0 ? "" : `; not so ${suspects.more} more hosts with a failed pair`;
+  return {
+    judged: tried.map((pair) => ({ pair, cell: judge(pair, wanted) })),
+    notes: [`a pair failed: tried ${whom}${rest}`],
+  };
+}
+
+const isUnexplained = ({ ok, cause }: MatrixCell) => !ok && cause === undefined;
+
+function howMany(some: number, all: number): string {
+  return some < all ? `${inWords(some)} of ${inWords(all)}` : `all ${inWords(all)}`;
+}
+
+const inWords = (number: number) => number.toLocaleString("en-US");
+
+function sampleNote(tried: number, { all }: Selection): string {
+  return `a sample: ${howMany(tried, all)} ordered pairs; what is wrong between two hosts alone may be missed: --all-pairs tries every pair`;
+}
+
+/** The pairs as containers. */
+function between<E extends ProbeContainer | Unstarted>(
+  ends: readonly E[],
+  pairs: readonly Ends[],
+): { from: E; to: E }[] {
+  const byName = new Map(ends.map((end) => [end.host.name, end]));
+  return pairs.flatMap((pair) => {
+    const [from, to] = [byName.get(pair.from), byName.get(pair.to)];
+    return from && to ? [{ from, to }] : [];
+  });
+}
+
+/** Row by row, as the table has them. */
+function inOrder(cells: readonly MatrixCell[], hosts: readonly string[]): MatrixCell[] {
+  const at = new Map(hosts.map((host, index) => [host, index]));
+  const place = ({ from, to }: MatrixCell) => (at.get(from) ?? 0) * hosts.length + (at.get(to) ?? 0);
+  return [...cells].sort((a, b) => place(a) - place(b));
 }
 
 /** What is said of a pair that a host is missing from: proving nothing is not passed over in silence. */
@@ -148,81 +276,36 @@ function notTried(hosts: readonly ProbeHost[], { pairs = [] }: Params): string[]
     .map(({ from, to }) => `not tried: ${from} → ${to}, of which a host is not in this run`);
 }
 
-/** How a pair came out, without the cause where that has to be looked for. */
-function judge(pair: Pair, wanted: Params, evidence: Evidence | undefined): MatrixCell {
-  const [from, to] = [pair.from.host.name, pair.to.host.name];
-  const expected = wanted.pairs?.find((p) => p.from === from && p.to === to)?.expected ?? "reachable";
-  const cell = { from, to, expected, ok: false, lossPercent: pair.tried?.loss ?? 100 };
-  if (!isTried(pair)) return cell;
-  const { loss, rtt, caller, resolved } = pair.tried;
-  const reached = { ...cell, ...(rtt === undefined ? {} : { rttMs: rtt }) };
-  if (expected === "unreachable") return apart(reached, pair.tried);
-  const preserved = caller === undefined ? undefined : caller === pair.from.address;
-  const { largest, whole } = sizeOf(pair, wanted.wire);
-  const verdict = evidence?.verdicts.get(`${from} ${to}`);
-  const named = resolved === undefined ? undefined : resolved === pair.to.address;
-  const works = loss === 0 && (wanted.source === "any" || preserved === true) && whole && named !== false;
-  return {
-    ...reached,
-    ok: works && verdict?.ok !== false,
-    ...(caller === undefined ? {} : { sourceSeen: caller }),
-    ...(preserved === undefined ? {} : { sourcePreserved: preserved }),
-    ...(largest === undefined ? {} : { largestPacket: largest }),
-    ...(named === undefined ? {} : { nameResolved: named }),
-    ...(verdict === undefined ? {} : { evidence: { ok: verdict.ok, seen: verdict.seen } }),
-    ...(works && verdict?.ok === false ? wrongOnTheWire(verdict, pair) : {}),
-  };
-}
-
-/** Two that have to be kept apart; a ping that could not be tried proves nothing, least of all that. */
-function apart(cell: MatrixCell, { loss, caller }: Tried): MatrixCell {
-  if (loss === 100 && caller === undefined) return { ...cell, ok: true };
-  const cause =
-    loss === undefined ? "the ping could not be tried" : "reached, although it is to be kept apart";
-  return { ...cell, cause, command: "iptables -vnL FORWARD" };
-}
-
-/**
- * The largest packet that crosses in one piece, as far as that is known already, and whether it is the one that the
- * interface inside promises. What does not fit the network below is cut in pieces by a tunnel, and arrives all the same.
- */
-function sizeOf({ from, to, tried }: TriedPair, wire: Params["wire"]): { largest?: number; whole: boolean } {
-  if (tried.promised === undefined || tried.loss === 100) return { whole: true };
-  if (!tried.crossed) return { whole: false };
-  const below = from.ways.get(to.host.name)?.mtu ?? Number.POSITIVE_INFINITY;
-  const fits = tunnelOf(wire) ? below - (tunnelOf(wire)?.overhead ?? 0) : tried.promised;
-  return { largest: Math.min(tried.promised, fits), whole: tried.promised <= fits };
-}
-
-function wrongOnTheWire({ seen, without }: Verdict, { from, to }: TriedPair) {
-  const missing = seen.includes("is not installed");
-  return {
-    cause: `evidence: ${seen}`,
-    command: missing
-      ? "apt-get install tcpdump"
-      : `tcpdump -ni any host ${to.address} or host ${from.address}`,
-    ...(without === undefined || without === from.host.name ? {} : { commandOn: without }),
-  };
-}
-
 /** Gives every pair that failed without saying why its cause, all of them together. */
 async function explain(
-  cells: readonly { pair: Pair; cell: MatrixCell }[],
+  judged: readonly JudgedPair[],
   { wire, label, image, say }: Params & { label: string; say: ProbeRun["say"] },
 ): Promise<MatrixCell[]> {
-  const failed = cells.filter(({ cell }) => !cell.ok && cell.cause === undefined);
-  if (failed.length === 0) return cells.map(({ cell }) => cell);
-  say(`looking into ${failed.length} pairs that failed`);
+  const failed = judged.filter(({ cell }) => isUnexplained(cell));
+  if (failed.length === 0) return judged.map(({ cell }) => cell);
+  const seconds = secondsToLookInto(mostOfOne(failed.map(({ cell }) => cell)));
+  say(
+    `looking into ${inWords(failed.length)} ordered pairs that failed: their second try takes at most ${seconds} s`,
+  );
   const facts = await gatherFacts(
     failed.map(({ pair }) => pair),
     { wire, label, image },
   );
-  return cells.map((one) => {
-    const found = facts[failed.indexOf(one)];
+  const factsOf = new Map(failed.map((one, index) => [one, facts[index]]));
+  return judged.map((one) => {
+    const found = factsOf.get(one);
     if (!found) return one.cell;
     const largest = found.largest === undefined ? {} : { largestPacket: found.largest };
     return { ...one.cell, ...largest, ...causeOf(found, wire) };
   });
+}
+
+/** Docker takes so many seconds at most to start what pings a host's own container. */
+const startOfOwn = 30;
+
+/** They come after the pings of the pairs: a host does one thing after the other. */
+function secondsForOwn({ pairs = [], count }: Params): number {
+  return pairs.some(({ from, to }) => from === to) ? count + startOfOwn : 0;
 }
 
 /** Whether a host itself reaches its container, from a container in the host's own network: hosts need no ping. */
@@ -234,8 +317,8 @@ async function pingOwn(
   const expected = pairs?.find(({ from, to }) => from === host.name && to === host.name)?.expected;
   if (expected === undefined) return [];
   const { stdout, stderr } = await host.sh(
-    sh`docker run --rm --label ${label} --network host ${image} ping -c ${count} -w ${count + 2} ${address}`,
-    { timeoutMs: (count + 60) * 1000 },
+    sh`timeout -k 2 ${count + startOfOwn} docker run --rm --label ${label} --network host ${image} ping -c ${count} -w ${count + patience} -W ${patience} ${address}`,
+    { timeoutMs: (count + startOfOwn + 30) * 1000 },
   );
   const { loss, rtt } = readPing(stdout, false);
   const cell: MatrixCell = {

@@ -7,6 +7,10 @@ export const playbookOptions = {
   ...outputOptions,
   "no-verify": { type: "boolean", help: "do not verify the result with packets" },
   evidence: { type: "boolean", help: "verify also with captures of the packets on the wire" },
+  "all-pairs": {
+    type: "boolean",
+    help: "verify every pair of hosts; of more than 16 a sample is tried otherwise",
+  },
   "list-hosts": { type: "boolean", help: "print the hosts and stop" },
   "list-tasks": { type: "boolean", help: "print the plays and their tasks and stop" },
   "syntax-check": {

@@ -9,6 +9,7 @@ type RunValues = Values<typeof connectionOptions & typeof outputOptions> & {
   readonly check?: boolean;
   readonly "no-verify"?: boolean;
   readonly evidence?: boolean;
+  readonly "all-pairs"?: boolean;
   readonly "break-lock"?: boolean;
   readonly force?: boolean;
 };
@@ -34,6 +35,7 @@ export async function runWith(
       check: values.check === true,
       verify: values["no-verify"] !== true,
       evidence: values.evidence === true,
+      allPairs: values["all-pairs"] === true,
       forks,
       session,
       connect,

@@ -2,17 +2,21 @@ import type { Matrix, MatrixCell } from "../task/matrix.ts";
 import { count, oneLine, type Paint } from "./paint.ts";
 
 /** More hosts than this are told in numbers, with the pairs that failed. */
-const tableAtMost = 12;
+const tableAtMost = 16;
 /** More pairs than this are counted: a fleet that is cut in two has thousands with the same cause. */
 const pairsAtMost = 50;
+/** More hosts than this are counted. */
+const hostsAtMost = 20;
+/** So many of the slowest pairs are named. */
+const slowest = 3;
 
 /** The connectivity matrix: rows are where a packet starts, columns where it goes; below it what is wrong. */
 export function matrixLines(matrix: Matrix, paint: Paint): string[] {
   const { cells, hosts, notes } = matrix;
   const failed = cells.filter((c) => !c.ok);
   return [
-    paint(failed.length === 0 ? "green" : "red", `${matrix.title}: ${summary(cells)}`),
-    ...(hosts.length > 1 && hosts.length <= tableAtMost ? table(matrix, paint) : []),
+    paint(failed.length === 0 ? "green" : "red", `${matrix.title}: ${summary(matrix)}`),
+    ...(hosts.length <= tableAtMost ? table(matrix, paint) : inNumbers(cells, paint)),
     ...sourceLines(cells, paint),
     ...sizeLines(cells, paint),
     ...nameLines(cells),
@@ -23,17 +27,39 @@ export function matrixLines(matrix: Matrix, paint: Paint): string[] {
   ];
 }
 
-function summary(cells: readonly MatrixCell[]): string {
+function summary({ cells, sampleOf }: Matrix): string {
   const wanted = cells.filter((c) => c.expected === "reachable");
   const apart = cells.filter((c) => c.expected === "unreachable");
   const good = (some: readonly MatrixCell[]) => `${some.filter((c) => c.ok).length}/${some.length}`;
   return [
     `${good(wanted)} ordered pairs reached`,
+    ...(sampleOf === undefined ? [] : [`a sample of ${sampleOf.toLocaleString("en-US")}`]),
     ...(apart.length > 0 ? [`${good(apart)} kept apart, as expected`] : []),
   ].join(", ");
 }
 
+/** What stands for the table of many hosts: how long packets took, and which hosts have failed pairs. */
+function inNumbers(cells: readonly MatrixCell[], paint: Paint): string[] {
+  const timed = cells
+    .flatMap(({ from, to, rttMs }) => (rttMs === undefined ? [] : [{ from, to, rttMs }]))
+    .sort((a, b) => b.rttMs - a.rttMs);
+  const middle = timed[Math.floor(timed.length / 2)];
+  const worst = timed.slice(0, slowest).map((cell) => `${milliseconds(cell.rttMs)} ${pair(cell)}`);
+  const times = middle
+    ? [`  round trip: median ${milliseconds(middle.rttMs)}, worst ${worst.join(", ")}`]
+    : [];
+  const failed = cells.filter(({ ok }) => !ok);
+  const ends = failed.flatMap(({ from, to }) => (from === to ? [from] : [from, to]));
+  const hosts = byFrequency(ends, (host) => host);
+  const named = hosts.slice(0, hostsAtMost).map(([host, { length }]) => `${host} (${length})`);
+  const rest = hosts.length > hostsAtMost ? ` and ${hosts.length - hostsAtMost} more` : "";
+  return hosts.length === 0
+    ? times
+    : [...times, paint("red", `  hosts with failed pairs: ${named.join(", ")}${rest}`)];
+}
+
 function table({ hosts, cells }: Matrix, paint: Paint): string[] {
+  if (hosts.length < 2) return [];
   const byPair = new Map(cells.map((cell) => [`${cell.from} ${cell.to}`, cell]));
   const rows = hosts.map((from) => hosts.map((to) => byPair.get(`${from} ${to}`)));
   const wide = Math.max(9, ...hosts.map((h) => h.length), ...rows.flat().map((c) => cellWords(c).length)) + 2;
@@ -50,7 +76,7 @@ function cellWords(cell: MatrixCell | undefined): string {
   if (cell.expected === "unreachable") return cell.ok ? "no (as expected)" : "✗ reached";
   if (cell.lossPercent > 0) return `✗ loss ${cell.lossPercent}%`;
   if (!cell.ok) return "✗ see below";
-  return cell.rttMs === undefined ? "yes" : `${cell.rttMs.toFixed(2)} ms`;
+  return cell.rttMs === undefined ? "yes" : milliseconds(cell.rttMs);
 }
 
 /** Whether senders were seen under their own address, where the probe looked at that, and which were not. */
@@ -121,7 +147,9 @@ function seen({ sourceSeen }: MatrixCell): string {
   return sourceSeen === undefined ? "" : `, seen as ${oneLine(sourceSeen)}`;
 }
 
-function pair({ from, to }: MatrixCell): string {
+const milliseconds = (ms: number) => `${ms.toFixed(2)} ms`;
+
+function pair({ from, to }: Pick<MatrixCell, "from" | "to">): string {
   return `${from} → ${to}`;
 }
 

@@ -159,7 +159,9 @@ export class Story {
   #probe(event: Of<"probe">): string[] {
     // Without words of what it is doing it has only just begun.
     if (event.state === "started")
-      return event.doing === undefined ? ["", this.#paint("bold", `VERIFY ${event.name}`)] : [];
+      return event.doing === undefined
+        ? ["", this.#paint("bold", `VERIFY ${event.name}`)]
+        : [`  ${oneLine(event.doing)}`];
     if (event.error)
       return [this.#paint("red", `${event.name} failed`), ...indented(describeError(event.error))];
     return event.matrix ? matrixLines(event.matrix, this.#paint) : [`${event.name} ${event.state}`];

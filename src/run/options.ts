@@ -8,6 +8,8 @@ export interface RunOptions extends PrepareOptions {
   verify: boolean;
   /** Prove also by what crosses the wire. */
   evidence?: boolean;
+  /** Prove every ordered pair of hosts, also of a large fleet. */
+  allPairs?: boolean;
   /** Hosts that are connected to at a time. */
   forks: number;
   session: SessionOptions;

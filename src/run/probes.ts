@@ -10,7 +10,12 @@ export async function runProbes(
   playbook: Playbook,
   fleet: Fleet,
   hosts: readonly HostRun[],
-  { id, say, evidence }: { id: string; say: (event: Said) => void; evidence: boolean },
+  {
+    id,
+    say,
+    evidence,
+    allPairs,
+  }: { id: string; say: (event: Said) => void; evidence: boolean; allPairs: boolean },
 ): Promise<boolean> {
   let held = true;
   for (const host of hosts) host.memory.forget(["*"]);
@@ -33,6 +38,7 @@ export async function runProbes(
       const matrix = await probe.run(probeHosts, {
         say: (doing) => say({ type: "probe", name: probe.probe, state: "started", doing }),
         evidence,
+        allPairs,
         keep: (name, content) => keepInRunFolder(id, name, content),
       });
       const ok = matrix.cells.every((cell) => cell.ok);

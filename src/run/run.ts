@@ -50,6 +50,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
         verified = await runProbes(playbook, fleet, standing, {
           ...context,
           evidence: options.evidence === true,
+          allPairs: options.allPairs === true,
         });
     }
   } finally {

@@ -33,7 +33,10 @@ export interface MatrixEvidence {
 export interface Matrix {
   title: string;
   hosts: readonly string[];
+  /** The pairs that were tried. */
   cells: readonly MatrixCell[];
+  /** Where not all pairs of the hosts were tried: how many they have. */
+  sampleOf?: number;
   /** The folder of this machine in which captures are kept, a file a pair. */
   captures?: string;
   /** One line each, said below the matrix. */

@@ -20,6 +20,8 @@ export interface ProbeRun {
   say(doing: string): void;
   /** Whether the command line asks for `--evidence`. */
   readonly evidence: boolean;
+  /** Whether it asks for `--all-pairs`: nothing is left to a sample. */
+  readonly allPairs: boolean;
   /** Keeps a file on this machine, below the run's own folder, for its owner only; gives the folder. */
   keep(name: string, content: Uint8Array): Promise<string>;
 }

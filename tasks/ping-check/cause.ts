@@ -95,7 +95,7 @@ function missingRoute(pair: PairFacts, wire: Wire | undefined): Cause | undefine
 }
 
 /** Where the wire is not known, any of flannel's devices will do. */
-function leadsTo(way: string, there: HostFacts, wire: Wire | undefined): boolean {
+export function leadsTo(way: string, there: { readonly address: string }, wire: Wire | undefined): boolean {
   const words = way.split(/\s+/);
   const after = (word: string) => (words.includes(word) ? words[words.indexOf(word) + 1] : undefined);
   const device = tunnelOf(wire)?.device;

@@ -1,4 +1,6 @@
 import { CausewayError, type ProbeHost, type ProbeRun, sh } from "causeway";
+import { type Ends, keyOf } from "./pairs.ts";
+import { waysTo } from "./routes.ts";
 
 /** A container that was started for the proof. */
 export interface ProbeContainer {
@@ -24,8 +26,6 @@ export interface Unstarted {
 
 /** The port on which a probe container says from where it was called. */
 export const callerPort = 7777;
-/** A container that nobody takes away ends by itself after so many seconds. */
-export const lifetime = 180;
 
 /** Says over TCP which address a call came from: the connection is found in the kernel's table by its socket. */
 const sayCaller = `i=$(readlink /proc/$$/fd/0); i=\${i#*[}; i=\${i%]}
@@ -37,7 +37,11 @@ interface Wanted {
   network: string;
   image: string;
   /** Whether every container has to learn the names of the others, through the store that their Dockers share. */
-  names?: boolean;
+  names?: boolean | undefined;
+  /** The pairs that will be tried: whose names a container has to learn. */
+  pairs: readonly Ends[];
+  /** A container that nobody takes away ends by itself after so many seconds. */
+  lifetime: number;
   say: ProbeRun["say"];
 }
 
@@ -82,7 +86,7 @@ export async function startContainers(
 /** The hosts whose container did not get from the store what it needs, and what was wrong. */
 async function withoutStore(
   ends: readonly (ProbeContainer | Unstarted)[],
-  { names = false }: Wanted,
+  { names = false, pairs }: Wanted,
 ): Promise<Map<ProbeHost, string>> {
   const containers = ends.filter(isStarted);
   const refused = ends.flatMap((end) =>
@@ -90,9 +94,12 @@ async function withoutStore(
       ? [[end.host, `did not start: ${end.said}`] as const]
       : [],
   );
+  const tried = new Set(pairs.map(keyOf));
+  const peersOf = (from: ProbeContainer) =>
+    containers.filter((to) => tried.has(keyOf({ from: from.host.name, to: to.host.name })));
   const nameless = await everyOf(
     (names ? containers : []).map(async (container) => {
-      const unknown = await unknownNames(container, othersThan(container, containers));
+      const unknown = await unknownNames(container, peersOf(container));
       return unknown.length === 0
         ? []
         : [[container.host, `did not learn the name of the container on ${unknown.join(", ")}`] as const];
@@ -105,10 +112,12 @@ async function withoutStore(
  * A name comes to the other hosts through the store, which may take seconds. One that Docker does not know it asks its own
  * resolver for, which may never answer.
  */
+const namesAtOnce = 32;
 const untilKnown = `n=0
 while [ $# -gt 0 ] && [ $n -lt 5 ]; do
-  set -- $(for name; do
+  set -- $(at=0; for name; do
     (timeout 2 nslookup "$name" 127.0.0.11 2>/dev/null | sed 1,2d | grep -q '^Address' || echo "$name") &
+    at=$((at + 1)); [ $((at % ${namesAtOnce})) != 0 ] || wait
   done; wait)
   [ $# = 0 ] || { n=$((n + 1)); sleep 1; }
 done
@@ -119,9 +128,10 @@ async function unknownNames(
   { id, host }: ProbeContainer,
   peers: readonly ProbeContainer[],
 ): Promise<string[]> {
+  if (peers.length === 0) return [];
   const { stdout } = await host.sh(
     sh`docker exec ${id} sh -c ${untilKnown} sh ${peers.map(({ name }) => name)}`,
-    { timeoutMs: 90_000 },
+    { timeoutMs: 90_000 + Math.ceil(peers.length / namesAtOnce) * 15_000 },
   );
   const unknown = stdout.trim().split(" ");
   return peers.filter(({ name }) => unknown.includes(name)).map((peer) => peer.host.name);
@@ -141,11 +151,11 @@ export function othersThan<T>(one: T, all: readonly T[]): T[] {
 async function startContainer(
   host: ProbeHost,
   peers: readonly ProbeHost[],
-  { label, name, network, image }: { label: string; name: string; network: string; image: string },
+  { label, name, network, image, lifetime }: Wanted & { name: string },
 ): Promise<ProbeContainer | Unstarted> {
   const inside = sh`nc -ll -p ${callerPort} -e sh -c ${sayCaller} & exec sleep ${lifetime}`;
   const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.MacAddress}}{{end}}";
-  const [{ stdout, stderr, code }, links, ...routes] = await Promise.all([
+  const [{ stdout, stderr, code }, links, routes] = await Promise.all([
     host.sh(
       sh`said=$(docker image inspect ${image} 2>&1 >/dev/null) || case $said in
   *[Nn]'o such '*) exit 40 ;;
@@ -156,14 +166,17 @@ echo "$id $(docker inspect -f ${format} "$id")"`,
       { timeoutMs: 60_000 },
     ),
     host.reader.links(),
-    ...peers.map((peer) => host.reader.routeTo(peer.address)),
+    waysTo(
+      host,
+      peers.map(({ address }) => address),
+    ),
   ]);
   if (code === 40) throw noImage(host, network, image);
   const [id = "", address = "", mac = ""] = stdout.trim().split(" ");
   if (code !== 0 || address === "") return { host, said: lastLine(stderr) };
   const mtuOf = (device: string) => links.find((link) => link.name === device)?.mtu;
-  const ways = peers.flatMap((peer, index) => {
-    const device = routes[index]?.dev ?? "";
+  const ways = peers.flatMap((peer) => {
+    const device = routes.get(peer.address)?.route?.dev ?? "";
     const mtu = mtuOf(device);
     return mtu === undefined ? [] : [[peer.name, { device, mtu }] as const];
   });

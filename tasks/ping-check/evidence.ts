@@ -8,12 +8,13 @@ import {
   sh,
   writePcap,
 } from "causeway";
-import type { ProbeContainer } from "./containers.ts";
+import { everyOf, type ProbeContainer } from "./containers.ts";
+import { keyOf } from "./pairs.ts";
 import { concerns, type Verdict, verdictOf } from "./verdict.ts";
 import type { Wire } from "./wire.ts";
 
-/** A capture ends by itself after so many seconds, and after so many packets. */
-const [longest, most] = [150, 20_000];
+/** A capture ends by itself after so many packets, if its time is not up before. */
+const most = 20_000;
 /** Enough for two headers of Ethernet, IP and UDP, and what says which packet it is. */
 const bytesEach = 160;
 /**
@@ -47,15 +48,15 @@ export interface Evidence {
 export async function startCaptures(
   containers: readonly ProbeContainer[],
   label: string,
-  wire: Wire | undefined,
+  { wire, seconds }: { wire: Wire | undefined; seconds: number },
 ): Promise<Map<ProbeHost, string>> {
-  const refusals = await Promise.all(
+  const refusals = await everyOf(
     containers.map(async ({ host, ways }) => {
       const devices = devicesOf(ways, wire);
       const { code, stderr } = await host.sh(
         sh`command -v tcpdump >/dev/null || { echo 'tcpdump is not installed' >&2; exit 44; }
 umask 077; d=${folderOf(label)}; mkdir "$d" || exit 1
-nohup sh -c ${keeper} sh "$d" ${devices} >/dev/null 2>&1 &
+nohup sh -c ${keeper} sh "$d" ${seconds} ${devices} >/dev/null 2>&1 &
 for dev in ${devices}; do
   n=0
   until grep -qs 'listening on' "$d/$dev.said"; do
@@ -72,13 +73,13 @@ done`,
   return new Map(refusals.filter(([, why]) => why !== ""));
 }
 
-const keeper = `d=$1; shift
+const keeper = `d=$1 seconds=$2; shift 2
 for dev; do
-  timeout ${longest} tcpdump -ni "$dev" -U -s ${bytesEach} -c ${most} -w - '${filter}' >"$d/$dev.pcap" 2>"$d/$dev.said" &
+  timeout $seconds tcpdump -ni "$dev" -U -s ${bytesEach} -c ${most} -w - '${filter}' >"$d/$dev.pcap" 2>"$d/$dev.said" &
   pids="$pids $!"
 done
 echo "$$" >"$d/keeper"; echo "$pids" >"$d/pids"
-sleep ${longest + 10} & last=$!
+sleep $((seconds + 10)) & last=$!
 trap 'kill $pids $last 2>/dev/null; rm -rf "$d"; exit' TERM INT HUP
 wait $last
 rm -rf "$d"`;
@@ -96,7 +97,7 @@ export async function endCaptures(
   label: string,
   refused: ReadonlyMap<ProbeHost, string>,
 ): Promise<Map<string, Seen>> {
-  const seen = await Promise.all(
+  const seen = await everyOf(
     containers.map(async ({ host }): Promise<[string, Seen]> => {
       const why = refused.get(host);
       if (why !== undefined) return [host.name, { caught: new Map(), missing: why }];
@@ -142,32 +143,31 @@ export async function removeCaptures(host: ProbeHost, label: string): Promise<vo
   );
 }
 
-/** The verdict on every ordered pair; what its sender's end carried is kept as a file a pair. */
+/** The verdict on pairs; what the sender's end carried of each is kept as a file. */
 export async function judgeCaptures(
-  containers: readonly ProbeContainer[],
+  pairs: readonly { from: ProbeContainer; to: ProbeContainer }[],
   seen: ReadonlyMap<string, Seen>,
   { wire, network, keep }: { wire?: Wire; network: string; keep: ProbeRun["keep"] },
 ): Promise<Evidence> {
   const verdicts = new Map<string, Verdict>();
   let folder: string | undefined;
-  for (const from of containers)
-    for (const to of containers.filter((other) => other !== from)) {
-      const [here, there] = [seenBy(from, seen), seenBy(to, seen)];
-      const atSender = underlay(here, from, to);
-      verdicts.set(
-        `${from.host.name} ${to.host.name}`,
-        uncaptured(here, from) ??
-          uncaptured(there, to) ??
-          verdictOf(wire, endOf(from), endOf(to), {
-            atSender: packetsOf(atSender),
-            atReceiver: packetsOf(underlay(there, to, from)),
-            onBridges: [here, there].flatMap(({ caught }) => packetsOf(caught.get("docker0") ?? [])),
-          }),
-      );
-      if (here.missing !== undefined) continue;
-      const file = `${network}_${from.host.name}_${to.host.name}.pcap`.replaceAll("/", "-");
-      folder = await keep(file, writePcap(framesOfPair(atSender, from, to)));
-    }
+  for (const { from, to } of pairs) {
+    const [here, there] = [seenBy(from, seen), seenBy(to, seen)];
+    const atSender = underlay(here, from, to);
+    verdicts.set(
+      keyOf({ from: from.host.name, to: to.host.name }),
+      uncaptured(here, from) ??
+        uncaptured(there, to) ??
+        verdictOf(wire, endOf(from), endOf(to), {
+          atSender: packetsOf(atSender),
+          atReceiver: packetsOf(underlay(there, to, from)),
+          onBridges: [here, there].flatMap(({ caught }) => packetsOf(caught.get("docker0") ?? [])),
+        }),
+    );
+    if (here.missing !== undefined) continue;
+    const file = `${network}_${from.host.name}_${to.host.name}.pcap`.replaceAll("/", "-");
+    folder = await keep(file, writePcap(framesOfPair(atSender, from, to)));
+  }
   return { verdicts, folder };
 }
 

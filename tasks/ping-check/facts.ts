@@ -4,12 +4,13 @@ import {
   type Link,
   type ProbeHost,
   parseCounters,
-  parseRoutes,
   type Script,
   sh,
 } from "causeway";
-import { callerPort, isStarted, type ProbeContainer } from "./containers.ts";
-import { addressOf, inEach, type Pair, type Tried } from "./pings.ts";
+import { callerPort, everyOf, isStarted, type ProbeContainer } from "./containers.ts";
+import { inEach, secondsFor } from "./inside.ts";
+import { addressOf, type Pair, type Tried } from "./pings.ts";
+import { askFor, readSizes, waysTo } from "./routes.ts";
 import { isFlannel, isRoutedByHosts, type Wire } from "./wire.ts";
 
 /** What is known of one host of a pair that failed. */
@@ -74,7 +75,7 @@ export async function gatherFacts(
     ...new Map(failed.flatMap(({ from, to }) => [from, to]).map((end) => [end.host, end])).values(),
   ];
   const looks = new Map(
-    await Promise.all(
+    await everyOf(
       ends.map(
         async (end) => [end.host, await lookAt(end, peersIn(failed, end), { wire, label, image })] as const,
       ),
@@ -83,10 +84,8 @@ export async function gatherFacts(
   const retried = new Map<Pair, Retried>();
   const told = ({ from, to }: Pair) => looks.get(from.host)?.told.get(to.host);
   const silent = failed.filter((pair) => told(pair) === undefined);
-  await Promise.all(ends.filter(isStarted).map((end) => retry(end, failed, new Set(silent), retried)));
-  const later = new Map(
-    await Promise.all(ends.map(async (end) => [end.host, await lookAgain(end)] as const)),
-  );
+  await everyOf(ends.filter(isStarted).map((end) => retry(end, failed, new Set(silent), retried)));
+  const later = new Map(await everyOf(ends.map(async (end) => [end.host, await lookAgain(end)] as const)));
   const factsOf = (end: Pair["from"], peer: ProbeHost): HostFacts => {
     const { facts, counters: before } = looks.get(end.host) as Look;
     const moved = countersMoved(before, later.get(end.host)?.counters ?? []);
@@ -138,20 +137,20 @@ async function lookAt(
 ): Promise<Look> {
   const { host } = end;
   const reached = isRoutedByHosts(wire) ? peers.filter(isStarted) : [];
-  const [rules, links, serf, flannel, store, told, ...ways] = await Promise.all([
+  const [rules, links, serf, flannel, store, told, ways] = await Promise.all([
     host.sh(counters),
     host.reader.links(),
     wire === "overlay" ? host.reader.serf() : undefined,
     isFlannel(wire) ? host.sh(flannelState) : undefined,
     wire === "overlay" ? host.sh(storeState(label, image), { timeoutMs: 60_000 }) : undefined,
     isStarted(end) ? toldSizes(end, peers.filter(isStarted)) : new Map(),
-    ...reached.map(({ address }) => host.sh(sh`ip -4 route get ${address} 2>&1`)),
+    waysTo(
+      host,
+      reached.map(({ address }) => address),
+    ),
   ]);
   const [stuck = "0", url = "", ...trouble] = store?.stdout.trim().split("\n") ?? [];
-  const routes = reached.map((peer, index) => {
-    const text = ways[index]?.stdout ?? "";
-    return [peer.host, (parseRoutes(text)[0]?.line ?? text).trim()] as const;
-  });
+  const routes = reached.map((peer) => [peer.host, ways.get(peer.address)?.words ?? ""] as const);
   return {
     facts: {
       links,
@@ -170,16 +169,16 @@ async function toldSizes(
   { id, host }: ProbeContainer,
   peers: readonly ProbeContainer[],
 ): Promise<Map<ProbeHost, number>> {
-  const addresses = peers.map(({ address }) => address);
+  if (peers.length === 0) return new Map();
   const { stdout } = await host.sh(
     sh`pid=$(docker inspect -f '{{.State.Pid}}' ${id}) && command -v nsenter >/dev/null || exit 0
-for to in ${addresses}; do echo "@to $to"; nsenter -t "$pid" -n ip -4 route get "$to" 2>/dev/null; done; true`,
+${askFor(peers.map(({ address }) => address))} | nsenter -t "$pid" -n ip -4 -force -batch - 2>/dev/null; true`,
   );
-  const sizes = [...stdout.matchAll(/^@to (\S+)\n[^@]*? mtu (\d+)/gm)];
+  const sizes = readSizes(stdout);
   return new Map(
     peers.flatMap((peer) => {
-      const size = sizes.find(([, to]) => to === peer.address)?.[2];
-      return size === undefined ? [] : [[peer.host, Number(size)] as const];
+      const size = sizes.get(peer.address);
+      return size === undefined ? [] : [[peer.host, size] as const];
     }),
   );
 }
@@ -237,7 +236,7 @@ interface Retried {
 
 /** The largest packet that crosses, where larger ones are lost in silence: by steps, all sizes of a step at once. */
 const insideAgain = `n=0; while [ $n -lt ${again} ]; do n=$((n + 1)); ping -c 1 -W 1 $1 >/dev/null 2>&1 & done
-[ -z "$(nc -w 1 $1 ${callerPort} </dev/null 2>/dev/null)" ] || echo @answered
+[ -z "$($cap nc -w 1 $1 ${callerPort} </dev/null 2>/dev/null)" ] || echo @answered
 wait
 [ -n "$2" ] || exit 0
 low=68 high=$2
@@ -253,6 +252,14 @@ while [ $((high - low)) -gt 1 ]; do
 done
 echo "@largest $low"`;
 
+/** Two seconds for the pings and the call, three steps of sizes, and a machine that is busy with them. */
+const retrying = { seconds: 10, atOnce: 8 };
+
+/** How many seconds it takes at most to try so many failed pairs of one container again. */
+export function secondsToLookInto(peers: number): number {
+  return secondsFor(peers, retrying);
+}
+
 /** Tries the pairs that begin on a host once more, and finds the largest packet where only that was wrong. */
 async function retry(
   from: ProbeContainer,
@@ -262,13 +269,12 @@ async function retry(
 ): Promise<void> {
   const pairs = failed.filter((pair) => pair.from === from && isStarted(pair.to));
   const peers = pairs.map(({ to }) => to as ProbeContainer);
-  if (peers.length === 0) return;
-  const script = { script: insideAgain, seconds: 30 };
-  const answers = await inEach(from, peers, script, (to) => {
-    const pair = pairs.find((one) => one.to === to);
+  const byPeer = new Map(pairs.map((pair) => [pair.to, pair]));
+  const answers = await inEach(from, peers, { script: insideAgain, ...retrying }, (to) => {
+    const pair = byPeer.get(to);
     const { promised, crossed, loss = 100 } = pair?.tried ?? {};
     const search = pair !== undefined && silent.has(pair) && !crossed && loss < 100;
-    return [to.address, search && promised !== undefined ? String(promised) : ""];
+    return [to.address, ...(search && promised !== undefined ? [promised] : [])];
   });
   for (const [index, pair] of pairs.entries()) {
     const answer = answers[index] ?? "";

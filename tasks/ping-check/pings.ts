@@ -1,5 +1,11 @@
-import { formatAddress, rawScript, sh } from "causeway";
-import { callerPort, type ProbeContainer, type Unstarted } from "./containers.ts";
+import { formatAddress } from "causeway";
+import { callerPort, everyOf, isStarted, type ProbeContainer, type Unstarted } from "./containers.ts";
+import { capSeconds, inEach, secondsFor, type Work } from "./inside.ts";
+
+/** Seconds for the answer to the last packet: a machine that is busy answers late, and late is not lost. */
+export const patience = 4;
+/** How often a far side that answers pings is called before it counts as silent. */
+const calls = 3;
 
 /** What came of trying one pair. */
 export interface Tried {
@@ -33,63 +39,70 @@ export function isTried(pair: Pair): pair is TriedPair {
   return pair.tried !== undefined;
 }
 
-interface PingOptions {
+export interface PingOptions {
   count: number;
   /** Also resolve the far container's name. */
-  names?: boolean;
+  names?: boolean | undefined;
 }
 
 /**
  * A packet that fits the interface carries the don't-fragment flag, as the kernel sets it while `ip_no_pmtu_disc` is 0;
  * busybox's ping cannot ask for it. Only the first packet of a size counts: once a router has said that it is too large,
- * the kernel cuts the next ones itself.
+ * the kernel cuts the next ones itself. A container that many call at once may
+ * miss a call. Without `-W` busybox waits ten seconds for the answer to the last packet, whatever `-w` says.
  */
 const inside = `dev=$(ip -4 route get $2 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')
 mtu=$(cat /sys/class/net/\${dev:-eth0}/mtu)
 [ "$(cat /proc/sys/net/ipv4/ip_no_pmtu_disc)" = 0 ] && [ -n "$mtu" ] && echo "@promised $mtu"
-(sleep 1; ping -c 1 -W 2 -s $((mtu - 28)) $2 >/dev/null 2>&1 && echo @crossed) &
-ping -c $1 -w $(($1 + 2)) $2
+(sleep 1; ping -q -c 1 -W ${patience} -s $((mtu - 28)) $2 >/dev/null 2>&1 && echo @crossed) &
+said=$(ping -q -c $1 -w $(($1 + ${patience})) -W ${patience} $2 2>&1)
+echo "$said"
 wait $!
-[ -z "$3" ] || nslookup "$3" 127.0.0.11 2>/dev/null | sed -n '/^Name:/,$s/^Address[^:]*: *\\([0-9.]*\\).*/@resolved \\1/p'
-echo "@caller $(nc -w 2 $2 ${callerPort} </dev/null 2>/dev/null)"`;
+[ -z "$3" ] || $cap nslookup "$3" 127.0.0.11 2>/dev/null | sed -n '/^Name:/,$s/^Address[^:]*: *\\([0-9.]*\\).*/@resolved \\1/p'
+case $said in *round-trip*) calls=${calls} ;; *) calls=1 ;; esac
+while [ -z "$caller" ] && [ $calls -gt 0 ]; do
+  caller=$($cap nc -w 2 $2 ${callerPort} </dev/null 2>/dev/null); calls=$((calls - 1))
+done
+echo "@caller $caller"`;
 
-/** All pings of one container at once, each answer in a file of its own on the host. */
-export async function pingAll(
-  from: ProbeContainer,
-  peers: readonly ProbeContainer[],
-  { count, names = false }: PingOptions,
-): Promise<TriedPair[]> {
-  if (peers.length === 0) return [];
-  const answers = await inEach(from, peers, { script: inside, seconds: count + 30 }, (to) => [
-    count,
-    to.address,
-    names ? to.name : "",
-  ]);
-  return peers.map((to, index) => ({ from, to, tried: readPing(answers[index] ?? "", names) }));
+/** What one container needs for one pair at most: its pings, and then its calls; and a name takes as long as a call. */
+function pinging({ count, names = false }: PingOptions): Omit<Work, "script"> {
+  return { seconds: Math.max(count, 2) + patience + (calls + (names ? 1 : 0)) * capSeconds, atOnce: 8 };
 }
 
-/** Runs a script in a container for each of the peers, all at once; each answer comes back apart from the others. */
-export async function inEach(
-  { id, host }: ProbeContainer,
-  peers: readonly ProbeContainer[],
-  { script, seconds }: { script: string; seconds: number },
-  argumentsFor: (peer: ProbeContainer) => readonly (string | number)[],
-): Promise<string[]> {
-  const lines = peers.map(
-    (to, index) =>
-      sh`(timeout ${seconds + 10} docker exec ${id} sh -c ${script} sh ${argumentsFor(to)} >"$d/${index}" 2>&1) &`
-        .text,
+/** How many seconds it takes at most to try so many pairs of one container: all containers work at the same time. */
+export function secondsToTry(peers: number, options: PingOptions): number {
+  return secondsFor(peers, pinging(options));
+}
+
+/** Tries pairs, those of one container by one process; a pair of which a container did not start comes back untried. */
+export async function tryPairs(pairs: readonly Pair[], options: PingOptions): Promise<Pair[]> {
+  const tried = await everyOf(
+    [...bySender(pairs)].map(async ([from, peers]) => {
+      const answers = await inEach(from, peers, { script: inside, ...pinging(options) }, (to) => [
+        options.count,
+        to.address,
+        ...(options.names ? [to.name] : []),
+      ]);
+      return peers.map((to, index) => ({
+        from,
+        to,
+        tried: readPing(answers[index] ?? "", options.names === true),
+      }));
+    }),
   );
-  const all = peers.map((_, index) => index).join(" ");
-  const { stdout } = await host.sh(
-    rawScript(
-      `d=$(mktemp -d) || exit 1\n${lines.join("\n")}\nwait\nfor i in ${all}; do echo "@pair $i"; cat "$d/$i"; done\nrm -rf "$d"`,
-    ),
-    { timeoutMs: (seconds + 30) * 1000 + peers.length * 500 },
-  );
-  const parts = stdout.split(/^@pair /m).slice(1);
-  const byIndex = new Map(parts.map((part) => [Number.parseInt(part, 10), part]));
-  return peers.map((_, index) => byIndex.get(index) ?? "");
+  return [...tried.flat(), ...pairs.filter(({ from, to }) => !isStarted(from) || !isStarted(to))];
+}
+
+function bySender(pairs: readonly Pair[]): Map<ProbeContainer, ProbeContainer[]> {
+  const groups = new Map<ProbeContainer, ProbeContainer[]>();
+  for (const { from, to } of pairs) {
+    if (!isStarted(from) || !isStarted(to)) continue;
+    const group = groups.get(from);
+    if (group) group.push(to);
+    else groups.set(from, [to]);
+  }
+  return groups;
 }
 
 /** Takes apart what a pair's script says. */

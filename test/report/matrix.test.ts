@@ -84,15 +84,57 @@ describe("the connectivity matrix", () => {
     ]);
   });
 
-  it("of a large fleet is a count and the pairs that failed", () => {
-    const hosts = Array.from({ length: 300 }, (_, i) => `h${i}`);
-    const cells = hosts.flatMap((from) => hosts.filter((to) => to !== from).map((to) => cell(from, to)));
-    const bad = cells.map((c, i) => (i < 3 ? { ...c, ok: false, cause: "lost" } : c));
-    expect(lines({ title: "all", hosts, cells: bad, notes: [] })).toBe(
-      "all: 89697/89700 ordered pairs reached\n  ✗ h0 → h1: lost\n  ✗ h0 → h2: lost\n  ✗ h0 → h3: lost",
+  const fleet = (size: number) => Array.from({ length: size }, (_, i) => `h${i}`);
+  const every = (hosts: readonly string[]) =>
+    hosts.flatMap((from) => hosts.filter((to) => to !== from).map((to) => cell(from, to)));
+  const of = (hosts: readonly string[], cells: readonly MatrixCell[], over: Partial<Matrix> = {}) =>
+    lines({ title: "all", hosts, cells, notes: [], ...over }).split("\n");
+
+  it.each([3, 16])("of %i hosts is a table", (size) => {
+    const hosts = fleet(size);
+    expect(of(hosts, every(hosts))).toHaveLength(size + 2);
+  });
+
+  it("of 17 hosts is told in numbers", () => {
+    const hosts = fleet(17);
+    const cells = every(hosts).map((c, i) => (i === 0 ? c : { ...c, rttMs: i < 5 ? i : 0.5 }));
+    expect(of(hosts, cells)).toEqual([
+      "all: 272/272 ordered pairs reached",
+      "  round trip: median 0.50 ms, worst 4.00 ms h0 → h5, 3.00 ms h0 → h4, 2.00 ms h0 → h3",
+    ]);
+  });
+
+  it("of 200 hosts says of how many pairs it is a sample, and which hosts have failed ones, with each cause", () => {
+    const hosts = fleet(200);
+    const cells = hosts.flatMap((from, i) => [1, 100, 199].map((step) => cell(from, `h${(i + step) % 200}`)));
+    const lost = { ok: false, lossPercent: 100, cause: "missing route: h7 has none", command: "ip route" };
+    const bad = cells.map(({ rttMs, ...c }) =>
+      c.from === "h7" || c.to === "h7" ? { ...c, ...lost, commandOn: "h7" } : { ...c, rttMs: rttMs ?? 0 },
     );
-    const all = lines({ title: "all", hosts, cells: cells.map((c) => ({ ...c, ok: false })), notes: [] });
-    expect(all.split("\n")).toHaveLength(52);
-    expect(all).toMatch(/… and 89650 more failed pairs$/);
+    const notes = ["a pair failed: tried h7 with all others"];
+    const shown = of(hosts, bad, { sampleOf: 39_800, notes });
+    expect(shown.slice(0, 3)).toEqual([
+      "all: 594/600 ordered pairs reached, a sample of 39,800",
+      "  round trip: median 0.21 ms, worst 0.21 ms h0 → h1, 0.21 ms h0 → h100, 0.21 ms h0 → h199",
+      "  hosts with failed pairs: h7 (6), h6 (2), h8 (2), h107 (2)",
+    ]);
+    expect(shown.slice(3)).toEqual([
+      ...["h6 → h7", "h7 → h8", "h7 → h107", "h7 → h6", "h8 → h7", "h107 → h7"].flatMap((pair) => [
+        `  ✗ ${pair}: missing route: h7 has none`,
+        "      on h7: ip route",
+      ]),
+      `  ${notes[0]}`,
+    ]);
+  });
+
+  it("counts the failed pairs and hosts that are too many to name", () => {
+    const hosts = fleet(300);
+    const all = of(
+      hosts,
+      every(hosts).map((c) => ({ ...c, ok: false })),
+    );
+    expect(all).toHaveLength(54);
+    expect(all[2]).toMatch(/^ {2}hosts with failed pairs: h0 \(598\), .* and 280 more$/);
+    expect(all.at(-1)).toMatch(/… and 89650 more failed pairs$/);
   });
 });

@@ -95,6 +95,13 @@ docker-200  would restart docker, because of keys, store
     expect(long).toContain(`${"x".repeat(400)}… (600 characters more)`);
   });
 
+  it("says what a proof is about to do, and how long that takes at most", () => {
+    const probe = { at: 0, type: "probe", name: "ping-check", state: "started" } as const;
+    expect(shown([probe, { ...probe, doing: "proving all 6 ordered pairs: at most 34 s" }])).toBe(
+      "\nVERIFY ping-check\n  proving all 6 ordered pairs: at most 34 s\n",
+    );
+  });
+
   it("lets no host move the cursor", () => {
     const step = { ...keysStep, to: "\x1b[2Jgone\x07\nnext" };
     const text = shown([{ at: 0, type: "step", host: "a", task: "t", step, state: "done" }]);

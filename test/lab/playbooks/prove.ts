@@ -9,6 +9,7 @@ export default definePlaybook({
   vars: Type.Object({
     wire: Wire,
     network: Type.String({ default: "bridge" }),
+    all_pairs_up_to: Type.Integer({ default: 16 }),
     apart: Type.Boolean({ default: false, description: "whether all pairs are expected apart" }),
   }),
   hosts: "docker",
@@ -16,13 +17,14 @@ export default definePlaybook({
   verify: ({ hosts }) => {
     const [first] = hosts;
     if (!first) return [];
-    const { wire, network, apart } = first.vars;
+    const { wire, network, apart, all_pairs_up_to } = first.vars;
     const pairs = hosts.flatMap((from) =>
       hosts
         .filter((to) => apart && to !== from)
         .map((to) => ({ from: from.name, to: to.name, expected: "unreachable" as const })),
     );
     const names = wire === "overlay";
-    return [pingCheck({ network, image: "busybox", count: 3, source: "preserved", wire, names, pairs })];
+    const packets = { image: "busybox", count: 3, source: "preserved" } as const;
+    return [pingCheck({ network, ...packets, wire, names, pairs, all_pairs_up_to })];
   },
 });
