@@ -30,7 +30,7 @@ import {
 } from "./checks/flannel.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
-import { storeFact, storeHosts } from "./checks/store.ts";
+import { movedStore, storeFact, storeHosts } from "./checks/store.ts";
 
 const vars = Type.Object({
   flannel_network: Cidr({
@@ -114,6 +114,7 @@ export default definePlaybook({
     ...sameHostNames(fleet),
     ...wallsOfOthers(fleet),
     ...clocksApart(fleet),
+    ...movedStore(fleet, "etcd"),
     ...strangeAddresses(fleet),
     ...mixedFlannelds(fleet),
     ...halfReconfigured(fleet),

@@ -18,7 +18,7 @@ import {
   type StoreKind,
 } from "../../tasks/dockerd-cluster-store.ts";
 import { differs, type OverlaySeen, readOverlay, refuseOverlay } from "../../tasks/overlay-net.ts";
-import { storeFact, storeHosts, type Told } from "./store.ts";
+import { movedStore, storeFact, storeHosts, type Told } from "./store.ts";
 
 /** The variables that decide how Docker is joined to its store, and what it then shares. */
 export interface OverlayVars {
@@ -125,12 +125,10 @@ export function evenServers(fleet: Fleet<OverlayVars>): CausewayError[] {
   ];
 }
 
-/**
- * Another server than the one that has the data would begin with an empty store, and the clients would follow it: consul-agent
- * refuses it on the two, and here nobody is touched.
- */
+/** Servers come to a consul cluster, and leave it, one by one: consul-agent refuses it on them, and here nobody is touched. */
 export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
-  if (storeOf(fleet) !== "consul") return [];
+  const moved = movedStore(fleet, storeOf(fleet));
+  if (moved.length > 0 || storeOf(fleet) !== "consul") return moved;
   const servers = serversOf(fleet).map(({ address }) => address);
   const wanted = servers.toSorted().join(", ");
   return fleet.reached.flatMap(({ name, address, facts: { store } }) => {

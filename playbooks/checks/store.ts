@@ -1,4 +1,4 @@
-import { defineFact, type Fleet, type HostView, type KnownHost } from "causeway";
+import { CausewayError, defineFact, type Fleet, type HostView, type KnownHost } from "causeway";
 
 /** Where a host's own configuration says which hosts keep the store: files, and what of their text holds the addresses. */
 export interface Told {
@@ -37,4 +37,26 @@ export function storeHosts<V, F extends { store: readonly string[] }>(
     .group("docker")
     .toSorted((a, b) => by(b) - by(a))
     .slice(0, 1);
+}
+
+/**
+ * Another store than the one that the hosts ask would begin empty, and they would follow it. That is to be decided, not to
+ * follow from a line that moved, or from a host that left. Hosts that ask the old one follow once others ask the new one.
+ */
+export function movedStore<V, F extends { store: readonly string[] }>(
+  fleet: Fleet<V, F>,
+  group: string,
+): CausewayError[] {
+  const servers = storeHosts(fleet, group);
+  const asking = fleet.reached.filter(({ facts }) => facts.store.length > 0);
+  const isAsked = ({ address }: { readonly address: string }) =>
+    asking.some(({ facts }) => facts.store.includes(address));
+  if (asking.length === 0 || servers.some(isAsked)) return [];
+  return [
+    new CausewayError("host", `the hosts keep what they share in another ${group} than the inventory says`, {
+      found: asking.map(({ name, facts }) => `${name} asks ${facts.store.join(", ")}`).join("; "),
+      expected: `${group} on ${servers.map(({ name, address }) => `${name} (${address})`).join(", ")}`,
+      advice: `leave ${group} where it is: the host in the inventory, and in the group ${group}, if there is one; to begin anew with an empty one: run playbooks/reset.ts on these hosts, then this playbook`,
+    }),
+  ];
 }
