@@ -75,6 +75,13 @@ export function prepare({ playbook, inventory, extraVars, limit }: PrepareOption
   return { members, chosen, fleet, hostsOf, facts, reached };
 }
 
+/** What was prepared, with its hosts as another inventory reaches them: by the command line's user and the lab's keys. */
+export function reachedThrough(inventory: Inventory, prepared: Prepared): Prepared {
+  const hosts = new Map(inventory.hosts.map((h) => [h.name, h]));
+  const reached = (some: readonly InventoryHost[]) => some.map((h) => hosts.get(h.name) ?? h);
+  return { ...prepared, members: reached(prepared.members), chosen: reached(prepared.chosen) };
+}
+
 /** The same fault in a group's variable is one fault, not one a host. */
 function once(errors: readonly CausewayError[]): CausewayError[] {
   const seen = new Set<string>();

@@ -128,6 +128,30 @@ describe("converging one host", () => {
     expect(host.trips).toBe(1);
   });
 
+  test("a play's tasks are composed once a host, and only for hosts of the play", async () => {
+    const composed: string[] = [];
+    const one = (title: string, hosts: string): Playbook["plays"][number] => ({
+      title,
+      hosts,
+      tasks: (host) => {
+        composed.push(`${title} on ${host.name}`);
+        return [value({ name: title, value: "1" })];
+      },
+    });
+    await runOn(["h1", "h2"], playbook([one("a", "all"), one("b", "h2")]));
+    expect(composed.sort()).toEqual(["a on h1", "a on h2", "b on h2"]);
+  });
+
+  test("a play that asks who answered is composed when all have", async () => {
+    const reached: string[] = [];
+    const book = playbook([
+      play((_, fleet) => [value({ name: "seen", value: fleet.reached.map((h) => h.name).join() })]),
+    ]);
+    const { hosts } = await runOn(["h1", "h2", "h3"], book);
+    for (const host of hosts.values()) reached.push(host.values.get("seen") ?? "");
+    expect(reached).toEqual(["h1,h2,h3", "h1,h2,h3", "h1,h2,h3"]);
+  });
+
   test("a restart that several steps ask for happens once, at the end of the play", async () => {
     const restarting = taskWith((now, { name, value: want }) =>
       now === want ? [] : [put(name, want, [restart("docker")])],
