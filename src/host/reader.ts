@@ -181,7 +181,8 @@ true`;
   async docker(): Promise<DockerState> {
     const script = sh`command -v docker >/dev/null || { echo missing; exit 0; }
 # A process that is dockerd can be asked; only where its pid file does not name one, systemd has to say whether it runs.
-read -r pid 2>/dev/null </run/docker.pid && read -r name 2>/dev/null <"/proc/$pid/comm" && [ "$name" = dockerd ] ||
+# Docker 20.10 writes no newline behind its pid, and the shell's \`read\` fails although it reads.
+{ read -r pid || [ -n "$pid" ]; } 2>/dev/null </run/docker.pid && read -r name 2>/dev/null <"/proc/$pid/comm" && [ "$name" = dockerd ] ||
   systemctl is-active -q docker || { echo stopped; exit 0; }
 # Docker's command line takes a fifth of a second to start, each time: where curl is, its socket is asked directly.
 if [ -z "$DOCKER_HOST" ] && [ -S /var/run/docker.sock ] && command -v curl >/dev/null; then
