@@ -62,12 +62,11 @@ export function sameHostNames<V extends object>(fleet: AnyFleet<V>): CausewayErr
 
 /** A next hop has to be on the host's own link, or the kernel refuses the route; a host that only keeps a store is none. */
 export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
-  const hops = fleet.group("docker");
+  const hops = fleet.group("docker").map((peer) => ({ peer, address: parseAddress(peer.address) }));
   return fleet.reached.flatMap((host) => {
     if (!host.groups.includes("docker")) return [];
     const links = host.facts.addresses.flatMap((a) => networkOf(a.cidr) ?? []);
-    return hops.flatMap((peer) => {
-      const address = parseAddress(peer.address);
+    return hops.flatMap(({ peer, address }) => {
       const near = address === undefined || links.some((network) => contains(network, address));
       if (near || peer.name === host.name) return [];
       return [
@@ -87,12 +86,12 @@ export function swallowedRunner<V extends object>(
   fleet: AnyFleet<V>,
   bipOf: (host: HostView<V, Facts>) => string,
 ): CausewayError[] {
+  const networks = fleet.hosts.map((other) => ({ other, network: networkOf(bipOf(other)) }));
   return fleet.reached.flatMap((host) => {
     const runner = parseAddress(host.facts.runner);
-    const taking = fleet.hosts.find((other) => {
-      const network = networkOf(bipOf(other));
-      return runner !== undefined && network !== undefined && contains(network, runner);
-    });
+    const taking = networks.find(
+      ({ network }) => runner !== undefined && network !== undefined && contains(network, runner),
+    )?.other;
     if (!taking) return [];
     return [
       new CausewayError(

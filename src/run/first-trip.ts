@@ -94,7 +94,7 @@ async function firstTrip(
   );
   // Asked for now so that it travels along; the answers are taken, and the errors met, when each play is planned.
   for (const play of options.playbook.plays)
-    for (const task of composeEarly(play, host, prepared)) void task.plan(host.reader()).catch(() => {});
+    for (const task of composeEarly(play, host, prepared)) void task.look(host.reader()).catch(() => {});
   const [read] = await Promise.all([Promise.all(asked), journal]);
   prepared.facts.set(host.name, Object.fromEntries(read));
   if (host.journal.holder && !options.check) await meetHolder(options, host, host.journal.holder, context);
