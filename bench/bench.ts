@@ -10,10 +10,11 @@ import { packageDir } from "../src/package-dir.ts";
 import { ansiblePlaybook, installAnsible } from "./ansible.ts";
 import { journalCosts } from "./journal.ts";
 import { type Command, type Cost, measure, sideBySide, table } from "./measure.ts";
+import { processesStarted } from "./processes.ts";
 import { fiveReads, staticRouteReads } from "./same-reads.ts";
-import { addresses, type ManyHosts, startSshd } from "./sshd.ts";
+import { addresses, type ManyHosts, startSshd, subnet } from "./sshd.ts";
 
-const parts = ["start-up", "lab", "many", "journal"];
+const parts = ["start-up", "lab", "many", "growth", "journal"];
 const { values } = parseArgs({
   options: {
     part: { type: "string", multiple: true, default: parts },
@@ -32,6 +33,8 @@ const lab: LabSpec = {
   hosts: [200, 201, 202].map((n) => ({ name: `docker-${n}`, address: `10.214.20.${n}` })),
 };
 
+const addressesOfLab = lab.hosts.map(({ address }) => address);
+
 const folder = mkdtempSync(join(tmpdir(), "causeway-bench-"));
 try {
   console.log(`node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model}; medians`);
@@ -42,6 +45,7 @@ try {
   if (values.part.includes("lab")) await threeLabHosts(ansible);
   if (values.part.includes("journal")) await journal();
   if (values.part.includes("many")) await manyHosts(ansible);
+  if (values.part.includes("growth")) await growth();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -107,13 +111,36 @@ async function nothingToDo(ansible: boolean): Promise<void> {
     argv: [run, playbook, "-i", inventory, "--ssh-config", config, "--no-verify"],
   };
   await measure(causeway);
-  const commands: Record<string, Command> = { causeway, "causeway, in a terminal": inTerminal(causeway) };
+  const commands: Record<string, Command> = {
+    "three parallel `ssh HOST true`": sshTrue(config, privateKeyFile),
+    "the bare loop, `true`": bareLoop({ port: 22, keyFile: privateKeyFile }, "true", addressesOfLab),
+    causeway,
+    "causeway, in a terminal": inTerminal(causeway),
+  };
   if (ansible) {
     const same = { folder, inventory, knownHosts: knownHostsFile, reads: staticRouteReads };
     commands["ansible, pipelining, raw"] = ansiblePlaybook({ ...same, name: "lab", module: "raw" });
   }
   const title = "Three lab hosts, playbooks/static-route.ts, nothing to do (raw: lab hosts have no Python)";
   console.log(table(title, await sideBySide(commands, rounds), "causeway"));
+  for (const name of ["three parallel `ssh HOST true`", "causeway"]) {
+    const command = commands[name];
+    if (command)
+      console.log(
+        `processes and threads that start on a host, ${name}: ${await processesStarted(lab, () => measure(command))}`,
+      );
+  }
+}
+
+/** What anybody would type: OpenSSH itself on all hosts at once. */
+function sshTrue(config: string, keyFile: string): Command {
+  const one = (address: string) => `ssh -F ${config} -i ${keyFile} root@${address} true &`;
+  return { argv: ["sh", "-c", `${addressesOfLab.map(one).join("\n")}\nwait`] };
+}
+
+function bareLoop(to: { port: number; keyFile: string }, command: string, hosts: readonly string[]): Command {
+  const script = join(packageDir, "bench/bare-loop.mjs");
+  return { argv: ["node", script, String(to.port), to.keyFile, command, ...hosts] };
 }
 
 async function manyHosts(ansible: boolean): Promise<void> {
@@ -139,16 +166,7 @@ async function fleetOf(count: number, sshd: ManyHosts, ansible: boolean, rounds:
       ansible_ssh_private_key_file: sshd.keyFile,
     }),
   );
-  const loop = (command: string): Command => ({
-    argv: [
-      "node",
-      join(packageDir, "bench/bare-loop.mjs"),
-      String(sshd.port),
-      sshd.keyFile,
-      command,
-      ...names,
-    ],
-  });
+  const loop = (command: string) => bareLoop(sshd, command, names);
   const config = sshConfig("many", sshd.knownHosts);
   const reads = join(packageDir, "bench/reads.ts");
   // All handshakes are one sshd's work here: it may take longer than a host of its own would. The loop waits as long.
@@ -180,6 +198,48 @@ async function fleetOf(count: number, sshd: ManyHosts, ansible: boolean, rounds:
       );
   }
   console.log(table(`${count} hosts on one sshd, five reads each, nothing to do`, costs, yardstick));
+}
+
+/**
+ * Fleets of growing size in which every host has a task for every other, beside the loop that reads the same. Once a run
+ * takes more than a minute, larger fleets are left out.
+ */
+async function growth(): Promise<void> {
+  await ensureImage(lab, (message) => console.log(message));
+  const sshd = await startSshd(mkdtempSync(join(folder, "growth-")), lab);
+  try {
+    for (const count of [3, 20, 100, 200, 400]) {
+      const wallMs = await fleetOfPeers(count, sshd);
+      if (wallMs < 60_000) continue;
+      console.log("that took more than a minute: larger fleets are left out");
+      break;
+    }
+  } finally {
+    await sshd.stop();
+  }
+}
+
+async function fleetOfPeers(count: number, sshd: ManyHosts): Promise<number> {
+  sshd.pretendRoutes(count);
+  const names = addresses(count);
+  const inventory = join(folder, `growth-${count}.json`);
+  const hosts = Object.fromEntries(names.map((name, i) => [name, { subnet: subnet(i) }]));
+  const vars = {
+    ansible_user: "root",
+    ansible_port: sshd.port,
+    ansible_ssh_private_key_file: sshd.keyFile,
+  };
+  writeFileSync(inventory, inventoryOf(hosts, vars));
+  const playbook = [run, join(packageDir, "bench/peers.ts"), "-i", inventory];
+  await measure({ argv: [...playbook, "--syntax-check"] });
+  const config = sshConfig("growth", sshd.knownHosts);
+  const causeway: Command = { argv: [...playbook, "--ssh-config", config, "--connect-timeout", "60"] };
+  const yardstick = "the bare loop, the routes in one exec";
+  const loop = bareLoop(sshd, "ip -4 route show table main", names);
+  const costs = await sideBySide({ [yardstick]: loop, causeway }, Math.min(rounds, 2));
+  const title = `${count} hosts on one sshd, a task for each of ${count - 1} peers, nothing to do`;
+  console.log(table(title, costs, yardstick));
+  return wall(costs, "causeway");
 }
 
 function inventoryOf(hosts: Record<string, object>, vars: Record<string, unknown>): string {

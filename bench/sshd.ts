@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,6 +14,8 @@ export interface ManyHosts {
   port: number;
   keyFile: string;
   knownHosts: string;
+  /** From now on every host has a route to each of so many peers, as far as `ip` tells. */
+  pretendRoutes: (peers: number) => void;
   stop: () => Promise<void>;
 }
 
@@ -29,6 +31,8 @@ export async function startSshd(folder: string, image: LabSpec): Promise<ManyHos
   copyFileSync(`${keyFile}.pub`, join(folder, "authorized_keys"));
   const config = join(folder, "sshd_config");
   writeFileSync(config, configuration(folder, hostKey));
+  const [programs, routes] = [join(folder, "programs"), join(folder, "routes")];
+  mkdirSync(programs, { recursive: true });
   const passwd = join(folder, "passwd");
   // Root's shell is sh here: what somebody's .bashrc starts at every connection is not what is measured.
   const others = readFileSync("/etc/passwd", "utf8")
@@ -66,7 +70,20 @@ export async function startSshd(folder: string, image: LabSpec): Promise<ManyHos
     await stop(child);
     throw new Error(`the sshd of the bench did not start: ${(error as Error).message}\n${said}`);
   }
-  return { port, keyFile, knownHosts, stop: () => stop(child) };
+  const pretendRoutes = (peers: number) => {
+    const lines = Array.from(
+      { length: peers },
+      (_, i) => `${subnet(i)} via ${addresses(peers)[i]} dev eth0 \n`,
+    );
+    writeFileSync(routes, lines.join(""));
+    const ip = join(programs, "ip");
+    writeFileSync(
+      ip,
+      `#!/bin/sh\n[ "$*" = "-4 route show table main" ] && exec cat ${routes}\nexec /sbin/ip "$@"\n`,
+    );
+    chmodSync(ip, 0o755);
+  };
+  return { port, keyFile, knownHosts, pretendRoutes, stop: () => stop(child) };
 }
 
 /** Only this machine itself can log in, and only with the key made for it. */
@@ -84,12 +101,18 @@ PidFile none
 LogLevel ERROR
 MaxStartups 2000
 MaxSessions 20
+SetEnv PATH=${join(folder, "programs")}:/usr/sbin:/usr/bin:/sbin:/bin
 `;
 }
 
 /** 127.1.0.1 and on, 250 to a net. */
 export function addresses(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `127.1.${Math.floor(i / 250)}.${(i % 250) + 1}`);
+}
+
+/** The container subnet of one of many hosts. */
+export function subnet(host: number): string {
+  return `10.${100 + Math.floor(host / 250)}.${host % 250}.0/24`;
 }
 
 async function answering(child: ChildProcess): Promise<void> {

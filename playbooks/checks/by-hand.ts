@@ -54,18 +54,24 @@ export const byHand = defineFact({
 /** `systemctl cat` puts each file's path before it, as a comment. */
 const look = sh`unit=$(systemctl cat docker.service 2>/dev/null)
 printf '%s\n' "$unit"
-printf '%s\n' "$unit" | while IFS= read -r line; do
+while IFS= read -r line; do
   case $line in EnvironmentFile=*) file=\${line#*=} && file=\${file#-} ;; *) continue ;; esac
-  sed -n "s|^ *\([A-Za-z_0-9]*\)=.*\(--bip[= ][^\" ]*\).*|@variable $file \1 \2|p" "$file"
-done
+  while IFS= read -r line || [ -n "$line" ]; do
+    case $line in *=*--bip[=\ ]*) printf '@variable %s %s\n' "$file" "$line" ;; esac
+  done 2>/dev/null <"$file"
+done <<END
+$unit
+END
 while IFS= read -r line; do
   case $line in FLANNEL_NETWORK=*) echo "@flannel \${line#*=}" ;; esac
 done 2>/dev/null </run/flannel/subnet.env
 for dir in /proc/[0-9]*; do
   read -r name <"$dir/comm" || continue
   case $name in consul | etcd | flanneld) ;; *) continue ;; esac
-  group=$(sed -n 's/^[0-9]*:name=systemd://p' "$dir/cgroup")
-  group=\${group:-$(sed -n 's/^0:://p' "$dir/cgroup")}
+  group=
+  while IFS=: read -r number controllers path; do
+    case $number:$controllers in *:name=systemd) group=$path && break ;; 0:) group=$path ;; esac
+  done <"$dir/cgroup"
   # One that is just ending is in no group but the root, and is gone in a moment.
   [ "$group" != / ] || sleep 1
   read -r stat <"$dir/stat" || continue
@@ -87,8 +93,8 @@ export function parseLook(text: string): Pick<ByHand, "unit" | "variables" | "fl
       const [pid = "", name = "", cgroup = ""] = rest.split(" ");
       processes.push({ pid, name, cgroup });
     } else if (word === "variable") {
-      const [path = "", name = "", ...flag] = rest.split(" ");
-      variables.push({ path, name, flag: flag.join(" ") });
+      const [, path = "", name, flag = ""] = /^(\S+) +(\w*)=.*(--bip[= ][^" ]*)/.exec(rest) ?? [];
+      if (name !== undefined) variables.push({ path, name, flag });
     } else if (word === "flannel") flannel = rest.trim();
     else if (path !== undefined) unit.push({ path, lines: [] });
     else unit.at(-1)?.lines.push(line);

@@ -6,37 +6,38 @@ import {
   type HostView,
   networkOf,
   parseAddress,
+  type Reader,
   sh,
   versionParts,
 } from "causeway";
 import { byHand } from "./by-hand.ts";
 
+/** A few words about a host, which it says in one read: a line each, `NAME VALUE`. */
+const look = sh`read -r name </proc/sys/kernel/hostname && echo "hostname $name"
+echo "runner \${SSH_CONNECTION%% *}"
+command -v firewalld >/dev/null && systemctl is-active -q firewalld && echo "firewall firewalld"
+[ -e /etc/ufw/ufw.conf ] && grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && echo "firewall ufw"
+true`;
+
+async function said(host: Reader, name: string): Promise<string> {
+  const { stdout } = await host.read(look, { looksAt: [] });
+  const lines = stdout.split("\n").filter((line) => line.startsWith(`${name} `));
+  return lines
+    .map((line) => line.slice(name.length + 1))
+    .join("\n")
+    .trim();
+}
+
 /** What is asked of every host before the first step anywhere. */
 export const hostFacts = {
   byHand,
-  hostname: defineFact({
-    name: "hostname",
-    read: async (host) => (await host.sysctl("kernel.hostname")) ?? "",
-  }),
+  hostname: defineFact({ name: "hostname", read: (host) => said(host, "hostname") }),
   addresses: defineFact({ name: "addresses", read: (host) => host.addresses() }),
   docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).version }),
   /** firewalld and ufw, where active, wipe or precede rules. ufw's unit is active even when ufw is off. */
-  firewall: defineFact({
-    name: "firewall",
-    read: async (host) =>
-      (
-        await host.read(
-          sh`command -v firewalld >/dev/null && systemctl is-active -q firewalld && echo firewalld
-[ -e /etc/ufw/ufw.conf ] && grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw; true`,
-          { looksAt: [] },
-        )
-      ).stdout.trim(),
-  }),
+  firewall: defineFact({ name: "firewall", read: (host) => said(host, "firewall") }),
   /** The address from which this run connects; empty for a local host or behind sudo. */
-  runner: defineFact({
-    name: "runner",
-    read: async (host) => (await host.read(sh`echo "\${SSH_CONNECTION%% *}"`, { looksAt: [] })).stdout.trim(),
-  }),
+  runner: defineFact({ name: "runner", read: (host) => said(host, "runner") }),
 };
 
 type Facts = { readonly [K in keyof typeof hostFacts]: Awaited<ReturnType<(typeof hostFacts)[K]["read"]>> };
@@ -61,12 +62,11 @@ export function sameHostNames<V extends object>(fleet: AnyFleet<V>): CausewayErr
 
 /** A next hop has to be on the host's own link, or the kernel refuses the route; a host that only keeps a store is none. */
 export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
-  const hops = fleet.group("docker");
+  const hops = fleet.group("docker").map((peer) => ({ peer, address: parseAddress(peer.address) }));
   return fleet.reached.flatMap((host) => {
     if (!host.groups.includes("docker")) return [];
     const links = host.facts.addresses.flatMap((a) => networkOf(a.cidr) ?? []);
-    return hops.flatMap((peer) => {
-      const address = parseAddress(peer.address);
+    return hops.flatMap(({ peer, address }) => {
       const near = address === undefined || links.some((network) => contains(network, address));
       if (near || peer.name === host.name) return [];
       return [
@@ -86,12 +86,12 @@ export function swallowedRunner<V extends object>(
   fleet: AnyFleet<V>,
   bipOf: (host: HostView<V, Facts>) => string,
 ): CausewayError[] {
+  const networks = fleet.hosts.map((other) => ({ other, network: networkOf(bipOf(other)) }));
   return fleet.reached.flatMap((host) => {
     const runner = parseAddress(host.facts.runner);
-    const taking = fleet.hosts.find((other) => {
-      const network = networkOf(bipOf(other));
-      return runner !== undefined && network !== undefined && contains(network, runner);
-    });
+    const taking = networks.find(
+      ({ network }) => runner !== undefined && network !== undefined && contains(network, runner),
+    )?.other;
     if (!taking) return [];
     return [
       new CausewayError(

@@ -5,13 +5,13 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import * as module from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { cacheFolder, packageFolderKey } from "../cache-folder.mjs";
@@ -27,19 +27,28 @@ if (major < 20 || (major === 20 && minor < 19)) {
 /** What says which packages are installed: in a checkout, in another project's node_modules, or else what is asked for. */
 function installed() {
   const files = ["package-lock.json", "../.package-lock.json", "package.json"];
-  return readFileSync(files.map((name) => join(root, name)).find((file) => existsSync(file)));
+  return files.map((name) => join(root, name)).find((file) => existsSync(file));
 }
 
-/** Of every source file and of what is installed: another state is another bundle. */
-function stateOfSources(cache) {
-  const hash = createHash("sha256").update(installed());
-  // From a cache elsewhere there are links to this very place.
-  if (!isWithin(cache)) hash.update(root);
-  for (const entry of readdirSync(join(root, "src"), { recursive: true }).sort()) {
-    if (!/\.(ts|mjs)$/.test(entry)) continue;
-    hash.update(`\0${entry}\0`).update(readFileSync(join(root, "src", entry)));
+/** Every file below a folder, with the time of its last change, which nobody can set, and its size. */
+function* filesBelow(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) yield* filesBelow(path);
+    else if (/\.(ts|mjs)$/.test(entry.name)) yield stateOf(path);
   }
-  return hash.digest("hex").slice(0, 16);
+}
+
+function stateOf(file) {
+  const { ctimeMs, size } = statSync(file);
+  return `${file} ${ctimeMs} ${size}`;
+}
+
+/** Of every source file and of what is installed: another state is another bundle. To read them all would take longer. */
+function stateOfSources() {
+  // The whole paths are in it: from a cache elsewhere there are links to this very place.
+  const states = [stateOf(installed()), ...filesBelow(join(root, "src"))];
+  return createHash("sha256").update(states.sort().join("\n")).digest("hex").slice(0, 16);
 }
 
 /** Whether what lies there finds the installed packages by itself. */
@@ -54,30 +63,51 @@ const requireIn = {
 };
 
 /** Of everything that is bundled here. */
-const common = { bundle: true, platform: "node", target: "node20", keepNames: true, logLevel: "error" };
+const common = {
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  minifySyntax: true,
+  minifyWhitespace: true,
+  logLevel: "error",
+};
 
-/** The packages that every run loads, a file each beside the bundle, where it finds them first: reading fifty takes longer. */
+/** What a client needs of ssh2: its server, its key generator and its agents over HTTP stay unread. */
+const clientOfSsh2 = `module.exports = {
+  Client: require("ssh2/lib/client.js"),
+  utils: { parseKey: require("ssh2/lib/protocol/keyParser.js").parseKey },
+};`;
+
+/**
+ * The packages that every run loads, a file each beside the bundle, where it finds them first: reading fifty takes longer.
+ * node-ssh is CommonJS, too, because Node reads through every such module that an ES module imports, and ssh2 is large.
+ */
 async function bundlePackages(build, folder) {
-  const format = { ajv: "cjs", yaml: "cjs", ssh2: "cjs", "node-ssh": "esm" };
+  const format = { ajv: "cjs", yaml: "cjs", ssh2: "cjs", "node-ssh": "cjs", listr2: "esm" };
   for (const [name, kind] of Object.entries(format)) {
-    await build({
+    const options = {
       ...common,
-      entryPoints: { [`${name}/index`]: name },
       absWorkingDir: root,
       format: kind,
       banner: requireIn[kind],
-      outdir: folder,
       // ssh2's own ciphers, compiled where npm could; without them it takes Node's.
       loader: { ".node": "copy" },
       external: ["cpu-features", ...(name === "ssh2" ? [] : ["ssh2"])],
-    });
+    };
+    if (name === "ssh2")
+      await build({
+        ...options,
+        stdin: { contents: clientOfSsh2, resolveDir: root },
+        outfile: join(folder, name, "index.js"),
+      });
+    else await build({ ...options, entryPoints: { [`${name}/index`]: name }, outdir: folder });
     const module = kind === "esm" ? "module" : "commonjs";
     writeFileSync(join(folder, name, "package.json"), JSON.stringify({ type: module, main: "index.js" }));
   }
 }
 
 /** Loaded when they are needed, from where they are installed. */
-const apart = ["zx", "listr2", "esbuild", "diff"];
+const apart = ["zx", "esbuild"];
 
 function linkPackages(folder) {
   for (const name of apart)
@@ -99,11 +129,11 @@ async function bundle(folder) {
     splitting: true,
     format: "esm",
     mainFields: ["module", "main"],
-    minifySyntax: true,
-    sourcemap: "linked",
+    // Node would read a map with each part; who reports a bug looks into them.
+    sourcemap: "external",
     outdir: temporary,
     outExtension: { ".js": ".mjs" },
-    external: ["node-ssh", "ssh2", "ajv", ...apart, "zx/core"],
+    external: ["node-ssh", "ssh2", "ajv", "listr2", ...apart, "zx/core"],
     banner: requireIn.esm,
   });
   await bundlePackages(build, join(temporary, "node_modules"));
@@ -133,7 +163,9 @@ function ownCache() {
 }
 
 const cache = ownCache();
-const folder = join(cache, "bundle", stateOfSources(cache));
+// Node 22 keeps what it compiled; a folder that cannot be written to costs the time only.
+module.enableCompileCache?.(join(cache, "compiled"));
+const folder = join(cache, "bundle", stateOfSources());
 if (!existsSync(folder)) await bundle(folder);
 globalThis[packageFolderKey] = root;
 await import(pathToFileURL(join(folder, "main.mjs")).href);

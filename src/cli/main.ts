@@ -39,12 +39,13 @@ async function version(): Promise<number> {
   return 0;
 }
 
-function report(error: unknown): number {
+async function report(error: unknown): Promise<number> {
   if (error instanceof CausewayError) {
     process.stderr.write(`${describeError(error)}\n`);
     return exitCodes[error.code];
   }
-  const stack = error instanceof Error ? error.stack : String(error);
+  const { inSources } = await import("./source-places.ts");
+  const stack = error instanceof Error ? inSources(error.stack ?? error.message) : String(error);
   process.stderr.write(
     `This is a bug in causeway. Please report it with the command line and the lines below.\n${stack}\n`,
   );

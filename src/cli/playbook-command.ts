@@ -41,7 +41,8 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
     if (values["list-tasks"]) process.stdout.write(listTasks(playbook, inventory, prepared));
     return 0;
   }
-  return runWith(values, { playbook, inventory, extraVars, ...limit }, (hosts) => writeRetry(given, hosts));
+  const what = { playbook, inventory, extraVars, ...limit };
+  return runWith(values, what, (hosts) => writeRetry(given, hosts), prepared);
 }
 
 /** The failed and unreachable hosts, for `--limit @file`. */

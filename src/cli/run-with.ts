@@ -1,5 +1,5 @@
 import { describeError } from "../errors.ts";
-import type { PrepareOptions } from "../run/prepare.ts";
+import { type Prepared, type PrepareOptions, prepare, reachedThrough } from "../run/prepare.ts";
 import { type connectionOptions, numberOption, type outputOptions, type Values } from "./arguments.ts";
 import { reachable, sessionOptions } from "./fleet-of.ts";
 import { reporterFor } from "./reporter-for.ts";
@@ -19,6 +19,7 @@ export async function runWith(
   values: RunValues,
   what: PrepareOptions,
   retry: (hosts: readonly string[]) => void = () => {},
+  prepared: Prepared = prepare(what),
 ): Promise<number> {
   const { reporter, message } = await reporterFor(values);
   const signals = listenForSignals((text) => message("warning", text));
@@ -32,6 +33,7 @@ export async function runWith(
     const outcome = await run({
       ...what,
       inventory,
+      prepared: reachedThrough(inventory, prepared),
       check: values.check === true,
       verify: values["no-verify"] !== true,
       evidence: values.evidence === true,

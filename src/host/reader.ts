@@ -121,27 +121,30 @@ export class HostReader implements Reader {
   }
 
   async routes(): Promise<readonly Route[]> {
-    return parseRoutes(await this.#must(sh`ip -4 route show table main`, ["route"]));
+    return parseRoutes(await this.#must(sh`exec ip -4 route show table main`, ["route"]));
   }
 
   async routeTo(address: string): Promise<Route | undefined> {
-    const { stdout, code } = await this.read(sh`ip -4 route get ${address}`, { looksAt: ["route", "link"] });
+    const { stdout, code } = await this.read(sh`exec ip -4 route get ${address}`, {
+      looksAt: ["route", "link"],
+    });
     return code === 0 ? parseRoutes(stdout)[0] : undefined;
   }
 
   async links(): Promise<readonly Link[]> {
-    return parseLinks(await this.#must(sh`ip -o -d link show`, ["link"]));
+    return parseLinks(await this.#must(sh`exec ip -o -d link show`, ["link"]));
   }
 
   async addresses(): Promise<readonly Address[]> {
-    return parseAddresses(await this.#must(sh`ip -o -4 addr show`, ["link"]));
+    return parseAddresses(await this.#must(sh`exec ip -o -4 addr show`, ["link"]));
   }
 
   async rules(): Promise<Rules> {
     return parseRules(
-      await this.#must(sh`command -v iptables-save >/dev/null || { echo missing; exit 0; }; iptables-save`, [
-        "rule",
-      ]),
+      await this.#must(
+        sh`command -v iptables-save >/dev/null || { echo missing; exit 0; }; exec iptables-save`,
+        ["rule"],
+      ),
     );
   }
 
@@ -158,7 +161,7 @@ export class HostReader implements Reader {
     const script = sh`shown=$(systemctl show -p ${properties} ${name}) || exit
 printf '%s\n' "$shown"
 pid=\${shown##*MainPID=}; pid=\${pid%%[!0-9]*}
-[ "\${pid:-0}" = 0 ] || { printf CommandLine=; tr '\0\n' '  ' <"/proc/$pid/cmdline"; } 2>/dev/null
+[ "\${pid:-0}" = 0 ] || { printf CommandLine=; exec cat; } 2>/dev/null <"/proc/$pid/cmdline"
 true`;
     return parseUnit(name, await this.#must(script, [`unit:${name}`]));
   }
@@ -171,19 +174,21 @@ true`;
   async sysctl(key: string): Promise<string | undefined> {
     const path = `/proc/sys/${key.includes("/") ? key : key.replaceAll(".", "/")}`;
     // Not by the shell's own `read`: it asks byte by byte, and the kernel then gives a number's first digit alone.
-    const { stdout, code } = await this.read(sh`cat ${path}`, { looksAt: [`sysctl:${key}`] });
+    const { stdout, code } = await this.read(sh`exec cat ${path}`, { looksAt: [`sysctl:${key}`] });
     return code === 0 ? stdout.trim().replaceAll("\t", " ") : undefined;
   }
 
   async docker(): Promise<DockerState> {
     const script = sh`command -v docker >/dev/null || { echo missing; exit 0; }
 # A process that is dockerd can be asked; only where its pid file does not name one, systemd has to say whether it runs.
-read -r pid 2>/dev/null </run/docker.pid && read -r name 2>/dev/null <"/proc/$pid/comm" && [ "$name" = dockerd ] ||
+# Docker 20.10 writes no newline behind its pid, and the shell's \`read\` fails although it reads.
+{ read -r pid || [ -n "$pid" ]; } 2>/dev/null </run/docker.pid && read -r name 2>/dev/null <"/proc/$pid/comm" && [ "$name" = dockerd ] ||
   systemctl is-active -q docker || { echo stopped; exit 0; }
 # Docker's command line takes a fifth of a second to start, each time: where curl is, its socket is asked directly.
 if [ -z "$DOCKER_HOST" ] && [ -S /var/run/docker.sock ] && command -v curl >/dev/null; then
   at=http://docker
-  told=$(curl -sf --unix-socket /var/run/docker.sock $at/version $at/networks "$at/containers/json?all=1") && printf '%s\n' "$told" && exit 0
+  # Each answer's head names the daemon's version; to ask for it makes the daemon start runc and others.
+  told=$(curl -sfi --fail-early --unix-socket /var/run/docker.sock $at/networks "$at/containers/json?all=1") && case $told in *"Server: Docker/"*) printf '%s\n' "$told"; exit 0 ;; esac
 fi
 docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc --format '{{.ID}} {{.Driver}} {{.Scope}} {{.Name}}' && echo -- && docker ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Names}} {{.Networks}}'`;
     return parseDocker(await this.#must(script, ["docker", "unit:docker"]));

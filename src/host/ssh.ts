@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { connect as connectTcp, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -52,7 +53,10 @@ async function open(
   deadline: number,
   hops: NodeSSH[],
 ): Promise<NodeSSH> {
-  const config = await sshConfigFor(target.address, options.sshConfigFile);
+  const asked = sshConfigFor(target.address, options.sshConfigFile);
+  // Where ssh itself is asked for its configuration, that takes as long as to load the packages.
+  const { NodeSSH } = createRequire(import.meta.url)("node-ssh") as typeof import("node-ssh");
+  const config = await asked;
   if (config.proxyCommand) throw noProxyCommand(config.proxyCommand);
   const host = config.hostName ?? target.address;
   const port = target.port ?? config.port ?? 22;
@@ -66,7 +70,6 @@ async function open(
   let refused: CausewayError | undefined;
   // Before anything is opened: a key that cannot be used would leave it open, and this process waiting for it.
   const { methods, tried } = credentialsFor(target, config, username);
-  const { NodeSSH } = await import("node-ssh");
   const sock = config.proxyJump
     ? await jump(config.proxyJump, host, port, options, deadline, hops)
     : await tcp(host, port, deadline);

@@ -13,12 +13,15 @@ export interface HostView<V = Readonly<Record<string, unknown>>, F = Readonly<Re
   readonly facts: F;
 }
 
+type Names = Pick<ReadonlySet<string>, "has">;
+
 /** All hosts that a playbook names, those outside `--limit` included: a peer is a peer although this run leaves it alone. */
 export class Fleet<V = Readonly<Record<string, unknown>>, F = Readonly<Record<string, unknown>>> {
   readonly hosts: readonly HostView<V, F>[];
-  readonly #reached: () => ReadonlySet<string>;
+  readonly #reached: () => Names;
+  #byName: ReadonlyMap<string, HostView<V, F>> | undefined;
 
-  constructor(hosts: readonly HostView<V, F>[], reached: () => ReadonlySet<string> = () => new Set()) {
+  constructor(hosts: readonly HostView<V, F>[], reached: () => Names = () => new Set<string>()) {
     this.hosts = hosts;
     this.#reached = reached;
   }
@@ -39,6 +42,7 @@ export class Fleet<V = Readonly<Record<string, unknown>>, F = Readonly<Record<st
   }
 
   host(name: string): HostView<V, F> | undefined {
-    return this.hosts.find((h) => h.name === name);
+    this.#byName ??= new Map(this.hosts.map((h) => [h.name, h]));
+    return this.#byName.get(name);
   }
 }

@@ -3,6 +3,7 @@ import type { Session } from "../host/session.ts";
 import { masked } from "../host/sh.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import { standingEntries } from "../journal/entries.ts";
+import { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
 import type { RunContext } from "./context.ts";
 import { HostRun } from "./host-run.ts";
@@ -79,7 +80,7 @@ async function firstTrip(
   options: RunOptions,
   context: RunContext,
   host: HostRun,
-  { fleet, facts }: Prepared,
+  prepared: Prepared,
 ): Promise<void> {
   const reader = host.reader();
   const journal = host.readJournal();
@@ -93,9 +94,9 @@ async function firstTrip(
   );
   // Asked for now so that it travels along; the answers are taken, and the errors met, when each play is planned.
   for (const play of options.playbook.plays)
-    for (const task of composeEarly(play, host, fleet)) void task.plan(host.reader()).catch(() => {});
+    for (const task of composeEarly(play, host, prepared)) void task.look(host.reader()).catch(() => {});
   const [read] = await Promise.all([Promise.all(asked), journal]);
-  facts.set(host.name, Object.fromEntries(read));
+  prepared.facts.set(host.name, Object.fromEntries(read));
   if (host.journal.holder && !options.check) await meetHolder(options, host, host.journal.holder, context);
 }
 
@@ -118,9 +119,19 @@ async function meetHolder(
   });
 }
 
-function composeEarly(play: AnyPlay, host: HostRun, fleet: Prepared["fleet"]): readonly TaskInstance[] {
+/** The tasks of a play as far as they are known before the facts; none of a play that is other hosts'. */
+function composeEarly(play: AnyPlay, host: HostRun, prepared: Prepared): readonly TaskInstance[] {
+  if (!prepared.hostsOf.get(play)?.has(host.name)) return [];
+  let final = true;
+  const reached = () => {
+    // Who answers is not known yet: what depends on it is composed again when the play's turn comes.
+    final = false;
+    return prepared.reached();
+  };
   try {
-    return play.tasks(host.view, fleet);
+    const tasks = play.tasks(host.view, new Fleet(prepared.fleet.hosts, reached));
+    if (final) host.composed.set(play, tasks);
+    return tasks;
   } catch {
     // It needs facts, or it is wrong: both show when the play's turn comes.
     return [];

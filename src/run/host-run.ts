@@ -4,8 +4,10 @@ import type { Session } from "../host/session.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import { type Journal, parseJournal, readJournalScript } from "../journal/entries.ts";
 import type { HostView } from "../playbook/fleet.ts";
+import type { TaskInstance } from "../task/define.ts";
 import type { Consequence } from "../task/step.ts";
 import type { HostRecap, RunEvent } from "./events.ts";
+import type { AnyPlay } from "./prepare.ts";
 
 /** An event without its time. */
 export type Said = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, "at"> : never) : never;
@@ -25,6 +27,8 @@ export class HostRun {
   readonly owed = new Map<string, { consequence: Consequence; causedBy: string[]; why: Set<string> }>();
   /** Identities that were planned, as `task key`. */
   readonly planned = new Set<string>();
+  /** The tasks of plays that could be composed on the first trip; the others are composed when their turn comes. */
+  readonly composed = new Map<AnyPlay, readonly TaskInstance[]>();
   readonly recap: HostRecap & { owed: string[] } = emptyRecap();
   failure?: CausewayError;
   /** In check: whose steps would be undone first, so that what is planned after may look different then. */

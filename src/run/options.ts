@@ -1,9 +1,11 @@
 import type { CausewayError } from "../errors.ts";
 import type { Connect, SessionOptions } from "../host/session.ts";
 import type { HostRecap, Reporter } from "./events.ts";
-import type { PrepareOptions } from "./prepare.ts";
+import type { Prepared, PrepareOptions } from "./prepare.ts";
 
 export interface RunOptions extends PrepareOptions {
+  /** Where it was prepared already: to judge before anything is asked of a person or of the lab. */
+  prepared?: Prepared;
   check: boolean;
   verify: boolean;
   /** Prove also by what crosses the wire. */

@@ -90,7 +90,7 @@ function notePlanned(host: HostRun, context: RunContext, { task, key, scope }: T
 
 function compose(play: AnyPlay, host: HostRun, fleet: Fleet): readonly TaskInstance[] {
   try {
-    const tasks = play.tasks(host.view, fleet);
+    const tasks = host.composed.get(play) ?? play.tasks(host.view, fleet);
     return play.runOnce ? tasks.map((task) => ({ ...task, scope: "fleet" })) : tasks;
   } catch (error) {
     if (!isNotYet(error)) throw error;

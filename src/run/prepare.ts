@@ -23,21 +23,26 @@ export interface Prepared {
   /** Those of them that this run is about. */
   chosen: readonly InventoryHost[];
   fleet: Fleet;
+  /** Whom each play is for, whatever this run is limited to. */
+  hostsOf: ReadonlyMap<AnyPlay, ReadonlySet<string>>;
   /** Filled in as hosts answer. */
   facts: Map<string, Record<string, unknown>>;
+  /** The hosts whose facts are known. */
+  reached: () => Pick<ReadonlySet<string>, "has">;
 }
 
 /** Everything that is known before the first connection. Variables, patterns and the plan's own check are judged here. */
 export function prepare({ playbook, inventory, extraVars, limit }: PrepareOptions): Prepared {
   throwAll(unknownExtraVars(playbook.vars, extraVars));
-  const named = new Set(
-    [
-      ...playbook.plays.flatMap((play) =>
-        select(inventory, play.hosts, `play “${play.title}”: hosts`, "playbook"),
-      ),
-      ...(playbook.hosts ? select(inventory, playbook.hosts, "hosts", "playbook") : []),
-    ].map((h) => h.name),
+  const names = (hosts: readonly InventoryHost[]) => new Set(hosts.map((h) => h.name));
+  const hostsOf = new Map(
+    playbook.plays.map((play): [AnyPlay, Set<string>] => [
+      play,
+      names(select(inventory, play.hosts, `play “${play.title}”: hosts`, "playbook")),
+    ]),
   );
+  const others = playbook.hosts ? select(inventory, playbook.hosts, "hosts", "playbook") : [];
+  const named = new Set([...[...hostsOf.values()].flatMap((hosts) => [...hosts]), ...names(others)]);
   const members = inventory.hosts.filter((h) => named.has(h.name));
   const chosen =
     limit === undefined ? members : select(inventory, limit, "--limit").filter((h) => named.has(h.name));
@@ -64,9 +69,17 @@ export function prepare({ playbook, inventory, extraVars, limit }: PrepareOption
     };
   });
   throwAll(once(errors));
-  const fleet = new Fleet(views, () => new Set(facts.keys()));
+  const reached = () => facts;
+  const fleet = new Fleet(views, reached);
   throwAll(playbook.check?.(fleet as never) ?? []);
-  return { members, chosen, fleet, facts };
+  return { members, chosen, fleet, hostsOf, facts, reached };
+}
+
+/** What was prepared, with its hosts as another inventory reaches them: by the command line's user and the lab's keys. */
+export function reachedThrough(inventory: Inventory, prepared: Prepared): Prepared {
+  const hosts = new Map(inventory.hosts.map((h) => [h.name, h]));
+  const reached = (some: readonly InventoryHost[]) => some.map((h) => hosts.get(h.name) ?? h);
+  return { ...prepared, members: reached(prepared.members), chosen: reached(prepared.chosen) };
 }
 
 /** The same fault in a group's variable is one fault, not one a host. */

@@ -19,7 +19,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
   const began = Date.now();
   const { playbook, reporter } = options;
   const say = (event: Said) => reporter.event({ ...event, at: Date.now() - began } as never);
-  const prepared = prepare(options);
+  const prepared = options.prepared ?? prepare(options);
   const { chosen, fleet } = prepared;
   const context = newContext(options, chosen, say);
   say({

@@ -25,7 +25,15 @@ function validator(schema: TSchema): ValidateFunction {
   if (!validate) {
     if (!ajv) {
       const { Ajv } = createRequire(import.meta.url)("ajv") as typeof import("ajv");
-      ajv = new Ajv({ allErrors: true, verbose: true, strict: false });
+      // Schemas are made by TypeBox: to compile ajv's own schema of schemas first would take longer than all of them.
+      ajv = new Ajv({
+        allErrors: true,
+        verbose: true,
+        strict: false,
+        meta: false,
+        validateSchema: false,
+        code: { optimize: false },
+      });
       for (const [name, check] of Object.entries(formats))
         ajv.addFormat(name, { type: "string", validate: (t: string) => check(t) === undefined });
     }

@@ -34,6 +34,8 @@ export interface TaskInstance {
   readonly key: string;
   readonly scope: Scope;
   readonly settlesMs: number;
+  /** Reads the host, so that what a plan will ask for is known by then. */
+  look(host: Reader): Promise<unknown>;
   /** Reads the host and gives the pure plan of what was read. */
   plan(host: Reader): Promise<readonly PlanItem[]>;
 }
@@ -56,6 +58,7 @@ export function defineTask<P extends TObject, S>(definition: TaskDefinition<P, S
       key: definition.key(params),
       scope: definition.scope ?? "host",
       settlesMs,
+      look: answeredFor(`task ${definition.name}`, (host) => definition.read(host, params)),
       plan: answeredFor(`task ${definition.name}`, async (host) =>
         definition.present(await definition.read(host, params), params),
       ),

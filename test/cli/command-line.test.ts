@@ -224,6 +224,17 @@ describe("the command line", () => {
     expect((await run(path, "-i", inv(), "--list-tasks")).stdout).toBe("Changed\n");
   });
 
+  test("what is judged before the first connection is judged once", async () => {
+    const path = file(
+      "judged.ts",
+      book(
+        'check: () => { console.error("judged"); return []; }, plays: [{ title: "x", hosts: "docker", tasks: () => [] }]',
+      ),
+    );
+    const { code, stderr } = await run(path, "-i", inv(), "--connect-timeout", "1");
+    expect({ code, times: stderr.split("judged\n").length - 1 }).toEqual({ code: 4, times: 1 });
+  });
+
   test("unreachable hosts are exit 4 within the connect timeout, and a retry file names them", async () => {
     const { code, stderr } = await run("static-route", "-i", inv(), "--connect-timeout", "1", "--no-verify");
     expect(code).toBe(4);

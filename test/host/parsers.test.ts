@@ -186,7 +186,7 @@ DropInPaths=/etc/systemd/system/docker.service.d/a.conf /etc/systemd/system/dock
 UnitFileState=enabled
 NeedDaemonReload=yes
 SubState=running
-CommandLine=dockerd -H fd:// 
+CommandLine=dockerd\0-H\0fd://\0
 `;
     expect(parseUnit("docker", text)).toEqual({
       name: "docker",
@@ -248,8 +248,8 @@ ddd exited old
   });
 
   test("the same, as its API answers", () => {
+    const head = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10.5+dfsg1 (linux)\r\n\r\n";
     const answers = [
-      { Version: "20.10.5+dfsg1" },
       [{ Name: "my net", Id: "bbb", Scope: "local", Driver: "macvlan", IPAM: {} }],
       [
         {
@@ -260,7 +260,7 @@ ddd exited old
         },
       ],
     ];
-    expect(parseDocker(answers.map((one) => `${JSON.stringify(one)}\n`).join(""))).toEqual({
+    expect(parseDocker(answers.map((one) => `${head}${JSON.stringify(one)}\n`).join(""))).toEqual({
       state: "running",
       version: "20.10.5+dfsg1",
       networks: [{ id: "bbb", driver: "macvlan", scope: "local", name: "my net" }],

@@ -94,7 +94,7 @@ test.each<[string, Host, string[]]>([
           "ExecStart=",
           "ExecStart=/usr/bin/dockerd",
         ].join("\n"),
-      ).concat("\n@variable /run/flannel/docker DOCKER_NETWORK_OPTIONS --bip=192.168.2.1/24"),
+      ).concat('\n@variable /run/flannel/docker DOCKER_NETWORK_OPTIONS=" --bip=192.168.2.1/24 --mtu=1450"'),
     },
     [],
   ],
@@ -102,8 +102,9 @@ test.each<[string, Host, string[]]>([
     "a --bip out of a file of variables, and one in a variable that nobody uses",
     {
       look: `${untouched}
-@variable /etc/default/docker DOCKER_OPTS --bip=192.168.2.1/24
-@variable /etc/default/docker OTHER_OPTS --bip=192.168.3.1/24`,
+@variable /etc/default/docker DOCKER_OPTS="--bip=192.168.2.1/24 --dns 10.0.0.1"
+@variable /etc/default/docker #OLD_OPTS="--bip=192.168.4.1/24"
+@variable /etc/default/docker OTHER_OPTS="--bip=192.168.3.1/24"`,
     },
     [
       `refused: --bip=192.168.2.1/24 in /etc/default/docker | sed -i -e 's| *--bip=192\\.168\\.2\\.1/24||g' /etc/default/docker && ${inPlace}`,
@@ -125,7 +126,7 @@ test.each<[string, Host, string[]]>([
     {
       look: edited(
         "EnvironmentFile=-/etc/sysconfig/docker-network\nEnvironmentFile=-/run/flannel/docker\nExecStart=/usr/bin/dockerd $DOCKER_NETWORK_OPTIONS",
-      ).concat("\n@variable /run/flannel/docker DOCKER_NETWORK_OPTIONS --bip=192.168.2.1/24"),
+      ).concat('\n@variable /run/flannel/docker DOCKER_NETWORK_OPTIONS=" --bip=192.168.2.1/24 --mtu=1450"'),
       standing: [stands("flanneld-config")],
     },
     [],

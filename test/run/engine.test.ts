@@ -128,6 +128,48 @@ describe("converging one host", () => {
     expect(host.trips).toBe(1);
   });
 
+  test("a play's tasks are composed once a host, and only for hosts of the play", async () => {
+    const composed: string[] = [];
+    const one = (title: string, hosts: string): Playbook["plays"][number] => ({
+      title,
+      hosts,
+      tasks: (host) => {
+        composed.push(`${title} on ${host.name}`);
+        return [value({ name: title, value: "1" })];
+      },
+    });
+    await runOn(["h1", "h2"], playbook([one("a", "all"), one("b", "h2")]));
+    expect(composed.sort()).toEqual(["a on h1", "a on h2", "b on h2"]);
+  });
+
+  test("a task that misses nothing is planned once, and one that does once more after its steps", async () => {
+    const planned: string[] = [];
+    const counted = taskWith((now, { name, value: want }) => {
+      planned.push(name);
+      return now === want ? [] : [put(name, want)];
+    });
+    const host = new FakeHost();
+    host.values.set("there", "1");
+    await runOn(
+      ["h1"],
+      playbook([
+        play(() => [counted({ name: "there", value: "1" }), counted({ name: "missing", value: "1" })]),
+      ]),
+      { hosts: new Map([["h1", host]]) },
+    );
+    expect(planned).toEqual(["there", "missing", "missing"]);
+  });
+
+  test("a play that asks who answered is composed when all have", async () => {
+    const reached: string[] = [];
+    const book = playbook([
+      play((_, fleet) => [value({ name: "seen", value: fleet.reached.map((h) => h.name).join() })]),
+    ]);
+    const { hosts } = await runOn(["h1", "h2", "h3"], book);
+    for (const host of hosts.values()) reached.push(host.values.get("seen") ?? "");
+    expect(reached).toEqual(["h1,h2,h3", "h1,h2,h3", "h1,h2,h3"]);
+  });
+
   test("a restart that several steps ask for happens once, at the end of the play", async () => {
     const restarting = taskWith((now, { name, value: want }) =>
       now === want ? [] : [put(name, want, [restart("docker")])],
@@ -141,19 +183,10 @@ describe("converging one host", () => {
   });
 
   test("a restart that the running state asks for happens although no step is missing", async () => {
-    let restarted = false;
-    const task = taskWith(() => {
-      if (restarted) return [];
-      restarted = true;
-      return [owed(restart("docker"), "it runs with the old file")];
-    });
-    const { host } = await runOn(["h1"], playbook([play(() => [task({ name: "a", value: "1" })])]));
-    expect(host.performed).toEqual([]);
-    restarted = false;
     let asked = 0;
-    const stubborn = taskWith(() => (asked++ < 2 ? [owed(restart("docker"), "old")] : []));
-    const again = await runOn(["h1"], playbook([play(() => [stubborn({ name: "a", value: "1" })])]));
-    expect(again.host.performed).toEqual(["restart docker"]);
+    const stubborn = taskWith(() => (asked++ === 0 ? [owed(restart("docker"), "old")] : []));
+    const { host } = await runOn(["h1"], playbook([play(() => [stubborn({ name: "a", value: "1" })])]));
+    expect(host.performed).toEqual(["restart docker"]);
   });
 
   test("a step whose effect does not show is an error that names what is missing", async () => {

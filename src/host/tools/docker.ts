@@ -39,7 +39,7 @@ export function runningContainers({ containers }: DockerState, network?: string)
 /** Takes apart what the reader's script prints of a daemon: lines of its command line, or answers of its API. */
 export function parseDocker(text: string): DockerState {
   const [head = "", ...lines] = text.split("\n");
-  if (head.startsWith("{")) return parseAnswers(head, ...lines);
+  if (head.startsWith("HTTP/")) return parseAnswers(text);
   if (!head.startsWith("running ")) {
     return { state: head === "missing" ? "missing" : "stopped", version: "", networks: [], containers: [] };
   }
@@ -58,8 +58,10 @@ export function parseDocker(text: string): DockerState {
   return { state: "running", version: head.slice("running ".length).trim(), networks, containers };
 }
 
-/** The answers to `/version`, `/networks` and `/containers/json`, a line each (Docker Engine API). */
-function parseAnswers(version: string, networks = "", containers = ""): DockerState {
+/** The answers to `/networks` and `/containers/json`, each a line behind its head (Docker Engine API). */
+function parseAnswers(text: string): DockerState {
+  const bodies = text.split("\r\n\r\n").slice(1);
+  const [networks = "", containers = ""] = bodies.map((body) => body.split("\n", 1)[0] ?? "");
   type Named = { Id: string; Name: string; Driver: string; Scope: string };
   type Listed = {
     Id: string;
@@ -71,7 +73,7 @@ function parseAnswers(version: string, networks = "", containers = ""): DockerSt
   const own = ({ Names }: Listed) => (Names.find((n) => n.lastIndexOf("/") === 0) ?? Names[0] ?? "").slice(1);
   return {
     state: "running",
-    version: (JSON.parse(version) as { Version: string }).Version,
+    version: /^Server: Docker\/(\S+)/m.exec(text)?.[1] ?? "",
     networks: (JSON.parse(networks) as Named[]).map(({ Id, Name, Driver, Scope }) => ({
       id: Id,
       driver: Driver,

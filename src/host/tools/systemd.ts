@@ -19,8 +19,9 @@ export interface UnitState {
   execStart: string;
 }
 
-/** Takes apart `systemctl show -p …`, and the line `CommandLine=` that the reader's script adds. */
-export function parseUnit(name: string, text: string): UnitState {
+/** Takes apart `systemctl show -p …`, and `CommandLine=` with what the kernel has of it, which the reader's script adds. */
+export function parseUnit(name: string, given: string): UnitState {
+  const [text = "", commandLine = ""] = given.split(/^CommandLine=/m);
   const property = (key: string) => new RegExp(`^${key}=(.*)$`, "m").exec(text)?.[1] ?? "";
   return {
     name,
@@ -32,7 +33,7 @@ export function parseUnit(name: string, text: string): UnitState {
     fragmentPath: property("FragmentPath"),
     dropIns: property("DropInPaths").split(" ").filter(Boolean),
     mainPid: Number(property("MainPID") || 0),
-    commandLine: property("CommandLine").trimEnd(),
+    commandLine: commandLine.replaceAll(/[\0\n]/g, " ").trimEnd(),
     execStart: /argv\[\]=(.*?) ; ignore_errors=/.exec(property("ExecStart"))?.[1]?.trim() ?? "",
   };
 }
