@@ -6,14 +6,13 @@ import {
   defineTask,
   type FileState,
   Ipv4,
-  type Kept,
   later,
   missingPorts,
   missingPrograms,
   type PlanItem,
   type Programs,
-  type Rules,
   readPrograms,
+  readWalls,
   restart,
   type Static,
   type Step,
@@ -21,6 +20,7 @@ import {
   step,
   Type,
   type UnitState,
+  type Walls,
 } from "causeway";
 
 const params = Type.Object(
@@ -80,8 +80,7 @@ interface State {
   running: { members: readonly string[]; healthy: boolean; said: string };
   /** What this member's key holds: it was written once, and is read by every run. */
   key: string;
-  rules: Rules;
-  kept: Kept;
+  walls: Walls;
 }
 
 /**
@@ -102,39 +101,24 @@ export const etcdInstall = defineTask({
       "file:/usr/local/bin/etcd",
       "file:/usr/local/bin/etcdctl",
     ];
-    const [
-      family,
-      tools,
-      programs,
-      user,
-      debian,
-      redhat,
-      unitFile,
-      dropIn,
-      unit,
-      data,
-      list,
-      key,
-      rules,
-      kept,
-    ] = await Promise.all([
-      host.read(sh`command -v apt-get || command -v dnf || command -v yum`, { looksAt: [] }),
-      host.read(sh`command -v etcd || echo; command -v etcdctl || echo`, { looksAt }),
-      archive && readPrograms(host, "etcd", ["etcd", "etcdctl"]),
-      host.read(sh`getent passwd etcd`, { looksAt: ["package", "user"] }),
-      host.file(places.apt.config),
-      host.file(places.rpm.config),
-      host.file(unitPath),
-      host.file(dropInPath),
-      host.unit("etcd.service"),
-      host.read(sh`[ -d ${`${data_dir}/member`} ]`, { looksAt: ["unit:etcd.service"] }),
-      host.read(memberList, { looksAt: [...looksAt, "rule"] }),
-      host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
-        looksAt: [...looksAt, "shared:etcd"],
-      }),
-      host.rules(),
-      host.kept(),
-    ]);
+    const [family, tools, programs, user, debian, redhat, unitFile, dropIn, unit, data, list, key, walls] =
+      await Promise.all([
+        host.read(sh`command -v apt-get || command -v dnf || command -v yum`, { looksAt: [] }),
+        host.read(sh`command -v etcd || echo; command -v etcdctl || echo`, { looksAt }),
+        archive && readPrograms(host, "etcd", ["etcd", "etcdctl"]),
+        host.read(sh`getent passwd etcd`, { looksAt: ["package", "user"] }),
+        host.file(places.apt.config),
+        host.file(places.rpm.config),
+        host.file(unitPath),
+        host.file(dropInPath),
+        host.unit("etcd.service"),
+        host.read(sh`[ -d ${`${data_dir}/member`} ]`, { looksAt: ["unit:etcd.service"] }),
+        host.read(memberList, { looksAt: [...looksAt, "rule"] }),
+        host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
+          looksAt: [...looksAt, "shared:etcd"],
+        }),
+        readWalls(host),
+      ]);
     const [etcd = "", ctl = ""] = tools.stdout.split("\n");
     const isApt = /apt-get/.test(family.stdout);
     return {
@@ -153,15 +137,14 @@ export const etcdInstall = defineTask({
         said: list.stderr.trim().split("\n").at(-1) ?? "",
       },
       key: key.stdout.trim(),
-      rules,
-      kept,
+      walls,
     };
   },
   present: (state, wanted): readonly PlanItem[] => {
-    refuseWithoutIptables(state.rules);
-    const { rules, kept, unit, running } = state;
+    refuseWithoutIptables(state.walls);
+    const { unit, running } = state;
     const ports = { tcp: [2379, 2380], from: wanted.clients, comment: wanted.comment };
-    const doors = missingPorts(rules, kept, ports).map((rule) => step.rule(rule));
+    const doors = missingPorts(state.walls, ports);
     if (isForeign(state)) {
       refuseOtherCluster(state, wanted);
       return doors;
@@ -371,7 +354,7 @@ function refuseForeignUnit({ unitFile }: State, { archive }: Params): void {
   );
 }
 
-function refuseWithoutIptables({ present }: Rules): void {
+function refuseWithoutIptables({ rules: { present } }: Walls): void {
   if (present) return;
   throw new CausewayError("host", "iptables is not installed on this host", {
     advice: "install it (Debian: apt-get install iptables): etcd's ports would be open to anybody",

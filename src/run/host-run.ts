@@ -23,7 +23,7 @@ export class HostRun {
   #entries = 0;
   /** Restarts that steps made necessary and that have not happened yet, with the entries that asked. */
   readonly owed = new Map<string, { consequence: Consequence; causedBy: string[]; why: Set<string> }>();
-  /** Identities that were planned, as `task key`. */
+  /** Identities that were planned, as `task key`; as `task * kind` what an earlier version did under any key. */
   readonly planned = new Set<string>();
   readonly recap: HostRecap & { owed: string[] } = emptyRecap();
   failure?: CausewayError;

@@ -64,8 +64,10 @@ export async function removeUnplanned(
 }
 
 /** Whether this run planned what the entry did: on its host or, of what is the fleet's, on whichever. */
-function isPlanned(host: HostRun, { plannedOfFleet }: RunContext, { task, key }: Entry): boolean {
-  return host.planned.has(`${task} ${key}`) || plannedOfFleet.has(`${task} ${key}`);
+function isPlanned(host: HostRun, { plannedOfFleet }: RunContext, { task, key, kind }: Entry): boolean {
+  return [`${task} ${key}`, `${task} * ${kind}`].some(
+    (one) => host.planned.has(one) || plannedOfFleet.has(one),
+  );
 }
 
 /** Each group is a play of its own, so that a rollback of this run has the same barriers and restarts, backwards. */
