@@ -104,7 +104,7 @@ cw_iptables() { cw_with_words "$4" iptables -w 30 -t "$1" "$2" "$3"; }
 
 # Loads what iptables-save would print, from standard input, beside what is there: all of it or nothing.
 cw_iptables_load() {
-  if iptables-restore --help 2>&1 | grep -q -e --wait; then set -- -w 30; else set --; fi
+  if iptables-restore --help 2>&1 </dev/null | grep -q -e --wait; then set -- -w 30; else set --; fi
   iptables-restore "$@" --noflush
 }
 
