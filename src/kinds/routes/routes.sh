@@ -64,9 +64,12 @@ cw_routes_save() (
 # The list itself comes last: what is cut off before is begun again.
 cw_routes_restore() (
   [ ! -s "$B.before.files" ] || mkdir -p /etc/causeway/routes || exit 1
-  while IFS=: read -r cw_file cw_line; do
-    [ -s "/etc/causeway/routes/$cw_file" ] || printf '%s\n' "$cw_line" >"/etc/causeway/routes/$cw_file" || exit 1
-  done <"$B.before.files"
+  (
+    umask 077
+    while IFS=: read -r cw_file cw_line; do
+      [ -s "/etc/causeway/routes/$cw_file" ] || printf '%s\n' "$cw_line" >"/etc/causeway/routes/$cw_file" || exit 1
+    done <"$B.before.files"
+  ) || exit 1
   cw_now=$(cw_routes_to "$2")
   cw_lost=$(cw_routes_not_in "$cw_now" <"$B.before")
   cw_foreign=$(printf '%s\n' "$cw_now" | grep -v ' proto 202' | grep -vxF -f "$B.before")
