@@ -1,7 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { labNetns } from "../src/lab/index.ts";
+import { machineOf } from "../src/lab/index.ts";
 import { initPid } from "../src/lab/machine.ts";
-import { hostPaths } from "../src/lab/paths.ts";
 import type { LabSpec } from "../src/lab/types.ts";
 
 /**
@@ -18,7 +17,7 @@ export async function processesStarted(lab: LabSpec, work: () => Promise<unknown
 
 /** The newest process id on a host, as /proc/loadavg ends with it. */
 async function lastPid(lab: LabSpec, name: string): Promise<number> {
-  const pid = await initPid({ name, netnsPath: labNetns(lab), paths: hostPaths(lab, name) });
+  const pid = await initPid(machineOf(lab, name));
   const args = ["-t", String(pid), "--mount", "--pid", "--root", "cat", "/proc/loadavg"];
   return Number(execFileSync("nsenter", args, { encoding: "utf8" }).trim().split(" ").at(-1));
 }

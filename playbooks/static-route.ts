@@ -1,4 +1,4 @@
-import { definePlaybook, InterfaceCidr, type Static, subnetOf, Type } from "causeway";
+import { Cidr, definePlaybook, InterfaceCidr, type Static, subnetOf, Type } from "causeway";
 import { dockerBip } from "../tasks/docker-bip.ts";
 import { iptablesForward } from "../tasks/iptables-forward.ts";
 import { staticRoute } from "../tasks/static-route.ts";
@@ -13,12 +13,18 @@ import {
 } from "./checks/facts.ts";
 import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
-import { badSubnets } from "./checks/subnets.ts";
+import { badSubnets, outsideOfNetwork } from "./checks/subnets.ts";
 
 const vars = Type.Object({
   bip: InterfaceCidr({
     description: "the address of docker0 and the prefix of its subnet, a host: 192.168.100.1/24",
   }),
+  container_network: Type.Optional(
+    Cidr({
+      description:
+        "one network that holds the container subnets of all hosts; then two rules let them all through, whatever hosts there are",
+    }),
+  ),
   interrupt_containers: Type.Boolean({
     default: false,
     description: "whether running containers may lose their network to a restart of Docker",
@@ -41,9 +47,10 @@ export default definePlaybook({
   owns: "container-network",
   vars,
   facts: hostFacts,
-  check: (fleet) => [
-    ...badSubnets(fleet.hosts, (host) => host.vars.bip),
-    ...unlike(fleet.hosts, ["probe_image"]),
+  check: ({ hosts }) => [
+    ...badSubnets(hosts, (host) => host.vars.bip),
+    ...outsideOfNetwork(hosts),
+    ...unlike(hosts, ["probe_image"]),
   ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
@@ -65,13 +72,17 @@ export default definePlaybook({
     {
       title: "Route to every peer, and let its containers through",
       hosts: "docker",
-      tasks: (host, fleet) =>
-        fleet
+      tasks: (host, fleet) => {
+        const routes = fleet
           .peersOf(host)
-          .flatMap((peer) => [
-            staticRoute({ to: subnetOf(peer.vars.bip), via: peer.address }),
-            iptablesForward({ own: subnetOf(host.vars.bip), peer: subnetOf(peer.vars.bip), comment }),
-          ]),
+          .map(({ address, vars: { bip } }) => ({ to: subnetOf(bip), via: address }));
+        const { bip, container_network } = host.vars;
+        const peers = container_network === undefined ? routes.map(({ to }) => to) : [container_network];
+        return [
+          staticRoute({ name: "peers", routes }),
+          iptablesForward({ own: subnetOf(bip), peers, comment }),
+        ];
+      },
     },
   ],
   verify: ({ hosts }) => [proofOf({ name: "static-route" }, hosts, { image: hosts[0]?.vars.probe_image })],

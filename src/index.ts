@@ -3,7 +3,7 @@
 export { type Static, Type } from "typebox";
 export type { Archive } from "./archives/archive.ts";
 export { CausewayError } from "./errors.ts";
-export type { Kept, Reader } from "./host/reader.ts";
+export { isKept, type Kept, type KeptPart, type Reader } from "./host/reader.ts";
 export { rawScript, type Script, Secret, sh } from "./host/sh.ts";
 export {
   type DockerState,
@@ -20,16 +20,19 @@ export {
   parseCounters,
   type Rule,
   type Rules,
+  rulesIn,
 } from "./host/tools/iptables.ts";
 export type { SerfState } from "./host/tools/serf.ts";
 export type { UnitState } from "./host/tools/systemd.ts";
+export { missingChain } from "./kinds/chain/chain.ts";
 export { readJson, withKeys } from "./kinds/file/json.ts";
 export { type LocalFile, localFile } from "./kinds/file/pushed-file.ts";
 export { step } from "./kinds/index.ts";
 export { leftFile } from "./kinds/members/members.ts";
 export { keptRoute, routeProtocol } from "./kinds/route/route.ts";
-export { keptRule, type RuleStep } from "./kinds/rule/rule.ts";
+export { keptRule, type RuleStep, ruleWords } from "./kinds/rule/rule.ts";
 export {
+  aggregate,
   contains,
   formatAddress,
   formatNetwork,
@@ -42,7 +45,7 @@ export {
 } from "./net/ipv4.ts";
 export { type Packet, readFrame } from "./net/packet.ts";
 export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
-export { missingPorts, type PeerPorts } from "./peer-ports/peer-ports.ts";
+export { missingPorts, type PeerPorts, readWalls, type Walls } from "./peer-ports/peer-ports.ts";
 export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
 export { missingPrograms, type Programs, readPrograms } from "./programs/programs.ts";
@@ -58,7 +61,7 @@ export {
   Sha256,
   secret,
 } from "./schema/types.ts";
-export { defineTask } from "./task/define.ts";
+export { defineTask, type Former } from "./task/define.ts";
 export { localOutput } from "./task/local-output.ts";
 export type { Matrix, MatrixCell } from "./task/matrix.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";

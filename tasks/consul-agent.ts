@@ -7,14 +7,13 @@ import {
   type FileState,
   Ipv4,
   inStandingOrder,
-  type Kept,
   later,
   missingPorts,
   missingPrograms,
   type PlanItem,
   type Programs,
-  type Rules,
   readPrograms,
+  readWalls,
   restart,
   Secret,
   type Static,
@@ -24,6 +23,7 @@ import {
   step,
   Type,
   type UnitState,
+  type Walls,
 } from "causeway";
 
 const params = Type.Object(
@@ -88,8 +88,7 @@ interface State {
   leader: { there: boolean; said: string };
   /** The addresses of the members that are alive. */
   alive: readonly string[];
-  rules: Rules;
-  kept: Kept;
+  walls: Walls;
 }
 
 /**
@@ -104,35 +103,21 @@ export const consulAgent = defineTask({
   settles: "60s",
   read: async (host, { archive, data_dir }): Promise<State> => {
     const looksAt = ["package", "unit:consul.service", "shared:consul", "file:/usr/local/bin/consul"];
-    const [
-      program,
-      programs,
-      user,
-      config,
-      unitFile,
-      dropIn,
-      unit,
-      data,
-      strays,
-      leader,
-      members,
-      rules,
-      kept,
-    ] = await Promise.all([
-      host.read(sh`command -v consul`, { looksAt: ["package", "file:/usr/local/bin/consul"] }),
-      archive && readPrograms(host, "consul", ["consul"]),
-      host.read(sh`getent passwd consul`, { looksAt: ["package", "user"] }),
-      host.file(configPath),
-      host.file(unitPath),
-      host.file(dropInPath),
-      host.unit("consul.service"),
-      host.read(sh`[ -d ${data_dir} ]`, { looksAt: ["unit:consul.service", `file:${data_dir}`] }),
-      host.read(strayProcesses, { looksAt: ["unit:consul.service"] }),
-      host.read(sh`timeout 5 consul operator raft list-peers`, { looksAt }),
-      host.read(sh`timeout 5 consul members -status=alive`, { looksAt }),
-      host.rules(),
-      host.kept(),
-    ]);
+    const [program, programs, user, config, unitFile, dropIn, unit, data, strays, leader, members, walls] =
+      await Promise.all([
+        host.read(sh`command -v consul`, { looksAt: ["package", "file:/usr/local/bin/consul"] }),
+        archive && readPrograms(host, "consul", ["consul"]),
+        host.read(sh`getent passwd consul`, { looksAt: ["package", "user"] }),
+        host.file(configPath),
+        host.file(unitPath),
+        host.file(dropInPath),
+        host.unit("consul.service"),
+        host.read(sh`[ -d ${data_dir} ]`, { looksAt: ["unit:consul.service", `file:${data_dir}`] }),
+        host.read(strayProcesses, { looksAt: ["unit:consul.service"] }),
+        host.read(sh`timeout 5 consul operator raft list-peers`, { looksAt }),
+        host.read(sh`timeout 5 consul members -status=alive`, { looksAt }),
+        readWalls(host),
+      ]);
     return {
       program: program.stdout.trim(),
       programs,
@@ -148,15 +133,14 @@ export const consulAgent = defineTask({
         said: leader.stderr.trim().split("\n").at(-1) ?? "",
       },
       alive: addressesOf(members.stdout),
-      rules,
-      kept,
+      walls,
     };
   },
   present: (state, wanted): readonly PlanItem[] => {
-    refuseWithoutIptables(state.rules);
+    refuseWithoutIptables(state.walls);
     refuseStrays(state);
     const ports = { tcp: [8300, 8301], udp: [8301], from: wanted.clients, comment: wanted.comment };
-    const doors = missingPorts(state.rules, state.kept, ports).map((rule) => step.rule(rule));
+    const doors = missingPorts(state.walls, ports);
     if (!wanted.archive && state.program === "")
       return [
         step.packages({ names: ["consul"] }),
@@ -357,7 +341,7 @@ function refuseReconfiguration({ config, hasData }: State, wanted: Params): void
     });
 }
 
-function refuseWithoutIptables({ present }: Rules): void {
+function refuseWithoutIptables({ rules: { present } }: Walls): void {
   if (present) return;
   throw new CausewayError("host", "iptables is not installed on this host", {
     advice: "install it (Debian: apt-get install iptables): consul's ports would be open to anybody",

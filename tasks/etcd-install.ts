@@ -7,14 +7,13 @@ import {
   type FileState,
   Ipv4,
   inStandingOrder,
-  type Kept,
   later,
   missingPorts,
   missingPrograms,
   type PlanItem,
   type Programs,
-  type Rules,
   readPrograms,
+  readWalls,
   restart,
   type Static,
   type Step,
@@ -22,6 +21,7 @@ import {
   step,
   Type,
   type UnitState,
+  type Walls,
 } from "causeway";
 
 const params = Type.Object(
@@ -81,8 +81,7 @@ interface State {
   running: { members: readonly string[]; healthy: boolean; said: string };
   /** What this member's key holds: it was written once, and is read by every run. */
   key: string;
-  rules: Rules;
-  kept: Kept;
+  walls: Walls;
 }
 
 /**
@@ -103,39 +102,24 @@ export const etcdInstall = defineTask({
       "file:/usr/local/bin/etcd",
       "file:/usr/local/bin/etcdctl",
     ];
-    const [
-      family,
-      tools,
-      programs,
-      user,
-      debian,
-      redhat,
-      unitFile,
-      dropIn,
-      unit,
-      data,
-      list,
-      key,
-      rules,
-      kept,
-    ] = await Promise.all([
-      host.read(sh`command -v apt-get || command -v dnf || command -v yum`, { looksAt: [] }),
-      host.read(sh`command -v etcd || echo; command -v etcdctl || echo`, { looksAt }),
-      archive && readPrograms(host, "etcd", ["etcd", "etcdctl"]),
-      host.read(sh`getent passwd etcd`, { looksAt: ["package", "user"] }),
-      host.file(places.apt.config),
-      host.file(places.rpm.config),
-      host.file(unitPath),
-      host.file(dropInPath),
-      host.unit("etcd.service"),
-      host.read(sh`[ -d ${`${data_dir}/member`} ]`, { looksAt: ["unit:etcd.service"] }),
-      host.read(memberList, { looksAt: [...looksAt, "rule"] }),
-      host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
-        looksAt: [...looksAt, "shared:etcd"],
-      }),
-      host.rules(),
-      host.kept(),
-    ]);
+    const [family, tools, programs, user, debian, redhat, unitFile, dropIn, unit, data, list, key, walls] =
+      await Promise.all([
+        host.read(sh`command -v apt-get || command -v dnf || command -v yum`, { looksAt: [] }),
+        host.read(sh`command -v etcd || echo; command -v etcdctl || echo`, { looksAt }),
+        archive && readPrograms(host, "etcd", ["etcd", "etcdctl"]),
+        host.read(sh`getent passwd etcd`, { looksAt: ["package", "user"] }),
+        host.file(places.apt.config),
+        host.file(places.rpm.config),
+        host.file(unitPath),
+        host.file(dropInPath),
+        host.unit("etcd.service"),
+        host.read(sh`[ -d ${`${data_dir}/member`} ]`, { looksAt: ["unit:etcd.service"] }),
+        host.read(memberList, { looksAt: [...looksAt, "rule"] }),
+        host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
+          looksAt: [...looksAt, "shared:etcd"],
+        }),
+        readWalls(host),
+      ]);
     const [etcd = "", ctl = ""] = tools.stdout.split("\n");
     const isApt = /apt-get/.test(family.stdout);
     return {
@@ -154,15 +138,14 @@ export const etcdInstall = defineTask({
         said: list.stderr.trim().split("\n").at(-1) ?? "",
       },
       key: key.stdout.trim(),
-      rules,
-      kept,
+      walls,
     };
   },
   present: (state, wanted): readonly PlanItem[] => {
-    refuseWithoutIptables(state.rules);
-    const { rules, kept, unit, running } = state;
+    refuseWithoutIptables(state.walls);
+    const { unit, running } = state;
     const ports = { tcp: [2379, 2380], from: wanted.clients, comment: wanted.comment };
-    const doors = missingPorts(rules, kept, ports).map((rule) => step.rule(rule));
+    const doors = missingPorts(state.walls, ports);
     if (isForeign(state)) {
       refuseOtherCluster(state, wanted);
       return doors;
@@ -378,7 +361,7 @@ function refuseForeignUnit({ unitFile }: State, { archive }: Params): void {
   );
 }
 
-function refuseWithoutIptables({ present }: Rules): void {
+function refuseWithoutIptables({ rules: { present } }: Walls): void {
   if (present) return;
   throw new CausewayError("host", "iptables is not installed on this host", {
     advice: "install it (Debian: apt-get install iptables): etcd's ports would be open to anybody",

@@ -2,12 +2,14 @@ import {
   canonicalRule,
   daemonReload,
   defineTask,
+  isKept,
   keptRule,
   later,
   owed,
   type PlanItem,
   type RuleStep,
   restart,
+  rulesIn,
   runningContainers,
   type Step,
   sh,
@@ -111,12 +113,11 @@ function forwarding({ rules, kept, forwarding: now }: State, { network, comment 
     comment,
     place: "first",
   };
-  const inChain = rules.rules.filter((r) => r.table === "filter" && r.chain === chain);
+  const inChain = rulesIn(rules, "filter", chain);
   const whole = canonicalRule(rule.spec.replace(" -j", ` -m comment --comment ${comment} -j`));
   const at = inChain.findIndex((r) => canonicalRule(r.spec) === whole);
   const decider = inChain.findIndex((r) => /-j (DROP|REJECT|RETURN)/.test(r.spec));
-  const inPlace =
-    at >= 0 && (decider < 0 || at < decider) && kept.enabled && kept.lines.includes(keptRule(rule));
+  const inPlace = at >= 0 && (decider < 0 || at < decider) && isKept(kept, keptRule(rule));
   return [
     ...(now === "1" ? [] : [step.sysctl({ key: "net.ipv4.ip_forward", value: 1, was: now ?? null })]),
     ...(inPlace ? [] : [step.rule(rule)]),

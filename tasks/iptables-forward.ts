@@ -1,13 +1,20 @@
 import {
+  aggregate,
   CausewayError,
   Cidr,
   canonicalRule,
   defineTask,
+  formatNetwork,
+  isKept,
   type Kept,
   keptRule,
+  missingChain,
+  networkOf,
   type PlanItem,
   type RuleStep,
   type Rules,
+  rulesIn,
+  ruleWords,
   type Static,
   step,
   Type,
@@ -16,7 +23,9 @@ import {
 const params = Type.Object(
   {
     own: Cidr({ description: "this host's container subnet" }),
-    peer: Cidr({ description: "the peer's container subnet" }),
+    peers: Type.Array(Cidr(), {
+      description: "the peers' container subnets, or one network that holds them all",
+    }),
     comment: Type.String({
       default: "causeway",
       pattern: "^[\\w:.-]+$",
@@ -28,59 +37,79 @@ const params = Type.Object(
 
 interface State {
   rules: Rules;
+  chains: Kept;
   kept: Kept;
   /** The kernel's `net.ipv4.ip_forward`. */
   forwarding: string | undefined;
 }
 
+const chain = "CAUSEWAY-FORWARD";
+
 /**
- * Lets a peer's containers and this host's talk to each other under their own addresses: accepted in DOCKER-USER, which
- * Docker leaves to the administrator (FORWARD where there is none), and kept out of Docker's masquerading.
+ * Lets the peers' containers and this host's talk to each other under their own addresses: accepted in DOCKER-USER, which
+ * Docker leaves to the administrator (FORWARD where there is none), and kept out of Docker's masquerading. The rules are in
+ * a chain of their own in each table, as few as the peers' subnets can be written in.
  */
 export const iptablesForward = defineTask({
   name: "iptables-forward",
-  summary: "Forwarding between two container subnets, without masquerading",
+  summary: "Forwarding between the hosts' container subnets, without masquerading",
   params,
-  // Both subnets: with another one of its own, this is another task, and the old rules go.
-  key: ({ own, peer }) => `${own} ${peer}`,
+  key: ({ comment }) => comment,
+  // Earlier versions had a task and three rules for each peer. Their rules go; forwarding, which one of them switched on, stays.
+  formerly: () => [{ kind: "sysctl" }],
   read: async (host): Promise<State> => {
-    const [rules, kept, forwarding] = await Promise.all([
+    const [rules, chains, kept, forwarding] = await Promise.all([
       host.rules(),
-      host.kept(),
+      host.kept("chains"),
+      host.kept("rules"),
       host.sysctl("net.ipv4.ip_forward"),
     ]);
-    return { rules, kept, forwarding };
+    return { rules, chains, kept, forwarding };
   },
-  present: ({ rules, kept, forwarding }, wanted): readonly PlanItem[] => {
+  present: ({ rules, chains, kept, forwarding }, wanted): readonly PlanItem[] => {
     if (!rules.present)
       throw new CausewayError("host", "iptables is not installed on this host", {
         advice: "install it (Debian: apt-get install iptables); Docker needs it, too",
       });
-    const missing = rulesFor(rules, wanted).filter((rule) => !isInPlace(rule, rules, kept));
+    const ways = waysTo(rules, wanted.comment).filter((rule) => !isInPlace(rule, rules, kept));
     return [
       ...(forwarding === "1"
         ? []
         : [step.sysctl({ key: "net.ipv4.ip_forward", value: 1, was: forwarding ?? null })]),
-      ...missing.map((rule) => step.rule(rule)),
+      ...chainsFor(wanted).flatMap((one) => missingChain(rules, chains, one)),
+      ...ways.map((rule) => step.rule(rule)),
     ];
   },
 });
 
-function rulesFor(rules: Rules, { own, peer, comment }: Static<typeof params>): RuleStep[] {
-  const chain = rules.policies.has("filter DOCKER-USER") ? "DOCKER-USER" : "FORWARD";
+/** What stays on one host is none of its business: Docker may keep containers apart, and masquerades one that calls itself. */
+function chainsFor({ own, peers }: Static<typeof params>) {
+  const networks = aggregate(peers.flatMap((peer) => networkOf(peer) ?? [])).map(formatNetwork);
+  const within = `-s ${own} -d ${own} -j RETURN`;
+  const out = networks.map((network) => `-s ${own} -d ${network} -j ACCEPT`);
+  const into = networks.map((network) => `-s ${network} -d ${own} -j ACCEPT`);
   return [
-    { table: "filter", chain, spec: `-s ${peer} -d ${own} -j ACCEPT`, comment, place: "first" },
-    { table: "filter", chain, spec: `-s ${own} -d ${peer} -j ACCEPT`, comment, place: "first" },
-    { table: "nat", chain: "POSTROUTING", spec: `-s ${own} -d ${peer} -j ACCEPT`, comment, place: "first" },
+    { table: "filter", name: chain, rules: [within, ...into, ...out] },
+    { table: "nat", name: chain, rules: [within, ...out] },
+  ] as const;
+}
+
+/** The rules that lead to the chains. */
+function waysTo(rules: Rules, comment: string): RuleStep[] {
+  const filter = rules.policies.has("filter DOCKER-USER") ? "DOCKER-USER" : "FORWARD";
+  const spec = `-j ${chain}`;
+  return [
+    { table: "filter", chain: filter, spec, comment, place: "first" },
+    { table: "nat", chain: "POSTROUTING", spec, comment, place: "first" },
   ];
 }
 
 /** There, in front of what would decide otherwise, and put aside for the next boot. */
-function isInPlace(rule: RuleStep, { rules }: Rules, kept: Kept): boolean {
-  const inChain = rules.filter((r) => r.table === rule.table && r.chain === rule.chain);
-  const wanted = canonicalRule(rule.spec.replace(" -j", ` -m comment --comment ${rule.comment} -j`));
+function isInPlace(rule: RuleStep, rules: Rules, kept: Kept): boolean {
+  const inChain = rulesIn(rules, rule.table, rule.chain);
+  const wanted = canonicalRule(ruleWords(rule.spec, rule.comment));
   const at = inChain.findIndex((r) => canonicalRule(r.spec) === wanted);
   const decider = rule.table === "nat" ? /-j (MASQUERADE|SNAT)/ : /-j (DROP|REJECT|RETURN)/;
   const before = inChain.findIndex((r) => decider.test(r.spec));
-  return at >= 0 && (before < 0 || at < before) && kept.enabled && kept.lines.includes(keptRule(rule));
+  return at >= 0 && (before < 0 || at < before) && isKept(kept, keptRule(rule));
 }

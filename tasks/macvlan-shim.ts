@@ -4,6 +4,7 @@ import {
   Cidr,
   defineTask,
   Ipv4,
+  isKept,
   type Kept,
   type Link,
   later,
@@ -60,7 +61,7 @@ export const macvlanShim = defineTask({
       host.links(),
       host.addresses(),
       host.routes(),
-      host.kept(),
+      host.kept("links"),
     ]);
     return { parent, links, addresses, routes, kept };
   },
@@ -69,7 +70,7 @@ export const macvlanShim = defineTask({
     if (state.parent === "") return [later(`the network ${params.network} is not there yet`)];
     const make = makeScript(state.parent, params);
     const link = state.links.find((l) => l.name === name);
-    const comesBack = state.kept.enabled && state.kept.lines.includes(make);
+    const comesBack = isKept(state.kept, make);
     const stands = link !== undefined && isRight(state, link, params);
     if (stands && comesBack) return [];
     const has = state.addresses.filter((a) => a.dev === name).map((a) => a.cidr);

@@ -1,14 +1,4 @@
-import {
-  CausewayError,
-  defineTask,
-  Ipv4,
-  type Kept,
-  missingPorts,
-  type PlanItem,
-  type Rules,
-  step,
-  Type,
-} from "causeway";
+import { CausewayError, defineTask, Ipv4, missingPorts, type PlanItem, readWalls, Type } from "causeway";
 
 const params = Type.Object(
   {
@@ -24,11 +14,6 @@ const params = Type.Object(
   { additionalProperties: false },
 );
 
-interface State {
-  rules: Rules;
-  kept: Kept;
-}
-
 /**
  * Ports of this host that only some addresses reach. In a play before the one that opens the port: an undo then closes the
  * port first, and the rules go after it.
@@ -38,15 +23,12 @@ export const peerPorts = defineTask({
   summary: "Ports of the host that only the inventory's hosts reach",
   params,
   key: ({ comment }) => comment,
-  read: async (host): Promise<State> => {
-    const [rules, kept] = await Promise.all([host.rules(), host.kept()]);
-    return { rules, kept };
-  },
-  present: ({ rules, kept }, { tcp, from, comment }): readonly PlanItem[] => {
-    if (!rules.present)
+  read: readWalls,
+  present: (walls, { tcp, from, comment }): readonly PlanItem[] => {
+    if (!walls.rules.present)
       throw new CausewayError("host", "iptables is not installed on this host", {
         advice: `install it (Debian: apt-get install iptables): port ${tcp.join(", ")} would be open to anybody`,
       });
-    return missingPorts(rules, kept, { tcp, from, comment }).map((rule) => step.rule(rule));
+    return missingPorts(walls, { tcp, from, comment });
   },
 });

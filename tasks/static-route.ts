@@ -6,36 +6,128 @@ import {
   keptRoute,
   type Route,
   routeProtocol,
+  type Static,
   step,
   Type,
 } from "causeway";
 
 const params = Type.Object(
   {
-    to: Cidr({ description: "the peer's container subnet" }),
-    via: Ipv4({ description: "the peer's own address, on this host's link" }),
+    name: Type.String({
+      default: "peers",
+      pattern: "^[a-z][a-z0-9-]{0,30}$",
+      description: "what the list is called on the host",
+    }),
+    routes: Type.Array(
+      Type.Object(
+        {
+          to: Cidr({ description: "the peer's container subnet" }),
+          via: Ipv4({ description: "the peer's own address, on this host's link" }),
+        },
+        { additionalProperties: false },
+      ),
+      { description: "one a peer" },
+    ),
   },
   { additionalProperties: false },
 );
 
-/** Routes a peer's container subnet through that peer's own address, now and after every boot. */
+type Wanted = Static<typeof params>["routes"][number];
+
+interface State {
+  routes: readonly Route[];
+  kept: Kept;
+}
+
+/** Routes the peers' container subnets through the peers' own addresses, now and after every boot. */
 export const staticRoute = defineTask({
   name: "static-route",
-  summary: "A route to a peer's container subnet",
+  summary: "Routes to the peers' container subnets",
   params,
-  key: ({ to }) => to,
-  read: async (host): Promise<{ routes: readonly Route[]; kept: Kept }> => {
-    const [routes, kept] = await Promise.all([host.routes(), host.kept()]);
+  key: ({ name }) => name,
+  // Earlier versions had a task for each destination.
+  formerly: ({ routes }) => routes.map(({ to }) => ({ key: to })),
+  read: async (host): Promise<State> => {
+    const [routes, kept] = await Promise.all([host.routes(), host.kept("routes")]);
     return { routes, kept };
   },
-  present: ({ routes, kept }, { to, via }) => {
-    // `ip route` prints a single address without its /32.
-    const there = routes.filter((route) => route.dst === to.replace(/\/32$/, ""));
-    const [only] = there;
-    const right = there.length === 1 && only?.via === via && only.proto === String(routeProtocol);
-    const comesBack = kept.enabled && kept.lines.includes(keptRoute({ to, via }));
-    if (right && comesBack) return [];
-    const was = there.length === 0 ? null : there.map((r) => r.line.replace(`${r.dst} `, "")).join("; ");
-    return [step.route({ to, via, was: right ? `${was}, gone after a reboot` : was })];
+  present: (state, { name, routes }) => {
+    const there = byDestination(state.routes);
+    const comesBack = new Set(state.kept.enabled ? [...state.kept.files.values()].flat() : []);
+    const list = listOf(state.kept, name);
+    const wanted = new Set(routes.map(({ to }) => to));
+    const gone = (list ?? []).map((line) => line.split(" ")[0] ?? "").filter((to) => !wanted.has(to));
+    const missing = routes.filter(({ to }) => !there.has(shown(to)));
+    const other = routes.filter((route) => isOther(there.get(shown(route.to)), route));
+    const lost = routes.filter(
+      (route) => !missing.includes(route) && !other.includes(route) && !comesBack.has(keptRoute(route)),
+    );
+    const change = [...missing, ...other, ...lost];
+    if (change.length === 0 && gone.length === 0) return [];
+    const was = [
+      some(missing.length, "missing", missing.map(to)),
+      named(other.flatMap((route) => (there.get(shown(route.to)) ?? []).map(({ line }) => line))),
+      some(lost.length, "gone after a reboot", lost.map(to)),
+      some(gone.length, "of no peer", gone),
+    ];
+    const words = [
+      named(change.map((route) => `${route.to} via ${route.via}`)),
+      some(gone.length, "removed", []),
+    ];
+    const isNew = list === undefined && missing.length === routes.length;
+    return [
+      step.routes({
+        name,
+        routes,
+        gone,
+        was: isNew ? null : joined(was),
+        words: isNew ? `${routes.length} to ${named(routes.map(to))}` : joined(words),
+      }),
+    ];
   },
 });
+
+const to = (route: Wanted) => route.to;
+
+/** `ip route` prints a single address without its /32. */
+const shown = (destination: string) => destination.replace(/\/32$/, "");
+
+function byDestination(routes: readonly Route[]): ReadonlyMap<string, readonly Route[]> {
+  const all = new Map<string, Route[]>();
+  for (const route of routes) {
+    const same = all.get(route.dst);
+    if (same) same.push(route);
+    else all.set(route.dst, [route]);
+  }
+  return all;
+}
+
+/** Led elsewhere, by somebody's own route, or by more than one. */
+function isOther(there: readonly Route[] | undefined, { via }: Wanted): boolean {
+  const [only, second] = there ?? [];
+  if (only === undefined) return false;
+  const right = only.via === via && only.proto === String(routeProtocol) && only.metric === undefined;
+  return !right || second !== undefined;
+}
+
+/** The list as it is kept: in one file, whose name has a checksum behind it. */
+function listOf({ files }: Kept, name: string): readonly string[] | undefined {
+  for (const [file, lines] of files) if (new RegExp(`^${name}-\\d+$`).test(file)) return lines;
+  return undefined;
+}
+
+/** `2 missing: 192.168.100.0/24, 192.168.200.0/24` */
+function some(count: number, what: string, names: readonly string[]): string {
+  if (count === 0) return "";
+  return [`${count} ${what}`, named(names)].filter(Boolean).join(": ");
+}
+
+/** Four of them by name, the rest by number. */
+function named(names: readonly string[]): string {
+  const more = names.length > 4 ? [`and ${names.length - 4} more`] : [];
+  return [...names.slice(0, 4), ...more].join(", ");
+}
+
+function joined(words: readonly string[]): string {
+  return words.filter(Boolean).join("; ");
+}

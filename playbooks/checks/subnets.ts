@@ -49,3 +49,30 @@ export function badSubnets<H extends HostView<object, unknown>>(
   }
   return errors;
 }
+
+/** A network for all containers has to hold each host's subnet, or that host's packets would be dropped. */
+export function outsideOfNetwork(
+  hosts: readonly HostView<{ bip: string; container_network?: string }, unknown>[],
+): CausewayError[] {
+  return hosts.flatMap((host) => {
+    const { container_network: text } = host.vars;
+    const network = text === undefined ? undefined : networkOf(text);
+    if (network === undefined) return [];
+    return hosts.flatMap(({ name, vars: { bip } }) => {
+      const subnet = networkOf(bip);
+      if (!subnet || (contains(network, subnet.first) && subnet.prefix >= network.prefix)) return [];
+      return [
+        new CausewayError(
+          "variables",
+          `the container_network of ${host.name} does not hold the subnet of ${name}`,
+          {
+            host: host.name,
+            found: `${formatNetwork(subnet)} outside of ${text}`,
+            expected: "one network that holds every host's bip",
+            advice: `take a larger container_network, or another bip for ${name}; without container_network the subnets themselves are used`,
+          },
+        ),
+      ];
+    });
+  });
+}

@@ -36,8 +36,8 @@ export interface Reader {
   addresses(): Promise<readonly Address[]>;
   /** All iptables rules in every table; `present` is false where iptables is missing. */
   rules(): Promise<Rules>;
-  /** What causeway itself put aside to come back at boot. */
-  kept(): Promise<Kept>;
+  /** What causeway itself put aside to come back at boot, of one sort. */
+  kept(part: KeptPart): Promise<Kept>;
   unit(name: string): Promise<UnitState>;
   /** Which of the packages are installed, with their versions. */
   packages(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
@@ -51,16 +51,26 @@ export interface Reader {
   serf(): Promise<SerfState>;
 }
 
-/** The routes, rules and links that come back at boot, as lines of their files. */
+export type KeptPart = "links" | "routes" | "chains" | "rules";
+
+/** What comes back at boot, of one sort. */
 export interface Kept {
-  /** Whether the unit that brings them back is enabled. */
+  /** Whether the unit that brings it back is enabled. */
   enabled: boolean;
-  lines: readonly string[];
+  /** The lines of each file, by the file's name. */
+  files: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Whether a line comes back at boot. */
+export function isKept({ enabled, files }: Kept, line: string): boolean {
+  return enabled && [...files.values()].some((lines) => lines.includes(line));
 }
 
 interface Seen {
   looksAt: readonly Resource[];
   result: Promise<CommandResult>;
+  /** What was made of the result; kept as long as that. */
+  parsed?: Promise<unknown>;
 }
 
 /** What was read on one host so far, shared by all tasks of a run. */
@@ -72,22 +82,52 @@ export class ReadMemory {
     this.session = session;
   }
 
-  ask(script: Script, { looksAt = ["*"], timeoutMs }: ReadOptions = {}): Promise<CommandResult> {
+  ask(script: Script, options: ReadOptions = {}): Promise<CommandResult> {
+    return this.#asked(script, options).result;
+  }
+
+  /** The same, taken apart once for each answer: until it is read again, all get the same object. */
+  parsed<T>(script: Script, options: ReadOptions, parse: (result: CommandResult) => T): Promise<T> {
+    const seen = this.#asked(script, options);
+    seen.parsed ??= seen.result.then(parse);
+    // A script is always taken apart in the same way.
+    return seen.parsed as Promise<T>;
+  }
+
+  #asked(script: Script, { looksAt = ["*"], timeoutMs }: ReadOptions): Seen {
     const known = this.#seen.get(script.text);
-    if (known) return known.result;
+    if (known) return known;
     const result = this.session.run(script.text, {
       secrets: script.secrets,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     });
-    this.#seen.set(script.text, { looksAt, result });
+    const seen: Seen = { looksAt, result };
+    this.#seen.set(script.text, seen);
     result.catch(() => this.#seen.delete(script.text));
-    return result;
+    return seen;
   }
 
   /** What the steps touched is read again when it is next asked for. */
   forget(touched: readonly Resource[]): void {
     for (const [text, { looksAt }] of this.#seen) if (anyRelated(touched, looksAt)) this.#seen.delete(text);
   }
+}
+
+/** What a step that keeps one of them touches. */
+const keptResource = { links: "link", routes: "route", chains: "rule", rules: "rule" } as const;
+
+function parseKept(text: string): Kept {
+  const files = new Map<string, string[]>();
+  const [enabled, ...found] = text.split("\n");
+  for (const line of found) {
+    const end = line.indexOf(":");
+    if (end < 0) continue;
+    const name = line.slice(0, end);
+    const lines = files.get(name) ?? [];
+    files.set(name, lines);
+    lines.push(line.slice(end + 1));
+  }
+  return { enabled: enabled === "enabled", files };
 }
 
 /** A view of a host's memory that remembers which resources were looked at through it. */
@@ -104,24 +144,26 @@ export class HostReader implements Reader {
     return this.#memory.ask(script, options);
   }
 
-  /** A read that has to succeed; what it says when it does not is the error. */
-  async #must(script: Script, looksAt: readonly Resource[]): Promise<string> {
-    const { stdout, stderr, code } = await this.read(script, { looksAt });
-    if (code === 0) return stdout;
-    throw new CausewayError("host", `a read failed with code ${code}`, {
-      host: this.#memory.session.name,
-      command: masked(script.text, script.secrets),
-      output: masked(stderr || stdout, script.secrets),
+  /** A read that has to succeed, taken apart; what it says when it does not is the error. */
+  async #must<T>(script: Script, looksAt: readonly Resource[], parse: (stdout: string) => T): Promise<T> {
+    for (const resource of looksAt) this.looked.add(resource);
+    return this.#memory.parsed(script, { looksAt }, ({ stdout, stderr, code }) => {
+      if (code === 0) return parse(stdout);
+      throw new CausewayError("host", `a read failed with code ${code}`, {
+        host: this.#memory.session.name,
+        command: masked(script.text, script.secrets),
+        output: masked(stderr || stdout, script.secrets),
+      });
     });
   }
 
   async file(path: string): Promise<FileState> {
     const script = sh`f=${path}; if [ -d "$f" ]; then echo folder; elif [ -e "$f" ]; then s=$(stat -L -c 'file %a %u %g %s' -- "$f") && echo "$s" && sha256sum <"$f" && { [ "\${s##* }" -gt 1048576 ] || cat -- "$f"; }; else echo absent; fi`;
-    return parseFile(path, await this.#must(script, [`file:${path}`]));
+    return this.#must(script, [`file:${path}`], (text) => parseFile(path, text));
   }
 
   async routes(): Promise<readonly Route[]> {
-    return parseRoutes(await this.#must(sh`exec ip -4 route show table main`, ["route"]));
+    return this.#must(sh`exec ip -4 route show table main`, ["route"], parseRoutes);
   }
 
   async routeTo(address: string): Promise<Route | undefined> {
@@ -132,27 +174,22 @@ export class HostReader implements Reader {
   }
 
   async links(): Promise<readonly Link[]> {
-    return parseLinks(await this.#must(sh`exec ip -o -d link show`, ["link"]));
+    return this.#must(sh`exec ip -o -d link show`, ["link"], parseLinks);
   }
 
   async addresses(): Promise<readonly Address[]> {
-    return parseAddresses(await this.#must(sh`exec ip -o -4 addr show`, ["link"]));
+    return this.#must(sh`exec ip -o -4 addr show`, ["link"], parseAddresses);
   }
 
   async rules(): Promise<Rules> {
-    return parseRules(
-      await this.#must(
-        sh`command -v iptables-save >/dev/null || { echo missing; exit 0; }; exec iptables-save`,
-        ["rule"],
-      ),
-    );
+    const script = sh`command -v iptables-save >/dev/null || { echo missing; exit 0; }; exec iptables-save`;
+    return this.#must(script, ["rule"], parseRules);
   }
 
-  async kept(): Promise<Kept> {
-    const script = sh`[ -e /etc/systemd/system/multi-user.target.wants/causeway-network.service ] && echo enabled || echo disabled; cat /etc/causeway/routes/* /etc/causeway/rules/* /etc/causeway/links/* 2>/dev/null; true`;
-    const text = await this.#must(script, ["route", "rule", "link", "unit:causeway-network.service"]);
-    const [enabled, ...lines] = text.split("\n");
-    return { enabled: enabled === "enabled", lines };
+  async kept(part: KeptPart): Promise<Kept> {
+    const script = sh`[ -e /etc/systemd/system/multi-user.target.wants/causeway-network.service ] && echo enabled || echo disabled; cd /etc/causeway/${part} 2>/dev/null && grep -a '' /dev/null *; true`;
+    // The unit comes with the first of them and goes with the last: of these alone it can be read again.
+    return this.#must(script, [keptResource[part]], parseKept);
   }
 
   async unit(name: string): Promise<UnitState> {
@@ -163,12 +200,12 @@ printf '%s\n' "$shown"
 pid=\${shown##*MainPID=}; pid=\${pid%%[!0-9]*}
 [ "\${pid:-0}" = 0 ] || { printf CommandLine=; exec cat; } 2>/dev/null <"/proc/$pid/cmdline"
 true`;
-    return parseUnit(name, await this.#must(script, [`unit:${name}`]));
+    return this.#must(script, [`unit:${name}`], (text) => parseUnit(name, text));
   }
 
   async packages(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const script = sh`if command -v apt-get >/dev/null; then dpkg-query -W -f '\${db:Status-Abbrev} \${Package} \${Version}\n' ${names} 2>/dev/null | sed -n 's/^ii *//p'; else rpm -q --qf '%{NAME} %{VERSION}-%{RELEASE}\n' ${names} | grep -v 'not installed'; fi; true`;
-    return parsePackages(await this.#must(script, ["package"]));
+    return this.#must(script, ["package"], parsePackages);
   }
 
   async sysctl(key: string): Promise<string | undefined> {
@@ -191,7 +228,7 @@ if [ -z "$DOCKER_HOST" ] && [ -S /var/run/docker.sock ] && command -v curl >/dev
   told=$(curl -sfi --fail-early --unix-socket /var/run/docker.sock $at/networks "$at/containers/json?all=1") && case $told in *"Server: Docker/"*) printf '%s\n' "$told"; exit 0 ;; esac
 fi
 docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc --format '{{.ID}} {{.Driver}} {{.Scope}} {{.Name}}' && echo -- && docker ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Names}} {{.Networks}}'`;
-    return parseDocker(await this.#must(script, ["docker", "unit:docker"]));
+    return this.#must(script, ["docker", "unit:docker"], parseDocker);
   }
 
   async networkMembers(network: string): Promise<readonly NetworkMember[]> {
@@ -199,7 +236,7 @@ docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc 
     const script = sh`systemctl is-active -q docker || exit 0
 ids=$(docker ps -aq --no-trunc --filter network=${network}) || exit 1
 [ -z "$ids" ] || docker inspect -f ${`{{$c := .}}{{with index .NetworkSettings.Networks "${network}"}}{{$c.Name}} {{$c.State.Running}} {{.IPAddress}} {{with .IPAMConfig}}{{.IPv4Address}}{{end}}{{end}}`} $ids`;
-    return parseMembers(await this.#must(script, ["docker", "unit:docker"]));
+    return this.#must(script, ["docker", "unit:docker"], parseMembers);
   }
 
   async serf(): Promise<SerfState> {
@@ -209,6 +246,6 @@ said() { journalctl -q -b -o cat "_PID=$(cat /run/docker.pid)"; }
 said | head -n 1000 | grep -q 'joining serf neighbor' || exit 0
 echo "$(stat -c %Y /run/docker.pid) $(date +%s)"
 said | grep 'serf: EventMemberJoin'; true`;
-    return parseSerf(await this.#must(script, ["unit:docker"]));
+    return this.#must(script, ["unit:docker"], parseSerf);
   }
 }

@@ -1,3 +1,4 @@
+import { chainKind } from "./chain/kind.ts";
 import { fileKind } from "./file/kind.ts";
 import type { AnyKind } from "./kind.ts";
 import { linkKind } from "./link/kind.ts";
@@ -5,6 +6,7 @@ import { membersKind } from "./members/kind.ts";
 import { networkKind } from "./network/kind.ts";
 import { packageKind } from "./package/kind.ts";
 import { routeKind } from "./route/kind.ts";
+import { routesKind } from "./routes/kind.ts";
 import { ruleKind } from "./rule/kind.ts";
 import { runKind } from "./run/kind.ts";
 import { sysctlKind } from "./sysctl/kind.ts";
@@ -12,12 +14,14 @@ import { unitKind } from "./unit/kind.ts";
 
 /** The kinds of step, each in the folder of its name. A new one is its folder, and its line here. */
 const all = [
+  chainKind,
   fileKind,
   linkKind,
   membersKind,
   networkKind,
   packageKind,
   routeKind,
+  routesKind,
   ruleKind,
   runKind,
   sysctlKind,

@@ -39,7 +39,8 @@ export function labNetns(spec: LabSpec): string {
   return labPaths(spec.name).netnsPath;
 }
 
-function machineOf(spec: LabSpec, host: string): Machine {
+/** A host of the lab as the machine that it is. */
+export function machineOf(spec: LabSpec, host: string): Machine {
   return {
     name: machineName(spec.name, host),
     hostname: host,

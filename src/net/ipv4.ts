@@ -56,6 +56,32 @@ export function overlaps(a: Network, b: Network): boolean {
   return a.first <= lastAddress(b) && b.first <= lastAddress(a);
 }
 
+/** The fewest networks that hold exactly the addresses of these: what lies in another goes, and halves of one are joined. */
+export function aggregate(networks: readonly Network[]): Network[] {
+  const sorted = [...networks].sort((a, b) => a.first - b.first || a.prefix - b.prefix);
+  const whole: Network[] = [];
+  for (const network of sorted) {
+    const before = whole.at(-1);
+    if (before && contains(before, network.first)) continue;
+    whole.push(network);
+    for (
+      let [low, high] = whole.slice(-2);
+      low && high && areHalves(low, high);
+      [low, high] = whole.slice(-2)
+    )
+      whole.splice(-2, 2, { first: low.first, prefix: low.prefix - 1 });
+  }
+  return whole;
+}
+
+function areHalves(low: Network, high: Network): boolean {
+  return (
+    low.prefix === high.prefix &&
+    low.first % (2 * size(low.prefix)) === 0 &&
+    high.first === low.first + size(low.prefix)
+  );
+}
+
 /** `192.168.100.1/24` → `192.168.100.0/24`: the subnet of an interface's address. */
 export function subnetOf(cidr: string): string {
   const network = networkOf(cidr);

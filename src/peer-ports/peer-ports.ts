@@ -1,6 +1,8 @@
-import type { Kept } from "../host/reader.ts";
-import { canonicalRule, type Rules } from "../host/tools/iptables.ts";
-import { keptRule, type RuleStep } from "../kinds/rule/rule.ts";
+import { isKept, type Kept, type Reader } from "../host/reader.ts";
+import { canonicalRule, type Rule, type Rules, rulesIn } from "../host/tools/iptables.ts";
+import { missingChain } from "../kinds/chain/chain.ts";
+import { keptRule, noRule, type RuleStep, rule, ruleWords } from "../kinds/rule/rule.ts";
+import type { Step } from "../task/step.ts";
 
 /** Ports of this host that only some addresses may reach, and itself. */
 export interface PeerPorts {
@@ -11,38 +13,60 @@ export interface PeerPorts {
   comment: string;
 }
 
-/** In the order in which they are put first: those that close, then in front of them those that open. */
-function rulesFor({ tcp = [], udp = [], from, comment }: PeerPorts): { close: RuleStep[]; open: RuleStep[] } {
-  const rule = (spec: string): RuleStep => ({
-    table: "filter",
-    chain: "INPUT",
-    spec,
-    comment,
-    place: "first",
-  });
+/** What there is of iptables, and what of it comes back at boot. */
+export interface Walls {
+  rules: Rules;
+  kept: Kept;
+  chains: Kept;
+}
+
+export async function readWalls(host: Reader): Promise<Walls> {
+  const [rules, kept, chains] = await Promise.all([host.rules(), host.kept("rules"), host.kept("chains")]);
+  return { rules, kept, chains };
+}
+
+/**
+ * The steps that are missing: a chain with a rule for each address and a last one that closes, then the rules that lead to
+ * it, one a protocol. The ports are closed to all others before they are open to anybody. What earlier versions had in
+ * INPUT itself, a rule for each address, goes after that.
+ */
+export function missingPorts({ rules, kept, chains }: Walls, wanted: PeerPorts): Step[] {
+  const { tcp = [], udp = [], from, comment } = wanted;
+  const name = `CAUSEWAY-PORT-${[...tcp, ...udp][0]}`;
   const ports = Object.entries({ tcp, udp })
     .filter(([, numbers]) => numbers.length > 0)
     .map(([protocol, numbers]) => `-p ${protocol} -m multiport --dports ${numbers.join(",")}`);
   const sources = ["127.0.0.0/8", ...from.map((address) => `${address}/32`)];
-  return {
-    close: ports.map((port) => rule(`${port} -j DROP`)),
-    open: ports.flatMap((port) => sources.map((source) => rule(`-s ${source} ${port} -j ACCEPT`))),
-  };
+  const inside = [...sources.map((source) => `-s ${source} -j ACCEPT`), "-j DROP"];
+  const ways = ports.map(
+    (port): RuleStep => ({
+      table: "filter",
+      chain: "INPUT",
+      spec: `${port} -j ${name}`,
+      comment,
+      place: "first",
+    }),
+  );
+  const there = rulesIn(rules, "filter", "INPUT");
+  const stands = (way: RuleStep) =>
+    there.some(({ spec }) => canonicalRule(spec) === canonicalRule(ruleWords(way.spec, comment)));
+  return [
+    ...missingChain(rules, chains, { table: "filter", name, rules: inside }),
+    ...ways.filter((way) => !stands(way) || !isKept(kept, keptRule(way))).map(rule),
+    ...former(there, kept, comment, ports),
+  ];
 }
 
-/**
- * The rules that are missing. At boot rules are put back by the order of their names, in which `-p …` comes before
- * `-s …`: closed first here, too.
- */
-export function missingPorts({ rules }: Rules, kept: Kept, wanted: PeerPorts): RuleStep[] {
-  const inChain = rules
-    .filter((r) => r.table === "filter" && r.chain === "INPUT")
-    .map((r) => canonicalRule(r.spec));
-  const at = ({ spec, comment }: RuleStep) =>
-    inChain.indexOf(canonicalRule(spec.replace(" -j", ` -m comment --comment ${comment} -j`)));
-  const comesBack = (rule: RuleStep) => kept.enabled && kept.lines.includes(keptRule(rule));
-  const { close, open } = rulesFor(wanted);
-  if (close.some((rule) => at(rule) < 0 || !comesBack(rule))) return [...close, ...open];
-  const closed = Math.min(...close.map(at));
-  return open.filter((rule) => at(rule) < 0 || at(rule) > closed || !comesBack(rule));
+/** As earlier versions put them; one that has left the chain may still come back at boot. */
+function former(there: readonly Rule[], kept: Kept, comment: string, ports: readonly string[]): Step[] {
+  const words = ` -m comment --comment ${comment} `;
+  const specs = [
+    ...there.map(({ spec }) => spec),
+    ...[...kept.files.values()].flatMap(([line = ""]) => /^filter -I INPUT (.*)$/.exec(line)?.[1] ?? []),
+  ].map(canonicalRule);
+  const ours = new Set(specs.filter((spec) => spec.includes(words)).map((spec) => spec.replace(words, " ")));
+  const wanted = new Set(ports.flatMap((port) => [`${port} -j DROP`, `${port} -j ACCEPT`]));
+  return [...ours]
+    .filter((spec) => wanted.has(spec.replace(/^-s \S+ /, "")))
+    .map((spec) => noRule({ table: "filter", chain: "INPUT", spec: ruleWords(spec, comment) }));
 }

@@ -25,7 +25,7 @@ export class HostRun {
   #entries = 0;
   /** Restarts that steps made necessary and that have not happened yet, with the entries that asked. */
   readonly owed = new Map<string, { consequence: Consequence; causedBy: string[]; why: Set<string> }>();
-  /** Identities that were planned, as `task key`. */
+  /** Identities that were planned, as `task key`; as `task * kind` what an earlier version did under any key. */
   readonly planned = new Set<string>();
   /** The tasks of plays that could be composed on the first trip; the others are composed when their turn comes. */
   readonly composed = new Map<AnyPlay, readonly TaskInstance[]>();

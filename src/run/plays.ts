@@ -84,8 +84,11 @@ async function playOn(
 }
 
 /** From here on what stands of this task counts as planned, on this host or, of what is the fleet's, on any. */
-function notePlanned(host: HostRun, context: RunContext, { task, key, scope }: TaskInstance): void {
-  (scope === "fleet" ? context.plannedOfFleet : host.planned).add(`${task} ${key}`);
+function notePlanned(host: HostRun, context: RunContext, instance: TaskInstance): void {
+  const { task, key, scope, formerly } = instance;
+  const planned = scope === "fleet" ? context.plannedOfFleet : host.planned;
+  planned.add(`${task} ${key}`);
+  for (const one of formerly) planned.add("key" in one ? `${task} ${one.key}` : `${task} * ${one.kind}`);
 }
 
 function compose(play: AnyPlay, host: HostRun, fleet: Fleet): readonly TaskInstance[] {

@@ -64,10 +64,15 @@ export async function removeUnplanned(
 }
 
 /** Whether this run planned what the entry did: on its host or, of what is the fleet's, on whichever. */
-function isPlanned(host: HostRun, { plannedOfFleet }: RunContext, { task, key, scope }: Entry): boolean {
-  if (host.planned.has(`${task} ${key}`)) return true;
+function isPlanned(
+  host: HostRun,
+  { plannedOfFleet }: RunContext,
+  { task, key, scope, kind }: Entry,
+): boolean {
+  const names = [`${task} ${key}`, `${task} * ${kind}`];
+  if (names.some((name) => host.planned.has(name))) return true;
   // An entry of format 1 does not say whose it is.
-  return scope !== "host" && plannedOfFleet.has(`${task} ${key}`);
+  return scope !== "host" && names.some((name) => plannedOfFleet.has(name));
 }
 
 /** Each group is a play of its own, so that a rollback of this run has the same barriers and restarts, backwards. */

@@ -5,6 +5,9 @@ import { validate } from "../schema/schema.ts";
 import { answeredFor } from "../thrown.ts";
 import type { PlanItem } from "./step.ts";
 
+/** What an earlier version of a task did under another key, and this one still wants: by that key, or by the kind of step. */
+export type Former = { key: string } | { kind: string };
+
 export interface TaskDefinition<P extends TObject, S> {
   /** Kebab-case; the file's name. */
   name: string;
@@ -13,6 +16,8 @@ export interface TaskDefinition<P extends TObject, S> {
   params: P;
   /** What tells two of these tasks on one host apart: a destination, a name; a constant where there can be one only. */
   key: (params: Static<P>) => string;
+  /** It counts as planned, too, so that nobody undoes it as what is no longer wanted. */
+  formerly?: (params: Static<P>) => readonly Former[];
   /** Looks at the host; cannot change it. Ask for everything at once: what is asked in one tick travels together. */
   read: (host: Reader, params: Static<P>) => Promise<S>;
   /** Pure: the steps that are missing. Nothing missing is an empty list. */
@@ -33,6 +38,7 @@ export interface TaskInstance {
   readonly task: string;
   readonly key: string;
   readonly scope: Scope;
+  readonly formerly: readonly Former[];
   readonly settlesMs: number;
   /** Reads the host, so that what a plan will ask for is known by then. */
   look(host: Reader): Promise<unknown>;
@@ -57,6 +63,7 @@ export function defineTask<P extends TObject, S>(definition: TaskDefinition<P, S
       task: definition.name,
       key: definition.key(params),
       scope: definition.scope ?? "host",
+      formerly: definition.formerly?.(params) ?? [],
       settlesMs,
       look: answeredFor(`task ${definition.name}`, (host) => definition.read(host, params)),
       plan: answeredFor(`task ${definition.name}`, async (host) =>

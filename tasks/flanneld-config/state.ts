@@ -82,7 +82,7 @@ export async function readState(host: Reader, wanted: Params): Promise<State> {
     host.links(),
     host.routes(),
     host.rules(),
-    host.kept(),
+    host.kept("rules"),
     host.sysctl("net.ipv4.ip_forward"),
   ]);
   const [programs, binary, packaged, store, exe, said] = await Promise.all([

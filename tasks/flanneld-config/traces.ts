@@ -5,7 +5,6 @@ import {
   parseAddress,
   type Route,
   type Rule,
-  rawScript,
   restart,
   routeProtocol,
   type Step,
@@ -15,6 +14,11 @@ import {
 import type { Lease } from "./lease.ts";
 import type { Params } from "./params.ts";
 import { paths, type State } from "./state.ts";
+
+/** Changes rules by what iptables-save prints, on standard input; older ones know no -w, and take no lock. */
+const load = sh`load() {
+  if iptables-restore --help 2>&1 </dev/null | grep -q -e --wait; then iptables-restore -w 30 --noflush; else iptables-restore --noflush; fi
+}`;
 
 /**
  * flanneld leaves its device, routes and rules behind when it ends, and 0.13 opens FORWARD. This step makes nothing: it
@@ -28,15 +32,16 @@ export function traces({ network }: Params): Step {
     do: sh`{ iptables-save -t nat; iptables-save -t filter; ip -4 route show | sed 's/ linkdown//; s/ *$//'; } >"$B.before.kernel"
 [ ! -d /run/flannel ] || : >"$B.before.folder"`,
     done: sh`[ -e ${paths.lease} ] || ip link show dev flannel.1 || ip link show dev flannel0`,
-    // The last network may be another one: subnet.env, or else flanneld's own rule tells it; it alone spares multicast.
-    undo: sh`new() { grep -vxFf "$B.before.kernel"; }
+    // A rule with a comment that is not flanneld's is somebody's. The last network may be another one: subnet.env, or else flanneld's own rule tells it; it alone spares multicast.
+    undo: sh`${load}
+new() { grep -vxFf "$B.before.kernel"; }
 masqueraded() { iptables-save -t nat | new | sed -n 's/^-A POSTROUTING -s \([^ ]*\) ! -d 224\.0\.0\.0\/4 .*-j MASQUERADE.*/\1/p'; }
 for device in flannel.1 flannel0; do ! ip link show dev $device >/dev/null 2>&1 || ip link del dev $device; done
 for network in $({ echo ${network}; sed -n 's/^FLANNEL_NETWORK=//p' ${paths.lease} 2>/dev/null; masqueraded; } | sort -u); do
   ip -4 route show root $network proto boot | grep ' via ' | sed 's/ linkdown//; s/ *$//' | new | while read -r route; do ip -4 route del $route; done
   for table in nat filter; do
-    iptables-save -t $table | grep -E '^-A (POSTROUTING|FORWARD) ' | grep -v causeway | grep -F -e " $network " -e ' FLANNEL-' | new | sed 's/^-A/-D/' |
-      while read -r rule; do eval "iptables -w 30 -t $table $rule"; done
+    rules=$(iptables-save -t $table | grep -E '^-A (POSTROUTING|FORWARD) ' | grep -v causeway | grep -F -e " $network " -e ' FLANNEL-' | new | sed '/ --comment /{/ --comment "flanneld /!d;}; s/^-A/-D/')
+    [ -z "$rules" ] || printf '%s\n' "*$table" "$rules" COMMIT | load || exit 1
   done
 done
 for chain in 'nat FLANNEL-POSTRTG' 'filter FLANNEL-FWD'; do
@@ -124,15 +129,15 @@ function noRoute({ dst, line }: Route): Step {
   });
 }
 
+/** The rule goes back as iptables-save printed it, to what reads that: its comment may be anything, and no shell's affair. */
 function noRule({ table, chain, spec }: Rule): Step {
-  // As iptables-save prints it, it is quoted for the shell already.
-  const rule = rawScript(spec);
   return step.run({
     what: `rule ${table} ${chain} ${spec}`,
     from: "present",
     to: null,
-    do: sh`iptables -w 30 -t ${table} -D ${chain} ${rule}`,
-    done: sh`! iptables -w 30 -t ${table} -C ${chain} ${rule}`,
+    do: sh`${load}
+printf '%s\n' ${[`*${table}`, `-D ${chain} ${spec}`, "COMMIT"]} | load`,
+    done: sh`! iptables-save -t ${table} | grep -qxF -e ${`-A ${chain} ${spec}`}`,
     undo: sh`true`,
     touches: ["rule"],
   });

@@ -162,6 +162,14 @@ describe("a plan that cannot be is exit 6 before any connection", () => {
       [host("h1", a, "bip: 192.0.2.77/24")],
       /contains the management address of h1/,
     ],
+    [
+      "a network for all containers that is not for all",
+      [
+        host("h1", a, "bip: 10.1.0.1/24, container_network: 10.1.0.0/16"),
+        host("h2", "192.0.2.2", "bip: 10.2.0.1/24, container_network: 10.0.0.0/8"),
+      ],
+      /container_network of h1 does not hold the subnet of h2[\s\S]*10\.2\.0\.0\/24 outside of 10\.1\.0\.0\/16/,
+    ],
   ])("%s", async (_name, hosts, words) => {
     const { code, stdout, stderr } = await run("static-route", "-i", inventory(...hosts));
     expect({ code, stdout }).toEqual({ code: 6, stdout: "" });
@@ -207,8 +215,10 @@ describe("the command line", () => {
     expect((await run("static-route", "-i", inv(), "--list-hosts", "-l", "h2")).stdout).toMatch(
       /\(1\)\n {2}h2\n/,
     );
-    expect((await run("static-route", "-i", inv(), "--list-tasks")).stdout).toMatch(
-      /static-route 10\.2\.0\.0\/24 {3}on h1\n/,
+    expect((await run("static-route", "-i", inv(), "--list-tasks")).stdout).toMatch(/static-route peers\n/);
+    const plain = inventory(host("h1", "192.0.2.1", ""), host("h2", "192.0.2.2", ""));
+    expect((await run("overlay", "-i", plain, "--list-tasks")).stdout).toMatch(
+      /overlay-net overlay_1 {3}on h1\n/,
     );
     expect(await run("static-route", "-i", inv(), "--syntax-check")).toMatchObject({
       code: 0,

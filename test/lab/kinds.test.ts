@@ -16,6 +16,7 @@ import { step } from "../../src/kinds/index.ts";
 import { labConnection } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { later, type Step } from "../../src/task/step.ts";
+import { traces } from "../../tasks/flanneld-config/traces.ts";
 import { macvlanShim } from "../../tasks/macvlan-shim.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import { full, inFull, useLab } from "./support.ts";
@@ -99,6 +100,23 @@ const bridge = (name: string, address: string) =>
     ),
     to: "bridge",
   });
+/** A list of routes, each through a host of the lab's network. */
+const routesTo = (all: Readonly<Record<string, number>>, gone: readonly string[] = []) =>
+  step.routes({
+    name: "test",
+    routes: Object.entries(all).map(([to, host]) => ({ to, via: `${lab.net}.${host}` })),
+    gone,
+    was: null,
+    words: "there",
+  });
+
+const evilRule = {
+  table: "filter",
+  chain: "FORWARD",
+  spec: "-s 10.9.3.0/24 -j ACCEPT",
+  comment: 'y $(touch /opt/evaluated) it\'s `touch /opt/evaluated`; * \\ "q"',
+} as const;
+
 const noBridge = (name: string) => step.noLink({ name, was: "bridge", irreversible: "a test" });
 
 /** A repository in which the tool needs a newer library than the one that is installed. */
@@ -283,6 +301,48 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
     "route: taken away",
     `ip route add 10.97.0.0/24 via ${lab.net}.1 proto 9`,
     () => [step.noRoute({ to: "10.97.0.0/24", was: "x" })],
+  ],
+  [
+    "routes: a new list, over a route of somebody's own and beside another metric",
+    `ip route add 10.89.1.0/24 via ${lab.net}.1; ip route add 10.89.2.0/24 via ${lab.net}.1 proto 9 metric 7`,
+    () => [routesTo({ "10.89.0.0/24": 2, "10.89.1.0/24": 2, "10.89.2.0/24": 2, "10.89.3.1/32": 2 })],
+  ],
+  [
+    "routes: one more, one less, one elsewhere",
+    "",
+    () => [
+      routesTo({ "10.89.5.0/24": 3, "10.89.7.0/24": 3 }),
+      routesTo({ "10.89.5.0/24": 2, "10.89.8.0/24": 3 }, ["10.89.7.0/24"]),
+    ],
+  ],
+  [
+    "chain: new, with what leads to it",
+    "",
+    () => [
+      step.chain({
+        table: "filter",
+        name: "CAUSEWAY-TEST",
+        rules: ["-s 10.9.1.0/24 -j ACCEPT", "-s 10.9.2.0/24 -j DROP"],
+      }),
+      step.rule({ table: "filter", chain: "INPUT", spec: "-j CAUSEWAY-TEST", comment: "c", place: "first" }),
+    ],
+  ],
+  [
+    "chain: other rules",
+    "iptables -N CAUSEWAY-TEST2; iptables -A CAUSEWAY-TEST2 -s 10.9.2.1 -m comment --comment 'it'\\''s \"so\" $(touch /opt/evaluated)' -j ACCEPT; iptables -A FORWARD -j CAUSEWAY-TEST2",
+    () => [step.chain({ table: "filter", name: "CAUSEWAY-TEST2", rules: ["-s 10.9.1.0/24 -j ACCEPT"] })],
+  ],
+  [
+    "rule: with a comment that a shell would run",
+    "iptables -A FORWARD -s 10.9.3.1 -m comment --comment 'x $(touch /opt/evaluated); `touch /opt/evaluated` * \"q\"' -j ACCEPT; iptables -A FORWARD -s 10.9.3.2 -j ACCEPT",
+    () => [
+      step.rule({ ...evilRule, place: "first" }),
+      step.noRule({
+        table: "filter",
+        chain: "FORWARD",
+        spec: '-s 10.9.3.1/32 -m comment --comment "x $(touch /opt/evaluated); `touch /opt/evaluated` * \\"q\\"" -j ACCEPT',
+      }),
+    ],
   ],
   [
     "rule: new, with a blank in its comment",
@@ -593,6 +653,108 @@ describe.sequential("performed and undone, a host is what it was", () => {
     await on("ip route flush exact 10.90.0.0/24");
   });
 
+  test("a list takes over the routes that were kept one by one, and gives them back", async () => {
+    const via = `${lab.net}.3`;
+    const first = await perform([
+      step.route({ to: "10.89.5.0/24", via }),
+      step.route({ to: "10.89.6.0/24", via }),
+    ]);
+    const start = await now();
+    await on("setsid ip -4 monitor route >/run/cw-monitor 2>&1 & echo $! >/run/cw-monitor.pid; sleep 0.3");
+    const { code, entries } = await perform([routesTo({ "10.89.5.0/24": 2, "10.89.8.0/24": 3 })]);
+    expect(code).toBe(0);
+    // Replaced, and at no time away.
+    const seen = await on("sleep 0.3; kill $(cat /run/cw-monitor.pid); cat /run/cw-monitor");
+    expect(seen).toContain(`10.89.5.0/24 via ${lab.net}.2`);
+    expect(seen).not.toContain("Deleted");
+    const kept = "cat /etc/causeway/routes/*";
+    const [one, other] = [`10.89.5.0/24 via ${lab.net}.2 proto 202\n`, `10.89.6.0/24 via ${via} proto 202\n`];
+    expect(await on(kept)).toBe(`${other}${one}10.89.8.0/24 via ${via} proto 202\n`);
+    expect(await undo(entries)).toMatchObject({ code: 0 });
+    expect(differences(start, await now())).toEqual([]);
+    expect(await undo(first.entries)).toMatchObject({ code: 0 });
+    expect(await on("ip route show proto 202; ls /etc/causeway 2>/dev/null; true")).toBe("");
+  });
+
+  test("of a list the routes that somebody leads elsewhere since stay, and the rest goes back", async () => {
+    await on(`ip route add 10.88.1.0/24 via ${lab.net}.1; ip route add 10.88.2.0/24 via ${lab.net}.1`);
+    const { entries } = await perform([
+      routesTo({ "10.88.1.0/24": 2, "10.88.2.0/24": 2, "10.88.3.0/24": 2 }),
+    ]);
+    await on(`ip route flush exact 10.88.1.0/24; ip route add 10.88.1.0/24 via ${lab.net}.3`);
+    const call = `. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_undo "$CW/runs/${entries[0]}"`;
+    const there = () => on("ip route show root 10.88.0.0/16 | sed 's/ dev.*//'");
+    const { code, stdout } = await session.run(call);
+    expect({ code, stdout }).toMatchObject({ code: 3, stdout: expect.stringContaining(`via ${lab.net}.3`) });
+    const back = `10.88.2.0/24 via ${lab.net}.1\n`;
+    expect(await there()).toBe(`10.88.1.0/24 via ${lab.net}.3\n${back}`);
+    expect(await session.run(`${call} force`)).toMatchObject({ code: 0 });
+    expect(await there()).toBe(`10.88.1.0/24 via ${lab.net}.1\n${back}`);
+    await on("ip route flush root 10.88.0.0/16");
+  });
+
+  test("a chain that somebody leads to since stays, with those words", async () => {
+    const plan = step.chain({ table: "nat", name: "CAUSEWAY-TEST3", rules: ["-j RETURN"] });
+    const { entries } = await perform([plan]);
+    await on("iptables -t nat -A OUTPUT -j CAUSEWAY-TEST3");
+    const call = `. /var/lib/causeway/lib-${hostLibrary().hash}.sh; cw_undo "$CW/runs/${entries[0]}"`;
+    expect(await session.run(call)).toMatchObject({
+      code: 3,
+      stdout: expect.stringContaining("-A OUTPUT -j CAUSEWAY-TEST3"),
+    });
+    await on("iptables -t nat -D OUTPUT -j CAUSEWAY-TEST3");
+    expect(await session.run(call)).toMatchObject({ code: 0 });
+    expect((await lab.on(host, "iptables -t nat -S CAUSEWAY-TEST3")).code).not.toBe(0);
+  });
+
+  test("what is applied at boot executes nothing of a rule's text, and an older script for it is renewed", async () => {
+    await on(
+      "mkdir -p /etc/causeway; printf '#!/bin/sh\nexit 0\n' >/etc/causeway/apply; chmod 755 /etc/causeway/apply",
+    );
+    const list = routesTo({ "10.88.4.0/24": 2 });
+    const chain = step.chain({ table: "filter", name: "CAUSEWAY-TEST4", rules: ["-j RETURN"] });
+    const way = {
+      table: "filter",
+      chain: "FORWARD",
+      spec: "-j CAUSEWAY-TEST4",
+      comment: "w",
+      place: "first",
+    } as const;
+    const { code, entries } = await perform([
+      list,
+      chain,
+      step.rule(way),
+      step.rule({ ...evilRule, place: "last" }),
+    ]);
+    expect(code).toBe(0);
+    const looks =
+      "iptables -S FORWARD | grep -e TEST4 -e 10.9.3.0/24; iptables -S CAUSEWAY-TEST4; ip route show root 10.88.0.0/16";
+    const before = await on(looks);
+    await on(
+      "iptables-save | grep -v -e TEST4 -e 10.9.3.0/24 | iptables-restore; ip route flush root 10.88.0.0/16; ! iptables -S CAUSEWAY-TEST4 2>/dev/null",
+    );
+    await on("/etc/causeway/apply");
+    expect(await on(looks)).toBe(before);
+    expect(await undo(entries)).toMatchObject({ code: 0 });
+    expect(await on("ls /opt/evaluated /etc/causeway 2>/dev/null; true")).toBe("");
+  });
+
+  test("of flannel's traces its own rules go, somebody's stay, and what their comment says is not run", async () => {
+    const params = { network: "10.86.0.0/16" } as Parameters<typeof traces>[0];
+    const start = await now();
+    const { code, entries } = await perform([traces(params)]);
+    expect(code).toBe(0);
+    await on(`ip link add flannel.1 type bridge
+iptables -A FORWARD -s 10.86.0.0/16 -j ACCEPT
+iptables -A FORWARD -d 10.86.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
+iptables -t nat -A POSTROUTING -s 10.86.0.0/16 ! -d 224.0.0.0/4 -j MASQUERADE`);
+    const theirs = `iptables -A FORWARD -s 10.86.0.0/16 -d 10.9.9.0/24 -m comment --comment 'y $(touch /opt/evaluated)' -j ACCEPT`;
+    await on(theirs);
+    expect(await undo(entries)).toMatchObject({ code: 0 });
+    await on(theirs.replace("-A", "-D"));
+    expect(differences(start, await now())).toEqual([]);
+  });
+
   test("a file that somebody wrote after a run was cut off before it stays", async () => {
     await on("echo before >/etc/cw-late");
     const was = await reader().file("/etc/cw-late");
@@ -802,6 +964,8 @@ describe.sequential("a script that is watched", () => {
     step.jsonKeys({ was: await reader().file("/etc/cw-k.json"), keys: { a: 1 } }),
     step.sysctl({ key: "net.ipv4.conf.all.log_martians", value: 1 }),
     step.route({ to: "10.91.0.0/24", via: `${lab.net}.1` }),
+    routesTo({ "10.91.7.0/24": 2, "10.91.8.0/24": 2 }),
+    step.chain({ table: "filter", name: "CAUSEWAY-K", rules: ["-j RETURN"] }),
     step.rule({
       table: "filter",
       chain: "DOCKER-USER",
@@ -858,7 +1022,7 @@ describe.sequential("a script that is watched", () => {
     async () => {
       const start = await now();
       const whole = await performWatched(await plan());
-      expect(whole.entries).toHaveLength(9);
+      expect(whole.entries).toHaveLength(11);
       expect(await undo(whole.entries)).toMatchObject({ code: 0 });
       expect(differences(start, await now())).toEqual([]);
       for (let n = 1; n <= whole.count; n += 1) {

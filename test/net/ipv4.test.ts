@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  aggregate,
   contains,
   formatAddress,
   formatNetwork,
@@ -102,4 +103,28 @@ test.each([
 ])("%s and %s overlap, either way round: %s", (a, b, expected) => {
   expect(overlaps(network(a), network(b))).toBe(expected);
   expect(overlaps(network(b), network(a))).toBe(expected);
+});
+
+describe("the fewest networks that hold exactly the same addresses", () => {
+  test.each([
+    [[], []],
+    [["10.0.0.0/24"], ["10.0.0.0/24"]],
+    [["10.0.0.0/24", "10.0.1.0/24"], ["10.0.0.0/23"]],
+    // Beside each other, and not halves of one.
+    [
+      ["10.0.1.0/24", "10.0.2.0/24"],
+      ["10.0.1.0/24", "10.0.2.0/24"],
+    ],
+    [["10.0.3.0/24", "10.0.0.0/24", "10.0.2.0/24", "10.0.1.0/24"], ["10.0.0.0/22"]],
+    [
+      ["10.0.0.0/25", "10.0.0.128/25", "10.0.1.0/24", "10.0.3.0/24"],
+      ["10.0.0.0/23", "10.0.3.0/24"],
+    ],
+    // One that lies in another, and one twice.
+    [["10.0.0.0/16", "10.0.9.0/24", "10.0.0.0/16"], ["10.0.0.0/16"]],
+    [["0.0.0.0/1", "128.0.0.0/1"], ["0.0.0.0/0"]],
+    [["192.168.100.1/32", "192.168.100.0/32"], ["192.168.100.0/31"]],
+  ])("%j", (all, expected) => {
+    expect(aggregate(all.map(network)).map(formatNetwork)).toEqual(expected);
+  });
 });

@@ -7,8 +7,12 @@ import type { Connect, Session } from "../../src/host/session.ts";
  */
 export class FakeHost {
   readonly values = new Map<string, string>();
-  /** Every script that performed, in order. */
+  /** The steps that were performed, and the restarts, in order. */
   readonly performed: string[] = [];
+  /** The scripts that performed them, whole. */
+  readonly scripts: string[] = [];
+  /** What a test has the host say to a script, where it has something to say. */
+  says?: (script: string) => string | undefined;
   /** How runs ended here, as their last scripts say. */
   readonly ends: string[] = [];
   /** The connection is lost when a script holds this. */
@@ -45,6 +49,8 @@ export class FakeHost {
   }
 
   #answer(script: string, onLine?: (line: string) => void) {
+    const said = this.says?.(script);
+    if (said !== undefined) return { stdout: said, stderr: "", code: 0 };
     if (script.startsWith("cat ")) {
       const value = this.values.get(script.slice(4));
       return { stdout: value ?? "", stderr: "", code: value === undefined ? 1 : 0 };
@@ -59,7 +65,8 @@ export class FakeHost {
   }
 
   #perform(script: string, onLine?: (line: string) => void) {
-    const steps = [...script.matchAll(/cw_do\(\) \{ eval '?(.*?)'?; \}\ncw_perform (\d+)/g)];
+    this.scripts.push(script);
+    const steps = [...script.matchAll(/cw_do\(\) \{ eval '?(.*?)'?; \}\ncw_perform (\d+)/gs)];
     for (const [, body = "", n = ""] of steps) {
       onLine?.(`@cw start ${n}`);
       const [verb, name = "", value = ""] = body.split(" ");

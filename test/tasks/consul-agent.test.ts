@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { parseRules } from "../../src/host/tools/iptables.ts";
 import { consulAgent } from "../../tasks/consul-agent.ts";
 import { fileWith, noFile } from "./files.ts";
+import { closedPorts, noWalls, openWalls } from "./walls.ts";
 import { planWords } from "./words.ts";
 
 type State = Parameters<typeof consulAgent.definition.present>[0];
@@ -27,15 +27,12 @@ const wanted: Wanted = {
   comment: "causeway:overlay",
 };
 
-const comment = "-m comment --comment causeway:overlay";
-const ports = ["-p tcp -m multiport --dports 8300,8301", "-p udp -m multiport --dports 8301"];
-const sources = ["10.0.0.201/32", "10.0.0.200/32", "127.0.0.0/8"];
-const specs = [
-  ...ports.flatMap((port) => sources.map((source) => `-s ${source} ${port} ${comment} -j ACCEPT`)),
-  ...ports.map((port) => `${port} ${comment} -j DROP`),
-];
-const rulesOf = (lines: readonly string[]) =>
-  parseRules(["*filter", ":INPUT ACCEPT [0:0]", ...lines.map((spec) => `-A INPUT ${spec}`)].join("\n"));
+const closed = closedPorts(
+  "CAUSEWAY-PORT-8300",
+  ["10.0.0.200/32", "10.0.0.201/32"],
+  ["-p tcp -m multiport --dports 8300,8301", "-p udp -m multiport --dports 8301"],
+  "causeway:overlay",
+);
 
 function state(over: Partial<State> & { active?: string; enabled?: string } = {}): State {
   const { active = "inactive", enabled = "disabled", ...rest } = over;
@@ -63,8 +60,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string } = {}
     strays: [],
     leader: { there: false, said: "connection refused" },
     alive: [],
-    rules: rulesOf(specs),
-    kept: { enabled: true, lines: specs.map((spec) => `filter -I INPUT ${spec}`) },
+    walls: closed.walls,
     ...rest,
   };
 }
@@ -96,11 +92,12 @@ const running = (over: Parameters<typeof state>[0] = {}) =>
 
 describe("consul-agent: state read → exact steps", () => {
   test("a bare host: the package and the closed ports, the rest once it is there", () => {
-    const words = plan(state({ program: "", rules: rulesOf([]) }));
+    const words = plan(state({ program: "", walls: openWalls }));
     expect(words[0]).toBe("package consul: — → installed");
-    expect(words[1]).toContain("INPUT -p tcp -m multiport --dports 8300,8301 -j DROP");
-    expect(words[2]).toContain("INPUT -p udp -m multiport --dports 8301 -j DROP");
-    expect(words).toHaveLength(10);
+    expect(words[1]).toBe("chain filter CAUSEWAY-PORT-8300: — → 4 rules");
+    expect(words[2]).toContain("INPUT -p tcp -m multiport --dports 8300,8301 -j CAUSEWAY-PORT-8300");
+    expect(words[3]).toContain("INPUT -p udp -m multiport --dports 8301 -j CAUSEWAY-PORT-8300");
+    expect(words).toHaveLength(5);
     expect(words.at(-1)).toMatch(/^later: /);
   });
 
@@ -115,13 +112,13 @@ describe("consul-agent: state read → exact steps", () => {
   });
 
   test("out of an archive: it comes first, and user and unit with it", () => {
-    const bare = state({ program: "", programs, hasUser: false, rules: rulesOf([]) });
+    const bare = state({ program: "", programs, hasUser: false, walls: openWalls });
     const now = { ...bare, unit: { ...bare.unit, present: false, enabled: "" } };
     const items = steps(now, { archive });
     expect(
       planWords(items)
         .map((w) => w.replace(/:.*/, ""))
-        .filter((w) => !w.startsWith("rule")),
+        .filter((w) => !/^(rule|chain)/.test(w)),
     ).toEqual([
       "file /usr/local/bin/consul",
       "file /usr/local/lib/causeway/consul.source",
@@ -189,7 +186,7 @@ describe("consul-agent: state read → exact steps", () => {
     ["all as it should be", running(), []],
     ["no leader", running({ leader: { there: false, said: "No cluster leader" } }), /No cluster leader/],
     ["it is not alive in the list", running({ alive: ["10.0.0.201"] }), /not alive.*10\.0\.0\.200/],
-    ["a rule is gone", running({ rules: rulesOf(specs.slice(1)) }), /INPUT -s 10\.0\.0\.201/],
+    ["a rule is gone", running({ walls: closed.without(0, 9) }), /CAUSEWAY-PORT-8300: other rules/],
     [
       "a file was edited",
       running({ dropIn: fileWith(dropIn, "# Written by causeway (consul-agent).\n") }),
@@ -226,7 +223,7 @@ describe("consul-agent: state read → exact steps", () => {
       { archive },
       /consul.service of somebody else's/,
     ],
-    ["no iptables", state({ rules: { ...rulesOf([]), present: false } }), {}, /iptables is not installed/],
+    ["no iptables", state({ walls: noWalls }), {}, /iptables is not installed/],
   ])("refused: %s", (_name, now, over, message) => {
     expect(() => plan(now, over)).toThrow(message);
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { parseRules } from "../../src/host/tools/iptables.ts";
 import { etcdInstall } from "../../tasks/etcd-install.ts";
 import { fileWith, noFile } from "./files.ts";
+import { closedPorts, noWalls, openWalls } from "./walls.ts";
 import { planWords } from "./words.ts";
 
 type State = Parameters<typeof etcdInstall.definition.present>[0];
@@ -29,16 +29,12 @@ const wanted: Wanted = {
   comment: "causeway:flannel",
 };
 
-const ports = "-p tcp -m multiport --dports 2379,2380 -m comment --comment causeway:flannel";
-const specs = [
-  `-s 10.0.0.201/32 ${ports} -j ACCEPT`,
-  `-s 10.0.0.200/32 ${ports} -j ACCEPT`,
-  `-s 127.0.0.0/8 ${ports} -j ACCEPT`,
-  `${ports} -j DROP`,
-];
-const rulesOf = (lines: readonly string[]) =>
-  parseRules(["*filter", ":INPUT ACCEPT [0:0]", ...lines.map((spec) => `-A INPUT ${spec}`)].join("\n"));
-const kept = { enabled: true, lines: specs.map((spec) => `filter -I INPUT ${spec}`) };
+const closed = closedPorts(
+  "CAUSEWAY-PORT-2379",
+  ["10.0.0.200/32", "10.0.0.201/32"],
+  ["-p tcp -m multiport --dports 2379,2380"],
+  "causeway:flannel",
+);
 
 /** The files as the task itself writes them. */
 function written(members = alone) {
@@ -79,8 +75,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string }): St
     },
     hasData: false,
     running: { members: [], healthy: false, said: "connection refused" },
-    rules: rulesOf(specs),
-    kept,
+    walls: closed.walls,
     ...rest,
   };
 }
@@ -100,11 +95,12 @@ const plan = (s: State, over: Partial<Wanted> = {}) =>
 
 describe("etcd-install plans", () => {
   test("a bare host: the package and the closed ports, the rest once it is there", () => {
-    const bare = state({ tools: nothing, rules: rulesOf([]) });
+    const bare = state({ tools: nothing, walls: openWalls });
     const words = plan({ ...bare, unit: { ...bare.unit, present: false } });
     expect(words[0]).toBe("package etcd-server, etcd-client: — → installed");
-    expect(words[1]).toContain("INPUT -p tcp -m multiport --dports 2379,2380 -j DROP");
-    expect(words).toHaveLength(6);
+    expect(words[1]).toBe("chain filter CAUSEWAY-PORT-2379: — → 4 rules");
+    expect(words[2]).toContain("INPUT -p tcp -m multiport --dports 2379,2380 -j CAUSEWAY-PORT-2379");
+    expect(words).toHaveLength(4);
     expect(words.at(-1)).toBe("later: etcd is configured and started once its package is there");
   });
 
@@ -143,10 +139,10 @@ describe("etcd-install plans", () => {
   });
 
   test("out of an archive: it comes first, and user and unit with it", () => {
-    const bare = state({ tools: nothing, programs, hasUser: false, rules: rulesOf([]) });
+    const bare = state({ tools: nothing, programs, hasUser: false, walls: openWalls });
     const now = { ...bare, unit: { ...bare.unit, present: false, enabled: "" } };
     const words = plan(now, { archive });
-    expect(words.map((w) => w.replace(/:.*/, "")).filter((w) => !w.startsWith("rule"))).toEqual([
+    expect(words.map((w) => w.replace(/:.*/, "")).filter((w) => !/^(rule|chain)/.test(w))).toEqual([
       "file /usr/local/bin/etcd",
       "file /usr/local/bin/etcdctl",
       "file /usr/local/lib/causeway/etcd.source",
@@ -196,17 +192,14 @@ describe("etcd-install plans", () => {
       ["etcd key /causeway/etcd-install/a: — → written and read by causeway"],
     ],
     [
-      "a rule that is behind the one that closes",
-      configured(alone, { rules: rulesOf([specs[0], specs[1], specs[3], specs[2]] as string[]) }),
+      "a chain that lets somebody else in, and nothing that leads to it",
+      configured(alone, { walls: closed.without(0, 0) }),
       [
-        "rule filter INPUT -s 127.0.0.0/8 -p tcp -m multiport --dports 2379,2380 -j ACCEPT: — → first in its chain",
+        "chain filter CAUSEWAY-PORT-2379: other rules (3) → 4 rules",
+        "rule filter INPUT -p tcp -m multiport --dports 2379,2380 -j CAUSEWAY-PORT-2379: — → first in its chain",
       ],
     ],
   ])("%s", (_name, s, expected) => expect(plan(s)).toEqual(expected));
-
-  test("all rules again, when the one that closes is gone: it has to be behind the others", () => {
-    expect(plan(configured(alone, { rules: rulesOf(specs.slice(0, 3)) }))).toHaveLength(4);
-  });
 
   test("the members in whatever order: nothing, also where an older one stands in another", () => {
     const running = {
@@ -254,6 +247,6 @@ describe("etcd-install refuses", () => {
     expect(() => plan(old, { members: three })).toThrow(/another cluster/);
   });
   test("a host without iptables", () => {
-    expect(() => plan(state({ rules: parseRules("missing") }))).toThrow(/iptables is not installed/);
+    expect(() => plan(state({ walls: noWalls }))).toThrow(/iptables is not installed/);
   });
 });

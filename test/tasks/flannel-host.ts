@@ -1,6 +1,7 @@
 import { parseRules } from "../../src/host/tools/iptables.ts";
 import { flanneldConfig } from "../../tasks/flanneld-config.ts";
 import { fileWith, noFile } from "./files.ts";
+import { keptLines } from "./walls.ts";
 import { planWords } from "./words.ts";
 
 export type State = Parameters<typeof flanneldConfig.definition.present>[0];
@@ -79,7 +80,7 @@ export function bare(over: Partial<State> = {}): State {
     links: [{ name: "eth0", index: 2, mtu: 1500, up: true }],
     routes: [],
     rules: parseRules(`*filter\n:DOCKER-USER - [0:0]\n-A DOCKER-USER ${rule}`),
-    kept: { enabled: true, lines: [`filter -I DOCKER-USER ${rule}`] },
+    kept: keptLines(`filter -I DOCKER-USER ${rule}`),
     forwarding: "1",
     said: "",
     ...over,

@@ -1,94 +1,102 @@
 import { expect, test } from "vitest";
 import { parseRules } from "../../src/host/tools/iptables.ts";
 import { iptablesForward } from "../../tasks/iptables-forward.ts";
+import { keptLines, keptNothing } from "./walls.ts";
 import { planWords } from "./words.ts";
 
-const wanted = { own: "192.168.100.0/24", peer: "192.168.200.0/24", comment: "causeway:test" };
-const into = "-s 192.168.200.0/24 -d 192.168.100.0/24";
-const out = "-s 192.168.100.0/24 -d 192.168.200.0/24";
-const mine = '-m comment --comment "causeway:test" -j ACCEPT';
-const kept = {
-  enabled: true,
-  lines: [
-    `filter -I DOCKER-USER ${into} -m comment --comment causeway:test -j ACCEPT`,
-    `filter -I DOCKER-USER ${out} -m comment --comment causeway:test -j ACCEPT`,
-    `nat -I POSTROUTING ${out} -m comment --comment causeway:test -j ACCEPT`,
-  ],
-};
+const own = "192.168.100.0/24";
+const wanted = { own, peers: ["192.168.200.0/24", "192.168.201.0/24"], comment: "causeway:test" };
+const chain = "CAUSEWAY-FORWARD";
+const within = `-A ${chain} -s ${own} -d ${own} -j RETURN`;
+const into = `-A ${chain} -s 192.168.200.0/23 -d ${own} -j ACCEPT`;
+const out = `-A ${chain} -s ${own} -d 192.168.200.0/23 -j ACCEPT`;
+const filterChain = [within, into, out];
+const natChain = [within, out];
+const lines = (table: string, rules: readonly string[]) =>
+  [`*${table}`, `:${chain} - [0:0]`, ...rules, "COMMIT"].join("\n");
+const chains = keptLines(lines("filter", filterChain), lines("nat", natChain));
+const kept = keptLines(
+  `filter -I DOCKER-USER -m comment --comment causeway:test -j ${chain}`,
+  `nat -I POSTROUTING -m comment --comment causeway:test -j ${chain}`,
+);
 
-const filter = (rules: string[], chain = ":DOCKER-USER - [0:0]") =>
-  ["*filter", chain, ...rules, "COMMIT"].join("\n");
-const nat = (rules: string[]) => ["*nat", ...rules, "COMMIT"].join("\n");
+const way = `-m comment --comment "causeway:test" -j ${chain}`;
 const masquerade = "-A POSTROUTING -s 192.168.100.0/24 ! -o docker0 -j MASQUERADE";
+const filter = (rules: readonly string[], chains = `:DOCKER-USER - [0:0]\n:${chain} - [0:0]`) =>
+  ["*filter", chains, ...rules, "COMMIT"].join("\n");
+const nat = (rules: readonly string[], chains = `:${chain} - [0:0]`) =>
+  ["*nat", chains, ...rules, "COMMIT"].join("\n");
 const all = [
-  filter([`-A DOCKER-USER ${into} ${mine}`, `-A DOCKER-USER ${out} ${mine}`, "-A DOCKER-USER -j RETURN"]),
-  nat([`-A POSTROUTING ${out} ${mine}`, masquerade]),
+  filter([`-A DOCKER-USER ${way}`, "-A DOCKER-USER -j RETURN", ...filterChain]),
+  nat([`-A POSTROUTING ${way}`, masquerade, ...natChain]),
 ].join("\n");
 
-const inFilter = (spec: string, chain = "DOCKER-USER") =>
-  `rule filter ${chain} ${spec} -j ACCEPT: — → first in its chain`;
-const inNat = `rule nat POSTROUTING ${out} -j ACCEPT: — → first in its chain`;
+const newChains = [`chain filter ${chain}: — → 3 rules`, `chain nat ${chain}: — → 2 rules`];
+const inFilter = (name = "DOCKER-USER") => `rule filter ${name} -j ${chain}: — → first in its chain`;
+const inNat = `rule nat POSTROUTING -j ${chain}: — → first in its chain`;
 
 test.each([
   [
     "a host with Docker's own rules",
-    [filter(["-A DOCKER-USER -j RETURN"]), nat([masquerade])],
-    [inFilter(into), inFilter(out), inNat],
+    [filter(["-A DOCKER-USER -j RETURN"], ":DOCKER-USER - [0:0]"), nat([masquerade], "")],
+    [...newChains, inFilter(), inNat],
   ],
   ["nothing, when all are in place", [all], []],
   [
-    "a rule that was deleted by hand, only that",
-    [all.replace(`-A DOCKER-USER ${into} ${mine}\n`, "")],
-    [inFilter(into)],
+    "a rule that was deleted from the chain by hand, only that chain",
+    [all.replace(`${into}\n`, "")],
+    [`chain filter ${chain}: other rules (2) → 3 rules`],
   ],
   [
-    "a rule that slipped behind Docker's masquerading",
-    [
-      all.replace(
-        `-A POSTROUTING ${out} ${mine}\n${masquerade}`,
-        `${masquerade}\n-A POSTROUTING ${out} ${mine}`,
-      ),
-    ],
+    "one that slipped behind Docker's masquerading",
+    [all.replace(`-A POSTROUTING ${way}\n${masquerade}`, `${masquerade}\n-A POSTROUTING ${way}`)],
     [inNat],
   ],
   [
     "a DROP in front of ours",
-    [all.replace("-A DOCKER-USER -s", "-A DOCKER-USER -j DROP\n-A DOCKER-USER -s")],
-    [inFilter(into), inFilter(out)],
-  ],
-  [
-    "somebody else's rule without our comment",
-    [all.replaceAll(mine, "-j ACCEPT")],
-    [inFilter(into), inFilter(out), inNat],
+    [all.replace("-A DOCKER-USER -m", "-A DOCKER-USER -j DROP\n-A DOCKER-USER -m")],
+    [inFilter()],
   ],
   [
     "a Docker without DOCKER-USER",
-    [filter([], ":FORWARD DROP [0:0]"), nat([masquerade])],
-    [inFilter(into, "FORWARD"), inFilter(out, "FORWARD"), inNat],
+    [filter([], ":FORWARD DROP [0:0]"), nat([masquerade], "")],
+    [...newChains, inFilter("FORWARD"), inNat],
   ],
 ])("%s", (_name, saved, expected) => {
-  const rules = parseRules(saved.join("\n"));
-  expect(planWords(iptablesForward.definition.present({ rules, kept, forwarding: "1" }, wanted))).toEqual(
-    expected,
-  );
+  const state = { rules: parseRules(saved.join("\n")), chains, kept, forwarding: "1" };
+  expect(planWords(iptablesForward.definition.present(state, wanted))).toEqual(expected);
 });
 
-test("rules that would not come back at boot are put in again", () => {
-  const rules = parseRules(all);
-  const plan = iptablesForward.definition.present(
-    { rules, kept: { enabled: true, lines: [] }, forwarding: "1" },
-    wanted,
-  );
-  expect(plan).toHaveLength(3);
+test("the rules are as few as the peers' subnets can be written in, and one pair for a network of all", () => {
+  const state = { rules: parseRules(""), chains: keptNothing, kept: keptNothing, forwarding: "1" };
+  const many = Array.from({ length: 64 }, (_, i) => `10.1.${i}.0/24`);
+  const count = (peers: readonly string[]) =>
+    planWords(
+      iptablesForward.definition.present(state, { own: "10.1.64.0/24", peers: [...peers], comment: "c" }),
+    )[0];
+  expect(count(many)).toBe(`chain filter ${chain}: — → 3 rules`);
+  expect(count(["10.1.0.0/16"])).toBe(`chain filter ${chain}: — → 3 rules`);
+  expect(count(many.slice(1))).toBe(`chain filter ${chain}: — → 13 rules`);
+});
+
+test("what would not come back at boot is put in again", () => {
+  const state = { rules: parseRules(all), chains: keptLines(), kept: keptLines(), forwarding: "1" };
+  expect(planWords(iptablesForward.definition.present(state, wanted))).toEqual([
+    `chain filter ${chain}: 3 rules, gone after a reboot → 3 rules`,
+    `chain nat ${chain}: 2 rules, gone after a reboot → 2 rules`,
+    inFilter(),
+    inNat,
+  ]);
 });
 
 test("forwarding that is off is switched on", () => {
-  const plan = iptablesForward.definition.present({ rules: parseRules(all), kept, forwarding: "0" }, wanted);
-  expect(planWords(plan)).toEqual(["sysctl net.ipv4.ip_forward: 0 → 1"]);
+  const state = { rules: parseRules(all), chains, kept, forwarding: "0" };
+  expect(planWords(iptablesForward.definition.present(state, wanted))).toEqual([
+    "sysctl net.ipv4.ip_forward: 0 → 1",
+  ]);
 });
 
 test("a host without iptables is an error that says what to install", () => {
-  expect(() =>
-    iptablesForward.definition.present({ rules: parseRules("missing"), kept, forwarding: "1" }, wanted),
-  ).toThrow(/not installed/);
+  const state = { rules: parseRules("missing"), chains, kept, forwarding: "1" };
+  expect(() => iptablesForward.definition.present(state, wanted)).toThrow(/not installed/);
 });

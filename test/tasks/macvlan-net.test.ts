@@ -6,6 +6,7 @@ import { parseLinks, parseRoutes } from "../../src/host/tools/ip.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
 import { macvlanNet, type NetworkSeen, parseNetworks } from "../../tasks/macvlan-net.ts";
 import { macvlanShim } from "../../tasks/macvlan-shim.ts";
+import { keptLines, keptNothing } from "./walls.ts";
 import { planWords } from "./words.ts";
 
 type State = Parameters<typeof macvlanNet.definition.present>[0];
@@ -370,9 +371,9 @@ describe("macvlan-shim plans", () => {
     links: [{ name: "macvlan-shim", index: 9, mtu: 1500, up: true, kind: "macvlan", parent: "ens33" }],
     addresses: [{ dev: "macvlan-shim", cidr: "172.16.10.127/32", address: "172.16.10.127", prefix: 32 }],
     routes: parseRoutes("172.16.10.0/25 dev macvlan-shim scope link src 172.16.10.127"),
-    kept: { enabled: true, lines: [line] },
+    kept: keptLines(line),
   };
-  const none: Shim = { ...right, links: [], addresses: [], routes: [], kept: { enabled: false, lines: [] } };
+  const none: Shim = { ...right, links: [], addresses: [], routes: [], kept: keptNothing };
   const to = "macvlan on ens33, 172.16.10.127, the way to 172.16.10.0/25";
 
   test.each<[string, Shim, string[]]>([
@@ -385,7 +386,7 @@ describe("macvlan-shim plans", () => {
     ],
     [
       "one that would be gone after a reboot",
-      { ...right, kept: { enabled: true, lines: [] } },
+      { ...right, kept: keptLines() },
       [`link macvlan-shim: macvlan 172.16.10.127/32 → ${to}`],
     ],
     ["a lost route", { ...right, routes: [] }, [`link macvlan-shim: macvlan 172.16.10.127/32 → ${to}`]],

@@ -1,45 +1,56 @@
 import { describe, expect, test } from "vitest";
-import { keptRule } from "../../src/kinds/rule/rule.ts";
+import { parseRules } from "../../src/host/tools/iptables.ts";
 import { peerPorts } from "../../tasks/peer-ports.ts";
+import { closedPorts, keptLines, noWalls, openWalls } from "./walls.ts";
 import { planWords } from "./words.ts";
 
 type State = Parameters<typeof peerPorts.definition.present>[0];
 
 const wanted = { tcp: [2375], from: ["10.0.0.201"], comment: "causeway:api" };
-const nothing: State = {
-  rules: { present: true, rules: [], policies: new Map() },
-  kept: { enabled: false, lines: [] },
-};
 const plan = (state: State) => planWords(peerPorts.definition.present(state, wanted));
+const port = "-p tcp -m multiport --dports 2375";
+const closed = closedPorts("CAUSEWAY-PORT-2375", ["10.0.0.201/32"], [port], "causeway:api");
 
 describe("peer-ports: state read → exact steps", () => {
-  test("closed first, then open in front of that: this host, and who may reach it", () => {
-    expect(plan(nothing)).toEqual([
-      "rule filter INPUT -p tcp -m multiport --dports 2375 -j DROP: — → first in its chain",
-      "rule filter INPUT -s 127.0.0.0/8 -p tcp -m multiport --dports 2375 -j ACCEPT: — → first in its chain",
-      "rule filter INPUT -s 10.0.0.201/32 -p tcp -m multiport --dports 2375 -j ACCEPT: — → first in its chain",
+  test("the chain with this host, those who may reach it and the end, then what leads to it", () => {
+    expect(plan(openWalls)).toEqual([
+      "chain filter CAUSEWAY-PORT-2375: — → 3 rules",
+      `rule filter INPUT ${port} -j CAUSEWAY-PORT-2375: — → first in its chain`,
+    ]);
+  });
+
+  test("a constant number of steps and rules in INPUT, however many may reach it", () => {
+    const from = Array.from({ length: 200 }, (_, i) => `10.0.1.${i}`);
+    expect(planWords(peerPorts.definition.present(openWalls, { ...wanted, from }))).toEqual([
+      "chain filter CAUSEWAY-PORT-2375: — → 202 rules",
+      `rule filter INPUT ${port} -j CAUSEWAY-PORT-2375: — → first in its chain`,
     ]);
   });
 
   test("in place", () => {
+    expect(plan(closed.walls)).toEqual([]);
+  });
+
+  test("the rules of an earlier version go once the chain decides, also one that would only come back at boot", () => {
+    const comment = "-m comment --comment causeway:api";
     const specs = [
-      "-s 10.0.0.201/32 -p tcp -m multiport --dports 2375 -j ACCEPT",
-      "-s 127.0.0.0/8 -p tcp -m multiport --dports 2375 -j ACCEPT",
-      "-p tcp -m multiport --dports 2375 -j DROP",
+      `-s 10.0.0.9/32 ${port} ${comment} -j ACCEPT`,
+      `-s 127.0.0.0/8 ${port} ${comment} -j ACCEPT`,
+      `${port} ${comment} -j DROP`,
     ];
-    const rules = specs.map((spec) => ({
-      table: "filter",
-      chain: "INPUT",
-      spec: spec.replace(" -j", " -m comment --comment causeway:api -j"),
-    }));
-    const lines = specs.map((spec) =>
-      keptRule({ table: "filter", chain: "INPUT", spec, comment: "causeway:api", place: "first" }),
+    const others = [`-s 10.0.0.9/32 ${port} -j ACCEPT`, `-s 10.0.0.9/32 -p tcp ${comment} -j ACCEPT`];
+    const [gone = "", ...standing] = specs;
+    const text = [...standing, ...others]
+      .map((spec) => `-A INPUT ${spec.replace("causeway:api", '"causeway:api"')}`)
+      .join("\n");
+    const rules = parseRules(`*filter\n:INPUT ACCEPT [0:0]\n${text}`);
+    const kept = keptLines(...[gone, ...standing].map((spec) => `filter -I INPUT ${spec}`));
+    expect(plan({ ...openWalls, rules, kept }).slice(2)).toEqual(
+      [...standing, gone].map((spec) => `rule filter INPUT ${spec}: present → —`),
     );
-    expect(plan({ rules: { ...nothing.rules, rules }, kept: { enabled: true, lines } })).toEqual([]);
   });
 
   test("without iptables it is refused", () => {
-    const state = { ...nothing, rules: { ...nothing.rules, present: false } };
-    expect(() => plan(state)).toThrow(/iptables is not installed/);
+    expect(() => plan(noWalls)).toThrow(/iptables is not installed/);
   });
 });

@@ -1,46 +1,62 @@
 import { expect, test } from "vitest";
 import { parseRoutes } from "../../src/host/tools/ip.ts";
 import { staticRoute } from "../../tasks/static-route.ts";
+import { keptLines, keptNothing } from "./walls.ts";
 import { planWords } from "./words.ts";
 
-const kept = { enabled: true, lines: ["192.168.200.0/24 via 10.0.0.201 proto 202"] };
-const wanted = { to: "192.168.200.0/24", via: "10.0.0.201" };
+const wanted = { name: "peers", routes: [{ to: "192.168.200.0/24", via: "10.0.0.201" }] };
+const line = "192.168.200.0/24 via 10.0.0.201 proto 202";
+const kept = keptLines(line);
 const ours = "192.168.200.0/24 via 10.0.0.201 dev eth0 proto 202";
+const list = (...lines: readonly string[]) => ({ enabled: true, files: new Map([["peers-123", lines]]) });
 
 test.each([
-  ["no route", "default via 10.0.0.1 dev eth0", kept, ["route 192.168.200.0/24: — → via 10.0.0.201"]],
-  ["nothing, when it is there and comes back", ours, kept, []],
+  ["no route", "default via 10.0.0.1 dev eth0", keptNothing, ["routes peers: — → 1 to 192.168.200.0/24"]],
+  ["nothing, when it is there and comes back, as an earlier version kept it", ours, kept, []],
+  ["nothing, when it is there and in the list", ours, list(line), []],
   [
     "a route through another host",
     "192.168.200.0/24 via 10.0.0.20 dev eth0 proto 202",
     kept,
-    ["route 192.168.200.0/24: via 10.0.0.20 dev eth0 proto 202 → via 10.0.0.201"],
+    ["routes peers: 192.168.200.0/24 via 10.0.0.20 dev eth0 proto 202 → 192.168.200.0/24 via 10.0.0.201"],
+  ],
+  [
+    "one that is lost",
+    "default via 10.0.0.1 dev eth0",
+    list(line),
+    ["routes peers: 1 missing: 192.168.200.0/24 → 192.168.200.0/24 via 10.0.0.201"],
   ],
   [
     "one typed by hand, which no reboot survives",
     "192.168.200.0/24 via 10.0.0.201 dev eth0",
     kept,
-    ["route 192.168.200.0/24: via 10.0.0.201 dev eth0 → via 10.0.0.201"],
+    ["routes peers: 192.168.200.0/24 via 10.0.0.201 dev eth0 → 192.168.200.0/24 via 10.0.0.201"],
   ],
   [
     "a second one beside it",
     `${ours}\n192.168.200.0/24 via 10.0.0.9 dev eth0 metric 50`,
     kept,
     [
-      "route 192.168.200.0/24: via 10.0.0.201 dev eth0 proto 202; via 10.0.0.9 dev eth0 metric 50 → via 10.0.0.201",
+      `routes peers: ${ours}, 192.168.200.0/24 via 10.0.0.9 dev eth0 metric 50 → 192.168.200.0/24 via 10.0.0.201`,
     ],
   ],
   [
     "one that would not come back",
     ours,
-    { enabled: true, lines: [] },
-    ["route 192.168.200.0/24: via 10.0.0.201 dev eth0 proto 202, gone after a reboot → via 10.0.0.201"],
+    keptLines(),
+    ["routes peers: 1 gone after a reboot: 192.168.200.0/24 → 192.168.200.0/24 via 10.0.0.201"],
   ],
   [
     "one whose unit is disabled",
     ours,
     { ...kept, enabled: false },
-    ["route 192.168.200.0/24: via 10.0.0.201 dev eth0 proto 202, gone after a reboot → via 10.0.0.201"],
+    ["routes peers: 1 gone after a reboot: 192.168.200.0/24 → 192.168.200.0/24 via 10.0.0.201"],
+  ],
+  [
+    "a peer that left",
+    ours,
+    list(line, "192.168.210.0/24 via 10.0.0.202 proto 202"),
+    ["routes peers: 1 of no peer: 192.168.210.0/24 → 1 removed"],
   ],
 ])("%s", (_name, routes, keptNow, expected) => {
   expect(
@@ -51,4 +67,14 @@ test.each([
 test("a route whose link is down is still that route", () => {
   const routes = parseRoutes(`${ours} linkdown `);
   expect(staticRoute.definition.present({ routes, kept }, wanted)).toEqual([]);
+});
+
+test("of many, four are named", () => {
+  const routes = Array.from({ length: 199 }, (_, i) => ({ to: `10.1.${i}.0/24`, via: `10.0.0.${i}` }));
+  const [words] = planWords(
+    staticRoute.definition.present({ routes: [], kept: keptNothing }, { name: "peers", routes }),
+  );
+  expect(words).toBe(
+    "routes peers: — → 199 to 10.1.0.0/24, 10.1.1.0/24, 10.1.2.0/24, 10.1.3.0/24, and 195 more",
+  );
 });

@@ -37,6 +37,25 @@ export function parseRules(text: string): Rules {
   return { present: text.trim() !== "missing", rules, policies };
 }
 
+const byChain = new WeakMap<Rules, ReadonlyMap<string, readonly Rule[]>>();
+
+/** The rules of one chain in their order; none where it is not there. */
+export function rulesIn(rules: Rules, table: string, chain: string): readonly Rule[] {
+  let index = byChain.get(rules);
+  if (!index) {
+    const chains = new Map<string, Rule[]>();
+    for (const rule of rules.rules) {
+      const name = `${rule.table} ${rule.chain}`;
+      const among = chains.get(name);
+      if (among) among.push(rule);
+      else chains.set(name, [rule]);
+    }
+    index = chains;
+    byChain.set(rules, index);
+  }
+  return index.get(`${table} ${chain}`) ?? [];
+}
+
 /** The words of a rule in the order that `iptables-save` prints them, so that two spellings can be compared. */
 export function canonicalRule(spec: string): string {
   return spec.replaceAll('"', "").replaceAll(/\s+/g, " ").trim();

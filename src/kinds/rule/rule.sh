@@ -3,7 +3,7 @@
 # iptables -C says 1 for "absent"; whatever else is an error, lock contention above all. A chain that is gone (DOCKER-USER
 # before Docker's first start) has no rules; asked for in every case, so that the error's words need not be understood.
 cw_rule_has() {
-  cw_said=$(eval "iptables -w 30 -t $1 -C $2 $3" 2>&1)
+  cw_said=$(cw_iptables "$1" -C "$2" "$3" 2>&1)
   cw_code=$?
   case $cw_code in
     0 | 1) return $cw_code ;;
@@ -30,7 +30,7 @@ cw_rule_restore() (
   read -r cw_was <"$B.before"
   cw_rule_has "$@"
   case $?-$cw_was in
-    0-absent) eval "iptables -w 30 -t $1 -D $2 $3" ;;
+    0-absent) cw_iptables "$1" -D "$2" "$3" ;;
     [01]-present) cw_rule_settle "$@" ;;
     [01]-*) : ;;
     *) exit 1 ;;
@@ -45,8 +45,8 @@ cw_rule_settle() {
   cw_chain=$(iptables -w 30 -t "$1" -S "$2" | sed -n 's/^-A [^ ]* //p') || return 1
   cw_slot=$(printf '%s\n' "$cw_chain" | grep -vxF -e "$cw_line" | cw_rule_slot "$cw_line")
   [ "$(printf '%s\n' "$cw_chain" | cw_rule_place "$cw_line")" != "$cw_slot" ] || return 0
-  ! cw_rule_has "$@" || eval "iptables -w 30 -t $1 -D $2 $3" || return 1
-  eval "iptables -w 30 -t $1 -I $2 $cw_slot $3"
+  ! cw_rule_has "$@" || cw_iptables "$1" -D "$2" "$3" || return 1
+  cw_iptables "$1" -I "$2" "$cw_slot $3"
 }
 
 # cw_rule_slot LINE: the number that the rule takes among the others of its chain, which come on standard input: the first
@@ -66,7 +66,7 @@ cw_rule_spelled() (
   cw_desk="iptables -w 30 -t $1"
   $cw_desk -N causeway-desk 2>/dev/null || $cw_desk -F causeway-desk || exit 1
   trap '$cw_desk -F causeway-desk; $cw_desk -X causeway-desk' EXIT
-  eval "$cw_desk -A causeway-desk $3" && $cw_desk -S causeway-desk | sed -n 's/^-A causeway-desk //p'
+  cw_iptables "$1" -A causeway-desk "$3" && $cw_desk -S causeway-desk | sed -n 's/^-A causeway-desk //p'
 )
 
 # cw_rule_place LINE: its number among the rules on standard input; nothing when it is not there.
@@ -80,8 +80,8 @@ cw_rule_put() (
   cw_rule_has "$@"
   case $? in
     # First means first: one that slipped behind others is put in front again.
-    0) [ "$cw_how" = -A ] || eval "iptables -w 30 -t $1 -D $2 $3 && iptables -w 30 -t $1 -I $2 $3" ;;
-    1) eval "iptables -w 30 -t $1 $cw_how $2 $3" ;;
+    0) [ "$cw_how" = -A ] || { cw_iptables "$1" -D "$2" "$3" && cw_iptables "$1" -I "$2" "$3"; } ;;
+    1) cw_iptables "$1" "$cw_how" "$2" "$3" ;;
     *) exit 1 ;;
   esac
 )
@@ -91,7 +91,7 @@ cw_rule_drop() (
   cw_boot_forget rules "$*"
   cw_rule_has "$@"
   case $? in
-    0) eval "iptables -w 30 -t $1 -D $2 $3" ;;
+    0) cw_iptables "$1" -D "$2" "$3" ;;
     1) : ;;
     *) exit 1 ;;
   esac

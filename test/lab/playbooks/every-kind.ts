@@ -22,7 +22,7 @@ async function look(host: Reader) {
     host.packages(["etcd-client"]),
     host.routes(),
     host.rules(),
-    host.kept(),
+    host.kept("rules"),
     host.sysctl("net.ipv4.conf.all.log_martians"),
     host.links(),
     host.docker(),

@@ -33,9 +33,13 @@ const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Ho
   "docker-bip": {
     task: () => dockerBip({ bip: "192.168.77.1/24", interrupt_containers: false, direct_routing: true }),
   },
-  "static-route": { task: ({ address }) => staticRoute({ to: "192.168.78.0/24", via: neighbour(address) }) },
+  "static-route": {
+    task: ({ address }) =>
+      staticRoute({ name: "row", routes: [{ to: "192.168.78.0/24", via: neighbour(address) }] }),
+  },
   "iptables-forward": {
-    task: () => iptablesForward({ own: "192.168.77.0/24", peer: "192.168.78.0/24", comment: "causeway:row" }),
+    task: () =>
+      iptablesForward({ own: "192.168.77.0/24", peers: ["192.168.78.0/24"], comment: "causeway:row" }),
   },
   "etcd-install": {
     task: ({ name, address }) =>

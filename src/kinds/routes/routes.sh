@@ -1,0 +1,107 @@
+# routes NAME DESTINATIONS: a list of routes that is kept as one file, one a line, and the routes of the main table to these
+# destinations: those of the list, and those that an earlier list had. However many they are, it is a few processes.
+
+# cw_routes_to DESTINATIONS: the routes of the main table to them, one a line, as `ip` takes them again.
+cw_routes_to() {
+  cw_all=$(ip -4 -o route show table main) || return 1
+  printf '%s\n' "$cw_all" | sed 's/ *\\[[:space:]]*/ /g; s/ linkdown//g; s/ dead//g; s/ *$//' | cw_routes_among "$1"
+}
+
+# cw_routes_among DESTINATIONS: of the routes on standard input those to them. The first word may be the route's type.
+cw_routes_among() {
+  sed -e 's/^[bu][a-z]* \([0-9][^ ]*\)/|\1|&/' -e t -e 's/^[pt][a-z]* \([0-9][^ ]*\)/|\1|&/' -e t -e 's/^\([^ ]*\)/|\1|&/' |
+    cw_routes_keyed "$1"
+}
+
+# cw_routes_keyed DESTINATIONS: of lines |DESTINATION|TEXT on standard input the texts of those.
+cw_routes_keyed() {
+  grep -F -f /dev/fd/3 3<<END | sed 's/^|[^|]*|//'
+$(cw_routes_keys $1)
+END
+}
+
+# cw_routes_not_in LINES: what is on standard input and not there.
+cw_routes_not_in() {
+  grep -vxF -f /dev/fd/3 3<<END
+$1
+END
+}
+
+# `ip` prints a single address without its length. Nothing matches where there are none.
+cw_routes_keys() { printf '|%s|\n' "${@:-none}" | sed 's/\/32|$/|/'; }
+
+# cw_routes_but LINES: of the routes on standard input those that are not in the list. A list need not name the device.
+cw_routes_but() {
+  sed 's/.*/|&|&/; s/^\(|[^|]* via [^| ]*\) dev [^| ]*/\1/; s/^\(|[^|]*\) scope link/\1/' | grep -vF -f /dev/fd/3 3<<END | sed 's/^|[^|]*|//'
+$(printf '%s\n' "$1" | cw_routes_listed | sed 's/.*/|&|/')
+END
+}
+
+# The lines of a list as cw_routes_but compares them.
+cw_routes_listed() { sed 's/\/32 / /; s/^\(.* via [^ ]*\) dev [^ ]*/\1/'; }
+
+# cw_routes_destinations: those of the lines on standard input, parted by blanks.
+cw_routes_destinations() { sed 's/ .*//' | tr '\n' ' '; }
+
+cw_routes_delete() { sed '/./!d; s/^/route del /; s/$/ table main/' | ip -4 -force -batch -; }
+
+# cw_routes_single DESTINATIONS: FILE:LINE of each file that keeps one route alone, as earlier versions did.
+cw_routes_single() {
+  (cd /etc/causeway/routes 2>/dev/null && grep -H '' [0-9]* 2>/dev/null) | sed 's/^[^:]*:\([^ ]*\)/|\1|&/; s/^\(|[^|]*\)\/32|/\1|/' |
+    cw_routes_keyed "$1"
+}
+
+cw_routes_token() (
+  cw_routes_to "$2"
+  cat "/etc/causeway/routes/$(cw_boot_name "$1")" 2>/dev/null
+  true
+)
+
+cw_routes_save() (
+  cw_routes_to "$2" >"$B.before" && cw_routes_single "$2" >"$B.before.files" && cw_boot_save routes "$1"
+)
+
+# The list itself comes last: what is cut off before is begun again.
+cw_routes_restore() (
+  [ ! -s "$B.before.files" ] || mkdir -p /etc/causeway/routes || exit 1
+  (
+    umask 077
+    while IFS=: read -r cw_file cw_line; do
+      [ -s "/etc/causeway/routes/$cw_file" ] || printf '%s\n' "$cw_line" >"/etc/causeway/routes/$cw_file" || exit 1
+    done <"$B.before.files"
+  ) || exit 1
+  cw_now=$(cw_routes_to "$2")
+  cw_lost=$(cw_routes_not_in "$cw_now" <"$B.before")
+  cw_foreign=$(printf '%s\n' "$cw_now" | grep -v ' proto 202' | grep -vxF -f "$B.before")
+  cw_kept=
+  if [ -n "$cw_foreign" ] && [ "$cw_force" != force ]; then
+    cw_elsewhere=$(printf '%s\n' "$cw_foreign" | cw_routes_destinations)
+    cw_kept=$(printf '%s\n' "$cw_lost" | cw_routes_among "$cw_elsewhere")
+    cw_lost=$(printf '%s\n' "$cw_lost" | cw_routes_not_in "$cw_kept")
+  fi
+  cw_bad=0
+  [ -z "$cw_lost" ] || printf '%s\n' "$cw_lost" | cw_routes_replace || cw_bad=1
+  # Only what carries our protocol number is ours to take away.
+  cw_routes_to "$2" | grep ' proto 202' | grep -vxF -f "$B.before" | cw_routes_delete || cw_bad=1
+  cw_boot_restore routes "$1" || cw_bad=1
+  [ $cw_bad = 0 ] || exit 1
+  [ -n "$cw_kept" ] || exit 0
+  printf 'somebody routes it since: %s\nbefore causeway it was: %s\n' "$cw_foreign" "$cw_kept"
+  exit 3
+)
+
+cw_routes_tidy() { cw_boot_tidy routes "$1"; }
+
+# cw_routes_put NAME DESTINATIONS LINES: now, and at every boot. A route is replaced, and only then whatever else leads to
+# its destination goes, so that no packet finds none; of the other destinations only what is ours goes.
+cw_routes_put() (
+  if [ -n "$3" ]; then cw_boot_keep routes "$1" "$3" || exit 1; else cw_boot_forget routes "$1"; fi
+  cw_single=$(cw_routes_single "$2" | sed 's/:.*//')
+  [ -z "$cw_single" ] || (cd /etc/causeway/routes && rm -f -- $cw_single) || exit 1
+  printf '%s\n' "$3" | sed '/./!d' | cw_routes_replace
+  cw_wanted=$(printf '%s\n' "$3" | cw_routes_destinations)
+  { cw_routes_to "$cw_wanted"; cw_routes_to "$2" | grep ' proto 202'; } | cw_routes_but "$3" | sort -u | cw_routes_delete
+  cw_there=$(cw_routes_to "$cw_wanted" | sed 's/^\(.* via [^ ]*\) dev [^ ]*/\1/; s/ scope link//')
+  cw_missing=$(printf '%s\n' "$3" | cw_routes_listed | cw_routes_not_in "$cw_there")
+  [ -z "$cw_missing" ] || { printf 'not in the main table: %s\n' "$cw_missing"; exit 1; }
+)
