@@ -32,13 +32,13 @@ function hostIn(size: number): FakeHost {
     const done = host.scripts.length > 0;
     const part = /cd \/etc\/causeway\/(\w+)/.exec(script)?.[1];
     if (part) return done ? ["enabled", ...(kept[part]?.() ?? [])].join("\n") : "disabled";
-    if (script.startsWith("ip -4 route show"))
+    if (script.includes("ip -4 route show"))
       return done ? routes.map((i) => `${subnet(i)}.0/24 via ${address(i)} dev e proto 202`).join("\n") : "";
     if (script.endsWith("iptables-save"))
       return chains()
         .map(([, table, text]) => `*${table}\n${text}-A ${table === "nat" ? inNat : inFilter}`)
         .join("\n");
-    return script.startsWith("cat ") ? "1" : undefined;
+    return /^(exec )?cat /.test(script) ? "1" : undefined;
   };
   return host;
 }
