@@ -76,6 +76,8 @@ export default definePlaybook({
         const routes = fleet
           .peersOf(host)
           .map(({ address, vars: { bip } }) => ({ to: subnetOf(bip), via: address }));
+        // Alone it has nobody to route to: what an earlier run did for its peers is undone.
+        if (routes.length === 0) return [];
         const { bip, container_network } = host.vars;
         const peers = container_network === undefined ? routes.map(({ to }) => to) : [container_network];
         return [
