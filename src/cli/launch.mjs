@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import * as module from "node:module";
+import * as nodeModule from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { cacheFolder, packageFolderKey } from "../cache-folder.mjs";
@@ -164,7 +164,7 @@ function ownCache() {
 
 const cache = ownCache();
 // Node 22 keeps what it compiled; a folder that cannot be written to costs the time only.
-module.enableCompileCache?.(join(cache, "compiled"));
+nodeModule.enableCompileCache?.(join(cache, "compiled"));
 const folder = join(cache, "bundle", stateOfSources());
 if (!existsSync(folder)) await bundle(folder);
 globalThis[packageFolderKey] = root;
