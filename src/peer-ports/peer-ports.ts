@@ -36,7 +36,8 @@ export function missingPorts({ rules, kept, chains }: Walls, wanted: PeerPorts):
   const ports = Object.entries({ tcp, udp })
     .filter(([, numbers]) => numbers.length > 0)
     .map(([protocol, numbers]) => `-p ${protocol} -m multiport --dports ${numbers.join(",")}`);
-  const sources = ["127.0.0.0/8", ...from.map((address) => `${address}/32`)];
+  // Sorted: another order of the inventory changes nothing.
+  const sources = ["127.0.0.0/8", ...[...from].sort().map((address) => `${address}/32`)];
   const inside = [...sources.map((source) => `-s ${source} -j ACCEPT`), "-j DROP"];
   const ways = ports.map(
     (port): RuleStep => ({

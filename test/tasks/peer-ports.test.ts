@@ -31,6 +31,13 @@ describe("peer-ports: state read → exact steps", () => {
     expect(plan(closed.walls)).toEqual([]);
   });
 
+  test("in place, whatever order the inventory has its hosts in", () => {
+    const from = ["10.0.0.203", "10.0.0.201", "10.0.0.202"];
+    const sorted = [...from].sort().map((address) => `${address}/32`);
+    const { walls } = closedPorts("CAUSEWAY-PORT-2375", sorted, [port], "causeway:api");
+    expect(planWords(peerPorts.definition.present(walls, { ...wanted, from }))).toEqual([]);
+  });
+
   test("the rules of an earlier version go once the chain decides, also one that would only come back at boot", () => {
     const comment = "-m comment --comment causeway:api";
     const specs = [
