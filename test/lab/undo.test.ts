@@ -120,7 +120,9 @@ describe.sequential("rollback", () => {
     await fine(lab.run(every));
     expect(await lab.must("docker-200", "cat /var/lib/causeway/format")).toBe("2\n");
     await fine(rollback());
-    expect(await since(done)).toEqual([]);
+    // The script that applies at boot stays the newer one: the older evaluated the text of rules.
+    const left = (await since(done)).filter((line) => !line.endsWith(" /etc/causeway/apply"));
+    expect(left).toEqual([]);
     await fine(rollback());
     expect(await lab.must("docker-200", "cat /etc/cw-f; systemctl is-active cw-f1 || true")).toBe(
       "new\nactive\n",
