@@ -87,6 +87,18 @@ describe("the cause of a failed pair", () => {
       "b",
     ],
     [
+      "a port that is closed to strangers, beside the rule that drops it",
+      pair({
+        to: {
+          ...b,
+          moved: [...moved("*filter", "[30:900] -A CAUSEWAY-PORT-2379 -j DROP"), ...moved("*filter", drop)],
+        },
+      }),
+      "routed",
+      /^FORWARD drop: b drops it by FORWARD -s/,
+      "b",
+    ],
+    [
       "a policy whose counter moved",
       pair({ to: { ...b, moved: moved("*filter", ":FORWARD DROP [9:700]") } }),
       "routed",
