@@ -15,20 +15,20 @@ import { etcdInstall } from "../tasks/etcd-install.ts";
 import { flannelNetwork } from "../tasks/flannel-network.ts";
 import { flannelPeers } from "../tasks/flannel-peers.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
-import { unlike } from "./checks/alike.ts";
-import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
+import { differingVars } from "./checks/alike.ts";
+import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
-import { hostFacts, offLinkPeers, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
+import { foreignFirewalls, hostFacts, offLinkPeers, sameHostNames } from "./checks/facts.ts";
 import {
+  addressesNotOnHost,
   badNetwork,
   badSource,
   flannelFact,
-  halfReconfigured,
   interruptions,
   mixedFlannelds,
-  strangeAddresses,
+  partialReconfiguration,
 } from "./checks/flannel.ts";
-import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
+import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { movedStore, storeFact, storeHosts } from "./checks/store.ts";
 
@@ -98,7 +98,7 @@ export default definePlaybook({
   vars,
   facts: { ...hostFacts, clock: clockFact, flannel: flannelFact, store: storeFact(() => endpoints) },
   check: (fleet) => [
-    ...unlike(fleet.group("docker"), [
+    ...differingVars(fleet.group("docker"), [
       "flannel_network",
       "flannel_subnet_len",
       "flannel_backend",
@@ -107,22 +107,22 @@ export default definePlaybook({
     ]),
     ...badSource(fleet),
     ...badNetwork(fleet),
-    ...evenCluster(fleet),
-    ...halfArchives(fleet, "etcd"),
+    ...twoMembers(fleet),
+    ...incompleteArchives(fleet, "etcd"),
   ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
-    ...wallsOfOthers(fleet),
+    ...foreignFirewalls(fleet),
     ...clocksApart(fleet),
     ...movedStore(fleet, "etcd"),
-    ...strangeAddresses(fleet),
+    ...addressesNotOnHost(fleet),
     ...mixedFlannelds(fleet),
-    ...halfReconfigured(fleet),
+    ...partialReconfiguration(fleet),
     ...interruptions(fleet),
     ...(fleet.group("docker")[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
-    ...inTheWay(fleet, claim),
+    ...conflictingLeftovers(fleet, claim),
   ],
-  remarks: (fleet) => leftBehind(fleet, claim),
+  remarks: (fleet) => harmlessLeftovers(fleet, claim),
   plays: [
     {
       title: "Start etcd, open to these hosts only",
@@ -221,7 +221,7 @@ function etcdUrls<V, F extends Store>(fleet: Fleet<V, F>): string[] {
 }
 
 /** Of two members, one that is lost stops both. */
-function evenCluster(fleet: Fleet<Vars>): CausewayError[] {
+function twoMembers(fleet: Fleet<Vars>): CausewayError[] {
   const members = fleet.group("etcd");
   if (members.length !== 2) return [];
   return [

@@ -1,16 +1,16 @@
 import { Cidr, defineFact, definePlaybook, Ipv4, type Static, Type } from "causeway";
-import { macvlanNet, readGround } from "../tasks/macvlan-net.ts";
+import { macvlanNet, readUnderlay } from "../tasks/macvlan-net.ts";
 import { macvlanShim } from "../tasks/macvlan-shim.ts";
-import { unlike } from "./checks/alike.ts";
+import { differingVars } from "./checks/alike.ts";
 import { hostFacts, sameHostNames } from "./checks/facts.ts";
-import { type Claim, leftBehind } from "./checks/leftovers.ts";
+import { type Claim, harmlessLeftovers } from "./checks/leftovers.ts";
 import {
   badParents,
   badParts,
   parentParams,
   partOf,
-  shimsBeforeRunner,
-  unseenParts,
+  shimsOverTheRunner,
+  unseenSlices,
   withoutDocker,
 } from "./checks/macvlan.ts";
 import { proofOf } from "./checks/proofs.ts";
@@ -58,18 +58,18 @@ export default definePlaybook({
   facts: {
     ...hostFacts,
     docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).state }),
-    ground: defineFact({ name: "ground", read: readGround }),
+    underlay: defineFact({ name: "underlay", read: readUnderlay }),
     slice: sliceFact,
   },
-  check: (fleet) => [...badParts(fleet), ...unlike(fleet.hosts, ["probe_image"])],
+  check: (fleet) => [...badParts(fleet), ...differingVars(fleet.hosts, ["probe_image"])],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...withoutDocker(fleet),
     ...badParts(fleet),
     ...badParents(fleet),
-    ...shimsBeforeRunner(fleet),
+    ...shimsOverTheRunner(fleet),
   ],
-  remarks: (fleet) => [...leftBehind(fleet, claim), ...unseenParts(fleet)],
+  remarks: (fleet) => [...harmlessLeftovers(fleet, claim), ...unseenSlices(fleet)],
   plays: [
     {
       title: "Put a macvlan network on the interface that leads to the peers",

@@ -4,25 +4,25 @@ import { dockerdClusterStore, hostFile } from "../tasks/dockerd-cluster-store.ts
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { overlayNet } from "../tasks/overlay-net.ts";
 import { peerPorts } from "../tasks/peer-ports.ts";
-import { unlike } from "./checks/alike.ts";
-import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
-import { hostFacts, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
-import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
+import { differingVars } from "./checks/alike.ts";
+import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
+import { foreignFirewalls, hostFacts, sameHostNames } from "./checks/facts.ts";
+import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import {
   agents,
+  apiAddressesNotOnHost,
   badSubnet,
-  evenServers,
-  farContainers,
+  containersElsewhere,
   joining,
+  missingTlsPaths,
   movedServers,
   openApis,
   overlayFacts,
   refusals,
   serversOf,
   storeOf,
-  strangeApiAddresses,
-  swallowedHosts,
-  unnamedFiles,
+  subnetOverHosts,
+  twoServers,
   wantedNetwork,
 } from "./checks/overlay.ts";
 import { proofOf } from "./checks/proofs.ts";
@@ -80,25 +80,30 @@ export default definePlaybook({
   vars,
   facts: { ...hostFacts, ...overlayFacts },
   check: (fleet) => [
-    ...unlike(fleet.group("docker"), ["overlay_name", "overlay_subnet", "overlay_store", "probe_image"]),
-    ...unlike(agents(fleet), ["consul_gossip_key"], { secret: true }),
-    ...swallowedHosts(fleet),
-    ...evenServers(fleet),
-    ...unnamedFiles(fleet),
-    ...halfArchives(fleet, "consul"),
-    ...halfArchives(fleet, "etcd"),
+    ...differingVars(fleet.group("docker"), [
+      "overlay_name",
+      "overlay_subnet",
+      "overlay_store",
+      "probe_image",
+    ]),
+    ...differingVars(agents(fleet), ["consul_gossip_key"], { secret: true }),
+    ...subnetOverHosts(fleet),
+    ...twoServers(fleet),
+    ...missingTlsPaths(fleet),
+    ...incompleteArchives(fleet, "consul"),
+    ...incompleteArchives(fleet, "etcd"),
   ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
-    ...wallsOfOthers(fleet),
+    ...foreignFirewalls(fleet),
     ...movedServers(fleet),
     ...refusals(fleet),
     ...badSubnet(fleet),
-    ...inTheWay(fleet, claim),
-    ...farContainers(fleet),
-    ...strangeApiAddresses(fleet),
+    ...conflictingLeftovers(fleet, claim),
+    ...containersElsewhere(fleet),
+    ...apiAddressesNotOnHost(fleet),
   ],
-  remarks: (fleet) => [...openApis(fleet), ...leftBehind(fleet, claim)],
+  remarks: (fleet) => [...openApis(fleet), ...harmlessLeftovers(fleet, claim)],
   plays: [
     {
       title: "Start the store, open to these hosts only",
@@ -108,7 +113,7 @@ export default definePlaybook({
         const isServer = servers.some((server) => server.name === host.name);
         const clients = fleet.hosts.map(({ address }) => address);
         // Before the port is opened: an undo then closes the port first, and the rules go after it.
-        const doors =
+        const portRules =
           host.groups.includes("docker") && host.vars.docker_api === "insecure"
             ? [peerPorts({ tcp: [2375], from: clients, comment: `${comment}-api` })]
             : [];
@@ -117,7 +122,7 @@ export default definePlaybook({
           const { name } = host;
           const data_dir = "/var/lib/etcd/causeway";
           return [
-            ...doors,
+            ...portRules,
             ...(isServer
               ? [etcdInstall({ name, members, clients, ...archiveOf(host.vars, "etcd"), data_dir, comment })]
               : []),
@@ -126,7 +131,7 @@ export default definePlaybook({
         if (!isServer && !host.groups.includes("docker")) return [];
         const { consul_gossip_key: gossip_key, consul_ui: ui } = host.vars;
         return [
-          ...doors,
+          ...portRules,
           consulAgent({
             name: host.name,
             address: host.address,

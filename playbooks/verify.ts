@@ -1,6 +1,6 @@
 import { CausewayError, definePlaybook, Type } from "causeway";
 import { pingCheck } from "../tasks/ping-check.ts";
-import { unlike } from "./checks/alike.ts";
+import { differingVars } from "./checks/alike.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { running, schemeOf, words } from "./checks/running.ts";
 
@@ -20,7 +20,7 @@ export default definePlaybook({
   vars,
   hosts: "docker",
   facts: { running },
-  check: (fleet) => unlike(fleet.hosts, ["probe_network", "probe_image", "probe_count"]),
+  check: (fleet) => differingVars(fleet.hosts, ["probe_network", "probe_image", "probe_count"]),
   plays: [],
   preflight: (fleet) => {
     if (fleet.reached.length === 0 || fleet.hosts[0]?.vars.probe_network !== undefined) return [];

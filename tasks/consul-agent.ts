@@ -5,15 +5,16 @@ import {
   daemonReload,
   defineTask,
   type FileState,
+  type Firewall,
   Ipv4,
   inStandingOrder,
   later,
-  missingPorts,
+  missingPortRules,
   missingPrograms,
   type PlanItem,
   type Programs,
+  readFirewall,
   readPrograms,
-  readWalls,
   restart,
   Secret,
   type Static,
@@ -23,7 +24,6 @@ import {
   step,
   Type,
   type UnitState,
-  type Walls,
 } from "causeway";
 
 const params = Type.Object(
@@ -83,12 +83,12 @@ interface State {
   unit: UnitState;
   hasData: boolean;
   /** The process ids of a consul that no unit of that name started. */
-  strays: readonly string[];
+  unmanaged: readonly string[];
   /** Whether the servers have a leader, and what was said instead. */
   leader: { there: boolean; said: string };
   /** The addresses of the members that are alive. */
   alive: readonly string[];
-  walls: Walls;
+  firewall: Firewall;
 }
 
 /**
@@ -103,21 +103,33 @@ export const consulAgent = defineTask({
   settles: "60s",
   read: async (host, { archive, data_dir }): Promise<State> => {
     const looksAt = ["package", "unit:consul.service", "shared:consul", "file:/usr/local/bin/consul"];
-    const [program, programs, user, config, unitFile, dropIn, unit, data, strays, leader, members, walls] =
-      await Promise.all([
-        host.read(sh`command -v consul`, { looksAt: ["package", "file:/usr/local/bin/consul"] }),
-        archive && readPrograms(host, "consul", ["consul"]),
-        host.read(sh`getent passwd consul`, { looksAt: ["package", "user"] }),
-        host.file(configPath),
-        host.file(unitPath),
-        host.file(dropInPath),
-        host.unit("consul.service"),
-        host.read(sh`[ -d ${data_dir} ]`, { looksAt: ["unit:consul.service", `file:${data_dir}`] }),
-        host.read(strayProcesses, { looksAt: ["unit:consul.service"] }),
-        host.read(sh`timeout 5 consul operator raft list-peers`, { looksAt }),
-        host.read(sh`timeout 5 consul members -status=alive`, { looksAt }),
-        readWalls(host),
-      ]);
+    const [
+      program,
+      programs,
+      user,
+      config,
+      unitFile,
+      dropIn,
+      unit,
+      data,
+      unmanaged,
+      leader,
+      members,
+      firewall,
+    ] = await Promise.all([
+      host.read(sh`command -v consul`, { looksAt: ["package", "file:/usr/local/bin/consul"] }),
+      archive && readPrograms(host, "consul", ["consul"]),
+      host.read(sh`getent passwd consul`, { looksAt: ["package", "user"] }),
+      host.file(configPath),
+      host.file(unitPath),
+      host.file(dropInPath),
+      host.unit("consul.service"),
+      host.read(sh`[ -d ${data_dir} ]`, { looksAt: ["unit:consul.service", `file:${data_dir}`] }),
+      host.read(strayProcesses, { looksAt: ["unit:consul.service"] }),
+      host.read(sh`timeout 5 consul operator raft list-peers`, { looksAt }),
+      host.read(sh`timeout 5 consul members -status=alive`, { looksAt }),
+      readFirewall(host),
+    ]);
     return {
       program: program.stdout.trim(),
       programs,
@@ -127,31 +139,31 @@ export const consulAgent = defineTask({
       dropIn,
       unit,
       hasData: data.code === 0,
-      strays: strays.stdout.split("\n").filter(Boolean),
+      unmanaged: unmanaged.stdout.split("\n").filter(Boolean),
       leader: {
         there: leader.code === 0 && /\bleader\b/.test(leader.stdout),
         said: leader.stderr.trim().split("\n").at(-1) ?? "",
       },
       alive: addressesOf(members.stdout),
-      walls,
+      firewall,
     };
   },
   present: (state, wanted): readonly PlanItem[] => {
-    refuseWithoutIptables(state.walls);
-    refuseStrays(state);
+    refuseWithoutIptables(state.firewall);
+    refuseUnmanaged(state);
     const ports = { tcp: [8300, 8301], udp: [8301], from: wanted.clients, comment: wanted.comment };
-    const doors = missingPorts(state.walls, ports);
+    const portRules = missingPortRules(state.firewall, ports);
     if (!wanted.archive && state.program === "")
       return [
         step.packages({ names: ["consul"] }),
-        ...doors,
+        ...portRules,
         later("consul is configured and started once its package is there"),
       ];
     refuseForeign(state);
     refuseForeignUnit(state, wanted);
     refuseReconfiguration(state, wanted);
     // The archive first: a wrong one is found out before anything is changed.
-    const missing = [...outOfArchive(state, wanted), ...doors, ...missingFiles(state, wanted)];
+    const missing = [...outOfArchive(state, wanted), ...portRules, ...missingFiles(state, wanted)];
     const { unit, hasData } = state;
     if (unit.enabled !== "enabled" || !["active", "activating"].includes(unit.active))
       return [
@@ -271,12 +283,12 @@ function start(unit: UnitState): Step {
   return step.unit({ name: "consul.service", enabled: true, active: true, was, noBlock: true });
 }
 
-function refuseStrays({ strays }: State): void {
-  if (strays.length === 0) return;
+function refuseUnmanaged({ unmanaged }: State): void {
+  if (unmanaged.length === 0) return;
   throw new CausewayError("host", "a consul runs here that no unit started", {
-    found: strays.join("\n"),
+    found: unmanaged.join("\n"),
     expected: "no consul, or the one of consul.service: one started by hand is gone after a reboot",
-    advice: `end it first: ${strays.map((line) => `kill ${line.split(" ")[0]}`).join("; ")}`,
+    advice: `end it first: ${unmanaged.map((line) => `kill ${line.split(" ")[0]}`).join("; ")}`,
   });
 }
 
@@ -341,7 +353,7 @@ function refuseReconfiguration({ config, hasData }: State, wanted: Params): void
     });
 }
 
-function refuseWithoutIptables({ rules: { present } }: Walls): void {
+function refuseWithoutIptables({ rules: { present } }: Firewall): void {
   if (present) return;
   throw new CausewayError("host", "iptables is not installed on this host", {
     advice: "install it (Debian: apt-get install iptables): consul's ports would be open to anybody",

@@ -5,15 +5,16 @@ import {
   daemonReload,
   defineTask,
   type FileState,
+  type Firewall,
   Ipv4,
   inStandingOrder,
   later,
-  missingPorts,
+  missingPortRules,
   missingPrograms,
   type PlanItem,
   type Programs,
+  readFirewall,
   readPrograms,
-  readWalls,
   restart,
   type Static,
   type Step,
@@ -21,7 +22,6 @@ import {
   step,
   Type,
   type UnitState,
-  type Walls,
 } from "causeway";
 
 const params = Type.Object(
@@ -81,7 +81,7 @@ interface State {
   running: { members: readonly string[]; healthy: boolean; said: string };
   /** What this member's key holds: it was written once, and is read by every run. */
   key: string;
-  walls: Walls;
+  firewall: Firewall;
 }
 
 /**
@@ -102,7 +102,7 @@ export const etcdInstall = defineTask({
       "file:/usr/local/bin/etcd",
       "file:/usr/local/bin/etcdctl",
     ];
-    const [family, tools, programs, user, debian, redhat, unitFile, dropIn, unit, data, list, key, walls] =
+    const [family, tools, programs, user, debian, redhat, unitFile, dropIn, unit, data, list, key, firewall] =
       await Promise.all([
         host.read(sh`command -v apt-get || command -v dnf || command -v yum`, { looksAt: [] }),
         host.read(sh`command -v etcd || echo; command -v etcdctl || echo`, { looksAt }),
@@ -118,7 +118,7 @@ export const etcdInstall = defineTask({
         host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
           looksAt: [...looksAt, "shared:etcd"],
         }),
-        readWalls(host),
+        readFirewall(host),
       ]);
     const [etcd = "", ctl = ""] = tools.stdout.split("\n");
     const isApt = /apt-get/.test(family.stdout);
@@ -138,17 +138,17 @@ export const etcdInstall = defineTask({
         said: list.stderr.trim().split("\n").at(-1) ?? "",
       },
       key: key.stdout.trim(),
-      walls,
+      firewall,
     };
   },
   present: (state, wanted): readonly PlanItem[] => {
-    refuseWithoutIptables(state.walls);
+    refuseWithoutIptables(state.firewall);
     const { unit, running } = state;
     const ports = { tcp: [2379, 2380], from: wanted.clients, comment: wanted.comment };
-    const doors = missingPorts(state.walls, ports);
+    const portRules = missingPortRules(state.firewall, ports);
     if (isForeign(state)) {
       refuseOtherCluster(state, wanted);
-      return doors;
+      return portRules;
     }
     refuseChangedMembers(state, wanted);
     refuseForeignUnit(state, wanted);
@@ -158,11 +158,11 @@ export const etcdInstall = defineTask({
         // The script of Red Hat's package would make one, too, which its removal leaves behind.
         ...(state.family === "rpm" ? missingUser(state) : []),
         step.packages({ names: packages }),
-        ...doors,
+        ...portRules,
         later("etcd is configured and started once its package is there"),
       ];
     // The archive first: a wrong one is found out before anything is changed.
-    const steps = [...outOfArchive(state, wanted), ...doors, ...missingFiles(state, wanted)];
+    const steps = [...outOfArchive(state, wanted), ...portRules, ...missingFiles(state, wanted)];
     if (unit.enabled !== "enabled" || !["active", "activating"].includes(unit.active))
       return [
         ...steps,
@@ -361,7 +361,7 @@ function refuseForeignUnit({ unitFile }: State, { archive }: Params): void {
   );
 }
 
-function refuseWithoutIptables({ rules: { present } }: Walls): void {
+function refuseWithoutIptables({ rules: { present } }: Firewall): void {
   if (present) return;
   throw new CausewayError("host", "iptables is not installed on this host", {
     advice: "install it (Debian: apt-get install iptables): etcd's ports would be open to anybody",

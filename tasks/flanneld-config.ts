@@ -18,7 +18,7 @@ import {
 } from "causeway";
 import { refusePair } from "./flanneld-config/etcd-api.ts";
 import { dropInText, missingFiles, optionsText } from "./flanneld-config/files.ts";
-import { type Lease, leaseOf, otherConfig } from "./flanneld-config/lease.ts";
+import { type Lease, leaseDifference, leaseOf } from "./flanneld-config/lease.ts";
 import { type Params, params } from "./flanneld-config/params.ts";
 import { programOf } from "./flanneld-config/program.ts";
 import {
@@ -87,7 +87,7 @@ function restartsIt(item: PlanItem): boolean {
 
 /** Why the running flanneld has to be started anew: it read another configuration, or Docker's options are not its lease's. */
 function staleness(lease: Lease, state: State, wanted: Params): string | undefined {
-  const other = otherConfig(lease, state, wanted);
+  const other = leaseDifference(lease, state, wanted);
   if (other !== undefined) return other;
   if (wanted.backend === "vxlan" && !state.links.some((l) => l.name === "flannel.1"))
     return "flannel.1 is gone";

@@ -57,14 +57,14 @@ export interface NetworkSeen {
   internal: boolean;
 }
 
-interface State extends Ground {
+interface State extends Underlay {
   docker: DockerState;
   networks: readonly NetworkSeen[];
   members: readonly NetworkMember[];
 }
 
 /** What decides which interface can carry the network. */
-export interface Ground {
+export interface Underlay {
   routes: readonly Route[];
   links: readonly Link[];
   /** Whether the kernel can make 802.1q sub-interfaces. */
@@ -78,13 +78,13 @@ export const macvlanNet = defineTask({
   params,
   key: ({ name }) => name,
   read: async (host, { name }): Promise<State> => {
-    const [ground, docker, networks, members] = await Promise.all([
-      readGround(host),
+    const [underlay, docker, networks, members] = await Promise.all([
+      readUnderlay(host),
       host.docker(),
       readNetworks(host),
       host.networkMembers(name),
     ]);
-    return { ...ground, docker, networks, members };
+    return { ...underlay, docker, networks, members };
   },
   present: (state, params): readonly PlanItem[] => {
     refuseWithoutDocker(state.docker);
@@ -94,7 +94,7 @@ export const macvlanNet = defineTask({
     const wanted = networkWanted(params, parent);
     const now = state.networks.find((n) => n.name === wanted.name);
     if (now && words(now) === words(wanted)) return [];
-    refuseRivals(state.networks, wanted);
+    refuseConflictingNetworks(state.networks, wanted);
     refuseLostAddresses(state.members, wanted);
     const create = step.dockerNetwork({
       name: wanted.name,
@@ -106,13 +106,13 @@ export const macvlanNet = defineTask({
       options: { parent },
       was: now ? words(now) : null,
     });
-    return [{ ...create, to: [words(wanted), ...comingAlong(state.members, wanted)].join("; ") }];
+    return [{ ...create, to: [words(wanted), ...movedContainers(state.members, wanted)].join("; ") }];
   },
 });
 
 const startDocker = step.unit({ name: "docker.service", active: true, was: "inactive" });
 
-export async function readGround(host: Reader): Promise<Ground> {
+export async function readUnderlay(host: Reader): Promise<Underlay> {
   const [routes, links, vlans] = await Promise.all([
     host.routes(),
     host.links(),
@@ -205,23 +205,26 @@ function words({ driver, subnets, gateway, ipRange, aux, parent, mode, internal 
 }
 
 /** The interface that carries the network: the one that was asked for, or the one on the way to every peer. */
-export function parentFor(ground: Ground, { parent, peers = [] }: Pick<Params, "parent" | "peers">): string {
-  const name = parent ?? towards(ground.routes, peers);
-  const link = ground.links.find((l) => l.name === name);
+export function parentFor(
+  underlay: Underlay,
+  { parent, peers = [] }: Pick<Params, "parent" | "peers">,
+): string {
+  const name = parent ?? interfaceTowards(underlay.routes, peers);
+  const link = underlay.links.find((l) => l.name === name);
   const [, below] = /^(.+)\.\d+$/.exec(name) ?? [];
-  if (!link && below !== undefined) return subInterface(ground, name, below);
-  refuseUnlessUp(ground, link, name);
+  if (!link && below !== undefined) return subInterface(underlay, name, below);
+  refuseUnlessUp(underlay, link, name);
   return name;
 }
 
 /** Docker itself makes `eth0.50`, where the kernel has 802.1q. */
-function subInterface(ground: Ground, name: string, below: string): string {
+function subInterface(underlay: Underlay, name: string, below: string): string {
   refuseUnlessUp(
-    ground,
-    ground.links.find((l) => l.name === below),
+    underlay,
+    underlay.links.find((l) => l.name === below),
     below,
   );
-  if (ground.vlans) return name;
+  if (underlay.vlans) return name;
   throw new CausewayError("host", `this host's kernel cannot make the sub-interface ${name}`, {
     found: "no 802.1q: neither /proc/net/vlan nor a module 8021q",
     expected: "a kernel with 802.1q, or a parent without a VLAN number",
@@ -229,7 +232,7 @@ function subInterface(ground: Ground, name: string, below: string): string {
   });
 }
 
-function refuseUnlessUp({ links }: Ground, link: Link | undefined, name: string): void {
+function refuseUnlessUp({ links }: Underlay, link: Link | undefined, name: string): void {
   if (link?.up) return;
   const up = links.filter((l) => l.up && l.name !== "lo" && l.kind !== "bridge").map((l) => l.name);
   throw new CausewayError("host", `the parent interface ${name} ${link ? "is down" : "does not exist"}`, {
@@ -240,8 +243,8 @@ function refuseUnlessUp({ links }: Ground, link: Link | undefined, name: string)
 }
 
 /** The one device by which all peers are reached, on its own link. */
-function towards(routes: readonly Route[], peers: readonly string[]): string {
-  const ways = peers.map((peer) => ({ peer, route: wayTo(routes, peer) }));
+function interfaceTowards(routes: readonly Route[], peers: readonly string[]): string {
+  const ways = peers.map((peer) => ({ peer, route: routeTo(routes, peer) }));
   const devices = new Set(ways.map(({ route }) => route?.dev));
   const [dev] = devices;
   if (dev !== undefined && devices.size === 1 && ways.every(({ route }) => route?.via === undefined))
@@ -255,7 +258,7 @@ function towards(routes: readonly Route[], peers: readonly string[]): string {
 }
 
 /** The route that the kernel would take: the longest prefix that contains the address. */
-function wayTo(routes: readonly Route[], address: string): Route | undefined {
+function routeTo(routes: readonly Route[], address: string): Route | undefined {
   const to = parseAddress(address);
   if (to === undefined) return undefined;
   const fitting = routes.flatMap((route) => {
@@ -277,7 +280,7 @@ function refuseWithoutDocker({ state }: DockerState): void {
 }
 
 /** Docker takes one macvlan network a parent, and no two networks with a common address. */
-function refuseRivals(networks: readonly NetworkSeen[], wanted: NetworkSeen): void {
+function refuseConflictingNetworks(networks: readonly NetworkSeen[], wanted: NetworkSeen): void {
   const ours = wanted.subnets.flatMap((s) => networkOf(s) ?? []);
   for (const other of networks.filter((n) => n.name !== wanted.name)) {
     const sameParent = other.driver === "macvlan" && other.parent === wanted.parent;
@@ -320,7 +323,7 @@ function has({ subnets, gateway, aux }: NetworkSeen, text: string): boolean {
   return inside && text !== gateway && !Object.values(aux).includes(text);
 }
 
-function comingAlong(members: readonly NetworkMember[], wanted: NetworkSeen): string[] {
+function movedContainers(members: readonly NetworkMember[], wanted: NetworkSeen): string[] {
   if (members.length === 0) return [];
   const one = ({ name, address, asked }: NetworkMember) => {
     const before = asked || address;

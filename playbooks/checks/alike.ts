@@ -4,7 +4,7 @@ import { CausewayError, type HostView } from "causeway";
  * Variables of which a run takes one value for the whole fleet: where two hosts have two, which of them counted would be a
  * matter of which host comes first. Of a secret the value is not told.
  */
-export function unlike<V extends object, F>(
+export function differingVars<V extends object, F>(
   hosts: readonly HostView<V, F>[],
   names: readonly (keyof V & string)[],
   { secret = false } = {},

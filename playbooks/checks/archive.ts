@@ -28,7 +28,7 @@ export function archiveOf(vars: object, name: string): { archive?: Archive } {
 }
 
 /** An archive without a checksum could be anything, a checksum without an archive does nothing. */
-export function halfArchives<V extends object, F>(fleet: Fleet<V, F>, name: string): CausewayError[] {
+export function incompleteArchives<V extends object, F>(fleet: Fleet<V, F>, name: string): CausewayError[] {
   const half = fleet.hosts.find(({ vars }) => {
     const { url, sha256 } = partsOf(vars, name);
     return (url === undefined) !== (sha256 === undefined);

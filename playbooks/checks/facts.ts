@@ -82,7 +82,7 @@ export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayErro
 }
 
 /** A container subnet that contains the address from which this run connects would swallow its way back. */
-export function swallowedRunner<V extends object>(
+export function subnetsOverTheRunner<V extends object>(
   fleet: AnyFleet<V>,
   bipOf: (host: HostView<V, Facts>) => string,
 ): CausewayError[] {
@@ -109,7 +109,7 @@ export function swallowedRunner<V extends object>(
 }
 
 /** A firewall manager that would wipe or precede the rules. */
-export function wallsOfOthers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
+export function foreignFirewalls<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
   return fleet.reached
     .filter((host) => host.facts.firewall !== "")
     .map(
@@ -124,7 +124,7 @@ export function wallsOfOthers<V extends object>(fleet: AnyFleet<V>): CausewayErr
 }
 
 /** Docker 28.0 and 28.1 drop packets to a container's own address before any rule of ours, and have no key against it. */
-export function undirectableDockers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
+export function dockersWithoutDirectRouting<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
   return fleet.reached.flatMap((host) => {
     const [major = 0, minor = 0] = versionParts(host.facts.docker);
     if (major !== 28 || minor >= 2) return [];

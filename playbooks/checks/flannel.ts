@@ -14,7 +14,7 @@ import {
   sh,
 } from "causeway";
 import { apiOf, versionOf } from "../../tasks/flanneld-config/etcd-api.ts";
-import { type Lease, leaseOf, otherConfig } from "../../tasks/flanneld-config/lease.ts";
+import { type Lease, leaseDifference, leaseOf } from "../../tasks/flanneld-config/lease.ts";
 import { interruption } from "../../tasks/flanneld-config/refusals.ts";
 
 /** What a person decides; the rest follows from the inventory. */
@@ -101,7 +101,7 @@ export function badNetwork({ hosts }: Fleet<FlannelVars>): CausewayError[] {
 }
 
 /** flanneld binds to the address that its peers send to. */
-export function strangeAddresses<F extends Pick<Facts, "addresses">>({
+export function addressesNotOnHost<F extends Pick<Facts, "addresses">>({
   reached,
 }: Fleet<FlannelVars, F>): CausewayError[] {
   return reached.flatMap(({ name, address, facts }) =>
@@ -121,12 +121,12 @@ export function strangeAddresses<F extends Pick<Facts, "addresses">>({
  * Another network or backend has to reach all hosts in one run: the key in etcd is one for all, and between two backends
  * every packet is lost.
  */
-export function halfReconfigured<F extends Facts>(fleet: Fleet<FlannelVars, F>): CausewayError[] {
+export function partialReconfiguration<F extends Facts>(fleet: Fleet<FlannelVars, F>): CausewayError[] {
   const reached = dockerHosts(fleet.reached);
   const left = dockerHosts(fleet.hosts).filter(({ name }) => !reached.some((host) => host.name === name));
   if (left.length === 0) return [];
   return reached.flatMap((host) => {
-    const other = otherThanWanted(host);
+    const other = configDifference(host);
     if (other === undefined) return [];
     return [
       new CausewayError("host", "flannel's configuration changes for all hosts at once, or for none", {
@@ -145,7 +145,7 @@ export function interruptions<F extends Facts>({ reached }: Fleet<FlannelVars, F
     const { flannel, addresses } = host.facts;
     const hit = runningContainers(flannel.daemon, "bridge");
     const docker0 = addresses.find(({ dev }) => dev === "docker0")?.cidr;
-    const stays = flannel.lease && docker0 === flannel.lease.subnet && otherThanWanted(host) === undefined;
+    const stays = flannel.lease && docker0 === flannel.lease.subnet && configDifference(host) === undefined;
     if (hit.length === 0 || stays || host.vars.interrupt_containers) return [];
     const { code, message, detail } = interruption(hit);
     return [new CausewayError(code, message, { ...detail, host: host.name })];
@@ -169,7 +169,7 @@ export function mixedFlannelds<F extends Facts>({ reached }: Fleet<FlannelVars, 
   ];
 }
 
-function otherThanWanted<F extends Facts>({
+function configDifference<F extends Facts>({
   address,
   vars,
   facts: { flannel, addresses },
@@ -178,13 +178,13 @@ function otherThanWanted<F extends Facts>({
   const underlay = { addresses, links: flannel.links };
   if (!flannel.lease) return undefined;
   return (
-    otherConfig(flannel.lease, underlay, { network, subnet_len, backend, address }) ??
-    otherApi(flannel.version, vars.flannel_binary)
+    leaseDifference(flannel.lease, underlay, { network, subnet_len, backend, address }) ??
+    apiDifference(flannel.version, vars.flannel_binary)
   );
 }
 
 /** A flanneld that comes in place of one with etcd's other API finds none of the leases that there are. */
-function otherApi(now: string | undefined, binary: string | undefined): string | undefined {
+function apiDifference(now: string | undefined, binary: string | undefined): string | undefined {
   const next = binary === undefined ? undefined : versionOf(localOutput(binary, ["--version"]));
   if (now === undefined || next === undefined || apiOf(now) === apiOf(next)) return undefined;
   return `flanneld ${now} keeps its leases through etcd's API ${apiOf(now)}, and ${next} through ${apiOf(next)}`;

@@ -12,7 +12,7 @@ import {
   sh,
   withKeys,
 } from "causeway";
-import { type ByHand, keysOfUser, type Setting, settings, strays } from "./by-hand.ts";
+import { type ByHand, keysOfUser, type Setting, settings, unmanaged } from "./by-hand.ts";
 
 /** The ways in which the article's commands, typed by hand, stay on a host. */
 export type Kind =
@@ -53,7 +53,10 @@ interface Find {
 }
 
 /** What was made by hand and would make the scheme wrong: refused, so that every host stays as it is. */
-export function inTheWay<V, F extends Facts>(fleet: Fleet<V, F>, claim: Claim<V>): CausewayError[] {
+export function conflictingLeftovers<V, F extends Facts>(
+  fleet: Fleet<V, F>,
+  claim: Claim<V>,
+): CausewayError[] {
   return fleet.reached.flatMap((host) =>
     findsOn(host, fleet, claim)
       .filter(({ kind }) => claim.breaks.includes(kind))
@@ -65,7 +68,7 @@ export function inTheWay<V, F extends Facts>(fleet: Fleet<V, F>, claim: Claim<V>
 }
 
 /** What was made by hand and does no harm, but would puzzle whoever looks for the cause of something. */
-export function leftBehind<V, F extends Facts>(fleet: Fleet<V, F>, claim: Claim<V>): Remark[] {
+export function harmlessLeftovers<V, F extends Facts>(fleet: Fleet<V, F>, claim: Claim<V>): Remark[] {
   return fleet.reached.flatMap((host) =>
     findsOn(host, fleet, claim)
       .filter(({ kind }) => !claim.breaks.includes(kind))
@@ -84,7 +87,7 @@ function findsOn<V, F extends Facts>(host: HostView<V, F>, fleet: Fleet<V, F>, c
     ...flagsOfDocker(byHand),
     ...flannelOptions(byHand),
     ...keysOfDaemon(byHand, claim),
-    ...byHand.routes.flatMap((route) => strangeRoute(byHand, route, networks, replaces)),
+    ...byHand.routes.flatMap((route) => conflictingRoute(byHand, route, networks, replaces)),
   ];
   return [
     // Where a host only keeps the store, its Docker is its own affair.
@@ -209,7 +212,7 @@ function cuts(content: string, keys: readonly string[]): string[] {
 }
 
 /** A route through a gateway into what the scheme is about to use; a wider one does no harm, the longest prefix wins. */
-function strangeRoute(
+function conflictingRoute(
   byHand: ByHand,
   route: Route,
   networks: readonly string[],
@@ -288,7 +291,7 @@ function isNetworkOf(
 
 function processes({ processes: all }: ByHand): Find[] {
   return (["consul", "etcd", "flanneld"] as const).flatMap((kind) => {
-    const pids = strays(all).flatMap(({ name, pid }) => (name === kind ? [pid] : []));
+    const pids = unmanaged(all).flatMap(({ name, pid }) => (name === kind ? [pid] : []));
     if (pids.length === 0) return [];
     return [
       {

@@ -18,7 +18,7 @@ import {
   type StoreKind,
 } from "../../tasks/dockerd-cluster-store.ts";
 import { differs, type OverlaySeen, readOverlay, refuseOverlay } from "../../tasks/overlay-net.ts";
-import { movedStore, storeFact, storeHosts, type Told } from "./store.ts";
+import { movedStore, type StoreConfig, storeFact, storeHosts } from "./store.ts";
 
 /** The variables that decide how Docker is joined to its store, and what it then shares. */
 export interface OverlayVars {
@@ -34,7 +34,7 @@ export interface OverlayVars {
 }
 
 /** Where a host is told of the store: the Docker of each asks etcd itself, and consul by an agent of its own. */
-const told: Readonly<Record<StoreKind, Told>> = {
+const storeConfig: Readonly<Record<StoreKind, StoreConfig>> = {
   consul: { files: ["/etc/consul.d/causeway.json"], pattern: /"retry_join": \[[^\]]*\]/ },
   etcd: {
     files: ["/etc/systemd/system/docker.service.d/causeway-cluster-store.conf"],
@@ -54,7 +54,7 @@ export const overlayFacts = {
     read: async (host, { groups, vars }: KnownHost<OverlayVars>) =>
       groups.includes("docker") ? readOverlay(host, vars.overlay_name) : undefined,
   }),
-  store: storeFact(({ overlay_store }: OverlayVars) => told[overlay_store]),
+  store: storeFact(({ overlay_store }: OverlayVars) => storeConfig[overlay_store]),
 };
 
 interface Seen {
@@ -113,7 +113,7 @@ export function serversOf<F extends Pick<Seen, "store">>(
 }
 
 /** Of two servers, one that is lost stops both. */
-export function evenServers(fleet: Fleet<OverlayVars>): CausewayError[] {
+export function twoServers(fleet: Fleet<OverlayVars>): CausewayError[] {
   const store = storeOf(fleet);
   const servers = fleet.group(store);
   if (servers.length !== 2) return [];
@@ -148,7 +148,7 @@ export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
 }
 
 /** The API over TLS without the files for it. */
-export function unnamedFiles(fleet: Fleet<OverlayVars>): CausewayError[] {
+export function missingTlsPaths(fleet: Fleet<OverlayVars>): CausewayError[] {
   return fleet.group("docker").flatMap(({ name, vars }) => {
     if (vars.docker_api !== "tls" || tlsFiles(vars)) return [];
     const names = ["docker_tls_ca", "docker_tls_cert", "docker_tls_key"] as const;
@@ -200,7 +200,7 @@ export function wantedNetwork({ vars }: { vars: OverlayVars }) {
 }
 
 /** A network is made anew when all its containers have left it: those of a host that is not here cannot. */
-export function farContainers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
+export function containersElsewhere(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
   const hosts = fleet.reached.filter(({ facts: { overlay } }) => overlay);
   const seeing = hosts.find((host) => host.facts.overlay && differs(host.facts.overlay, wantedNetwork(host)));
   if (!seeing?.facts.overlay) return [];
@@ -228,7 +228,7 @@ export function farContainers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] 
 }
 
 /** The API can only listen on an address that the host has. */
-export function strangeApiAddresses(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
+export function apiAddressesNotOnHost(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
   return fleet.reached.flatMap(({ name, address, vars, facts, groups }) => {
     const wanted = vars.docker_api_address ?? address;
     if (vars.docker_api === "closed" || !groups.includes("docker")) return [];
@@ -269,7 +269,7 @@ export function badSubnet<F extends Seen>(fleet: Fleet<{ overlay_subnet: string 
 }
 
 /** A subnet that contains a host's management address would cut its containers off from it. */
-export function swallowedHosts(fleet: Fleet<{ overlay_subnet: string }>): CausewayError[] {
+export function subnetOverHosts(fleet: Fleet<{ overlay_subnet: string }>): CausewayError[] {
   return fleet.hosts.flatMap(({ name, address, vars }) => {
     const network = networkOf(vars.overlay_subnet);
     const own = parseAddress(address);

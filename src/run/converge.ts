@@ -81,7 +81,7 @@ async function convergeTask(
   }
   changed.add(instance);
   for (let round = 0; ; round += 1) {
-    if (round === roundsAtMost) throw neverEnds(host, instance, plan);
+    if (round === roundsAtMost) throw notSettled(host, instance, plan);
     host.say({ ...about, state: "performing", steps: plan.steps });
     intend(host, run, play, plan, pending);
     if (plan.later === undefined) return;
@@ -221,7 +221,7 @@ function notConverged(host: HostRun, plan: TaskPlan): CausewayError {
   });
 }
 
-function neverEnds(host: HostRun, instance: TaskInstance, plan: TaskPlan): CausewayError {
+function notSettled(host: HostRun, instance: TaskInstance, plan: TaskPlan): CausewayError {
   return new CausewayError("host", `the task has not settled after ${roundsAtMost} rounds`, {
     host: host.name,
     task: `${instance.task} ${instance.key}`,

@@ -220,14 +220,14 @@ describe.sequential("overlay", () => {
   });
 
   inFull("a Docker that met no other when it started: verify says so, and a run mends it", async () => {
-    const walls = ["INPUT", "OUTPUT"].flatMap((chain) =>
+    const firewall = ["INPUT", "OUTPUT"].flatMap((chain) =>
       ["tcp", "udp"].map((protocol) => `${chain} -p ${protocol} --dport 7946 -j REJECT`),
     );
-    await lab.must("docker-202", walls.map((wall) => `iptables -I ${wall}`).join(" && "));
+    await lab.must("docker-202", firewall.map((wall) => `iptables -I ${wall}`).join(" && "));
     // All down at once: one that had met it before would call it again.
     for (const host of lab.names) await lab.must(host, "systemctl stop docker.socket docker");
     for (const host of lab.names) await lab.must(host, "systemctl start docker.socket docker");
-    await lab.must("docker-202", walls.map((wall) => `iptables -D ${wall}`).join(" && "));
+    await lab.must("docker-202", firewall.map((wall) => `iptables -D ${wall}`).join(" && "));
     const verify = await lab.events("playbooks/verify.ts", [], inventory());
     expect(verify.code).toBe(3);
     const lost = cellsOf(verify.events).filter((c) => !c.ok);

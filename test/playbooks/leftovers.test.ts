@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type ByHand, parseLook } from "../../playbooks/checks/by-hand.ts";
-import { type Claim, inTheWay, leftBehind } from "../../playbooks/checks/leftovers.ts";
+import { type Claim, conflictingLeftovers, harmlessLeftovers } from "../../playbooks/checks/leftovers.ts";
 import { parseRoutes } from "../../src/host/tools/ip.ts";
 import { parseRules } from "../../src/host/tools/iptables.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
@@ -51,8 +51,8 @@ function finds(host: Host, claim: Partial<Claim<object>> = {}) {
     ...claim,
   };
   return [
-    ...inTheWay(fleet, whole).map(({ detail }) => `refused: ${detail.found} | ${detail.advice}`),
-    ...leftBehind(fleet, whole).map(({ text }) => `told: ${text}`),
+    ...conflictingLeftovers(fleet, whole).map(({ detail }) => `refused: ${detail.found} | ${detail.advice}`),
+    ...harmlessLeftovers(fleet, whole).map(({ text }) => `told: ${text}`),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { apiOf, storeAnswer, versionOf } from "../../tasks/flanneld-config/etcd-api.ts";
-import { leaseOf, otherConfig } from "../../tasks/flanneld-config/lease.ts";
+import { leaseDifference, leaseOf } from "../../tasks/flanneld-config/lease.ts";
 import { fileWith, noFile } from "./files.ts";
 import { address, bare, joined, lease, options, paths, plan, type State, wanted } from "./flannel-host.ts";
 
@@ -117,7 +117,7 @@ describe("the lease tells which backend runs", () => {
     (runs, want) => {
       for (const less of [0, 100]) {
         const held = leaseOf(fileWith(paths.lease, lease(mtus[runs] - less)));
-        const other = held && otherConfig(held, link(1500 - less), { ...wanted, backend: want });
+        const other = held && leaseDifference(held, link(1500 - less), { ...wanted, backend: want });
         expect(other === undefined).toBe(runs === want);
       }
     },

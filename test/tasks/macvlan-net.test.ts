@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { badParts, type MacvlanVars, partOf, unseenParts } from "../../playbooks/checks/macvlan.ts";
+import { badParts, type MacvlanVars, partOf, unseenSlices } from "../../playbooks/checks/macvlan.ts";
 import { slicesOf } from "../../playbooks/checks/slices.ts";
 import type { CausewayError } from "../../src/errors.ts";
 import { parseLinks, parseRoutes } from "../../src/host/tools/ip.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
 import { macvlanNet, type NetworkSeen, parseNetworks } from "../../tasks/macvlan-net.ts";
 import { macvlanShim } from "../../tasks/macvlan-shim.ts";
-import { keptLines, keptNothing } from "./walls.ts";
+import { keptLines, keptNothing } from "./firewall.ts";
 import { planWords } from "./words.ts";
 
 type State = Parameters<typeof macvlanNet.definition.present>[0];
@@ -308,9 +308,9 @@ describe("the plan of addresses", () => {
   });
 
   test("a newcomer beside hosts that are not in the run is told", () => {
-    expect(unseenParts(standing("c a=0/25 b=128/25"))).toEqual([]);
-    expect(unseenParts(standing("c=64/26 a=0/26 b=128/26", "c"))).toEqual([]);
-    expect(unseenParts(standing("c a=0/25 b=128/25", "c a")).map(({ text }) => text)).toEqual([
+    expect(unseenSlices(standing("c a=0/25 b=128/25"))).toEqual([]);
+    expect(unseenSlices(standing("c=64/26 a=0/26 b=128/26", "c"))).toEqual([]);
+    expect(unseenSlices(standing("c a=0/25 b=128/25", "c a")).map(({ text }) => text)).toEqual([
       expect.stringMatching(/^the part of c is chosen without a look at b, /),
     ]);
   });
