@@ -217,7 +217,7 @@ function notConverged(host: HostRun, plan: TaskPlan): CausewayError {
     task: `${plan.instance.task} ${plan.instance.key}`,
     found: missingWords(plan),
     expected: "nothing left to do",
-    advice: "look at the host with the command of the step above; run again with -v to see every command",
+    advice: "check the host with the command of the step above; run again with -v to see every command",
   });
 }
 

@@ -115,7 +115,7 @@ async function checkLock(
   throw new CausewayError("host", "another run is working on this host", {
     host: host.name,
     found: `the lock is held by ${holder}`,
-    advice: "wait until it has ended; if it is known to be dead, run again with --break-lock",
+    advice: "wait until it ends; if you know that it is dead, run again with --break-lock",
   });
 }
 
