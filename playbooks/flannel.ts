@@ -35,7 +35,7 @@ import { movedStore, storeFact, storeHosts } from "./checks/store.ts";
 const vars = Type.Object({
   flannel_network: Cidr({
     default: "192.168.0.0/16",
-    description: "the network that all hosts' subnets are cut from",
+    description: "the network that contains the subnets of all hosts",
   }),
   flannel_subnet_len: Type.Integer({
     default: 24,
@@ -53,23 +53,25 @@ const vars = Type.Object({
     description: "the folder of flannel's keys in etcd",
   }),
   flannel_binary: Type.Optional(
-    LocalPath({ description: "flanneld as a file of this machine; the one on the hosts unless given" }),
+    LocalPath({
+      description: "a flanneld file on this machine; without it, the flanneld on the hosts is used",
+    }),
   ),
   flannel_url: Type.Optional(
-    DownloadUrl({ description: "a release of flannel, or flanneld itself, where it can be fetched" }),
+    DownloadUrl({ description: "the URL of a flannel release, or of flanneld itself" }),
   ),
-  flannel_sha256: Type.Optional(Sha256({ description: "the checksum of what lies at flannel_url" })),
-  flannel_fetch: FetchedBy({ default: "host", description: "who fetches flannel_url" }),
+  flannel_sha256: Type.Optional(Sha256({ description: "the checksum of the file at flannel_url" })),
+  flannel_fetch: FetchedBy({ default: "host", description: "who downloads flannel_url" }),
   flannel_package: Type.Optional(
     Type.String({
       pattern: "^[a-z0-9][a-z0-9+.-]*$",
-      description: "the distribution's package that brings flanneld, instead of a file",
+      description: "the distribution's package that contains flanneld, instead of a file",
     }),
   ),
   ...archiveVars("etcd", "etcd and etcdctl"),
   interrupt_containers: Type.Boolean({
     default: false,
-    description: "whether running containers may lose their network to a restart of Docker",
+    description: "whether running containers may lose their network when Docker restarts",
   }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
@@ -93,7 +95,7 @@ const claim: Claim<Vars> = {
 
 export default definePlaybook({
   name: "flannel",
-  summary: "flannel gives every host a subnet and carries the packets; Docker takes its own from it",
+  summary: "flannel gives every host a subnet and carries the packets; Docker uses that subnet",
   owns: "container-network",
   vars,
   facts: { ...hostFacts, clock: clockFact, flannel: flannelFact, store: storeFact(() => endpoints) },
@@ -162,7 +164,7 @@ export default definePlaybook({
       ],
     },
     {
-      title: "Let every host hear of the others' leases",
+      title: "Check that every host knows the others' leases",
       hosts: "docker",
       tasks: (host, fleet) => [
         flannelPeers({
@@ -227,7 +229,7 @@ function twoMembers(fleet: Fleet<Vars>): CausewayError[] {
   return [
     new CausewayError("inventory", "etcd with two members stops when either is lost", {
       found: members.map((m) => m.name).join(", "),
-      expected: "one member, or three and more, in the group etcd",
+      expected: "one member, or three or more, in the group etcd",
     }),
   ];
 }

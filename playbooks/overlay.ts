@@ -35,31 +35,31 @@ const vars = Type.Object({
   }),
   overlay_store: Type.Union([Type.Literal("consul"), Type.Literal("etcd")], {
     default: "consul",
-    description: "where the Dockers keep what they share",
+    description: "where the Docker daemons keep their shared state",
   }),
   consul_gossip_key: Type.Optional(
-    secret(Type.String({ description: "encrypts what the agents say to each other; from `consul keygen`" })),
+    secret(Type.String({ description: "encrypts the traffic between the agents; from `consul keygen`" })),
   ),
   consul_ui: Type.Boolean({
     default: false,
-    description: "whether agents serve their web pages, on loopback",
+    description: "whether agents serve consul's web interface, on loopback",
   }),
   ...archiveVars("consul", "consul"),
   ...archiveVars("etcd", "etcd and etcdctl"),
   docker_api: Type.Union([Type.Literal("closed"), Type.Literal("tls"), Type.Literal("insecure")], {
     default: "closed",
     description:
-      "whether Docker's API listens on the network: tls on port 2376 for clients with a certificate; insecure on 2375, root for every host of the inventory",
+      "whether Docker's API listens on the network: tls on port 2376 for clients with a certificate; insecure on port 2375, where every host of the inventory is root",
   }),
   docker_api_address: Type.Optional(
-    Ipv4({ description: "the address on which it listens; the host's own when not given" }),
+    Ipv4({ description: "the address on which it listens; default: the host's own" }),
   ),
-  docker_tls_ca: Type.Optional(hostFile("on the host: the authority that signed the clients' certificates")),
-  docker_tls_cert: Type.Optional(hostFile("on the host: its certificate")),
-  docker_tls_key: Type.Optional(hostFile("on the host: its key")),
+  docker_tls_ca: Type.Optional(hostFile("on the host: the CA that signed the clients' certificates")),
+  docker_tls_cert: Type.Optional(hostFile("on the host: the host's certificate")),
+  docker_tls_key: Type.Optional(hostFile("on the host: the key of that certificate")),
   interrupt_containers: Type.Boolean({
     default: false,
-    description: "whether running containers may be stopped by a restart of Docker",
+    description: "whether a restart of Docker may stop running containers",
   }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
@@ -75,7 +75,7 @@ const claim: Claim<Static<typeof vars>> = {
 
 export default definePlaybook({
   name: "overlay",
-  summary: "Docker's own overlay network over the hosts, shared through consul or etcd",
+  summary: "Docker's own overlay network across the hosts, shared through consul or etcd",
   owns: "container-network",
   vars,
   facts: { ...hostFacts, ...overlayFacts },
@@ -148,7 +148,8 @@ export default definePlaybook({
       },
     },
     {
-      title: "Join every Docker to the store, and empty a network that has to be made anew",
+      title:
+        "Join every Docker to the store, and disconnect containers from a network that has to be recreated",
       hosts: "docker",
       tasks: (host, fleet) => [
         dockerdClusterStore(joining(host, fleet)),
@@ -156,13 +157,13 @@ export default definePlaybook({
       ],
     },
     {
-      title: "Make the network, once",
+      title: "Create the network, once",
       hosts: "docker",
       runOnce: true,
       tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "make" })],
     },
     {
-      title: "See it on every host",
+      title: "Check that every host sees it",
       hosts: "docker",
       tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "see" })],
     },

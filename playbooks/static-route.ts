@@ -27,7 +27,7 @@ const vars = Type.Object({
   ),
   interrupt_containers: Type.Boolean({
     default: false,
-    description: "whether running containers may lose their network to a restart of Docker",
+    description: "whether running containers may lose their network when Docker restarts",
   }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });

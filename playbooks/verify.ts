@@ -7,11 +7,11 @@ import { running, schemeOf, words } from "./checks/running.ts";
 const vars = Type.Object({
   probe_network: Type.Optional(
     Type.String({
-      description: "the Docker network to prove; the one of the scheme that the hosts run unless given",
+      description: "the Docker network to test; default: the network of the scheme that the hosts run",
     }),
   ),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
-  probe_count: Type.Integer({ default: 3, minimum: 1, maximum: 100, description: "packets a pair" }),
+  probe_count: Type.Integer({ default: 3, minimum: 1, maximum: 100, description: "packets per pair" }),
 });
 
 export default definePlaybook({

@@ -29,9 +29,9 @@ import {
 const params = Type.Object(
   {
     name: Type.String({ description: "this agent's name in the cluster" }),
-    address: Ipv4({ description: "the address that it binds to, and that its peers call" }),
+    address: Ipv4({ description: "the address that it binds to and that its peers connect to" }),
     server: Type.Boolean({
-      description: "whether it keeps the store, or passes questions on to those that do",
+      description: "whether it is a server, which keeps the store; a client forwards requests to the servers",
     }),
     servers: Type.Array(Ipv4(), { minItems: 1, description: "the addresses of all servers" }),
     clients: Type.Array(Ipv4(), { description: "the addresses that may reach ports 8300 and 8301" }),
@@ -39,15 +39,18 @@ const params = Type.Object(
       secret(
         Type.String({
           pattern: "^[A-Za-z0-9+/]{43}=$|^[A-Za-z0-9+/]{22}==$",
-          description: "encrypts what the agents say to each other, out of `consul keygen`; a secret",
+          description: "encrypts the traffic between the agents; from `consul keygen`; a secret",
         }),
       ),
     ),
-    ui: Type.Boolean({ default: false, description: "whether it serves its web pages, on loopback" }),
+    ui: Type.Boolean({
+      default: false,
+      description: "whether it serves consul's web interface, on loopback",
+    }),
     archive: Type.Optional(
       ArchiveSource({
         description:
-          "the archive that consul comes out of; the distribution's package unless given, or what is there already",
+          "the archive that contains consul; without it, the installed consul is used, or else the distribution's package",
       }),
     ),
     data_dir: AbsolutePath({
@@ -57,7 +60,7 @@ const params = Type.Object(
     comment: Type.String({
       default: "causeway:consul",
       pattern: "^[\\w:.-]+$",
-      description: "who owns the rules; iptables-save shows it",
+      description: "the owner of the rules: a comment that iptables-save shows",
     }),
   },
   { additionalProperties: false },
@@ -157,7 +160,7 @@ export const consulAgent = defineTask({
       return [
         step.packages({ names: ["consul"] }),
         ...portRules,
-        later("consul is configured and started once its package is there"),
+        later("consul is configured and started once its package is installed"),
       ];
     refuseForeign(state);
     refuseForeignUnit(state, wanted);
@@ -285,18 +288,18 @@ function start(unit: UnitState): Step {
 
 function refuseUnmanaged({ unmanaged }: State): void {
   if (unmanaged.length === 0) return;
-  throw new CausewayError("host", "a consul runs here that no unit started", {
+  throw new CausewayError("host", "a consul runs on this host that no unit started", {
     found: unmanaged.join("\n"),
-    expected: "no consul, or the one of consul.service: one started by hand is gone after a reboot",
-    advice: `end it first: ${unmanaged.map((line) => `kill ${line.split(" ")[0]}`).join("; ")}`,
+    expected: "no consul, or the one of consul.service: one started by hand will be gone after a reboot",
+    advice: `stop it first: ${unmanaged.map((line) => `kill ${line.split(" ")[0]}`).join("; ")}`,
   });
 }
 
 function refuseForeign({ unit, unitFile, dropIn }: State): void {
   const ours = [unitFile, dropIn].some(({ content }) => content.startsWith(marker));
   if (unit.active !== "active" || ours) return;
-  throw new CausewayError("host", "a consul of somebody else's runs here", {
-    found: `consul.service is active, out of ${unit.fragmentPath}, without ${dropInPath}`,
+  throw new CausewayError("host", "a consul that causeway did not configure runs on this host", {
+    found: `consul.service is active, from ${unit.fragmentPath}, without ${dropInPath}`,
     expected: "no consul, or one that causeway configured",
     advice: "systemctl disable --now consul, if nobody needs it",
   });
@@ -306,11 +309,11 @@ function refuseForeignUnit({ unitFile }: State, { archive }: Params): void {
   if (!archive || unitFile.kind === "absent" || unitFile.content.startsWith(marker)) return;
   throw new CausewayError(
     "host",
-    "there is a consul.service of somebody else's, and an archive brings another",
+    "causeway did not write the consul.service of this host, and an archive needs its own",
     {
       found: `${unitPath}: ${/^ExecStart=.*$/m.exec(unitFile.content)?.[0] ?? `${unitFile.size} bytes`}`,
-      expected: "no such file, or consul without an archive: then the unit that is there is used",
-      advice: `leave the archive out, or take the unit away: systemctl disable consul; rm ${unitPath}`,
+      expected: "no such file, or consul without an archive: then the existing unit is used",
+      advice: `give no archive, or remove the unit: systemctl disable consul; rm ${unitPath}`,
     },
   );
 }
@@ -343,12 +346,12 @@ function refuseReconfiguration({ config, hasData }: State, wanted: Params): void
       found: servers,
       expected,
       advice:
-        "servers join and leave a running cluster one by one (consul join, consul leave); to begin anew without its data: run rollback, then this playbook",
+        "servers join and leave a running cluster one by one (consul join, consul leave); to start again without its data: run rollback, then this playbook",
     });
   if (before.encrypt !== wanted.gossip_key)
-    throw new CausewayError("host", "the gossip key changed, and a consul with data keeps its old one", {
-      found: "another key in its configuration",
-      expected: "the key that its keyring has",
+    throw new CausewayError("host", "the gossip key changed, but a consul with data keeps its old key", {
+      found: "a different key in its configuration",
+      expected: "the key in its keyring",
       advice: "consul keyring -install, -use and -remove change it; or run rollback, then this playbook",
     });
 }
@@ -356,6 +359,6 @@ function refuseReconfiguration({ config, hasData }: State, wanted: Params): void
 function refuseWithoutIptables({ rules: { present } }: Firewall): void {
   if (present) return;
   throw new CausewayError("host", "iptables is not installed on this host", {
-    advice: "install it (Debian: apt-get install iptables): consul's ports would be open to anybody",
+    advice: "install it (Debian: apt-get install iptables): consul's ports would be open to anyone",
   });
 }

@@ -74,7 +74,7 @@ export const flanneldConfig = defineTask({
     if (stale) return [...steps, owed(restart("flanneld"), `${stale}${interrupted(state)}`)];
     if (!joined) return [...steps, ...earlierAddress(docker0, lease), join(state)];
     const reload = state.docker.needsReload
-      ? [owed(daemonReload, "docker.service is not what is loaded")]
+      ? [owed(daemonReload, "docker.service changed on disk since systemd loaded it")]
       : [];
     if (docker0 === lease.subnet && state.docker.active === "active") return [...steps, ...reload];
     return [...steps, ...reload, owed(restart("docker"), dockerWords(state, docker0, lease))];
@@ -93,8 +93,8 @@ function staleness(lease: Lease, state: State, wanted: Params): string | undefin
     return "flannel.1 is gone";
   if (wanted.backend === "udp" && !state.links.some((l) => l.name.startsWith("flannel")))
     return "flannel0 is gone";
-  if (state.files.docker.content !== optionsText(lease)) return `${paths.docker} is not of this lease`;
-  if (state.replaced) return "the flanneld that runs is not the one on the disk";
+  if (state.files.docker.content !== optionsText(lease)) return `${paths.docker} does not match this lease`;
+  if (state.replaced) return "the running flanneld is not the one on disk";
   return undefined;
 }
 

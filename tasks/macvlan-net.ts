@@ -24,7 +24,7 @@ const params = Type.Object(
   {
     name: Type.String({ minLength: 1, description: "the network's name in Docker" }),
     subnet: Cidr({ description: "the subnet that the containers of all hosts share" }),
-    gateway: Ipv4({ description: "the router of that subnet on the wire" }),
+    gateway: Ipv4({ description: "the router of that subnet" }),
     ip_range: Type.Optional(
       Cidr({ description: "the part of the subnet from which this host's Docker hands out addresses" }),
     ),
@@ -34,7 +34,7 @@ const params = Type.Object(
     parent: Type.Optional(
       Type.String({
         pattern: "^[^\\s/]{1,15}$",
-        description: "the interface below; the one on the way to the peers when not given",
+        description: "the parent interface; default: the one that leads to the peers",
       }),
     ),
     peers: Type.Optional(Type.Array(Ipv4(), { description: "the other hosts' addresses" })),
@@ -71,7 +71,7 @@ export interface Underlay {
   vlans: boolean;
 }
 
-/** A Docker network whose containers stand on the hosts' own wire, each with a MAC address of its own. */
+/** A Docker network whose containers stand on the hosts' own network segment, each with its own MAC address. */
 export const macvlanNet = defineTask({
   name: "macvlan-net",
   summary: "A macvlan network on the interface that leads to the peers",
@@ -90,7 +90,7 @@ export const macvlanNet = defineTask({
     refuseWithoutDocker(state.docker);
     const parent = parentFor(state, params);
     if (state.docker.state === "stopped")
-      return [startDocker, later("Docker tells its networks once it runs")];
+      return [startDocker, later("Docker lists its networks once it runs")];
     const wanted = networkWanted(params, parent);
     const now = state.networks.find((n) => n.name === wanted.name);
     if (now && words(now) === words(wanted)) return [];
@@ -127,7 +127,7 @@ export async function readNetworks(host: Reader): Promise<NetworkSeen[]> {
 ids=$(docker network ls -q --no-trunc) && docker network inspect $ids`;
   const { stdout, stderr, code } = await host.read(script, { looksAt: ["docker", "unit:docker"] });
   if (code === 0) return parseNetworks(stdout);
-  throw new CausewayError("host", "Docker does not tell its networks", {
+  throw new CausewayError("host", "Docker cannot list its networks", {
     command: "docker network inspect $(docker network ls -q)",
     output: stderr,
   });
@@ -236,9 +236,9 @@ function refuseUnlessUp({ links }: Underlay, link: Link | undefined, name: strin
   if (link?.up) return;
   const up = links.filter((l) => l.up && l.name !== "lo" && l.kind !== "bridge").map((l) => l.name);
   throw new CausewayError("host", `the parent interface ${name} ${link ? "is down" : "does not exist"}`, {
-    found: up.length > 0 ? `up are: ${up.join(", ")}` : "no interface that is up",
+    found: up.length > 0 ? `interfaces that are up: ${up.join(", ")}` : "no interface that is up",
     expected: "an interface that exists and is up",
-    advice: link ? `ip link set ${name} up` : "name another one: macvlan_parent",
+    advice: link ? `ip link set ${name} up` : "set another one: macvlan_parent",
   });
 }
 
@@ -249,11 +249,11 @@ function interfaceTowards(routes: readonly Route[], peers: readonly string[]): s
   const [dev] = devices;
   if (dev !== undefined && devices.size === 1 && ways.every(({ route }) => route?.via === undefined))
     return dev;
-  throw new CausewayError("host", "no one interface leads straight to all peers", {
+  throw new CausewayError("host", "no single interface reaches all peers directly", {
     found: ways.map(({ peer, route }) => `${peer}: ${route?.line ?? "no route"}`).join("; ") || "no peers",
     expected: "all hosts on one layer-2 segment: macvlan does not cross a router",
     advice:
-      "name the interface on their common segment: macvlan_parent; across routers use flannel or overlay",
+      "set macvlan_parent to the interface on their common segment; across routers use flannel or overlay",
   });
 }
 
@@ -275,7 +275,7 @@ function refuseWithoutDocker({ state }: DockerState): void {
   throw new CausewayError("host", "Docker is not installed on this host", {
     found: "no docker command",
     advice:
-      "install Docker first (Debian: apt-get install docker.io); causeway configures the one that is there",
+      "install Docker first (Debian: apt-get install docker.io); causeway configures Docker, but does not install it",
   });
 }
 
@@ -291,7 +291,7 @@ function refuseConflictingNetworks(networks: readonly NetworkSeen[], wanted: Net
     throw new CausewayError(
       "host",
       sameParent
-        ? `the network ${other.name} is on ${wanted.parent} already, and Docker takes one an interface`
+        ? `the network ${other.name} is on ${wanted.parent} already, and Docker allows one per interface`
         : `the subnet of the network ${other.name} overlaps ${wanted.subnets.join(", ")}`,
       {
         found: `${other.name}: ${words(other)}`,
@@ -309,7 +309,7 @@ function refuseLostAddresses(members: readonly NetworkMember[], wanted: NetworkS
   throw new CausewayError("host", "containers would lose the addresses that they were started with", {
     found: lost.map((m) => `${m.name} has ${m.asked}`).join(", "),
     expected: `addresses in ${wanted.subnets.join(", ")} that are not reserved`,
-    advice: `take them off first: ${lost.map((m) => `docker network disconnect ${wanted.name} ${m.name}`).join("; ")}`,
+    advice: `disconnect them first: ${lost.map((m) => `docker network disconnect ${wanted.name} ${m.name}`).join("; ")}`,
   });
 }
 
@@ -330,5 +330,5 @@ function movedContainers(members: readonly NetworkMember[], wanted: NetworkSeen)
     if (before === "") return name;
     return has(wanted, before) ? `${name} (${before})` : `${name} (a new address for ${before})`;
   };
-  return [`takes along ${members.map(one).join(", ")}`];
+  return [`reconnects ${members.map(one).join(", ")}`];
 }

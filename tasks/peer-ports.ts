@@ -16,7 +16,7 @@ const params = Type.Object(
     }),
     comment: Type.String({
       pattern: "^[\\w:.-]+$",
-      description: "who owns the rules; iptables-save shows it",
+      description: "the owner of the rules: a comment that iptables-save shows",
     }),
   },
   { additionalProperties: false },
@@ -35,7 +35,7 @@ export const peerPorts = defineTask({
   present: (firewall, { tcp, from, comment }): readonly PlanItem[] => {
     if (!firewall.rules.present)
       throw new CausewayError("host", "iptables is not installed on this host", {
-        advice: `install it (Debian: apt-get install iptables): port ${tcp.join(", ")} would be open to anybody`,
+        advice: `install it (Debian: apt-get install iptables): port ${tcp.join(", ")} would be open to anyone`,
       });
     return missingPortRules(firewall, { tcp, from, comment });
   },

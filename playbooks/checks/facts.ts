@@ -34,7 +34,7 @@ export const hostFacts = {
   hostname: defineFact({ name: "hostname", read: (host) => said(host, "hostname") }),
   addresses: defineFact({ name: "addresses", read: (host) => host.addresses() }),
   docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).version }),
-  /** firewalld and ufw, where active, wipe or precede rules. ufw's unit is active even when ufw is off. */
+  /** firewalld and ufw, where active, delete rules or put their own before them. ufw's unit is active even when ufw is off. */
   firewall: defineFact({ name: "firewall", read: (host) => said(host, "firewall") }),
   /** The address from which this run connects; empty for a local host or behind sudo. */
   runner: defineFact({ name: "runner", read: (host) => said(host, "runner") }),
@@ -51,11 +51,15 @@ export function sameHostNames<V extends object>(fleet: AnyFleet<V>): CausewayErr
     seen.set(host.facts.hostname, host);
     if (!other) return [];
     return [
-      new CausewayError("host", `${other.name} and ${host.name} have one hostname: ${host.facts.hostname}`, {
-        host: host.name,
-        expected: "a hostname of its own for each host",
-        advice: `on ${host.name}: hostnamectl set-hostname ${host.name}`,
-      }),
+      new CausewayError(
+        "host",
+        `${other.name} and ${host.name} have the same hostname: ${host.facts.hostname}`,
+        {
+          host: host.name,
+          expected: "a different hostname on each host",
+          advice: `on ${host.name}: hostnamectl set-hostname ${host.name}`,
+        },
+      ),
     ];
   });
 }
@@ -100,26 +104,30 @@ export function subnetsOverTheRunner<V extends object>(
         {
           host: host.name,
           found: `this run connects from ${host.facts.runner}; bip ${bipOf(taking)}`,
-          expected: "a container subnet apart from the network by which hosts are reached",
-          advice: `give ${taking.name} another bip; with this one the hosts could not answer any more`,
+          expected: "a container subnet outside the network on which hosts are reached",
+          advice: `give ${taking.name} another bip; with this one the hosts could no longer answer`,
         },
       ),
     ];
   });
 }
 
-/** A firewall manager that would wipe or precede the rules. */
+/** A firewall manager that would delete the rules or put its own before them. */
 export function foreignFirewalls<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
   return fleet.reached
     .filter((host) => host.facts.firewall !== "")
     .map(
       (host) =>
-        new CausewayError("host", `${host.facts.firewall} is active: it would wipe or precede the rules`, {
-          host: host.name,
-          advice: host.facts.firewall.includes("ufw")
-            ? "let ufw allow the container subnets, or: ufw disable"
-            : "systemctl disable --now firewalld, or open the container subnets there",
-        }),
+        new CausewayError(
+          "host",
+          `${host.facts.firewall} is active: it would delete the rules or put its own before them`,
+          {
+            host: host.name,
+            advice: host.facts.firewall.includes("ufw")
+              ? "let ufw allow the container subnets, or: ufw disable"
+              : "systemctl disable --now firewalld, or open the container subnets there",
+          },
+        ),
     );
 }
 

@@ -67,7 +67,7 @@ export function badSource({ hosts }: Fleet<FlannelVars>): CausewayError[] {
   const several = given.find((names) => names.length > 1);
   if (several)
     return [
-      new CausewayError("variables", "flanneld is to come from two places", {
+      new CausewayError("variables", "two sources are given for flanneld", {
         found: several.join(" and "),
         expected: "one of them, or none where flanneld is on the hosts already",
       }),
@@ -75,10 +75,10 @@ export function badSource({ hosts }: Fleet<FlannelVars>): CausewayError[] {
   if (hosts.every(({ vars }) => (vars.flannel_url === undefined) === (vars.flannel_sha256 === undefined)))
     return [];
   return [
-    new CausewayError("variables", "flannel_url and flannel_sha256 belong together", {
+    new CausewayError("variables", "flannel_url and flannel_sha256 must be given together", {
       found: "one of them",
-      expected: "the address of the archive, and the checksum that it has to have",
-      advice: "sha256sum FILE tells it, of a file that you trust",
+      expected: "the URL of the archive and its checksum",
+      advice: "sha256sum FILE prints it, for a file that you trust",
     }),
   ];
 }
@@ -92,9 +92,9 @@ export function badNetwork({ hosts }: Fleet<FlannelVars>): CausewayError[] {
     return [
       new CausewayError("variables", `flannel_network contains the address of ${name}`, {
         host: name,
-        found: `${address} lies in ${vars.flannel_network}`,
-        expected: "a network apart from the one by which hosts are reached",
-        advice: "give another flannel_network, such as 172.30.0.0/16",
+        found: `${address} is in ${vars.flannel_network}`,
+        expected: "a network other than the one on which hosts are reached",
+        advice: "choose another flannel_network, such as 172.30.0.0/16",
       }),
     ];
   });
@@ -108,7 +108,7 @@ export function addressesNotOnHost<F extends Pick<Facts, "addresses">>({
     facts.addresses.some((own) => own.address === address)
       ? []
       : [
-          new CausewayError("host", `${address} is no address of ${name}`, {
+          new CausewayError("host", `${address} is not an address of ${name}`, {
             host: name,
             found: facts.addresses.map((own) => own.address).join(", "),
             expected: "an ansible_host that is an address on the host itself",
@@ -129,11 +129,12 @@ export function partialReconfiguration<F extends Facts>(fleet: Fleet<FlannelVars
     const other = configDifference(host);
     if (other === undefined) return [];
     return [
-      new CausewayError("host", "flannel's configuration changes for all hosts at once, or for none", {
+      new CausewayError("host", "flannel's configuration must change on all hosts in one run", {
         host: host.name,
         found: `${other}; not in this run, or unreachable: ${left.map(({ name }) => name).join(", ")}`,
-        expected: "every host of the group docker, or their containers would lose each other",
-        advice: "run without --limit; take a host that is gone for good out of the inventory",
+        expected:
+          "every host of the group docker in this run; otherwise their containers could not reach each other",
+        advice: "run without --limit; remove a host that no longer exists from the inventory",
       }),
     ];
   });
@@ -161,10 +162,10 @@ export function mixedFlannelds<F extends Facts>({ reached }: Fleet<FlannelVars, 
   );
   if (new Set(known.map(({ api }) => api)).size < 2) return [];
   return [
-    new CausewayError("host", "the hosts' flannelds could not see each other's leases", {
+    new CausewayError("host", "the hosts' flannelds could not read each other's leases", {
       found: known.map(({ name, version, api }) => `${name}: ${version}, etcd's API ${api}`).join("; "),
-      expected: "0.17 and older on all hosts, or 0.18 and newer",
-      advice: "give them all one: -e flannel_binary=./flanneld",
+      expected: "0.17 or older on all hosts, or 0.18 or newer on all hosts",
+      advice: "give all hosts the same one: -e flannel_binary=./flanneld",
     }),
   ];
 }
@@ -187,7 +188,7 @@ function configDifference<F extends Facts>({
 function apiDifference(now: string | undefined, binary: string | undefined): string | undefined {
   const next = binary === undefined ? undefined : versionOf(localOutput(binary, ["--version"]));
   if (now === undefined || next === undefined || apiOf(now) === apiOf(next)) return undefined;
-  return `flanneld ${now} keeps its leases through etcd's API ${apiOf(now)}, and ${next} through ${apiOf(next)}`;
+  return `flanneld ${now} stores its leases through etcd's API ${apiOf(now)}, and ${next} through ${apiOf(next)}`;
 }
 
 function dockerHosts<V, F>(hosts: readonly HostView<V, F>[]): readonly HostView<V, F>[] {

@@ -116,13 +116,13 @@ function flagsOfDocker(byHand: ByHand): Find[] {
     : flags(/(?:-H|--host)[= ]tcp:\/\/\S+/g);
   return [
     ...[...bip, ...bipOfVariables(byHand)].map((flag) =>
-      flagFind("bip", "dockerd is started with a --bip of somebody's own", [flag]),
+      flagFind("bip", "dockerd is started with a --bip that causeway did not set", [flag]),
     ),
     ...(store.length > 0
-      ? [flagFind("cluster store", "Docker is joined to a cluster store of somebody's own", store)]
+      ? [flagFind("cluster store", "Docker uses a cluster store that causeway did not set", store)]
       : []),
     ...(api.length > 0
-      ? [flagFind("open API", "Docker's API is open without TLS: root for anybody who reaches the port", api)]
+      ? [flagFind("open API", "Docker's API is open without TLS: anyone who can reach the port is root", api)]
       : []),
   ];
 }
@@ -159,7 +159,7 @@ function flannelOptions({ unit }: ByHand): Find[] {
     .filter(({ value }) => value.startsWith("/run/flannel/"))
     .map(({ path, value }) => ({
       kind: "flannel options",
-      message: "docker.service takes flannel's options by an edit of somebody's",
+      message: "docker.service was edited by hand to read flannel's options",
       found: `EnvironmentFile=${value} in ${path}`,
       remove: edit(path, [
         "-e",
@@ -231,8 +231,8 @@ function conflictingRoute(
     {
       kind: replaced ? "replaced route" : "route",
       message: replaced
-        ? `the route to ${dst} is somebody's own; it is replaced, and a reset brings it back`
-        : `a route of somebody's own leads into ${hit}, which this scheme is about to use`,
+        ? `the route to ${dst} was not made by causeway; it is replaced, and a reset restores it`
+        : `a route that causeway did not make leads into ${hit}, which this scheme needs`,
       found: line,
       remove: sh`ip route del ${dst} via ${via} ${dev ? ["dev", dev] : []}`.text.trim(),
     },
@@ -257,7 +257,7 @@ function rules(byHand: ByHand, hosts: readonly string[], networks: readonly stri
       return [
         {
           kind: "rule",
-          message: "a rule of somebody's own lets everything of a network through",
+          message: "a rule that causeway did not make accepts every packet of a network",
           found: `-A FORWARD ${spec}`,
           remove: remove(chain, spec),
         },
@@ -267,7 +267,7 @@ function rules(byHand: ByHand, hosts: readonly string[], networks: readonly stri
     return [
       {
         kind: "rule",
-        message: "a rule of somebody's own opens etcd to everybody",
+        message: "a rule that causeway did not make opens etcd to everyone",
         found: `-A INPUT ${spec}`,
         remove: remove(chain, spec),
       },
@@ -296,7 +296,7 @@ function processes({ processes: all }: ByHand): Find[] {
     return [
       {
         kind,
-        message: `${kind} runs, and no unit started it: it is gone after a reboot`,
+        message: `${kind} runs, but no unit started it: it will be gone after a reboot`,
         found: `process ${pids.join(", ")}`,
         remove: `kill ${pids.join(" ")}`,
       },

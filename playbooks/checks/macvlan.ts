@@ -88,7 +88,7 @@ function disagreements<V extends MacvlanVars, F>({ hosts }: Fleet<V, F>): Causew
     .filter((host) => network(host) !== network(first))
     .map(
       (host) =>
-        new CausewayError("variables", `${first.name} and ${host.name} do not plan the same network`, {
+        new CausewayError("variables", `${first.name} and ${host.name} are set to different networks`, {
           host: host.name,
           found: network(host),
           expected: network(first),
@@ -111,7 +111,7 @@ function badNumbers<V extends MacvlanVars, F>(host: HostView<V, F>, range: strin
     );
   const twice = Object.entries(vars.macvlan_aux)
     .filter(([, address]) => address === gatewayOf(vars))
-    .map(([what, address]) => wrong(`macvlan_aux ${what} is the gateway`, address, "an address of its own"));
+    .map(([what, address]) => wrong(`macvlan_aux ${what} is the gateway`, address, "another address"));
   if (slice.prefix > longestPrefix)
     return [
       wrong("the range is too small", range, `a prefix of at most ${longestPrefix}; a larger macvlan_subnet`),
@@ -132,8 +132,8 @@ function sharedRanges<V, F>({ hosts }: Fleet<V, F>, slices: Slices): CausewayErr
       return [
         new CausewayError("variables", `the ranges of ${other.host.name} and ${one.host.name} overlap`, {
           found: `${other.range} and ${one.range}`,
-          expected: "a range of its own for each host",
-          advice: "give every host a macvlan_range, or none",
+          expected: "a different range for each host",
+          advice: "set macvlan_range for every host, or for none",
         }),
       ];
     }),
@@ -162,12 +162,12 @@ function shimConflict(
 ): CausewayError {
   return new CausewayError(
     "variables",
-    `the shim of ${host.name} would draw the way to ${inside.name} to itself`,
+    `the shim of ${host.name} would take over the route to ${inside.name}`,
     {
       host: host.name,
-      found: `${inside.address} lies in ${range}`,
-      expected: "a range without hosts",
-      advice: "give macvlan_range apart from the hosts' addresses, or leave macvlan_shim off",
+      found: `${inside.address} is in ${range}`,
+      expected: "a range that contains no host address",
+      advice: "set a macvlan_range that contains no host address, or set macvlan_shim: false",
     },
   );
 }
@@ -181,7 +181,9 @@ export function shimsOverTheRunner<V extends MacvlanVars, F extends SliceFacts &
     const range = slices.get(host.name) ?? "";
     const [network, runner] = [networkOf(range), parseAddress(host.facts.runner)];
     if (!host.vars.macvlan_shim || network === undefined || !contains(network, runner ?? -1)) return [];
-    return [shimConflict(host, { name: "this run's own machine", address: host.facts.runner }, range)];
+    return [
+      shimConflict(host, { name: "the machine that runs causeway", address: host.facts.runner }, range),
+    ];
   });
 }
 

@@ -120,7 +120,7 @@ export function twoServers(fleet: Fleet<OverlayVars>): CausewayError[] {
   return [
     new CausewayError("inventory", `${store} with two servers stops when either is lost`, {
       found: servers.map((s) => s.name).join(", "),
-      expected: `one server, or three and more, in the group ${store}`,
+      expected: `one server, or three or more, in the group ${store}`,
     }),
   ];
 }
@@ -141,7 +141,7 @@ export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
         found: asks,
         expected: `${wanted}, as the inventory has it now`,
         advice:
-          "put the servers back into the group consul; to begin anew without what the store holds: run playbooks/reset.ts with the inventory of before, then this playbook",
+          "put the servers back into the group consul; to start again with an empty store: run playbooks/reset.ts with the previous inventory, then this playbook",
       }),
     ];
   });
@@ -167,7 +167,7 @@ export function openApis<F>(fleet: Fleet<OverlayVars, F>): Remark[] {
   const open = fleet.group("docker").filter(({ vars }) => vars.docker_api === "insecure");
   if (open.length === 0) return [];
   const where = open.map(({ address, vars }) => `${vars.docker_api_address ?? address}:2375`);
-  const text = `docker_api: insecure OPENS DOCKER'S API WITHOUT TLS on ${where.join(", ")}: whoever reaches such a port is root on that host; only the inventory's hosts are let in, and each of them, and each container on them, is then root on all (docker_api: tls or closed)`;
+  const text = `docker_api: insecure OPENS DOCKER'S API WITHOUT TLS on ${where.join(", ")}: anyone who can reach the port is root on that host; only the inventory's hosts can reach it, but each of them, and each container on them, is then root on all (safer: docker_api: tls or closed)`;
   return [{ text }];
 }
 
@@ -216,12 +216,13 @@ export function containersElsewhere(fleet: Fleet<OverlayVars, Seen>): CausewayEr
   return [
     new CausewayError(
       "host",
-      `the network ${name} has to be made anew, and hosts that are not here are on it`,
+      `the network ${name} has to be recreated, but containers of hosts outside this run are on it`,
       {
         host: seeing.name,
-        found: `${seeing.facts.overlay.seen}; on it, on other hosts: ${far.join(", ")}`,
-        expected: "all hosts whose containers are on it, so that they can leave and return",
-        advice: `run it on all of them at once; or there: docker network disconnect ${name} NAME; of a host that is gone for good, from any other: docker network disconnect -f ${name} ${far[0]}`,
+        found: `${seeing.facts.overlay.seen}; containers on other hosts: ${far.join(", ")}`,
+        expected:
+          "all hosts whose containers are on it in this run, so that they can be disconnected and reconnected",
+        advice: `run on all of them at once; or on those hosts: docker network disconnect ${name} NAME; for a host that no longer exists, on any other host: docker network disconnect -f ${name} ${far[0]}`,
       },
     ),
   ];
@@ -236,7 +237,7 @@ export function apiAddressesNotOnHost(fleet: Fleet<OverlayVars, Seen>): Causeway
     return [
       new CausewayError(
         "variables",
-        `${wanted} is no address of ${name}, so Docker's API cannot listen there`,
+        `${wanted} is not an address of ${name}, so Docker's API cannot listen there`,
         {
           host: name,
           found: facts.addresses.map((own) => own.address).join(", "),
@@ -261,8 +262,8 @@ export function badSubnet<F extends Seen>(fleet: Fleet<{ overlay_subnet: string 
       new CausewayError("variables", `overlay_subnet overlaps a network of ${name}`, {
         host: name,
         found: `${hit.cidr} on ${hit.dev}, and ${vars.overlay_subnet}`,
-        expected: "a subnet that no interface is in",
-        advice: "give another overlay_subnet, such as 172.31.0.0/24",
+        expected: "a subnet that no interface uses",
+        advice: "choose another overlay_subnet, such as 172.31.0.0/24",
       }),
     ];
   });
@@ -277,9 +278,9 @@ export function subnetOverHosts(fleet: Fleet<{ overlay_subnet: string }>): Cause
     return [
       new CausewayError("variables", `overlay_subnet contains the address of ${name}`, {
         host: name,
-        found: `${address} lies in ${vars.overlay_subnet}`,
-        expected: "a network apart from the one by which hosts are reached",
-        advice: "give another overlay_subnet, such as 172.31.0.0/24",
+        found: `${address} is in ${vars.overlay_subnet}`,
+        expected: "a network other than the one on which hosts are reached",
+        advice: "choose another overlay_subnet, such as 172.31.0.0/24",
       }),
     ];
   });

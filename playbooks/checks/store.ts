@@ -53,10 +53,10 @@ export function movedStore<V, F extends { store: readonly string[] }>(
     asking.some(({ facts }) => facts.store.includes(address));
   if (asking.length === 0 || servers.some(isAsked)) return [];
   return [
-    new CausewayError("host", `the hosts keep what they share in another ${group} than the inventory says`, {
+    new CausewayError("host", `the hosts use another ${group} than the inventory names`, {
       found: asking.map(({ name, facts }) => `${name} asks ${facts.store.join(", ")}`).join("; "),
       expected: `${group} on ${servers.map(({ name, address }) => `${name} (${address})`).join(", ")}`,
-      advice: `leave ${group} where it is: the host in the inventory, and in the group ${group}, if there is one; to begin anew with an empty one: run playbooks/reset.ts on these hosts, then this playbook`,
+      advice: `keep ${group} where it is: its host in the inventory, and in the group ${group} if there is one; to start again with an empty one: run playbooks/reset.ts on these hosts, then this playbook`,
     }),
   ];
 }

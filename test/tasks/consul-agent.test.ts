@@ -203,7 +203,7 @@ describe("consul-agent: state read → exact steps", () => {
 
   test.each([
     ["one started by hand", state({ unmanaged: ["51445 consul agent -server"] }), {}, /no unit started/],
-    ["somebody else's", state({ active: "active" }), {}, /somebody else's/],
+    ["somebody else's", state({ active: "active" }), {}, /did not configure/],
     [
       "other servers",
       running(),
@@ -221,7 +221,7 @@ describe("consul-agent: state read → exact steps", () => {
       "an archive, and a unit of somebody else's",
       state({ programs, unitFile: fileWith(unitPath, "[Service]\nExecStart=/opt/consul\n") }),
       { archive },
-      /consul.service of somebody else's/,
+      /causeway did not write the consul.service/,
     ],
     ["no iptables", state({ firewall: noFirewall }), {}, /iptables is not installed/],
   ])("refused: %s", (_name, now, over, message) => {

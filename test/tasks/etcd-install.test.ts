@@ -101,7 +101,7 @@ describe("etcd-install plans", () => {
     expect(words[1]).toBe("chain filter CAUSEWAY-PORT-2379: — → 4 rules");
     expect(words[2]).toContain("INPUT -p tcp -m multiport --dports 2379,2380 -j CAUSEWAY-PORT-2379");
     expect(words).toHaveLength(4);
-    expect(words.at(-1)).toBe("later: etcd is configured and started once its package is there");
+    expect(words.at(-1)).toBe("later: etcd is configured and started once its package is installed");
   });
 
   test("an installed one: configuration, data folder, start", () => {
@@ -132,7 +132,7 @@ describe("etcd-install plans", () => {
   test("Red Hat's package finds its user, so that it goes again; Debian's brings its own and takes it along", () => {
     const bare = { tools: nothing, hasUser: false };
     expect(plan(state({ family: "rpm", ...bare })).slice(0, 2)).toEqual([
-      "user etcd: — → of the system, without a login",
+      "user etcd: — → system user, no login",
       "package etcd: — → installed",
     ]);
     expect(plan(state(bare))[0]).toBe("package etcd-server, etcd-client: — → installed");
@@ -183,7 +183,7 @@ describe("etcd-install plans", () => {
       configured(alone, { active: "inactive" }),
       [
         "unit etcd.service: enabled, inactive → enabled, active",
-        "later: etcd is proved by its members and a key once it runs",
+        "later: etcd is verified by its members and a key once it runs",
       ],
     ],
     [
@@ -232,7 +232,9 @@ function unitTextOf(now: State, over: Partial<Wanted> = {}): string {
 describe("etcd-install refuses", () => {
   test("a unit of somebody else's where an archive brings one", () => {
     const unitFile = fileWith(unitPath, "[Service]\nExecStart=/opt/etcd\n");
-    expect(() => plan(state({ unitFile, programs }), { archive })).toThrow(/etcd.service of somebody else's/);
+    expect(() => plan(state({ unitFile, programs }), { archive })).toThrow(
+      /causeway did not write the etcd.service/,
+    );
     expect(plan(state({ unitFile }))).not.toEqual([]);
   });
   test("a changed member list, with the reason", () => {

@@ -107,7 +107,7 @@ describe("a re-config", () => {
     const hosts = [running(0, { version: "0.20.2" }), running(1, { version: "0.20.2" })];
     const standIn = { flannel_binary: join(packageDir, "src/lab/flanneld-stand-in.sh") };
     expect(found(partialReconfiguration(fleet(hosts, 1, standIn)))).toEqual([
-      "flanneld 0.20.2 keeps its leases through etcd's API v3, and 0.13.0 through v2; not in this run, or unreachable: docker-201",
+      "flanneld 0.20.2 stores its leases through etcd's API v3, and 0.13.0 through v2; not in this run, or unreachable: docker-201",
     ]);
     expect(partialReconfiguration(fleet([running(0), running(1)], 1, standIn))).toEqual([]);
   });

@@ -126,7 +126,7 @@ describe("the lease tells which backend runs", () => {
   test("0.7.1 took another subnet while it ran: Docker's options are of the one before", () => {
     const moved = lease().replace("192.168.81.1", "192.168.33.1");
     expect(plan(joined({ files: { ...joined().files, lease: fileWith(paths.lease, moved) } }))).toEqual([
-      "owed: restart flanneld (/run/flannel/docker is not of this lease)",
+      "owed: restart flanneld (/run/flannel/docker does not match this lease)",
     ]);
   });
   test("udp without its device", () =>
