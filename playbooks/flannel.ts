@@ -15,27 +15,27 @@ import { etcdInstall } from "../tasks/etcd-install.ts";
 import { flannelNetwork } from "../tasks/flannel-network.ts";
 import { flannelPeers } from "../tasks/flannel-peers.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
-import { unlike } from "./checks/alike.ts";
-import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
+import { differingVars } from "./checks/alike.ts";
+import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
-import { hostFacts, offLinkPeers, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
+import { foreignFirewalls, hostFacts, offLinkPeers, sameHostNames } from "./checks/facts.ts";
 import {
+  addressesNotOnHost,
   badNetwork,
   badSource,
   flannelFact,
-  halfReconfigured,
   interruptions,
   mixedFlannelds,
-  strangeAddresses,
+  partialReconfiguration,
 } from "./checks/flannel.ts";
-import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
+import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { movedStore, storeFact, storeHosts } from "./checks/store.ts";
 
 const vars = Type.Object({
   flannel_network: Cidr({
     default: "192.168.0.0/16",
-    description: "the network that all hosts' subnets are cut from",
+    description: "the network that contains the subnets of all hosts",
   }),
   flannel_subnet_len: Type.Integer({
     default: 24,
@@ -53,23 +53,25 @@ const vars = Type.Object({
     description: "the folder of flannel's keys in etcd",
   }),
   flannel_binary: Type.Optional(
-    LocalPath({ description: "flanneld as a file of this machine; the one on the hosts unless given" }),
+    LocalPath({
+      description: "a flanneld file on this machine; without it, the flanneld on the hosts is used",
+    }),
   ),
   flannel_url: Type.Optional(
-    DownloadUrl({ description: "a release of flannel, or flanneld itself, where it can be fetched" }),
+    DownloadUrl({ description: "the URL of a flannel release, or of flanneld itself" }),
   ),
-  flannel_sha256: Type.Optional(Sha256({ description: "the checksum of what lies at flannel_url" })),
-  flannel_fetch: FetchedBy({ default: "host", description: "who fetches flannel_url" }),
+  flannel_sha256: Type.Optional(Sha256({ description: "the checksum of the file at flannel_url" })),
+  flannel_fetch: FetchedBy({ default: "host", description: "who downloads flannel_url" }),
   flannel_package: Type.Optional(
     Type.String({
       pattern: "^[a-z0-9][a-z0-9+.-]*$",
-      description: "the distribution's package that brings flanneld, instead of a file",
+      description: "the distribution's package that contains flanneld, instead of a file",
     }),
   ),
   ...archiveVars("etcd", "etcd and etcdctl"),
   interrupt_containers: Type.Boolean({
     default: false,
-    description: "whether running containers may lose their network to a restart of Docker",
+    description: "whether running containers may lose their network when Docker restarts",
   }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
@@ -93,12 +95,12 @@ const claim: Claim<Vars> = {
 
 export default definePlaybook({
   name: "flannel",
-  summary: "flannel gives every host a subnet and carries the packets; Docker takes its own from it",
+  summary: "flannel gives every host a subnet and carries the packets; Docker uses that subnet",
   owns: "container-network",
   vars,
   facts: { ...hostFacts, clock: clockFact, flannel: flannelFact, store: storeFact(() => endpoints) },
   check: (fleet) => [
-    ...unlike(fleet.group("docker"), [
+    ...differingVars(fleet.group("docker"), [
       "flannel_network",
       "flannel_subnet_len",
       "flannel_backend",
@@ -107,22 +109,22 @@ export default definePlaybook({
     ]),
     ...badSource(fleet),
     ...badNetwork(fleet),
-    ...evenCluster(fleet),
-    ...halfArchives(fleet, "etcd"),
+    ...twoMembers(fleet),
+    ...incompleteArchives(fleet, "etcd"),
   ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
-    ...wallsOfOthers(fleet),
+    ...foreignFirewalls(fleet),
     ...clocksApart(fleet),
     ...movedStore(fleet, "etcd"),
-    ...strangeAddresses(fleet),
+    ...addressesNotOnHost(fleet),
     ...mixedFlannelds(fleet),
-    ...halfReconfigured(fleet),
+    ...partialReconfiguration(fleet),
     ...interruptions(fleet),
     ...(fleet.group("docker")[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
-    ...inTheWay(fleet, claim),
+    ...conflictingLeftovers(fleet, claim),
   ],
-  remarks: (fleet) => leftBehind(fleet, claim),
+  remarks: (fleet) => harmlessLeftovers(fleet, claim),
   plays: [
     {
       title: "Start etcd, open to these hosts only",
@@ -162,7 +164,7 @@ export default definePlaybook({
       ],
     },
     {
-      title: "Let every host hear of the others' leases",
+      title: "Check that every host knows the others' leases",
       hosts: "docker",
       tasks: (host, fleet) => [
         flannelPeers({
@@ -221,13 +223,13 @@ function etcdUrls<V, F extends Store>(fleet: Fleet<V, F>): string[] {
 }
 
 /** Of two members, one that is lost stops both. */
-function evenCluster(fleet: Fleet<Vars>): CausewayError[] {
+function twoMembers(fleet: Fleet<Vars>): CausewayError[] {
   const members = fleet.group("etcd");
   if (members.length !== 2) return [];
   return [
     new CausewayError("inventory", "etcd with two members stops when either is lost", {
       found: members.map((m) => m.name).join(", "),
-      expected: "one member, or three and more, in the group etcd",
+      expected: "one member, or three or more, in the group etcd",
     }),
   ];
 }

@@ -1,16 +1,16 @@
 import { Cidr, defineFact, definePlaybook, Ipv4, type Static, Type } from "causeway";
-import { macvlanNet, readGround } from "../tasks/macvlan-net.ts";
+import { macvlanNet, readUnderlay } from "../tasks/macvlan-net.ts";
 import { macvlanShim } from "../tasks/macvlan-shim.ts";
-import { unlike } from "./checks/alike.ts";
+import { differingVars } from "./checks/alike.ts";
 import { hostFacts, sameHostNames } from "./checks/facts.ts";
-import { type Claim, leftBehind } from "./checks/leftovers.ts";
+import { type Claim, harmlessLeftovers } from "./checks/leftovers.ts";
 import {
   badParents,
   badParts,
   parentParams,
   partOf,
-  shimsBeforeRunner,
-  unseenParts,
+  shimsOverTheRunner,
+  unseenSlices,
   withoutDocker,
 } from "./checks/macvlan.ts";
 import { proofOf } from "./checks/proofs.ts";
@@ -23,17 +23,17 @@ const vars = Type.Object({
     description: "the subnet that the containers of all hosts share",
   }),
   macvlan_gateway: Type.Optional(
-    Ipv4({ description: "the router of that subnet on the wire; its first address when not given" }),
+    Ipv4({ description: "the router of that subnet; default: its first address" }),
   ),
   macvlan_parent: Type.Optional(
     Type.String({
-      description: "the interface below, eth0 or eth0.50; the one on the way to the peers when not given",
+      description: "the parent interface, such as eth0 or eth0.50; default: the one that leads to the peers",
     }),
   ),
   macvlan_range: Type.Optional(
     Cidr({
       description:
-        "a host's own part of the subnet; the one that its network has, or one by its place in the inventory, when not given",
+        "a host's own part of the subnet; default: the part that its network already has, or one chosen by its place in the inventory",
     }),
   ),
   macvlan_aux: Type.Record(Type.String(), Ipv4(), {
@@ -42,7 +42,7 @@ const vars = Type.Object({
   }),
   macvlan_shim: Type.Boolean({
     default: false,
-    description: "whether the host gets an interface by which it reaches its own containers",
+    description: "whether the host gets an interface through which it reaches its own containers",
   }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
@@ -52,24 +52,24 @@ const claim: Claim<Static<typeof vars>> = { breaks: [] };
 
 export default definePlaybook({
   name: "macvlan",
-  summary: "All containers in one subnet on the hosts' own wire, each with a MAC address of its own",
+  summary: "All containers in one subnet on the hosts' own network segment, each with its own MAC address",
   owns: "container-network",
   vars,
   facts: {
     ...hostFacts,
     docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).state }),
-    ground: defineFact({ name: "ground", read: readGround }),
+    underlay: defineFact({ name: "underlay", read: readUnderlay }),
     slice: sliceFact,
   },
-  check: (fleet) => [...badParts(fleet), ...unlike(fleet.hosts, ["probe_image"])],
+  check: (fleet) => [...badParts(fleet), ...differingVars(fleet.hosts, ["probe_image"])],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...withoutDocker(fleet),
     ...badParts(fleet),
     ...badParents(fleet),
-    ...shimsBeforeRunner(fleet),
+    ...shimsOverTheRunner(fleet),
   ],
-  remarks: (fleet) => [...leftBehind(fleet, claim), ...unseenParts(fleet)],
+  remarks: (fleet) => [...harmlessLeftovers(fleet, claim), ...unseenSlices(fleet)],
   plays: [
     {
       title: "Put a macvlan network on the interface that leads to the peers",

@@ -4,25 +4,25 @@ import { dockerdClusterStore, hostFile } from "../tasks/dockerd-cluster-store.ts
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { overlayNet } from "../tasks/overlay-net.ts";
 import { peerPorts } from "../tasks/peer-ports.ts";
-import { unlike } from "./checks/alike.ts";
-import { archiveOf, archiveVars, halfArchives } from "./checks/archive.ts";
-import { hostFacts, sameHostNames, wallsOfOthers } from "./checks/facts.ts";
-import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
+import { differingVars } from "./checks/alike.ts";
+import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
+import { foreignFirewalls, hostFacts, sameHostNames } from "./checks/facts.ts";
+import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import {
   agents,
+  apiAddressesNotOnHost,
   badSubnet,
-  evenServers,
-  farContainers,
+  containersElsewhere,
   joining,
+  missingTlsPaths,
   movedServers,
   openApis,
   overlayFacts,
   refusals,
   serversOf,
   storeOf,
-  strangeApiAddresses,
-  swallowedHosts,
-  unnamedFiles,
+  subnetOverHosts,
+  twoServers,
   wantedNetwork,
 } from "./checks/overlay.ts";
 import { proofOf } from "./checks/proofs.ts";
@@ -35,31 +35,31 @@ const vars = Type.Object({
   }),
   overlay_store: Type.Union([Type.Literal("consul"), Type.Literal("etcd")], {
     default: "consul",
-    description: "where the Dockers keep what they share",
+    description: "where the Docker daemons keep their shared state",
   }),
   consul_gossip_key: Type.Optional(
-    secret(Type.String({ description: "encrypts what the agents say to each other; from `consul keygen`" })),
+    secret(Type.String({ description: "encrypts the traffic between the agents; from `consul keygen`" })),
   ),
   consul_ui: Type.Boolean({
     default: false,
-    description: "whether agents serve their web pages, on loopback",
+    description: "whether agents serve consul's web interface, on loopback",
   }),
   ...archiveVars("consul", "consul"),
   ...archiveVars("etcd", "etcd and etcdctl"),
   docker_api: Type.Union([Type.Literal("closed"), Type.Literal("tls"), Type.Literal("insecure")], {
     default: "closed",
     description:
-      "whether Docker's API listens on the network: tls on port 2376 for clients with a certificate; insecure on 2375, root for every host of the inventory",
+      "whether Docker's API listens on the network: tls on port 2376 for clients with a certificate; insecure on port 2375, where every host of the inventory is root",
   }),
   docker_api_address: Type.Optional(
-    Ipv4({ description: "the address on which it listens; the host's own when not given" }),
+    Ipv4({ description: "the address on which it listens; default: the host's own" }),
   ),
-  docker_tls_ca: Type.Optional(hostFile("on the host: the authority that signed the clients' certificates")),
-  docker_tls_cert: Type.Optional(hostFile("on the host: its certificate")),
-  docker_tls_key: Type.Optional(hostFile("on the host: its key")),
+  docker_tls_ca: Type.Optional(hostFile("on the host: the CA that signed the clients' certificates")),
+  docker_tls_cert: Type.Optional(hostFile("on the host: the host's certificate")),
+  docker_tls_key: Type.Optional(hostFile("on the host: the key of that certificate")),
   interrupt_containers: Type.Boolean({
     default: false,
-    description: "whether running containers may be stopped by a restart of Docker",
+    description: "whether a restart of Docker may stop running containers",
   }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
@@ -75,30 +75,35 @@ const claim: Claim<Static<typeof vars>> = {
 
 export default definePlaybook({
   name: "overlay",
-  summary: "Docker's own overlay network over the hosts, shared through consul or etcd",
+  summary: "Docker's own overlay network across the hosts, shared through consul or etcd",
   owns: "container-network",
   vars,
   facts: { ...hostFacts, ...overlayFacts },
   check: (fleet) => [
-    ...unlike(fleet.group("docker"), ["overlay_name", "overlay_subnet", "overlay_store", "probe_image"]),
-    ...unlike(agents(fleet), ["consul_gossip_key"], { secret: true }),
-    ...swallowedHosts(fleet),
-    ...evenServers(fleet),
-    ...unnamedFiles(fleet),
-    ...halfArchives(fleet, "consul"),
-    ...halfArchives(fleet, "etcd"),
+    ...differingVars(fleet.group("docker"), [
+      "overlay_name",
+      "overlay_subnet",
+      "overlay_store",
+      "probe_image",
+    ]),
+    ...differingVars(agents(fleet), ["consul_gossip_key"], { secret: true }),
+    ...subnetOverHosts(fleet),
+    ...twoServers(fleet),
+    ...missingTlsPaths(fleet),
+    ...incompleteArchives(fleet, "consul"),
+    ...incompleteArchives(fleet, "etcd"),
   ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
-    ...wallsOfOthers(fleet),
+    ...foreignFirewalls(fleet),
     ...movedServers(fleet),
     ...refusals(fleet),
     ...badSubnet(fleet),
-    ...inTheWay(fleet, claim),
-    ...farContainers(fleet),
-    ...strangeApiAddresses(fleet),
+    ...conflictingLeftovers(fleet, claim),
+    ...containersElsewhere(fleet),
+    ...apiAddressesNotOnHost(fleet),
   ],
-  remarks: (fleet) => [...openApis(fleet), ...leftBehind(fleet, claim)],
+  remarks: (fleet) => [...openApis(fleet), ...harmlessLeftovers(fleet, claim)],
   plays: [
     {
       title: "Start the store, open to these hosts only",
@@ -108,7 +113,7 @@ export default definePlaybook({
         const isServer = servers.some((server) => server.name === host.name);
         const clients = fleet.hosts.map(({ address }) => address);
         // Before the port is opened: an undo then closes the port first, and the rules go after it.
-        const doors =
+        const portRules =
           host.groups.includes("docker") && host.vars.docker_api === "insecure"
             ? [peerPorts({ tcp: [2375], from: clients, comment: `${comment}-api` })]
             : [];
@@ -117,7 +122,7 @@ export default definePlaybook({
           const { name } = host;
           const data_dir = "/var/lib/etcd/causeway";
           return [
-            ...doors,
+            ...portRules,
             ...(isServer
               ? [etcdInstall({ name, members, clients, ...archiveOf(host.vars, "etcd"), data_dir, comment })]
               : []),
@@ -126,7 +131,7 @@ export default definePlaybook({
         if (!isServer && !host.groups.includes("docker")) return [];
         const { consul_gossip_key: gossip_key, consul_ui: ui } = host.vars;
         return [
-          ...doors,
+          ...portRules,
           consulAgent({
             name: host.name,
             address: host.address,
@@ -143,7 +148,8 @@ export default definePlaybook({
       },
     },
     {
-      title: "Join every Docker to the store, and empty a network that has to be made anew",
+      title:
+        "Join every Docker to the store, and disconnect containers from a network that has to be recreated",
       hosts: "docker",
       tasks: (host, fleet) => [
         dockerdClusterStore(joining(host, fleet)),
@@ -151,13 +157,13 @@ export default definePlaybook({
       ],
     },
     {
-      title: "Make the network, once",
+      title: "Create the network, once",
       hosts: "docker",
       runOnce: true,
       tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "make" })],
     },
     {
-      title: "See it on every host",
+      title: "Check that every host sees it",
       hosts: "docker",
       tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "see" })],
     },

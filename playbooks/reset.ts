@@ -2,7 +2,7 @@ import { definePlaybook, Type } from "causeway";
 
 export default definePlaybook({
   name: "reset",
-  summary: "Take back everything that causeway ever did on the hosts",
+  summary: "Undo everything that causeway did on the hosts",
   vars: Type.Object({}),
   hosts: "all",
   undoes: "everything",

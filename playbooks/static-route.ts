@@ -2,16 +2,16 @@ import { Cidr, definePlaybook, InterfaceCidr, type Static, subnetOf, Type } from
 import { dockerBip } from "../tasks/docker-bip.ts";
 import { iptablesForward } from "../tasks/iptables-forward.ts";
 import { staticRoute } from "../tasks/static-route.ts";
-import { unlike } from "./checks/alike.ts";
+import { differingVars } from "./checks/alike.ts";
 import {
+  dockersWithoutDirectRouting,
+  foreignFirewalls,
   hostFacts,
   offLinkPeers,
   sameHostNames,
-  swallowedRunner,
-  undirectableDockers,
-  wallsOfOthers,
+  subnetsOverTheRunner,
 } from "./checks/facts.ts";
-import { type Claim, inTheWay, leftBehind } from "./checks/leftovers.ts";
+import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { badSubnets, outsideOfNetwork } from "./checks/subnets.ts";
 
@@ -27,7 +27,7 @@ const vars = Type.Object({
   ),
   interrupt_containers: Type.Boolean({
     default: false,
-    description: "whether running containers may lose their network to a restart of Docker",
+    description: "whether running containers may lose their network when Docker restarts",
   }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
@@ -50,17 +50,17 @@ export default definePlaybook({
   check: ({ hosts }) => [
     ...badSubnets(hosts, (host) => host.vars.bip),
     ...outsideOfNetwork(hosts),
-    ...unlike(hosts, ["probe_image"]),
+    ...differingVars(hosts, ["probe_image"]),
   ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...offLinkPeers(fleet),
-    ...swallowedRunner(fleet, (host) => host.vars.bip),
-    ...wallsOfOthers(fleet),
-    ...undirectableDockers(fleet),
-    ...inTheWay(fleet, claim),
+    ...subnetsOverTheRunner(fleet, (host) => host.vars.bip),
+    ...foreignFirewalls(fleet),
+    ...dockersWithoutDirectRouting(fleet),
+    ...conflictingLeftovers(fleet, claim),
   ],
-  remarks: (fleet) => leftBehind(fleet, claim),
+  remarks: (fleet) => harmlessLeftovers(fleet, claim),
   plays: [
     {
       title: "Give each docker0 its own subnet",

@@ -1,17 +1,17 @@
 import { CausewayError, definePlaybook, Type } from "causeway";
 import { pingCheck } from "../tasks/ping-check.ts";
-import { unlike } from "./checks/alike.ts";
+import { differingVars } from "./checks/alike.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { running, schemeOf, words } from "./checks/running.ts";
 
 const vars = Type.Object({
   probe_network: Type.Optional(
     Type.String({
-      description: "the Docker network to prove; the one of the scheme that the hosts run unless given",
+      description: "the Docker network to test; default: the network of the scheme that the hosts run",
     }),
   ),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
-  probe_count: Type.Integer({ default: 3, minimum: 1, maximum: 100, description: "packets a pair" }),
+  probe_count: Type.Integer({ default: 3, minimum: 1, maximum: 100, description: "packets per pair" }),
 });
 
 export default definePlaybook({
@@ -20,7 +20,7 @@ export default definePlaybook({
   vars,
   hosts: "docker",
   facts: { running },
-  check: (fleet) => unlike(fleet.hosts, ["probe_network", "probe_image", "probe_count"]),
+  check: (fleet) => differingVars(fleet.hosts, ["probe_network", "probe_image", "probe_count"]),
   plays: [],
   preflight: (fleet) => {
     if (fleet.reached.length === 0 || fleet.hosts[0]?.vars.probe_network !== undefined) return [];

@@ -45,7 +45,7 @@ export {
 } from "./net/ipv4.ts";
 export { type Packet, readFrame } from "./net/packet.ts";
 export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
-export { missingPorts, type PeerPorts, readWalls, type Walls } from "./peer-ports/peer-ports.ts";
+export { type Firewall, missingPortRules, type PeerPorts, readFirewall } from "./peer-ports/peer-ports.ts";
 export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
 export { missingPrograms, type Programs, readPrograms } from "./programs/programs.ts";

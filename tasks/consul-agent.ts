@@ -5,15 +5,16 @@ import {
   daemonReload,
   defineTask,
   type FileState,
+  type Firewall,
   Ipv4,
   inStandingOrder,
   later,
-  missingPorts,
+  missingPortRules,
   missingPrograms,
   type PlanItem,
   type Programs,
+  readFirewall,
   readPrograms,
-  readWalls,
   restart,
   Secret,
   type Static,
@@ -23,15 +24,14 @@ import {
   step,
   Type,
   type UnitState,
-  type Walls,
 } from "causeway";
 
 const params = Type.Object(
   {
     name: Type.String({ description: "this agent's name in the cluster" }),
-    address: Ipv4({ description: "the address that it binds to, and that its peers call" }),
+    address: Ipv4({ description: "the address that it binds to and that its peers connect to" }),
     server: Type.Boolean({
-      description: "whether it keeps the store, or passes questions on to those that do",
+      description: "whether it is a server, which keeps the store; a client forwards requests to the servers",
     }),
     servers: Type.Array(Ipv4(), { minItems: 1, description: "the addresses of all servers" }),
     clients: Type.Array(Ipv4(), { description: "the addresses that may reach ports 8300 and 8301" }),
@@ -39,15 +39,18 @@ const params = Type.Object(
       secret(
         Type.String({
           pattern: "^[A-Za-z0-9+/]{43}=$|^[A-Za-z0-9+/]{22}==$",
-          description: "encrypts what the agents say to each other, out of `consul keygen`; a secret",
+          description: "encrypts the traffic between the agents; from `consul keygen`; a secret",
         }),
       ),
     ),
-    ui: Type.Boolean({ default: false, description: "whether it serves its web pages, on loopback" }),
+    ui: Type.Boolean({
+      default: false,
+      description: "whether it serves consul's web interface, on loopback",
+    }),
     archive: Type.Optional(
       ArchiveSource({
         description:
-          "the archive that consul comes out of; the distribution's package unless given, or what is there already",
+          "the archive that contains consul; without it, the installed consul is used, or else the distribution's package",
       }),
     ),
     data_dir: AbsolutePath({
@@ -57,7 +60,7 @@ const params = Type.Object(
     comment: Type.String({
       default: "causeway:consul",
       pattern: "^[\\w:.-]+$",
-      description: "who owns the rules; iptables-save shows it",
+      description: "the owner of the rules: a comment that iptables-save shows",
     }),
   },
   { additionalProperties: false },
@@ -83,12 +86,12 @@ interface State {
   unit: UnitState;
   hasData: boolean;
   /** The process ids of a consul that no unit of that name started. */
-  strays: readonly string[];
+  unmanaged: readonly string[];
   /** Whether the servers have a leader, and what was said instead. */
   leader: { there: boolean; said: string };
   /** The addresses of the members that are alive. */
   alive: readonly string[];
-  walls: Walls;
+  firewall: Firewall;
 }
 
 /**
@@ -103,21 +106,33 @@ export const consulAgent = defineTask({
   settles: "60s",
   read: async (host, { archive, data_dir }): Promise<State> => {
     const looksAt = ["package", "unit:consul.service", "shared:consul", "file:/usr/local/bin/consul"];
-    const [program, programs, user, config, unitFile, dropIn, unit, data, strays, leader, members, walls] =
-      await Promise.all([
-        host.read(sh`command -v consul`, { looksAt: ["package", "file:/usr/local/bin/consul"] }),
-        archive && readPrograms(host, "consul", ["consul"]),
-        host.read(sh`getent passwd consul`, { looksAt: ["package", "user"] }),
-        host.file(configPath),
-        host.file(unitPath),
-        host.file(dropInPath),
-        host.unit("consul.service"),
-        host.read(sh`[ -d ${data_dir} ]`, { looksAt: ["unit:consul.service", `file:${data_dir}`] }),
-        host.read(strayProcesses, { looksAt: ["unit:consul.service"] }),
-        host.read(sh`timeout 5 consul operator raft list-peers`, { looksAt }),
-        host.read(sh`timeout 5 consul members -status=alive`, { looksAt }),
-        readWalls(host),
-      ]);
+    const [
+      program,
+      programs,
+      user,
+      config,
+      unitFile,
+      dropIn,
+      unit,
+      data,
+      unmanaged,
+      leader,
+      members,
+      firewall,
+    ] = await Promise.all([
+      host.read(sh`command -v consul`, { looksAt: ["package", "file:/usr/local/bin/consul"] }),
+      archive && readPrograms(host, "consul", ["consul"]),
+      host.read(sh`getent passwd consul`, { looksAt: ["package", "user"] }),
+      host.file(configPath),
+      host.file(unitPath),
+      host.file(dropInPath),
+      host.unit("consul.service"),
+      host.read(sh`[ -d ${data_dir} ]`, { looksAt: ["unit:consul.service", `file:${data_dir}`] }),
+      host.read(strayProcesses, { looksAt: ["unit:consul.service"] }),
+      host.read(sh`timeout 5 consul operator raft list-peers`, { looksAt }),
+      host.read(sh`timeout 5 consul members -status=alive`, { looksAt }),
+      readFirewall(host),
+    ]);
     return {
       program: program.stdout.trim(),
       programs,
@@ -127,31 +142,31 @@ export const consulAgent = defineTask({
       dropIn,
       unit,
       hasData: data.code === 0,
-      strays: strays.stdout.split("\n").filter(Boolean),
+      unmanaged: unmanaged.stdout.split("\n").filter(Boolean),
       leader: {
         there: leader.code === 0 && /\bleader\b/.test(leader.stdout),
         said: leader.stderr.trim().split("\n").at(-1) ?? "",
       },
       alive: addressesOf(members.stdout),
-      walls,
+      firewall,
     };
   },
   present: (state, wanted): readonly PlanItem[] => {
-    refuseWithoutIptables(state.walls);
-    refuseStrays(state);
+    refuseWithoutIptables(state.firewall);
+    refuseUnmanaged(state);
     const ports = { tcp: [8300, 8301], udp: [8301], from: wanted.clients, comment: wanted.comment };
-    const doors = missingPorts(state.walls, ports);
+    const portRules = missingPortRules(state.firewall, ports);
     if (!wanted.archive && state.program === "")
       return [
         step.packages({ names: ["consul"] }),
-        ...doors,
-        later("consul is configured and started once its package is there"),
+        ...portRules,
+        later("consul is configured and started once its package is installed"),
       ];
     refuseForeign(state);
     refuseForeignUnit(state, wanted);
     refuseReconfiguration(state, wanted);
     // The archive first: a wrong one is found out before anything is changed.
-    const missing = [...outOfArchive(state, wanted), ...doors, ...missingFiles(state, wanted)];
+    const missing = [...outOfArchive(state, wanted), ...portRules, ...missingFiles(state, wanted)];
     const { unit, hasData } = state;
     if (unit.enabled !== "enabled" || !["active", "activating"].includes(unit.active))
       return [
@@ -271,20 +286,20 @@ function start(unit: UnitState): Step {
   return step.unit({ name: "consul.service", enabled: true, active: true, was, noBlock: true });
 }
 
-function refuseStrays({ strays }: State): void {
-  if (strays.length === 0) return;
-  throw new CausewayError("host", "a consul runs here that no unit started", {
-    found: strays.join("\n"),
-    expected: "no consul, or the one of consul.service: one started by hand is gone after a reboot",
-    advice: `end it first: ${strays.map((line) => `kill ${line.split(" ")[0]}`).join("; ")}`,
+function refuseUnmanaged({ unmanaged }: State): void {
+  if (unmanaged.length === 0) return;
+  throw new CausewayError("host", "a consul runs on this host that no unit started", {
+    found: unmanaged.join("\n"),
+    expected: "no consul, or the one of consul.service: one started by hand will be gone after a reboot",
+    advice: `stop it first: ${unmanaged.map((line) => `kill ${line.split(" ")[0]}`).join("; ")}`,
   });
 }
 
 function refuseForeign({ unit, unitFile, dropIn }: State): void {
   const ours = [unitFile, dropIn].some(({ content }) => content.startsWith(marker));
   if (unit.active !== "active" || ours) return;
-  throw new CausewayError("host", "a consul of somebody else's runs here", {
-    found: `consul.service is active, out of ${unit.fragmentPath}, without ${dropInPath}`,
+  throw new CausewayError("host", "a consul that causeway did not configure runs on this host", {
+    found: `consul.service is active, from ${unit.fragmentPath}, without ${dropInPath}`,
     expected: "no consul, or one that causeway configured",
     advice: "systemctl disable --now consul, if nobody needs it",
   });
@@ -294,11 +309,11 @@ function refuseForeignUnit({ unitFile }: State, { archive }: Params): void {
   if (!archive || unitFile.kind === "absent" || unitFile.content.startsWith(marker)) return;
   throw new CausewayError(
     "host",
-    "there is a consul.service of somebody else's, and an archive brings another",
+    "causeway did not write the consul.service of this host, and an archive needs its own",
     {
       found: `${unitPath}: ${/^ExecStart=.*$/m.exec(unitFile.content)?.[0] ?? `${unitFile.size} bytes`}`,
-      expected: "no such file, or consul without an archive: then the unit that is there is used",
-      advice: `leave the archive out, or take the unit away: systemctl disable consul; rm ${unitPath}`,
+      expected: "no such file, or consul without an archive: then the existing unit is used",
+      advice: `give no archive, or remove the unit: systemctl disable consul; rm ${unitPath}`,
     },
   );
 }
@@ -331,19 +346,19 @@ function refuseReconfiguration({ config, hasData }: State, wanted: Params): void
       found: servers,
       expected,
       advice:
-        "servers join and leave a running cluster one by one (consul join, consul leave); to begin anew without its data: run rollback, then this playbook",
+        "servers join and leave a running cluster one by one (consul join, consul leave); to start again without its data: run rollback, then this playbook",
     });
   if (before.encrypt !== wanted.gossip_key)
-    throw new CausewayError("host", "the gossip key changed, and a consul with data keeps its old one", {
-      found: "another key in its configuration",
-      expected: "the key that its keyring has",
+    throw new CausewayError("host", "the gossip key changed, but a consul with data keeps its old key", {
+      found: "a different key in its configuration",
+      expected: "the key in its keyring",
       advice: "consul keyring -install, -use and -remove change it; or run rollback, then this playbook",
     });
 }
 
-function refuseWithoutIptables({ rules: { present } }: Walls): void {
+function refuseWithoutIptables({ rules: { present } }: Firewall): void {
   if (present) return;
   throw new CausewayError("host", "iptables is not installed on this host", {
-    advice: "install it (Debian: apt-get install iptables): consul's ports would be open to anybody",
+    advice: "install it (Debian: apt-get install iptables): consul's ports would be open to anyone",
   });
 }

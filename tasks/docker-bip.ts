@@ -25,7 +25,7 @@ const params = Type.Object(
     bip: InterfaceCidr({ description: "the address of docker0, with the prefix of its subnet" }),
     interrupt_containers: Type.Boolean({
       default: false,
-      description: "whether running containers on docker0 may lose their network to the restart",
+      description: "whether running containers on docker0 may lose their network when Docker restarts",
     }),
     direct_routing: Type.Boolean({
       default: false,
@@ -116,7 +116,7 @@ function refuseWithoutDocker({ docker, unit }: State): void {
   throw new CausewayError("host", "Docker is not installed on this host", {
     found: docker.state === "missing" ? "no docker command" : "no docker.service",
     advice:
-      "install Docker first (Debian: apt-get install docker.io); causeway configures the one that is there",
+      "install Docker first (Debian: apt-get install docker.io); causeway configures Docker, but does not install it",
   });
 }
 
@@ -130,16 +130,16 @@ function refuseFlag({ unit }: State): void {
     {
       found: `${flag} in ExecStart of ${[unit.fragmentPath, ...unit.dropIns].join(", ")}`,
       expected: `the key "bip" in ${file} alone`,
-      advice: `take the flag out: systemctl edit --full docker.service (or remove the drop-in), then systemctl daemon-reload && systemctl restart docker`,
+      advice: `remove the flag: systemctl edit --full docker.service (or remove the drop-in), then systemctl daemon-reload && systemctl restart docker`,
     },
   );
 }
 
 function refuseInterruption(hit: readonly string[], { interrupt_containers }: Params): void {
   if (hit.length === 0 || interrupt_containers) return;
-  throw new CausewayError("host", "restarting Docker would cut running containers off", {
+  throw new CausewayError("host", "restarting Docker would disconnect running containers", {
     found: `on docker0: ${hit.join(", ")}`,
-    expected: "no running container on docker0, or leave to interrupt them",
+    expected: "no running container on docker0, or permission to interrupt them",
     advice: "stop them, or run with -e interrupt_containers=true",
   });
 }

@@ -31,30 +31,30 @@ const params = Type.Object(
     store: Type.String({
       pattern: "^(consul://[\\d.]+:\\d+|etcd://[\\d.]+:\\d+(,[\\d.]+:\\d+)*)$",
       description:
-        "the store as this host reaches it: consul://127.0.0.1:8500, its own agent; etcd://10.0.0.200:2379, with a comma between several members",
+        "the URL of the store: consul://127.0.0.1:8500, the host's own agent, or etcd://10.0.0.200:2379, with commas between several members",
     }),
-    address: Ipv4({ description: "the address by which the other hosts' Docker reaches this one" }),
+    address: Ipv4({ description: "the address at which the other hosts' Docker reaches this one" }),
     api: Type.Union([Type.Literal("closed"), Type.Literal("tls"), Type.Literal("insecure")], {
       default: "closed",
       description:
-        "whether Docker's API listens on the network: tls on port 2376 for clients with a certificate; insecure on 2375, root on this host for whoever reaches it",
+        "whether Docker's API listens on the network: tls on port 2376 for clients with a certificate; insecure on port 2375, where anyone who can reach it is root on this host",
     }),
     api_address: Type.Optional(
-      Ipv4({ description: "the address on which the API listens; the host's own when not given" }),
+      Ipv4({ description: "the address on which the API listens; default: the host's own" }),
     ),
     tls: Type.Optional(
       Type.Object(
         {
-          ca: hostFile("the authority that signed the clients' certificates"),
+          ca: hostFile("the CA that signed the clients' certificates"),
           cert: hostFile("this host's certificate"),
-          key: hostFile("its key"),
+          key: hostFile("the key of that certificate"),
         },
         { additionalProperties: false, description: "files on the host, for api: tls" },
       ),
     ),
     interrupt_containers: Type.Boolean({
       default: false,
-      description: "whether running containers may be stopped by the restart",
+      description: "whether the restart may stop running containers",
     }),
   },
   { additionalProperties: false },
@@ -120,7 +120,10 @@ export const dockerdClusterStore = defineTask({
         causes: [daemonReload, restart("docker")],
       });
       const words = [write.to, openWords(wanted), hit.length > 0 ? `interrupts ${hit.join(", ")}` : ""];
-      return [{ ...write, to: words.filter(Boolean).join("; ") }, later("Docker is not in the store yet")];
+      return [
+        { ...write, to: words.filter(Boolean).join("; ") },
+        later("Docker has not registered in the store yet"),
+      ];
     }
     if (!state.unit.commandLine.endsWith(flags(state, wanted))) {
       const found =
@@ -130,7 +133,7 @@ export const dockerdClusterStore = defineTask({
       return [owed(daemonReload, "docker.service"), owed(restart("docker"), found)];
     }
     const known = state.nodes?.includes(advertised(wanted)) ?? true;
-    if (!known) return [later("Docker is not in the store yet")];
+    if (!known) return [later("Docker has not registered in the store yet")];
     return meetsOthers(state, wanted, hit);
   },
 });
@@ -142,8 +145,8 @@ function meetsOthers(
   hit: readonly string[],
 ): readonly PlanItem[] {
   if (aloneFor === undefined || nodes.every((node) => node === advertised(wanted))) return [];
-  if (aloneFor < patience) return [later("Docker has met none of the other hosts' yet")];
-  const why = "it met none of the other hosts' when it started (TCP and UDP 7946)";
+  if (aloneFor < patience) return [later("Docker has not connected to any other host's Docker yet")];
+  const why = "it connected to no other host's Docker when it started (TCP and UDP 7946)";
   if (hit.length > 0 && !wanted.interrupt_containers) refuseInterruption(hit, `: ${why}`);
   return [owed(restart("docker"), why)];
 }
@@ -272,7 +275,8 @@ ExecStart=${ownCommand(state)}${flags(state, wanted)}
 function openWords(wanted: ClusterStoreParams): string {
   const { api, address, api_address = address } = wanted;
   if (api === "closed") return "";
-  const how = api === "tls" ? "for clients with a certificate" : "WITHOUT TLS: root for whoever reaches it";
+  const how =
+    api === "tls" ? "for clients with a certificate" : "WITHOUT TLS: anyone who can reach it is root";
   return `opens the API on ${api_address}:${portOf(api)} ${how}`;
 }
 
@@ -283,9 +287,9 @@ function refuseUnfit({ docker, unit, backend }: Dockerd, { store }: ClusterStore
     });
   const [major = 0] = versionParts(docker.version);
   if (major >= 23)
-    throw new CausewayError("host", "this Docker has no cluster store any more", {
+    throw new CausewayError("host", "this Docker no longer supports a cluster store", {
       found: `Docker ${docker.version}`,
-      expected: "Docker before 23.0, which took --cluster-store away",
+      expected: "Docker before 23.0, which removed --cluster-store",
       advice:
         "use flannel, or Docker's own swarm: docker swarm init, docker network create -d overlay --attachable",
     });
@@ -308,15 +312,15 @@ function refuseOthersStore(state: Dockerd): void {
   const keys = Object.keys(readJson(daemon)).filter((key) => key.startsWith("cluster-"));
   const flag = ownCommand(state).match(storeFlags)?.join("").trim();
   if (keys.length === 0 && flag === undefined) return;
-  throw new CausewayError("host", "Docker has a cluster store of somebody else's already", {
+  throw new CausewayError("host", "Docker already uses a cluster store that causeway did not set", {
     found: flag
       ? `${flag} in ${[unit.fragmentPath, ...unit.dropIns].join(", ")}`
       : `${keys.join(", ")} in ${daemonPath}`,
     expected: "no cluster store, or causeway's own drop-in",
     // A daemon that was given its socket by name removes the file when it ends: docker.socket has to make it anew.
     advice: flag
-      ? "take the flags out: systemctl edit --full docker.service, then systemctl daemon-reload && systemctl restart docker.socket docker.service"
-      : `take ${keys.join(", ")} out of ${daemonPath}, then systemctl restart docker`,
+      ? "remove the flags: systemctl edit --full docker.service, then systemctl daemon-reload && systemctl restart docker.socket docker.service"
+      : `remove ${keys.join(", ")} from ${daemonPath}, then systemctl restart docker`,
   });
 }
 
@@ -325,20 +329,20 @@ function refuseOtherListeners(state: Dockerd, { api }: ClusterStoreParams): void
   const { daemon, unit } = state;
   const open = /-H[= ]?tcp:\/\/\S+|--host[= ]tcp:\/\/\S+/.exec(ownCommand(state))?.[0];
   if (open !== undefined)
-    throw new CausewayError("host", "Docker's API is opened by the unit itself", {
+    throw new CausewayError("host", "docker.service itself opens Docker's API", {
       found: `${open} in ${[unit.fragmentPath, ...unit.dropIns].join(", ")}`,
       expected: "a unit that listens on its own socket only; the API opened by docker_api, if at all",
       advice:
-        "take the flag out: systemctl edit --full docker.service, then systemctl daemon-reload && systemctl restart docker.socket docker.service",
+        "remove the flag: systemctl edit --full docker.service, then systemctl daemon-reload && systemctl restart docker.socket docker.service",
     });
   if (api === "closed") return;
   const ours = ["hosts", ...(api === "tls" ? ["tls", "tlsverify", "tlscacert", "tlscert", "tlskey"] : [])];
   const keys = Object.keys(readJson(daemon)).filter((key) => ours.includes(key));
   if (keys.length === 0) return;
   throw new CausewayError("host", `dockerd does not start with ${keys.join(", ")} in two places`, {
-    found: `${keys.join(", ")} in ${daemonPath}; docker_api: ${api} gives them as flags in ${dropInPath}`,
+    found: `${keys.join(", ")} in ${daemonPath}; docker_api: ${api} sets them as flags in ${dropInPath}`,
     expected: "one of the two",
-    advice: `take ${keys.join(", ")} out of ${daemonPath}, or leave the API to that file: docker_api: closed`,
+    advice: `remove ${keys.join(", ")} from ${daemonPath}, or leave the API to that file: docker_api: closed`,
   });
 }
 
@@ -349,17 +353,17 @@ function refuseMissingFiles({ missing }: Dockerd, { api, tls }: ClusterStorePara
       expected: "tls: { ca, cert, key }, paths on the host",
     });
   if (missing.length === 0) return;
-  throw new CausewayError("host", "a file for the API's TLS is not on this host, or is empty", {
+  throw new CausewayError("host", "a TLS file for the API is missing on this host, or is empty", {
     found: `missing: ${missing.join(", ")}`,
-    expected: "the authority, this host's certificate and its key, as PEM",
-    advice: "put them there first; docs.docker.com/engine/security/protect-access tells how to make them",
+    expected: "the CA, this host's certificate and its key, as PEM",
+    advice: "put them there first; docs.docker.com/engine/security/protect-access explains how to make them",
   });
 }
 
 function refuseInterruption(hit: readonly string[], why = ""): never {
   throw new CausewayError("host", `restarting Docker would stop running containers${why}`, {
     found: hit.join(", "),
-    expected: "no running container, or leave to interrupt them",
+    expected: "no running container, or permission to interrupt them",
     advice: "stop them, or run with -e interrupt_containers=true",
   });
 }

@@ -5,15 +5,16 @@ import {
   daemonReload,
   defineTask,
   type FileState,
+  type Firewall,
   Ipv4,
   inStandingOrder,
   later,
-  missingPorts,
+  missingPortRules,
   missingPrograms,
   type PlanItem,
   type Programs,
+  readFirewall,
   readPrograms,
-  readWalls,
   restart,
   type Static,
   type Step,
@@ -21,7 +22,6 @@ import {
   step,
   Type,
   type UnitState,
-  type Walls,
 } from "causeway";
 
 const params = Type.Object(
@@ -35,18 +35,18 @@ const params = Type.Object(
     archive: Type.Optional(
       ArchiveSource({
         description:
-          "the archive that etcd and etcdctl come out of; the distribution's package unless given, or what is there already",
+          "the archive that contains etcd and etcdctl; without it, the installed etcd is used, or else the distribution's package",
       }),
     ),
     data_dir: AbsolutePath({
       default: "/var/lib/etcd/causeway",
       description:
-        "where the member keeps its data; not the package's own folder, which overrides a configuration",
+        "the member's data folder; not the package's own, because data in it overrides the configuration",
     }),
     comment: Type.String({
       default: "causeway:etcd",
       pattern: "^[\\w:.-]+$",
-      description: "who owns the rules; iptables-save shows it",
+      description: "the owner of the rules: a comment that iptables-save shows",
     }),
   },
   { additionalProperties: false },
@@ -81,7 +81,7 @@ interface State {
   running: { members: readonly string[]; healthy: boolean; said: string };
   /** What this member's key holds: it was written once, and is read by every run. */
   key: string;
-  walls: Walls;
+  firewall: Firewall;
 }
 
 /**
@@ -102,7 +102,7 @@ export const etcdInstall = defineTask({
       "file:/usr/local/bin/etcd",
       "file:/usr/local/bin/etcdctl",
     ];
-    const [family, tools, programs, user, debian, redhat, unitFile, dropIn, unit, data, list, key, walls] =
+    const [family, tools, programs, user, debian, redhat, unitFile, dropIn, unit, data, list, key, firewall] =
       await Promise.all([
         host.read(sh`command -v apt-get || command -v dnf || command -v yum`, { looksAt: [] }),
         host.read(sh`command -v etcd || echo; command -v etcdctl || echo`, { looksAt }),
@@ -118,7 +118,7 @@ export const etcdInstall = defineTask({
         host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
           looksAt: [...looksAt, "shared:etcd"],
         }),
-        readWalls(host),
+        readFirewall(host),
       ]);
     const [etcd = "", ctl = ""] = tools.stdout.split("\n");
     const isApt = /apt-get/.test(family.stdout);
@@ -138,17 +138,17 @@ export const etcdInstall = defineTask({
         said: list.stderr.trim().split("\n").at(-1) ?? "",
       },
       key: key.stdout.trim(),
-      walls,
+      firewall,
     };
   },
   present: (state, wanted): readonly PlanItem[] => {
-    refuseWithoutIptables(state.walls);
+    refuseWithoutIptables(state.firewall);
     const { unit, running } = state;
     const ports = { tcp: [2379, 2380], from: wanted.clients, comment: wanted.comment };
-    const doors = missingPorts(state.walls, ports);
+    const portRules = missingPortRules(state.firewall, ports);
     if (isForeign(state)) {
       refuseOtherCluster(state, wanted);
-      return doors;
+      return portRules;
     }
     refuseChangedMembers(state, wanted);
     refuseForeignUnit(state, wanted);
@@ -158,17 +158,17 @@ export const etcdInstall = defineTask({
         // The script of Red Hat's package would make one, too, which its removal leaves behind.
         ...(state.family === "rpm" ? missingUser(state) : []),
         step.packages({ names: packages }),
-        ...doors,
-        later("etcd is configured and started once its package is there"),
+        ...portRules,
+        later("etcd is configured and started once its package is installed"),
       ];
     // The archive first: a wrong one is found out before anything is changed.
-    const steps = [...outOfArchive(state, wanted), ...doors, ...missingFiles(state, wanted)];
+    const steps = [...outOfArchive(state, wanted), ...portRules, ...missingFiles(state, wanted)];
     if (unit.enabled !== "enabled" || !["active", "activating"].includes(unit.active))
       return [
         ...steps,
         ...(state.hasData ? [] : [step.folder({ path: wanted.data_dir, owner: "etcd" })]),
         start(unit, wanted),
-        later("etcd is proved by its members and a key once it runs"),
+        later("etcd is verified by its members and a key once it runs"),
       ];
     if (steps.length > 0) return steps;
     if (!running.healthy) return [later(`etcd has no quorum yet: ${running.said || unit.active}`)];
@@ -326,7 +326,7 @@ function isForeign({ unit, config }: State): boolean {
 function refuseOtherCluster({ running, config }: State, wanted: Params): void {
   const expected = membersWanted(wanted);
   if (running.members.join(",") === expected.join(",")) return;
-  throw new CausewayError("host", "the etcd that runs here is another cluster", {
+  throw new CausewayError("host", "the etcd on this host belongs to another cluster", {
     found: running.members.join(", ") || running.said,
     expected: expected.join(", "),
     command: "ETCDCTL_API=3 etcdctl member list",
@@ -344,7 +344,7 @@ function refuseChangedMembers(state: State, wanted: Params): void {
     found: before,
     expected,
     advice:
-      "members are added and removed one by one in the running cluster (etcdctl member add, member remove); to begin anew without its data: run rollback, then this playbook",
+      "members are added and removed one by one in the running cluster (etcdctl member add, member remove); to start again without its data: run rollback, then this playbook",
   });
 }
 
@@ -352,18 +352,18 @@ function refuseForeignUnit({ unitFile }: State, { archive }: Params): void {
   if (!archive || unitFile.kind === "absent" || unitFile.content.startsWith(marker)) return;
   throw new CausewayError(
     "host",
-    "there is an etcd.service of somebody else's, and an archive brings another",
+    "causeway did not write the etcd.service of this host, and an archive needs its own",
     {
       found: `${unitPath}: ${/^ExecStart=.*$/m.exec(unitFile.content)?.[0] ?? `${unitFile.size} bytes`}`,
-      expected: "no such file, or etcd without an archive: then the unit that is there is used",
-      advice: `leave the archive out, or take the unit away: systemctl disable etcd; rm ${unitPath}`,
+      expected: "no such file, or etcd without an archive: then the existing unit is used",
+      advice: `give no archive, or remove the unit: systemctl disable etcd; rm ${unitPath}`,
     },
   );
 }
 
-function refuseWithoutIptables({ rules: { present } }: Walls): void {
+function refuseWithoutIptables({ rules: { present } }: Firewall): void {
   if (present) return;
   throw new CausewayError("host", "iptables is not installed on this host", {
-    advice: "install it (Debian: apt-get install iptables): etcd's ports would be open to anybody",
+    advice: "install it (Debian: apt-get install iptables): etcd's ports would be open to anyone",
   });
 }

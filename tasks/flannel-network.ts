@@ -16,7 +16,7 @@ const params = Type.Object(
   {
     endpoint: Type.String({ description: "an etcd member's URL, as this host reaches it" }),
     prefix: Type.String({ pattern: "^(/[\\w.-]+)+$", description: "the folder of flannel's keys in etcd" }),
-    network: Cidr({ description: "the network that all hosts' subnets are cut from" }),
+    network: Cidr({ description: "the network that contains the subnets of all hosts" }),
     subnet_len: Type.Integer({
       minimum: 8,
       maximum: 30,
@@ -137,7 +137,7 @@ function says(text: string, { network, subnet_len, backend }: Params): boolean {
 function refuseNarrowNetwork({ network, subnet_len }: Params): void {
   const prefix = Number(network.split("/")[1]);
   if (subnet_len >= prefix + 2) return;
-  throw new CausewayError("variables", `${network} is too small to be cut into subnets of /${subnet_len}`, {
+  throw new CausewayError("variables", `${network} is too small for subnets of /${subnet_len}`, {
     found: `flannel_network ${network}, flannel_subnet_len ${subnet_len}`,
     expected: `a subnet length of at least ${prefix + 2}`,
   });

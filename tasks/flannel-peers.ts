@@ -30,12 +30,12 @@ const params = Type.Object(
     peers: Type.Array(
       Type.Object({ name: Type.String(), address: Ipv4() }, { additionalProperties: false }),
       {
-        description: "the other hosts of the inventory; one that has no lease is not waited for",
+        description: "the other hosts of the inventory; the task does not wait for one without a lease",
       },
     ),
     interrupt_containers: Type.Boolean({
       default: false,
-      description: "whether running containers on docker0 may lose their network to a restart of Docker",
+      description: "whether running containers on docker0 may lose their network when Docker restarts",
     }),
   },
   { additionalProperties: false },
@@ -67,7 +67,7 @@ const patience = 10;
  */
 export const flannelPeers = defineTask({
   name: "flannel-peers",
-  summary: "Every lease of the other hosts known to this host's flanneld",
+  summary: "This host's flanneld knows the leases of all other hosts",
   params,
   key: () => "peers",
   settles: "30s",
@@ -96,9 +96,10 @@ export const flannelPeers = defineTask({
   present: (state, wanted): readonly PlanItem[] => {
     if (state.flanneld.active !== "active") return [later("no lease yet")];
     const missed = wanted.peers.filter((peer) => isMissed(peer.address, state, wanted));
-    if (missed.length === 0) return state.docker.active === "active" ? [] : [later("Docker is not back yet")];
+    if (missed.length === 0)
+      return state.docker.active === "active" ? [] : [later("Docker has not restarted yet")];
     const names = missed.map(({ name }) => name).join(", ");
-    if (state.age < patience) return [later(`flanneld has not heard of the lease of ${names} yet`)];
+    if (state.age < patience) return [later(`flanneld has not received the lease of ${names} yet`)];
     const why = `it missed the lease of ${names}`;
     refuseInterruption(state, wanted, why);
     return [owed(restart("flanneld"), why)];
@@ -144,10 +145,10 @@ function refuseInterruption({ daemon }: State, { interrupt_containers }: Params,
   if (hit.length === 0 || interrupt_containers) return;
   throw new CausewayError(
     "host",
-    `restarting flanneld, and Docker with it, would cut running containers off: ${why}`,
+    `restarting flanneld, and Docker with it, would disconnect running containers: ${why}`,
     {
       found: `on docker0: ${hit.join(", ")}`,
-      expected: "no running container on docker0, or leave to interrupt them",
+      expected: "no running container on docker0, or permission to interrupt them",
       advice: "stop them, or run with -e interrupt_containers=true",
     },
   );

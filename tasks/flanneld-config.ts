@@ -18,7 +18,7 @@ import {
 } from "causeway";
 import { refusePair } from "./flanneld-config/etcd-api.ts";
 import { dropInText, missingFiles, optionsText } from "./flanneld-config/files.ts";
-import { type Lease, leaseOf, otherConfig } from "./flanneld-config/lease.ts";
+import { type Lease, leaseDifference, leaseOf } from "./flanneld-config/lease.ts";
 import { type Params, params } from "./flanneld-config/params.ts";
 import { programOf } from "./flanneld-config/program.ts";
 import {
@@ -74,7 +74,7 @@ export const flanneldConfig = defineTask({
     if (stale) return [...steps, owed(restart("flanneld"), `${stale}${interrupted(state)}`)];
     if (!joined) return [...steps, ...earlierAddress(docker0, lease), join(state)];
     const reload = state.docker.needsReload
-      ? [owed(daemonReload, "docker.service is not what is loaded")]
+      ? [owed(daemonReload, "docker.service changed on disk since systemd loaded it")]
       : [];
     if (docker0 === lease.subnet && state.docker.active === "active") return [...steps, ...reload];
     return [...steps, ...reload, owed(restart("docker"), dockerWords(state, docker0, lease))];
@@ -87,14 +87,14 @@ function restartsIt(item: PlanItem): boolean {
 
 /** Why the running flanneld has to be started anew: it read another configuration, or Docker's options are not its lease's. */
 function staleness(lease: Lease, state: State, wanted: Params): string | undefined {
-  const other = otherConfig(lease, state, wanted);
+  const other = leaseDifference(lease, state, wanted);
   if (other !== undefined) return other;
   if (wanted.backend === "vxlan" && !state.links.some((l) => l.name === "flannel.1"))
     return "flannel.1 is gone";
   if (wanted.backend === "udp" && !state.links.some((l) => l.name.startsWith("flannel")))
     return "flannel0 is gone";
-  if (state.files.docker.content !== optionsText(lease)) return `${paths.docker} is not of this lease`;
-  if (state.replaced) return "the flanneld that runs is not the one on the disk";
+  if (state.files.docker.content !== optionsText(lease)) return `${paths.docker} does not match this lease`;
+  if (state.replaced) return "the running flanneld is not the one on disk";
   return undefined;
 }
 

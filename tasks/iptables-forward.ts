@@ -29,7 +29,7 @@ const params = Type.Object(
     comment: Type.String({
       default: "causeway",
       pattern: "^[\\w:.-]+$",
-      description: "who owns the rules; iptables-save shows it",
+      description: "the owner of the rules: a comment that iptables-save shows",
     }),
   },
   { additionalProperties: false },

@@ -24,7 +24,7 @@ const params = Type.Object(
   {
     name: Type.String({ minLength: 1, description: "the network's name in Docker" }),
     subnet: Cidr({ description: "the subnet that the containers of all hosts share" }),
-    gateway: Ipv4({ description: "the router of that subnet on the wire" }),
+    gateway: Ipv4({ description: "the router of that subnet" }),
     ip_range: Type.Optional(
       Cidr({ description: "the part of the subnet from which this host's Docker hands out addresses" }),
     ),
@@ -34,7 +34,7 @@ const params = Type.Object(
     parent: Type.Optional(
       Type.String({
         pattern: "^[^\\s/]{1,15}$",
-        description: "the interface below; the one on the way to the peers when not given",
+        description: "the parent interface; default: the one that leads to the peers",
       }),
     ),
     peers: Type.Optional(Type.Array(Ipv4(), { description: "the other hosts' addresses" })),
@@ -57,44 +57,44 @@ export interface NetworkSeen {
   internal: boolean;
 }
 
-interface State extends Ground {
+interface State extends Underlay {
   docker: DockerState;
   networks: readonly NetworkSeen[];
   members: readonly NetworkMember[];
 }
 
 /** What decides which interface can carry the network. */
-export interface Ground {
+export interface Underlay {
   routes: readonly Route[];
   links: readonly Link[];
   /** Whether the kernel can make 802.1q sub-interfaces. */
   vlans: boolean;
 }
 
-/** A Docker network whose containers stand on the hosts' own wire, each with a MAC address of its own. */
+/** A Docker network whose containers stand on the hosts' own network segment, each with its own MAC address. */
 export const macvlanNet = defineTask({
   name: "macvlan-net",
   summary: "A macvlan network on the interface that leads to the peers",
   params,
   key: ({ name }) => name,
   read: async (host, { name }): Promise<State> => {
-    const [ground, docker, networks, members] = await Promise.all([
-      readGround(host),
+    const [underlay, docker, networks, members] = await Promise.all([
+      readUnderlay(host),
       host.docker(),
       readNetworks(host),
       host.networkMembers(name),
     ]);
-    return { ...ground, docker, networks, members };
+    return { ...underlay, docker, networks, members };
   },
   present: (state, params): readonly PlanItem[] => {
     refuseWithoutDocker(state.docker);
     const parent = parentFor(state, params);
     if (state.docker.state === "stopped")
-      return [startDocker, later("Docker tells its networks once it runs")];
+      return [startDocker, later("Docker lists its networks once it runs")];
     const wanted = networkWanted(params, parent);
     const now = state.networks.find((n) => n.name === wanted.name);
     if (now && words(now) === words(wanted)) return [];
-    refuseRivals(state.networks, wanted);
+    refuseConflictingNetworks(state.networks, wanted);
     refuseLostAddresses(state.members, wanted);
     const create = step.dockerNetwork({
       name: wanted.name,
@@ -106,13 +106,13 @@ export const macvlanNet = defineTask({
       options: { parent },
       was: now ? words(now) : null,
     });
-    return [{ ...create, to: [words(wanted), ...comingAlong(state.members, wanted)].join("; ") }];
+    return [{ ...create, to: [words(wanted), ...movedContainers(state.members, wanted)].join("; ") }];
   },
 });
 
 const startDocker = step.unit({ name: "docker.service", active: true, was: "inactive" });
 
-export async function readGround(host: Reader): Promise<Ground> {
+export async function readUnderlay(host: Reader): Promise<Underlay> {
   const [routes, links, vlans] = await Promise.all([
     host.routes(),
     host.links(),
@@ -127,7 +127,7 @@ export async function readNetworks(host: Reader): Promise<NetworkSeen[]> {
 ids=$(docker network ls -q --no-trunc) && docker network inspect $ids`;
   const { stdout, stderr, code } = await host.read(script, { looksAt: ["docker", "unit:docker"] });
   if (code === 0) return parseNetworks(stdout);
-  throw new CausewayError("host", "Docker does not tell its networks", {
+  throw new CausewayError("host", "Docker cannot list its networks", {
     command: "docker network inspect $(docker network ls -q)",
     output: stderr,
   });
@@ -205,23 +205,26 @@ function words({ driver, subnets, gateway, ipRange, aux, parent, mode, internal 
 }
 
 /** The interface that carries the network: the one that was asked for, or the one on the way to every peer. */
-export function parentFor(ground: Ground, { parent, peers = [] }: Pick<Params, "parent" | "peers">): string {
-  const name = parent ?? towards(ground.routes, peers);
-  const link = ground.links.find((l) => l.name === name);
+export function parentFor(
+  underlay: Underlay,
+  { parent, peers = [] }: Pick<Params, "parent" | "peers">,
+): string {
+  const name = parent ?? interfaceTowards(underlay.routes, peers);
+  const link = underlay.links.find((l) => l.name === name);
   const [, below] = /^(.+)\.\d+$/.exec(name) ?? [];
-  if (!link && below !== undefined) return subInterface(ground, name, below);
-  refuseUnlessUp(ground, link, name);
+  if (!link && below !== undefined) return subInterface(underlay, name, below);
+  refuseUnlessUp(underlay, link, name);
   return name;
 }
 
 /** Docker itself makes `eth0.50`, where the kernel has 802.1q. */
-function subInterface(ground: Ground, name: string, below: string): string {
+function subInterface(underlay: Underlay, name: string, below: string): string {
   refuseUnlessUp(
-    ground,
-    ground.links.find((l) => l.name === below),
+    underlay,
+    underlay.links.find((l) => l.name === below),
     below,
   );
-  if (ground.vlans) return name;
+  if (underlay.vlans) return name;
   throw new CausewayError("host", `this host's kernel cannot make the sub-interface ${name}`, {
     found: "no 802.1q: neither /proc/net/vlan nor a module 8021q",
     expected: "a kernel with 802.1q, or a parent without a VLAN number",
@@ -229,33 +232,33 @@ function subInterface(ground: Ground, name: string, below: string): string {
   });
 }
 
-function refuseUnlessUp({ links }: Ground, link: Link | undefined, name: string): void {
+function refuseUnlessUp({ links }: Underlay, link: Link | undefined, name: string): void {
   if (link?.up) return;
   const up = links.filter((l) => l.up && l.name !== "lo" && l.kind !== "bridge").map((l) => l.name);
   throw new CausewayError("host", `the parent interface ${name} ${link ? "is down" : "does not exist"}`, {
-    found: up.length > 0 ? `up are: ${up.join(", ")}` : "no interface that is up",
+    found: up.length > 0 ? `interfaces that are up: ${up.join(", ")}` : "no interface that is up",
     expected: "an interface that exists and is up",
-    advice: link ? `ip link set ${name} up` : "name another one: macvlan_parent",
+    advice: link ? `ip link set ${name} up` : "set another one: macvlan_parent",
   });
 }
 
 /** The one device by which all peers are reached, on its own link. */
-function towards(routes: readonly Route[], peers: readonly string[]): string {
-  const ways = peers.map((peer) => ({ peer, route: wayTo(routes, peer) }));
+function interfaceTowards(routes: readonly Route[], peers: readonly string[]): string {
+  const ways = peers.map((peer) => ({ peer, route: routeTo(routes, peer) }));
   const devices = new Set(ways.map(({ route }) => route?.dev));
   const [dev] = devices;
   if (dev !== undefined && devices.size === 1 && ways.every(({ route }) => route?.via === undefined))
     return dev;
-  throw new CausewayError("host", "no one interface leads straight to all peers", {
+  throw new CausewayError("host", "no single interface reaches all peers directly", {
     found: ways.map(({ peer, route }) => `${peer}: ${route?.line ?? "no route"}`).join("; ") || "no peers",
     expected: "all hosts on one layer-2 segment: macvlan does not cross a router",
     advice:
-      "name the interface on their common segment: macvlan_parent; across routers use flannel or overlay",
+      "set macvlan_parent to the interface on their common segment; across routers use flannel or overlay",
   });
 }
 
 /** The route that the kernel would take: the longest prefix that contains the address. */
-function wayTo(routes: readonly Route[], address: string): Route | undefined {
+function routeTo(routes: readonly Route[], address: string): Route | undefined {
   const to = parseAddress(address);
   if (to === undefined) return undefined;
   const fitting = routes.flatMap((route) => {
@@ -272,12 +275,12 @@ function refuseWithoutDocker({ state }: DockerState): void {
   throw new CausewayError("host", "Docker is not installed on this host", {
     found: "no docker command",
     advice:
-      "install Docker first (Debian: apt-get install docker.io); causeway configures the one that is there",
+      "install Docker first (Debian: apt-get install docker.io); causeway configures Docker, but does not install it",
   });
 }
 
 /** Docker takes one macvlan network a parent, and no two networks with a common address. */
-function refuseRivals(networks: readonly NetworkSeen[], wanted: NetworkSeen): void {
+function refuseConflictingNetworks(networks: readonly NetworkSeen[], wanted: NetworkSeen): void {
   const ours = wanted.subnets.flatMap((s) => networkOf(s) ?? []);
   for (const other of networks.filter((n) => n.name !== wanted.name)) {
     const sameParent = other.driver === "macvlan" && other.parent === wanted.parent;
@@ -288,7 +291,7 @@ function refuseRivals(networks: readonly NetworkSeen[], wanted: NetworkSeen): vo
     throw new CausewayError(
       "host",
       sameParent
-        ? `the network ${other.name} is on ${wanted.parent} already, and Docker takes one an interface`
+        ? `the network ${other.name} is on ${wanted.parent} already, and Docker allows one per interface`
         : `the subnet of the network ${other.name} overlaps ${wanted.subnets.join(", ")}`,
       {
         found: `${other.name}: ${words(other)}`,
@@ -306,7 +309,7 @@ function refuseLostAddresses(members: readonly NetworkMember[], wanted: NetworkS
   throw new CausewayError("host", "containers would lose the addresses that they were started with", {
     found: lost.map((m) => `${m.name} has ${m.asked}`).join(", "),
     expected: `addresses in ${wanted.subnets.join(", ")} that are not reserved`,
-    advice: `take them off first: ${lost.map((m) => `docker network disconnect ${wanted.name} ${m.name}`).join("; ")}`,
+    advice: `disconnect them first: ${lost.map((m) => `docker network disconnect ${wanted.name} ${m.name}`).join("; ")}`,
   });
 }
 
@@ -320,12 +323,12 @@ function has({ subnets, gateway, aux }: NetworkSeen, text: string): boolean {
   return inside && text !== gateway && !Object.values(aux).includes(text);
 }
 
-function comingAlong(members: readonly NetworkMember[], wanted: NetworkSeen): string[] {
+function movedContainers(members: readonly NetworkMember[], wanted: NetworkSeen): string[] {
   if (members.length === 0) return [];
   const one = ({ name, address, asked }: NetworkMember) => {
     const before = asked || address;
     if (before === "") return name;
     return has(wanted, before) ? `${name} (${before})` : `${name} (a new address for ${before})`;
   };
-  return [`takes along ${members.map(one).join(", ")}`];
+  return [`reconnects ${members.map(one).join(", ")}`];
 }

@@ -52,7 +52,7 @@ interface State {
  */
 export const macvlanShim = defineTask({
   name: "macvlan-shim",
-  summary: "The way from a host to its own macvlan containers",
+  summary: "An interface through which a host reaches its own macvlan containers",
   params,
   key: ({ name }) => name,
   read: async (host, { network }): Promise<State> => {
@@ -67,7 +67,7 @@ export const macvlanShim = defineTask({
   },
   present: (state, params): readonly PlanItem[] => {
     const { name, address } = params;
-    if (state.parent === "") return [later(`the network ${params.network} is not there yet`)];
+    if (state.parent === "") return [later(`the network ${params.network} does not exist yet`)];
     const make = makeScript(state.parent, params);
     const link = state.links.find((l) => l.name === name);
     const comesBack = isKept(state.kept, make);
@@ -93,7 +93,7 @@ id=$(printf '%s\n' "$all" | while read -r id name; do [ "$name" != ${network} ] 
 [ -z "$id" ] || docker network inspect -f '{{.Options.parent}}' "$id"`;
   const { stdout, stderr, code } = await host.read(script, { looksAt: ["docker", "unit:docker"] });
   if (code === 0) return stdout.trim();
-  throw new CausewayError("host", "Docker does not tell its networks", {
+  throw new CausewayError("host", "Docker cannot list its networks", {
     command: `docker network inspect ${network}`,
     output: stderr,
   });

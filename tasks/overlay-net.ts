@@ -27,7 +27,7 @@ const params = Type.Object(
     subnet: Cidr({ description: "the subnet that the containers of all hosts share" }),
     part: Type.Union([Type.Literal("leave"), Type.Literal("make"), Type.Literal("see")], {
       description:
-        "three plays: every host's containers leave a network that differs; one host makes it; every host sees it, gets the bridge by which its containers reach the world, and who left returns",
+        "three plays: leave disconnects every host's containers from a network that differs; make creates the network on one host; see checks that every host sees it, adds the bridge through which its containers reach other networks, and reconnects the containers",
     }),
   },
   { additionalProperties: false },
@@ -85,7 +85,9 @@ export const overlayNet = defineTask({
     if (!same)
       return [
         ...own,
-        later(state.seen ? `it is still ${state.seen}` : `the store has not told this host of ${name} yet`),
+        later(
+          state.seen ? `it is still ${state.seen}` : `this host has not received ${name} from the store yet`,
+        ),
       ];
     const who = state.left.join(", ");
     return who === "" ? own : [...own, step.returnToNetwork({ name, who })];
@@ -123,10 +125,10 @@ function answer({
 }): string | undefined {
   if (code === 0) return stdout.trim();
   if (/No such network|not found|Cannot connect|executable/i.test(stderr)) return undefined;
-  throw new CausewayError("host", "Docker cannot ask its store", {
+  throw new CausewayError("host", "Docker cannot reach its store", {
     command: "docker network ls",
     output: stderr,
-    advice: "look at the store: consul members, consul operator raft list-peers",
+    advice: "check the store: consul members, consul operator raft list-peers",
   });
 }
 
@@ -170,17 +172,17 @@ export function refuseOverlay(state: OverlaySeen, wanted: Wanted): void {
   const { seen = "", members } = state;
   const { name, subnet } = wanted;
   if (!seen.startsWith("overlay global"))
-    throw new CausewayError("host", `there is another network of the name ${name}`, {
+    throw new CausewayError("host", `another network has the name ${name}`, {
       found: seen,
       expected: expected(wanted),
-      advice: `docker network rm ${name}, or take another name: -e overlay_name=…`,
+      advice: `docker network rm ${name}, or choose another name: -e overlay_name=…`,
     });
   const lost = members.filter(({ asked }) => asked !== "" && !isIn(subnet, asked));
   if (lost.length === 0) return;
   throw new CausewayError("host", "containers would lose the addresses that they were started with", {
     found: lost.map((m) => `${m.name} has ${m.asked}`).join(", "),
     expected: `addresses in ${subnet}`,
-    advice: `take them off first: ${lost.map((m) => `docker network disconnect ${name} ${m.name}`).join("; ")}`,
+    advice: `disconnect them first: ${lost.map((m) => `docker network disconnect ${name} ${m.name}`).join("; ")}`,
   });
 }
 

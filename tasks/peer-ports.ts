@@ -1,4 +1,12 @@
-import { CausewayError, defineTask, Ipv4, missingPorts, type PlanItem, readWalls, Type } from "causeway";
+import {
+  CausewayError,
+  defineTask,
+  Ipv4,
+  missingPortRules,
+  type PlanItem,
+  readFirewall,
+  Type,
+} from "causeway";
 
 const params = Type.Object(
   {
@@ -8,7 +16,7 @@ const params = Type.Object(
     }),
     comment: Type.String({
       pattern: "^[\\w:.-]+$",
-      description: "who owns the rules; iptables-save shows it",
+      description: "the owner of the rules: a comment that iptables-save shows",
     }),
   },
   { additionalProperties: false },
@@ -23,12 +31,12 @@ export const peerPorts = defineTask({
   summary: "Ports of the host that only the inventory's hosts reach",
   params,
   key: ({ comment }) => comment,
-  read: readWalls,
-  present: (walls, { tcp, from, comment }): readonly PlanItem[] => {
-    if (!walls.rules.present)
+  read: readFirewall,
+  present: (firewall, { tcp, from, comment }): readonly PlanItem[] => {
+    if (!firewall.rules.present)
       throw new CausewayError("host", "iptables is not installed on this host", {
-        advice: `install it (Debian: apt-get install iptables): port ${tcp.join(", ")} would be open to anybody`,
+        advice: `install it (Debian: apt-get install iptables): port ${tcp.join(", ")} would be open to anyone`,
       });
-    return missingPorts(walls, { tcp, from, comment });
+    return missingPortRules(firewall, { tcp, from, comment });
   },
 });

@@ -40,7 +40,7 @@ const params = Type.Object(
       default: "busybox",
       description: "an image with busybox's ping and nc, already on every host; nothing is pulled",
     }),
-    count: Type.Integer({ default: 3, minimum: 1, maximum: 100, description: "packets a pair" }),
+    count: Type.Integer({ default: 3, minimum: 1, maximum: 100, description: "packets per pair" }),
     source: Type.Union([Type.Literal("preserved"), Type.Literal("any")], {
       default: "preserved",
       description: "whether the far side has to see the container's own address",

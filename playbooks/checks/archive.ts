@@ -3,12 +3,14 @@ import { type Archive, CausewayError, DownloadUrl, FetchedBy, type Fleet, Sha256
 function parts(name: string, programs: string) {
   return {
     url: Type.Optional(
-      DownloadUrl({ description: `an archive with ${programs} (.tar.gz, .zip); the package unless given` }),
+      DownloadUrl({
+        description: `an archive with ${programs} (.tar.gz, .zip); without it, the package is installed`,
+      }),
     ),
     sha256: Type.Optional(Sha256({ description: `the checksum of the archive at ${name}_url` })),
     fetch: FetchedBy({
       default: "host",
-      description: "who fetches the archive: the controller, for hosts without a way out",
+      description: "who downloads the archive; controller: for hosts without internet access",
     }),
   };
 }
@@ -28,7 +30,7 @@ export function archiveOf(vars: object, name: string): { archive?: Archive } {
 }
 
 /** An archive without a checksum could be anything, a checksum without an archive does nothing. */
-export function halfArchives<V extends object, F>(fleet: Fleet<V, F>, name: string): CausewayError[] {
+export function incompleteArchives<V extends object, F>(fleet: Fleet<V, F>, name: string): CausewayError[] {
   const half = fleet.hosts.find(({ vars }) => {
     const { url, sha256 } = partsOf(vars, name);
     return (url === undefined) !== (sha256 === undefined);
@@ -41,7 +43,7 @@ export function halfArchives<V extends object, F>(fleet: Fleet<V, F>, name: stri
       host: half.name,
       found: url ?? `${name}_sha256 alone`,
       expected: `${name}_url and ${name}_sha256, or neither`,
-      advice: `the checksum is what its publisher says, or what sha256sum says of an archive that you trust`,
+      advice: `take the checksum from its publisher, or from sha256sum on an archive that you trust`,
     }),
   ];
 }

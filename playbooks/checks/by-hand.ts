@@ -152,7 +152,7 @@ function readKeys(config: FileState): Record<string, unknown> {
 }
 
 /** Processes that are of no service and of no container: they were started from a login, and are gone after a reboot. */
-export function strays(processes: readonly Process[]): Process[] {
+export function unmanaged(processes: readonly Process[]): Process[] {
   return processes.filter(({ cgroup }) => {
     // It ended while it was looked at.
     if (cgroup === "") return false;

@@ -33,12 +33,12 @@ export function clocksApart<V extends object, F extends { clock: Clock }>({
   if (!ahead || !behind || !(ahead.least - behind.most > tolerance)) return [];
   const words = ({ name, least, most }: (typeof hosts)[number]) => `${name} ${signed((least + most) / 2)} s`;
   return [
-    new CausewayError("host", `the clocks of ${ahead.name} and ${behind.name} do not agree`, {
+    new CausewayError("host", `the clocks of ${ahead.name} and ${behind.name} differ`, {
       host: ahead.name,
       found: `against this machine's clock: ${hosts.map(words).join(", ")}`,
-      expected: `clocks within ${tolerance} s of each other: leases and their renewal go by them`,
+      expected: `clocks within ${tolerance} s of each other: leases are renewed by them`,
       command: "timedatectl",
-      advice: "let every host set its clock by itself: timedatectl set-ntp true, or chrony",
+      advice: "synchronize the clock of every host: timedatectl set-ntp true, or chrony",
     }),
   ];
 }

@@ -34,7 +34,7 @@ export const hostFacts = {
   hostname: defineFact({ name: "hostname", read: (host) => said(host, "hostname") }),
   addresses: defineFact({ name: "addresses", read: (host) => host.addresses() }),
   docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).version }),
-  /** firewalld and ufw, where active, wipe or precede rules. ufw's unit is active even when ufw is off. */
+  /** firewalld and ufw, where active, delete rules or put their own before them. ufw's unit is active even when ufw is off. */
   firewall: defineFact({ name: "firewall", read: (host) => said(host, "firewall") }),
   /** The address from which this run connects; empty for a local host or behind sudo. */
   runner: defineFact({ name: "runner", read: (host) => said(host, "runner") }),
@@ -51,11 +51,15 @@ export function sameHostNames<V extends object>(fleet: AnyFleet<V>): CausewayErr
     seen.set(host.facts.hostname, host);
     if (!other) return [];
     return [
-      new CausewayError("host", `${other.name} and ${host.name} have one hostname: ${host.facts.hostname}`, {
-        host: host.name,
-        expected: "a hostname of its own for each host",
-        advice: `on ${host.name}: hostnamectl set-hostname ${host.name}`,
-      }),
+      new CausewayError(
+        "host",
+        `${other.name} and ${host.name} have the same hostname: ${host.facts.hostname}`,
+        {
+          host: host.name,
+          expected: "a different hostname on each host",
+          advice: `on ${host.name}: hostnamectl set-hostname ${host.name}`,
+        },
+      ),
     ];
   });
 }
@@ -82,7 +86,7 @@ export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayErro
 }
 
 /** A container subnet that contains the address from which this run connects would swallow its way back. */
-export function swallowedRunner<V extends object>(
+export function subnetsOverTheRunner<V extends object>(
   fleet: AnyFleet<V>,
   bipOf: (host: HostView<V, Facts>) => string,
 ): CausewayError[] {
@@ -100,31 +104,35 @@ export function swallowedRunner<V extends object>(
         {
           host: host.name,
           found: `this run connects from ${host.facts.runner}; bip ${bipOf(taking)}`,
-          expected: "a container subnet apart from the network by which hosts are reached",
-          advice: `give ${taking.name} another bip; with this one the hosts could not answer any more`,
+          expected: "a container subnet outside the network on which hosts are reached",
+          advice: `give ${taking.name} another bip; with this one the hosts could no longer answer`,
         },
       ),
     ];
   });
 }
 
-/** A firewall manager that would wipe or precede the rules. */
-export function wallsOfOthers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
+/** A firewall manager that would delete the rules or put its own before them. */
+export function foreignFirewalls<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
   return fleet.reached
     .filter((host) => host.facts.firewall !== "")
     .map(
       (host) =>
-        new CausewayError("host", `${host.facts.firewall} is active: it would wipe or precede the rules`, {
-          host: host.name,
-          advice: host.facts.firewall.includes("ufw")
-            ? "let ufw allow the container subnets, or: ufw disable"
-            : "systemctl disable --now firewalld, or open the container subnets there",
-        }),
+        new CausewayError(
+          "host",
+          `${host.facts.firewall} is active: it would delete the rules or put its own before them`,
+          {
+            host: host.name,
+            advice: host.facts.firewall.includes("ufw")
+              ? "let ufw allow the container subnets, or: ufw disable"
+              : "systemctl disable --now firewalld, or open the container subnets there",
+          },
+        ),
     );
 }
 
 /** Docker 28.0 and 28.1 drop packets to a container's own address before any rule of ours, and have no key against it. */
-export function undirectableDockers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
+export function dockersWithoutDirectRouting<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
   return fleet.reached.flatMap((host) => {
     const [major = 0, minor = 0] = versionParts(host.facts.docker);
     if (major !== 28 || minor >= 2) return [];

@@ -14,7 +14,7 @@ import {
   sh,
 } from "causeway";
 import { apiOf, versionOf } from "../../tasks/flanneld-config/etcd-api.ts";
-import { type Lease, leaseOf, otherConfig } from "../../tasks/flanneld-config/lease.ts";
+import { type Lease, leaseDifference, leaseOf } from "../../tasks/flanneld-config/lease.ts";
 import { interruption } from "../../tasks/flanneld-config/refusals.ts";
 
 /** What a person decides; the rest follows from the inventory. */
@@ -67,7 +67,7 @@ export function badSource({ hosts }: Fleet<FlannelVars>): CausewayError[] {
   const several = given.find((names) => names.length > 1);
   if (several)
     return [
-      new CausewayError("variables", "flanneld is to come from two places", {
+      new CausewayError("variables", "two sources are given for flanneld", {
         found: several.join(" and "),
         expected: "one of them, or none where flanneld is on the hosts already",
       }),
@@ -75,10 +75,10 @@ export function badSource({ hosts }: Fleet<FlannelVars>): CausewayError[] {
   if (hosts.every(({ vars }) => (vars.flannel_url === undefined) === (vars.flannel_sha256 === undefined)))
     return [];
   return [
-    new CausewayError("variables", "flannel_url and flannel_sha256 belong together", {
+    new CausewayError("variables", "flannel_url and flannel_sha256 must be given together", {
       found: "one of them",
-      expected: "the address of the archive, and the checksum that it has to have",
-      advice: "sha256sum FILE tells it, of a file that you trust",
+      expected: "the URL of the archive and its checksum",
+      advice: "sha256sum FILE prints it, for a file that you trust",
     }),
   ];
 }
@@ -92,23 +92,23 @@ export function badNetwork({ hosts }: Fleet<FlannelVars>): CausewayError[] {
     return [
       new CausewayError("variables", `flannel_network contains the address of ${name}`, {
         host: name,
-        found: `${address} lies in ${vars.flannel_network}`,
-        expected: "a network apart from the one by which hosts are reached",
-        advice: "give another flannel_network, such as 172.30.0.0/16",
+        found: `${address} is in ${vars.flannel_network}`,
+        expected: "a network other than the one on which hosts are reached",
+        advice: "choose another flannel_network, such as 172.30.0.0/16",
       }),
     ];
   });
 }
 
 /** flanneld binds to the address that its peers send to. */
-export function strangeAddresses<F extends Pick<Facts, "addresses">>({
+export function addressesNotOnHost<F extends Pick<Facts, "addresses">>({
   reached,
 }: Fleet<FlannelVars, F>): CausewayError[] {
   return reached.flatMap(({ name, address, facts }) =>
     facts.addresses.some((own) => own.address === address)
       ? []
       : [
-          new CausewayError("host", `${address} is no address of ${name}`, {
+          new CausewayError("host", `${address} is not an address of ${name}`, {
             host: name,
             found: facts.addresses.map((own) => own.address).join(", "),
             expected: "an ansible_host that is an address on the host itself",
@@ -121,19 +121,20 @@ export function strangeAddresses<F extends Pick<Facts, "addresses">>({
  * Another network or backend has to reach all hosts in one run: the key in etcd is one for all, and between two backends
  * every packet is lost.
  */
-export function halfReconfigured<F extends Facts>(fleet: Fleet<FlannelVars, F>): CausewayError[] {
+export function partialReconfiguration<F extends Facts>(fleet: Fleet<FlannelVars, F>): CausewayError[] {
   const reached = dockerHosts(fleet.reached);
   const left = dockerHosts(fleet.hosts).filter(({ name }) => !reached.some((host) => host.name === name));
   if (left.length === 0) return [];
   return reached.flatMap((host) => {
-    const other = otherThanWanted(host);
+    const other = configDifference(host);
     if (other === undefined) return [];
     return [
-      new CausewayError("host", "flannel's configuration changes for all hosts at once, or for none", {
+      new CausewayError("host", "flannel's configuration must change on all hosts in one run", {
         host: host.name,
         found: `${other}; not in this run, or unreachable: ${left.map(({ name }) => name).join(", ")}`,
-        expected: "every host of the group docker, or their containers would lose each other",
-        advice: "run without --limit; take a host that is gone for good out of the inventory",
+        expected:
+          "every host of the group docker in this run; otherwise their containers could not reach each other",
+        advice: "run without --limit; remove a host that no longer exists from the inventory",
       }),
     ];
   });
@@ -145,7 +146,7 @@ export function interruptions<F extends Facts>({ reached }: Fleet<FlannelVars, F
     const { flannel, addresses } = host.facts;
     const hit = runningContainers(flannel.daemon, "bridge");
     const docker0 = addresses.find(({ dev }) => dev === "docker0")?.cidr;
-    const stays = flannel.lease && docker0 === flannel.lease.subnet && otherThanWanted(host) === undefined;
+    const stays = flannel.lease && docker0 === flannel.lease.subnet && configDifference(host) === undefined;
     if (hit.length === 0 || stays || host.vars.interrupt_containers) return [];
     const { code, message, detail } = interruption(hit);
     return [new CausewayError(code, message, { ...detail, host: host.name })];
@@ -161,15 +162,15 @@ export function mixedFlannelds<F extends Facts>({ reached }: Fleet<FlannelVars, 
   );
   if (new Set(known.map(({ api }) => api)).size < 2) return [];
   return [
-    new CausewayError("host", "the hosts' flannelds could not see each other's leases", {
+    new CausewayError("host", "the hosts' flannelds could not read each other's leases", {
       found: known.map(({ name, version, api }) => `${name}: ${version}, etcd's API ${api}`).join("; "),
-      expected: "0.17 and older on all hosts, or 0.18 and newer",
-      advice: "give them all one: -e flannel_binary=./flanneld",
+      expected: "0.17 or older on all hosts, or 0.18 or newer on all hosts",
+      advice: "give all hosts the same one: -e flannel_binary=./flanneld",
     }),
   ];
 }
 
-function otherThanWanted<F extends Facts>({
+function configDifference<F extends Facts>({
   address,
   vars,
   facts: { flannel, addresses },
@@ -178,16 +179,16 @@ function otherThanWanted<F extends Facts>({
   const underlay = { addresses, links: flannel.links };
   if (!flannel.lease) return undefined;
   return (
-    otherConfig(flannel.lease, underlay, { network, subnet_len, backend, address }) ??
-    otherApi(flannel.version, vars.flannel_binary)
+    leaseDifference(flannel.lease, underlay, { network, subnet_len, backend, address }) ??
+    apiDifference(flannel.version, vars.flannel_binary)
   );
 }
 
 /** A flanneld that comes in place of one with etcd's other API finds none of the leases that there are. */
-function otherApi(now: string | undefined, binary: string | undefined): string | undefined {
+function apiDifference(now: string | undefined, binary: string | undefined): string | undefined {
   const next = binary === undefined ? undefined : versionOf(localOutput(binary, ["--version"]));
   if (now === undefined || next === undefined || apiOf(now) === apiOf(next)) return undefined;
-  return `flanneld ${now} keeps its leases through etcd's API ${apiOf(now)}, and ${next} through ${apiOf(next)}`;
+  return `flanneld ${now} stores its leases through etcd's API ${apiOf(now)}, and ${next} through ${apiOf(next)}`;
 }
 
 function dockerHosts<V, F>(hosts: readonly HostView<V, F>[]): readonly HostView<V, F>[] {

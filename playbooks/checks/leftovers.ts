@@ -12,7 +12,7 @@ import {
   sh,
   withKeys,
 } from "causeway";
-import { type ByHand, keysOfUser, type Setting, settings, strays } from "./by-hand.ts";
+import { type ByHand, keysOfUser, type Setting, settings, unmanaged } from "./by-hand.ts";
 
 /** The ways in which the article's commands, typed by hand, stay on a host. */
 export type Kind =
@@ -53,7 +53,10 @@ interface Find {
 }
 
 /** What was made by hand and would make the scheme wrong: refused, so that every host stays as it is. */
-export function inTheWay<V, F extends Facts>(fleet: Fleet<V, F>, claim: Claim<V>): CausewayError[] {
+export function conflictingLeftovers<V, F extends Facts>(
+  fleet: Fleet<V, F>,
+  claim: Claim<V>,
+): CausewayError[] {
   return fleet.reached.flatMap((host) =>
     findsOn(host, fleet, claim)
       .filter(({ kind }) => claim.breaks.includes(kind))
@@ -65,7 +68,7 @@ export function inTheWay<V, F extends Facts>(fleet: Fleet<V, F>, claim: Claim<V>
 }
 
 /** What was made by hand and does no harm, but would puzzle whoever looks for the cause of something. */
-export function leftBehind<V, F extends Facts>(fleet: Fleet<V, F>, claim: Claim<V>): Remark[] {
+export function harmlessLeftovers<V, F extends Facts>(fleet: Fleet<V, F>, claim: Claim<V>): Remark[] {
   return fleet.reached.flatMap((host) =>
     findsOn(host, fleet, claim)
       .filter(({ kind }) => !claim.breaks.includes(kind))
@@ -84,7 +87,7 @@ function findsOn<V, F extends Facts>(host: HostView<V, F>, fleet: Fleet<V, F>, c
     ...flagsOfDocker(byHand),
     ...flannelOptions(byHand),
     ...keysOfDaemon(byHand, claim),
-    ...byHand.routes.flatMap((route) => strangeRoute(byHand, route, networks, replaces)),
+    ...byHand.routes.flatMap((route) => conflictingRoute(byHand, route, networks, replaces)),
   ];
   return [
     // Where a host only keeps the store, its Docker is its own affair.
@@ -113,13 +116,13 @@ function flagsOfDocker(byHand: ByHand): Find[] {
     : flags(/(?:-H|--host)[= ]tcp:\/\/\S+/g);
   return [
     ...[...bip, ...bipOfVariables(byHand)].map((flag) =>
-      flagFind("bip", "dockerd is started with a --bip of somebody's own", [flag]),
+      flagFind("bip", "dockerd is started with a --bip that causeway did not set", [flag]),
     ),
     ...(store.length > 0
-      ? [flagFind("cluster store", "Docker is joined to a cluster store of somebody's own", store)]
+      ? [flagFind("cluster store", "Docker uses a cluster store that causeway did not set", store)]
       : []),
     ...(api.length > 0
-      ? [flagFind("open API", "Docker's API is open without TLS: root for anybody who reaches the port", api)]
+      ? [flagFind("open API", "Docker's API is open without TLS: anyone who can reach the port is root", api)]
       : []),
   ];
 }
@@ -156,7 +159,7 @@ function flannelOptions({ unit }: ByHand): Find[] {
     .filter(({ value }) => value.startsWith("/run/flannel/"))
     .map(({ path, value }) => ({
       kind: "flannel options",
-      message: "docker.service takes flannel's options by an edit of somebody's",
+      message: "docker.service was edited by hand to read flannel's options",
       found: `EnvironmentFile=${value} in ${path}`,
       remove: edit(path, [
         "-e",
@@ -209,7 +212,7 @@ function cuts(content: string, keys: readonly string[]): string[] {
 }
 
 /** A route through a gateway into what the scheme is about to use; a wider one does no harm, the longest prefix wins. */
-function strangeRoute(
+function conflictingRoute(
   byHand: ByHand,
   route: Route,
   networks: readonly string[],
@@ -228,8 +231,8 @@ function strangeRoute(
     {
       kind: replaced ? "replaced route" : "route",
       message: replaced
-        ? `the route to ${dst} is somebody's own; it is replaced, and a reset brings it back`
-        : `a route of somebody's own leads into ${hit}, which this scheme is about to use`,
+        ? `the route to ${dst} was not made by causeway; it is replaced, and a reset restores it`
+        : `a route that causeway did not make leads into ${hit}, which this scheme needs`,
       found: line,
       remove: sh`ip route del ${dst} via ${via} ${dev ? ["dev", dev] : []}`.text.trim(),
     },
@@ -254,7 +257,7 @@ function rules(byHand: ByHand, hosts: readonly string[], networks: readonly stri
       return [
         {
           kind: "rule",
-          message: "a rule of somebody's own lets everything of a network through",
+          message: "a rule that causeway did not make accepts every packet of a network",
           found: `-A FORWARD ${spec}`,
           remove: remove(chain, spec),
         },
@@ -264,7 +267,7 @@ function rules(byHand: ByHand, hosts: readonly string[], networks: readonly stri
     return [
       {
         kind: "rule",
-        message: "a rule of somebody's own opens etcd to everybody",
+        message: "a rule that causeway did not make opens etcd to everyone",
         found: `-A INPUT ${spec}`,
         remove: remove(chain, spec),
       },
@@ -288,12 +291,12 @@ function isNetworkOf(
 
 function processes({ processes: all }: ByHand): Find[] {
   return (["consul", "etcd", "flanneld"] as const).flatMap((kind) => {
-    const pids = strays(all).flatMap(({ name, pid }) => (name === kind ? [pid] : []));
+    const pids = unmanaged(all).flatMap(({ name, pid }) => (name === kind ? [pid] : []));
     if (pids.length === 0) return [];
     return [
       {
         kind,
-        message: `${kind} runs, and no unit started it: it is gone after a reboot`,
+        message: `${kind} runs, but no unit started it: it will be gone after a reboot`,
         found: `process ${pids.join(", ")}`,
         remove: `kill ${pids.join(" ")}`,
       },

@@ -10,7 +10,7 @@ import {
   parseAddress,
   type Remark,
 } from "causeway";
-import { type Ground, parentFor } from "../../tasks/macvlan-net.ts";
+import { parentFor, type Underlay } from "../../tasks/macvlan-net.ts";
 import { longestPrefix, type SliceFacts, slicesOf } from "./slices.ts";
 
 /** What a person decides; the rest follows from the inventory. */
@@ -73,7 +73,7 @@ export function badParts<V extends MacvlanVars, F extends SliceFacts>(fleet: Fle
   if (apart.length > 0) return apart;
   const slices = slicesOf(fleet);
   const outside = fleet.hosts.flatMap((host) => badNumbers(host, slices.get(host.name) ?? ""));
-  return outside.length > 0 ? outside : [...sharedRanges(fleet, slices), ...shimsInTheWay(fleet, slices)];
+  return outside.length > 0 ? outside : [...sharedRanges(fleet, slices), ...shimsOverHosts(fleet, slices)];
 }
 
 type Slices = ReadonlyMap<string, string>;
@@ -88,7 +88,7 @@ function disagreements<V extends MacvlanVars, F>({ hosts }: Fleet<V, F>): Causew
     .filter((host) => network(host) !== network(first))
     .map(
       (host) =>
-        new CausewayError("variables", `${first.name} and ${host.name} do not plan the same network`, {
+        new CausewayError("variables", `${first.name} and ${host.name} are set to different networks`, {
           host: host.name,
           found: network(host),
           expected: network(first),
@@ -111,7 +111,7 @@ function badNumbers<V extends MacvlanVars, F>(host: HostView<V, F>, range: strin
     );
   const twice = Object.entries(vars.macvlan_aux)
     .filter(([, address]) => address === gatewayOf(vars))
-    .map(([what, address]) => wrong(`macvlan_aux ${what} is the gateway`, address, "an address of its own"));
+    .map(([what, address]) => wrong(`macvlan_aux ${what} is the gateway`, address, "another address"));
   if (slice.prefix > longestPrefix)
     return [
       wrong("the range is too small", range, `a prefix of at most ${longestPrefix}; a larger macvlan_subnet`),
@@ -132,8 +132,8 @@ function sharedRanges<V, F>({ hosts }: Fleet<V, F>, slices: Slices): CausewayErr
       return [
         new CausewayError("variables", `the ranges of ${other.host.name} and ${one.host.name} overlap`, {
           found: `${other.range} and ${one.range}`,
-          expected: "a range of its own for each host",
-          advice: "give every host a macvlan_range, or none",
+          expected: "a different range for each host",
+          advice: "set macvlan_range for every host, or for none",
         }),
       ];
     }),
@@ -141,12 +141,12 @@ function sharedRanges<V, F>({ hosts }: Fleet<V, F>, slices: Slices): CausewayErr
 }
 
 /** A shim draws its whole range to itself: a host in there would be reached another way than before, or not at all. */
-function shimsInTheWay<V extends MacvlanVars, F>(fleet: Fleet<V, F>, slices: Slices): CausewayError[] {
+function shimsOverHosts<V extends MacvlanVars, F>(fleet: Fleet<V, F>, slices: Slices): CausewayError[] {
   return fleet.hosts
     .filter((host) => host.vars.macvlan_shim)
     .flatMap((host) => {
       const range = slices.get(host.name) ?? "";
-      return hostsInside(range, fleet).map((inside) => inTheWay(host, inside, range));
+      return hostsInside(range, fleet).map((inside) => shimConflict(host, inside, range));
     });
 }
 
@@ -155,25 +155,25 @@ function hostsInside<V, F>(range: string, { hosts }: Fleet<V, F>): HostView<V, F
   return hosts.filter((h) => network && contains(network, parseAddress(h.address) ?? -1));
 }
 
-function inTheWay(
+function shimConflict(
   host: { readonly name: string },
   inside: { readonly name: string; readonly address: string },
   range: string,
 ): CausewayError {
   return new CausewayError(
     "variables",
-    `the shim of ${host.name} would draw the way to ${inside.name} to itself`,
+    `the shim of ${host.name} would take over the route to ${inside.name}`,
     {
       host: host.name,
-      found: `${inside.address} lies in ${range}`,
-      expected: "a range without hosts",
-      advice: "give macvlan_range apart from the hosts' addresses, or leave macvlan_shim off",
+      found: `${inside.address} is in ${range}`,
+      expected: "a range that contains no host address",
+      advice: "set a macvlan_range that contains no host address, or set macvlan_shim: false",
     },
   );
 }
 
 /** The shim must not draw the way back to whoever runs this to itself. */
-export function shimsBeforeRunner<V extends MacvlanVars, F extends SliceFacts & { runner: string }>(
+export function shimsOverTheRunner<V extends MacvlanVars, F extends SliceFacts & { runner: string }>(
   fleet: Fleet<V, F>,
 ): CausewayError[] {
   const slices = slicesOf(fleet);
@@ -181,12 +181,14 @@ export function shimsBeforeRunner<V extends MacvlanVars, F extends SliceFacts & 
     const range = slices.get(host.name) ?? "";
     const [network, runner] = [networkOf(range), parseAddress(host.facts.runner)];
     if (!host.vars.macvlan_shim || network === undefined || !contains(network, runner ?? -1)) return [];
-    return [inTheWay(host, { name: "this run's own machine", address: host.facts.runner }, range)];
+    return [
+      shimConflict(host, { name: "the machine that runs causeway", address: host.facts.runner }, range),
+    ];
   });
 }
 
 /** A host that is not here may have any part: then only the inventory's order says which is free for a newcomer. */
-export function unseenParts<V extends MacvlanVars, F extends SliceFacts>({
+export function unseenSlices<V extends MacvlanVars, F extends SliceFacts>({
   hosts,
   reached,
 }: Fleet<V, F>): Remark[] {
@@ -200,12 +202,12 @@ export function unseenParts<V extends MacvlanVars, F extends SliceFacts>({
 }
 
 /** Every host needs an interface that can carry the network, or none is touched. */
-export function badParents<V extends MacvlanVars, F extends { ground: Ground }>(
+export function badParents<V extends MacvlanVars, F extends { underlay: Underlay }>(
   fleet: Fleet<V, F>,
 ): CausewayError[] {
   return fleet.reached.flatMap((host) => {
     try {
-      parentFor(host.facts.ground, parentParams(host, fleet));
+      parentFor(host.facts.underlay, parentParams(host, fleet));
       return [];
     } catch (error) {
       if (!(error instanceof CausewayError)) throw error;

@@ -18,7 +18,7 @@ import {
   type StoreKind,
 } from "../../tasks/dockerd-cluster-store.ts";
 import { differs, type OverlaySeen, readOverlay, refuseOverlay } from "../../tasks/overlay-net.ts";
-import { movedStore, storeFact, storeHosts, type Told } from "./store.ts";
+import { movedStore, type StoreConfig, storeFact, storeHosts } from "./store.ts";
 
 /** The variables that decide how Docker is joined to its store, and what it then shares. */
 export interface OverlayVars {
@@ -34,7 +34,7 @@ export interface OverlayVars {
 }
 
 /** Where a host is told of the store: the Docker of each asks etcd itself, and consul by an agent of its own. */
-const told: Readonly<Record<StoreKind, Told>> = {
+const storeConfig: Readonly<Record<StoreKind, StoreConfig>> = {
   consul: { files: ["/etc/consul.d/causeway.json"], pattern: /"retry_join": \[[^\]]*\]/ },
   etcd: {
     files: ["/etc/systemd/system/docker.service.d/causeway-cluster-store.conf"],
@@ -54,7 +54,7 @@ export const overlayFacts = {
     read: async (host, { groups, vars }: KnownHost<OverlayVars>) =>
       groups.includes("docker") ? readOverlay(host, vars.overlay_name) : undefined,
   }),
-  store: storeFact(({ overlay_store }: OverlayVars) => told[overlay_store]),
+  store: storeFact(({ overlay_store }: OverlayVars) => storeConfig[overlay_store]),
 };
 
 interface Seen {
@@ -113,14 +113,14 @@ export function serversOf<F extends Pick<Seen, "store">>(
 }
 
 /** Of two servers, one that is lost stops both. */
-export function evenServers(fleet: Fleet<OverlayVars>): CausewayError[] {
+export function twoServers(fleet: Fleet<OverlayVars>): CausewayError[] {
   const store = storeOf(fleet);
   const servers = fleet.group(store);
   if (servers.length !== 2) return [];
   return [
     new CausewayError("inventory", `${store} with two servers stops when either is lost`, {
       found: servers.map((s) => s.name).join(", "),
-      expected: `one server, or three and more, in the group ${store}`,
+      expected: `one server, or three or more, in the group ${store}`,
     }),
   ];
 }
@@ -141,14 +141,14 @@ export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
         found: asks,
         expected: `${wanted}, as the inventory has it now`,
         advice:
-          "put the servers back into the group consul; to begin anew without what the store holds: run playbooks/reset.ts with the inventory of before, then this playbook",
+          "put the servers back into the group consul; to start again with an empty store: run playbooks/reset.ts with the previous inventory, then this playbook",
       }),
     ];
   });
 }
 
 /** The API over TLS without the files for it. */
-export function unnamedFiles(fleet: Fleet<OverlayVars>): CausewayError[] {
+export function missingTlsPaths(fleet: Fleet<OverlayVars>): CausewayError[] {
   return fleet.group("docker").flatMap(({ name, vars }) => {
     if (vars.docker_api !== "tls" || tlsFiles(vars)) return [];
     const names = ["docker_tls_ca", "docker_tls_cert", "docker_tls_key"] as const;
@@ -167,7 +167,7 @@ export function openApis<F>(fleet: Fleet<OverlayVars, F>): Remark[] {
   const open = fleet.group("docker").filter(({ vars }) => vars.docker_api === "insecure");
   if (open.length === 0) return [];
   const where = open.map(({ address, vars }) => `${vars.docker_api_address ?? address}:2375`);
-  const text = `docker_api: insecure OPENS DOCKER'S API WITHOUT TLS on ${where.join(", ")}: whoever reaches such a port is root on that host; only the inventory's hosts are let in, and each of them, and each container on them, is then root on all (docker_api: tls or closed)`;
+  const text = `docker_api: insecure OPENS DOCKER'S API WITHOUT TLS on ${where.join(", ")}: anyone who can reach the port is root on that host; only the inventory's hosts can reach it, but each of them, and each container on them, is then root on all (safer: docker_api: tls or closed)`;
   return [{ text }];
 }
 
@@ -200,7 +200,7 @@ export function wantedNetwork({ vars }: { vars: OverlayVars }) {
 }
 
 /** A network is made anew when all its containers have left it: those of a host that is not here cannot. */
-export function farContainers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
+export function containersElsewhere(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
   const hosts = fleet.reached.filter(({ facts: { overlay } }) => overlay);
   const seeing = hosts.find((host) => host.facts.overlay && differs(host.facts.overlay, wantedNetwork(host)));
   if (!seeing?.facts.overlay) return [];
@@ -216,19 +216,20 @@ export function farContainers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] 
   return [
     new CausewayError(
       "host",
-      `the network ${name} has to be made anew, and hosts that are not here are on it`,
+      `the network ${name} has to be recreated, but containers of hosts outside this run are on it`,
       {
         host: seeing.name,
-        found: `${seeing.facts.overlay.seen}; on it, on other hosts: ${far.join(", ")}`,
-        expected: "all hosts whose containers are on it, so that they can leave and return",
-        advice: `run it on all of them at once; or there: docker network disconnect ${name} NAME; of a host that is gone for good, from any other: docker network disconnect -f ${name} ${far[0]}`,
+        found: `${seeing.facts.overlay.seen}; containers on other hosts: ${far.join(", ")}`,
+        expected:
+          "all hosts whose containers are on it in this run, so that they can be disconnected and reconnected",
+        advice: `run on all of them at once; or on those hosts: docker network disconnect ${name} NAME; for a host that no longer exists, on any other host: docker network disconnect -f ${name} ${far[0]}`,
       },
     ),
   ];
 }
 
 /** The API can only listen on an address that the host has. */
-export function strangeApiAddresses(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
+export function apiAddressesNotOnHost(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
   return fleet.reached.flatMap(({ name, address, vars, facts, groups }) => {
     const wanted = vars.docker_api_address ?? address;
     if (vars.docker_api === "closed" || !groups.includes("docker")) return [];
@@ -236,7 +237,7 @@ export function strangeApiAddresses(fleet: Fleet<OverlayVars, Seen>): CausewayEr
     return [
       new CausewayError(
         "variables",
-        `${wanted} is no address of ${name}, so Docker's API cannot listen there`,
+        `${wanted} is not an address of ${name}, so Docker's API cannot listen there`,
         {
           host: name,
           found: facts.addresses.map((own) => own.address).join(", "),
@@ -261,15 +262,15 @@ export function badSubnet<F extends Seen>(fleet: Fleet<{ overlay_subnet: string 
       new CausewayError("variables", `overlay_subnet overlaps a network of ${name}`, {
         host: name,
         found: `${hit.cidr} on ${hit.dev}, and ${vars.overlay_subnet}`,
-        expected: "a subnet that no interface is in",
-        advice: "give another overlay_subnet, such as 172.31.0.0/24",
+        expected: "a subnet that no interface uses",
+        advice: "choose another overlay_subnet, such as 172.31.0.0/24",
       }),
     ];
   });
 }
 
 /** A subnet that contains a host's management address would cut its containers off from it. */
-export function swallowedHosts(fleet: Fleet<{ overlay_subnet: string }>): CausewayError[] {
+export function subnetOverHosts(fleet: Fleet<{ overlay_subnet: string }>): CausewayError[] {
   return fleet.hosts.flatMap(({ name, address, vars }) => {
     const network = networkOf(vars.overlay_subnet);
     const own = parseAddress(address);
@@ -277,9 +278,9 @@ export function swallowedHosts(fleet: Fleet<{ overlay_subnet: string }>): Causew
     return [
       new CausewayError("variables", `overlay_subnet contains the address of ${name}`, {
         host: name,
-        found: `${address} lies in ${vars.overlay_subnet}`,
-        expected: "a network apart from the one by which hosts are reached",
-        advice: "give another overlay_subnet, such as 172.31.0.0/24",
+        found: `${address} is in ${vars.overlay_subnet}`,
+        expected: "a network other than the one on which hosts are reached",
+        advice: "choose another overlay_subnet, such as 172.31.0.0/24",
       }),
     ];
   });

@@ -54,12 +54,12 @@ export function schemeOf<V>(fleet: AnyFleet<V>): Scheme | CausewayError {
     const shims = seen.filter(({ host }) => hasShim(host.facts.running)).map(({ host }) => host.name);
     return one.name === "macvlan" ? { ...one, shims } : one;
   }
-  return new CausewayError("verify", one ? "the hosts do not run one scheme" : "no host runs a scheme", {
+  return new CausewayError("verify", one ? "the hosts run different schemes" : "no host runs a scheme", {
     found: seen.map(({ host, schemes }) => `${host.name}: ${list(schemes, host.facts.running)}`).join("\n"),
-    expected: "one scheme on all of them",
+    expected: "the same scheme on all hosts",
     advice: one
-      ? "run that scheme's playbook on all of them; or name the network to prove: -e probe_network=bridge"
-      : "run a scheme's playbook first; or name the network to prove: -e probe_network=bridge",
+      ? "run that scheme's playbook on all of them; or name the network to test: -e probe_network=bridge"
+      : "run a scheme's playbook first; or name the network to test: -e probe_network=bridge",
   });
 }
 

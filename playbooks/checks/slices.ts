@@ -56,7 +56,7 @@ export function slicesOf<V extends SliceVars, F extends SliceFacts>(
   const wanting = hosts.flatMap(({ name }, place) =>
     given.has(name) || kept.has(name) ? [] : [{ name, place }],
   );
-  const dealt = dealtSlices(wanting, { subnet, prefix }, [...kept.values()]);
+  const dealt = assignedSlices(wanting, { subnet, prefix }, [...kept.values()]);
   const parts = [...kept].map(([name, whole]) => {
     const isNeeded = [...dealt.values()].some((other) => overlaps(whole, other));
     return [name, isNeeded ? { first: whole.first, prefix } : whole] as const;
@@ -73,13 +73,13 @@ function keptSlices<V extends SliceVars, F extends SliceFacts>(
   const others = given.flatMap((range) => networkOf(range) ?? []);
   const kept = new Map<string, Network>();
   for (const host of reached.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-    const now = standingSlice(host);
+    const now = currentSlice(host);
     if (now && ![...others, ...kept.values()].some((other) => overlaps(now, other))) kept.set(host.name, now);
   }
   return kept;
 }
 
-function standingSlice({ vars, facts: { slice } }: HostView<SliceVars, SliceFacts>): Network | undefined {
+function currentSlice({ vars, facts: { slice } }: HostView<SliceVars, SliceFacts>): Network | undefined {
   const [subnet, now] = [networkOf(vars.macvlan_subnet), networkOf(slice?.range ?? "")];
   // In another subnet the network is made anew in any case.
   if (vars.macvlan_range !== undefined || slice?.subnet !== vars.macvlan_subnet || !subnet || !now)
@@ -89,14 +89,14 @@ function standingSlice({ vars, facts: { slice } }: HostView<SliceVars, SliceFact
 }
 
 /** Slices for those that have none: each its own by its place, where that is free, and else the next that is. */
-function dealtSlices(
+function assignedSlices(
   wanting: readonly { name: string; place: number }[],
   { subnet, prefix }: { subnet: Network; prefix: number },
   kept: readonly Network[],
 ): ReadonlyMap<string, Network> {
   const bits = prefix - subnet.prefix;
   const slice = (place: number) => ({
-    first: subnet.first + reversed(place, bits) * 2 ** (32 - prefix),
+    first: subnet.first + reversedBits(place, bits) * 2 ** (32 - prefix),
     prefix,
   });
   // A part that is larger than a slice can do with its first one.
@@ -115,7 +115,7 @@ function dealtSlices(
 }
 
 /** The bits of a number the other way round: neighbours in the inventory lie far apart, and a newcomer takes a free half. */
-function reversed(n: number, bits: number): number {
+function reversedBits(n: number, bits: number): number {
   let turned = 0;
   for (let bit = 0; bit < bits; bit += 1) turned = turned * 2 + (Math.floor(n / 2 ** bit) % 2);
   return turned;

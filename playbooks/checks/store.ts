@@ -1,17 +1,17 @@
 import { CausewayError, defineFact, type Fleet, type HostView, type KnownHost } from "causeway";
 
 /** Where a host's own configuration says which hosts keep the store: files, and what of their text holds the addresses. */
-export interface Told {
+export interface StoreConfig {
   files: readonly string[];
   pattern: RegExp;
 }
 
 /** The addresses at which a host asks the store, as causeway set it up; none on a host that is new. */
-export function storeFact<V>(told: (vars: V) => Told) {
+export function storeFact<V>(config: (vars: V) => StoreConfig) {
   return defineFact({
     name: "store",
     read: async (host, { vars }: KnownHost<V>): Promise<readonly string[]> => {
-      const { files, pattern } = told(vars);
+      const { files, pattern } = config(vars);
       const contents = await Promise.all(files.map((path) => host.file(path)));
       const said = contents.map(({ content }) => pattern.exec(content)?.[0] ?? "").join(" ");
       return said.match(/\d+(?:\.\d+){3}/g) ?? [];
@@ -53,10 +53,10 @@ export function movedStore<V, F extends { store: readonly string[] }>(
     asking.some(({ facts }) => facts.store.includes(address));
   if (asking.length === 0 || servers.some(isAsked)) return [];
   return [
-    new CausewayError("host", `the hosts keep what they share in another ${group} than the inventory says`, {
+    new CausewayError("host", `the hosts use another ${group} than the inventory names`, {
       found: asking.map(({ name, facts }) => `${name} asks ${facts.store.join(", ")}`).join("; "),
       expected: `${group} on ${servers.map(({ name, address }) => `${name} (${address})`).join(", ")}`,
-      advice: `leave ${group} where it is: the host in the inventory, and in the group ${group}, if there is one; to begin anew with an empty one: run playbooks/reset.ts on these hosts, then this playbook`,
+      advice: `keep ${group} where it is: its host in the inventory, and in the group ${group} if there is one; to start again with an empty one: run playbooks/reset.ts on these hosts, then this playbook`,
     }),
   ];
 }

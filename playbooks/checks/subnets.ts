@@ -25,7 +25,7 @@ export function badSubnets<H extends HostView<object, unknown>>(
           `the container subnets of ${other.host.name} and ${one.host.name} overlap`,
           {
             found: `${formatNetwork(other.network)} and ${formatNetwork(one.network)}`,
-            expected: "a subnet of its own for each host",
+            expected: "a different subnet for each host",
             advice: `give ${one.host.name} another bip`,
           },
         ),
@@ -39,9 +39,9 @@ export function badSubnets<H extends HostView<object, unknown>>(
           "variables",
           `the container subnet of ${one.host.name} contains the management address of ${peer.name}`,
           {
-            found: `${peer.address} lies in ${formatNetwork(one.network)}`,
-            expected: "a container subnet apart from the network by which hosts are reached",
-            advice: `give ${one.host.name} another bip; with this one it would cut itself off`,
+            found: `${peer.address} is in ${formatNetwork(one.network)}`,
+            expected: "a container subnet outside the network on which hosts are reached",
+            advice: `give ${one.host.name} another bip; with this one the host would lose its connection`,
           },
         ),
       );
@@ -64,12 +64,12 @@ export function outsideOfNetwork(
       return [
         new CausewayError(
           "variables",
-          `the container_network of ${host.name} does not hold the subnet of ${name}`,
+          `the container_network of ${host.name} does not contain the subnet of ${name}`,
           {
             host: host.name,
-            found: `${formatNetwork(subnet)} outside of ${text}`,
-            expected: "one network that holds every host's bip",
-            advice: `take a larger container_network, or another bip for ${name}; without container_network the subnets themselves are used`,
+            found: `${formatNetwork(subnet)} is outside ${text}`,
+            expected: "one network that contains every host's bip",
+            advice: `choose a larger container_network, or another bip for ${name}; without container_network the subnets themselves are used`,
           },
         ),
       ];

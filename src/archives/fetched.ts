@@ -47,18 +47,19 @@ async function download({ url, sha256 }: Archive, interrupted: AbortSignal): Pro
   await mkdir(dirname(file), { recursive: true });
   await whole(file, async (temporary) => {
     await get(url, temporary, AbortSignal.any([interrupted, AbortSignal.timeout(600_000)])).catch((error) => {
-      throw new CausewayError("host", "the controller cannot fetch an archive", {
+      throw new CausewayError("host", "the controller cannot download an archive", {
         found: `${url}: ${causeOf(error)}`,
         command: `curl -fL -o ${file} ${url}`,
-        advice: "fetch it by hand where there is a way out, and put it there; nothing was changed",
+        advice:
+          "download it on a machine with internet access, and copy it to that path; nothing was changed",
       });
     });
     const found = await sumOf(temporary);
     if (found === sha256) return;
-    throw new CausewayError("host", "the archive is another one than was asked for", {
+    throw new CausewayError("host", "checksum mismatch", {
       found: `sha256 ${found}, ${(await stat(temporary)).size} bytes from ${url}`,
       expected: `sha256 ${sha256}`,
-      advice: "correct the address or the checksum; nothing was changed",
+      advice: "correct the URL or the checksum; nothing was changed",
     });
   });
   return file;

@@ -88,7 +88,7 @@ function brokenPassword(target: ConnectionTarget): CausewayError {
   return new CausewayError("unreachable", "the password for sudo has more than one line", {
     host: target.name,
     expected: "a password on one line, without a newline at its end",
-    advice: "mend ansible_become_password; in YAML, a | block ends with a newline and a |- block does not",
+    advice: "fix ansible_become_password; in YAML, a | block ends with a newline and a |- block does not",
   });
 }
 
@@ -98,7 +98,7 @@ function noShell(target: ConnectionTarget, said: string): CausewayError {
     host: target.name,
     found: said || "no answer from the login shell",
     expected: "a login shell that runs the command it is given, and finds sh",
-    advice: `see which one it is: getent passwd ${target.user ?? "USER"}; then chsh -s /bin/sh ${target.user ?? "USER"}, or log in as somebody else`,
+    advice: `check which shell it is: getent passwd ${target.user ?? "USER"}; then chsh -s /bin/sh ${target.user ?? "USER"}, or log in as another user`,
   });
 }
 
@@ -110,11 +110,11 @@ function refusal(target: ConnectionTarget, said: string): CausewayError {
   return new CausewayError("unreachable", what, {
     host: target.name,
     found: said || "no answer from sudo",
-    expected: `that ${user} may run sh as root`,
+    expected: `permission for ${user} to run sh as root`,
     advice: absent
       ? "install sudo there, or log in as root"
       : missing
-        ? "run with -K to be asked for it, or allow sudo without a password"
+        ? "run with -K to enter it, or allow sudo without a password"
         : "check the password (-K) and the host's sudoers",
   });
 }

@@ -57,7 +57,7 @@ function refusal(
     case "changed":
       return new CausewayError(
         "unreachable",
-        `the host key of ${name} CHANGED: it may be another machine, or somebody in between`,
+        `the host key of ${name} CHANGED: it may be another machine, or a man-in-the-middle attack`,
         {
           found: shown,
           expected: lines.join("\n"),
@@ -68,12 +68,12 @@ function refusal(
       return new CausewayError("unreachable", `the host key of ${name} is revoked`, {
         found: shown,
         expected: `not the key that ${lines.join(", ")} revokes`,
-        advice: "the key is known to be stolen or lost: give the host a new one",
+        advice: "the key was marked as stolen or lost: create a new host key",
       });
     case "authority":
       return new CausewayError(
         "unreachable",
-        `${name} is known by a certificate authority only, and host certificates are not supported`,
+        `${name} is known only through a certificate authority, and host certificates are not supported`,
         {
           found: `@cert-authority in ${lines.join(", ")}; the host showed ${shown}`,
           advice: `compare the fingerprint with the host's console, then: ${scan}`,

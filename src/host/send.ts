@@ -153,6 +153,6 @@ function failed(error: unknown, target: ConnectionTarget, { file, path }: Sendin
     host: target.name,
     command: target.kind === "local" ? `cp ${quote(file)} ${quote(to)}` : `scp ${quote(file)} ${quote(to)}`,
     output: error.message,
-    ...(error instanceof Quiet ? { advice: "look at the network between here and that host" } : {}),
+    ...(error instanceof Quiet ? { advice: "check the network between this machine and that host" } : {}),
   });
 }

@@ -214,8 +214,13 @@ export class Shell {
   #tooMuch(): void {
     const [job] = this.#running;
     const size = `more than ${Math.round(this.#answerLimit / mebibyte)} MiB`;
-    if (job) void this.#cutShort(job, `a command said ${size}`, "make it say less, or write into a file");
-    else this.#hangUp(`the host sent ${size} that nobody had asked for`);
+    if (job)
+      void this.#cutShort(
+        job,
+        `a command printed ${size}`,
+        "make it print less, or write its output to a file",
+      );
+    else this.#hangUp(`the host sent ${size} that was not requested`);
   }
 
   /** Ends a command before it ends by itself, and says of it only what is known. */
@@ -227,7 +232,7 @@ export class Shell {
     if (this.#running[0] !== job) return;
     job.timer = setTimeout(() => {
       job.reject(error);
-      this.#hangUp("the shell did not answer after its command was ended");
+      this.#hangUp("the shell did not answer after its command was killed");
     }, 5000);
   }
 
@@ -244,13 +249,13 @@ export class Shell {
 
   #cutError(job: Job, why: string, advice: string, ended: boolean): CausewayError {
     const outcome = ended
-      ? "it was ended on the host"
-      : "it could not be ended on the host and may go on there";
+      ? "it was killed on the host"
+      : "it could not be killed on the host and may still run there";
     const command = masked(job.options.shown ?? job.script, job.options.secrets);
     return new CausewayError("host", `${why}; ${outcome}`, {
       host: this.#name,
       command: command.length > 600 ? `${command.slice(0, 600)}…` : command,
-      advice: ended ? advice : `look for it on that host: ps -ef; ${advice}`,
+      advice: ended ? advice : `look for it on that host with ps -ef, and kill it; ${advice}`,
     });
   }
 

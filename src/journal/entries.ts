@@ -190,7 +190,8 @@ function damaged(host: string, path: string, text: string): never {
     host,
     found: `${text.slice(0, 80)} in ${file}`,
     expected: "one line of JSON",
-    advice: "repair that file by hand, or move it away to forget that step; nothing was changed",
+    advice:
+      "repair that file by hand, or move it away, which removes that step from the journal; nothing was changed",
   });
 }
 

@@ -14,13 +14,13 @@ export interface PeerPorts {
 }
 
 /** What there is of iptables, and what of it comes back at boot. */
-export interface Walls {
+export interface Firewall {
   rules: Rules;
   kept: Kept;
   chains: Kept;
 }
 
-export async function readWalls(host: Reader): Promise<Walls> {
+export async function readFirewall(host: Reader): Promise<Firewall> {
   const [rules, kept, chains] = await Promise.all([host.rules(), host.kept("rules"), host.kept("chains")]);
   return { rules, kept, chains };
 }
@@ -30,7 +30,7 @@ export async function readWalls(host: Reader): Promise<Walls> {
  * it, one a protocol. The ports are closed to all others before they are open to anybody. What earlier versions had in
  * INPUT itself, a rule for each address, goes after that.
  */
-export function missingPorts({ rules, kept, chains }: Walls, wanted: PeerPorts): Step[] {
+export function missingPortRules({ rules, kept, chains }: Firewall, wanted: PeerPorts): Step[] {
   const { tcp = [], udp = [], from, comment } = wanted;
   const name = `CAUSEWAY-PORT-${[...tcp, ...udp][0]}`;
   const ports = Object.entries({ tcp, udp })

@@ -156,7 +156,7 @@ function listenerOn(host: HostRun, due: readonly Due[]) {
         ...commandOf(current),
         ...(own === undefined
           ? {}
-          : { expected: `it has at least ${own / 1000} s, as steps of this kind have` }),
+          : { expected: `at most ${own / 1000} s, the time limit of this kind of step` }),
       });
     },
   };
@@ -203,13 +203,13 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
         ...common,
         found: `the lock is held by ${ended.holder}`,
         expected: `a free lock for ${run.who}`,
-        advice: "wait until it has ended; if it is known to be dead, run again with --break-lock",
+        advice: "wait until it ends; if you know that it is dead, run again with --break-lock",
       });
     case "moved":
       return new CausewayError("host", "another run changed this host between the plan and now", {
         ...common,
         found: `journal at ${ended.head}`,
-        advice: "run again, so that it is planned against what is there now; nothing was changed",
+        advice: "run again to plan against the present state; nothing was changed",
       });
     case "stopped":
       return new CausewayError(

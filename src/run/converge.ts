@@ -81,7 +81,7 @@ async function convergeTask(
   }
   changed.add(instance);
   for (let round = 0; ; round += 1) {
-    if (round === roundsAtMost) throw neverEnds(host, instance, plan);
+    if (round === roundsAtMost) throw notSettled(host, instance, plan);
     host.say({ ...about, state: "performing", steps: plan.steps });
     intend(host, run, play, plan, pending);
     if (plan.later === undefined) return;
@@ -217,11 +217,11 @@ function notConverged(host: HostRun, plan: TaskPlan): CausewayError {
     task: `${plan.instance.task} ${plan.instance.key}`,
     found: missingWords(plan),
     expected: "nothing left to do",
-    advice: "look at the host with the command of the step above; run again with -v to see every command",
+    advice: "check the host with the command of the step above; run again with -v to see every command",
   });
 }
 
-function neverEnds(host: HostRun, instance: TaskInstance, plan: TaskPlan): CausewayError {
+function notSettled(host: HostRun, instance: TaskInstance, plan: TaskPlan): CausewayError {
   return new CausewayError("host", `the task has not settled after ${roundsAtMost} rounds`, {
     host: host.name,
     task: `${instance.task} ${instance.key}`,

@@ -34,7 +34,7 @@ export async function connectAll(
       const state = new HostRun(
         host,
         view,
-        options.verbose ? spoken(session, context) : session,
+        options.verbose ? reportingCommands(session, context) : session,
         context.say,
       );
       await firstTrip(options, context, state, prepared);
@@ -53,7 +53,7 @@ export async function connectAll(
 }
 
 /** A session that tells every command. */
-function spoken(session: Session, context: RunContext): Session {
+function reportingCommands(session: Session, context: RunContext): Session {
   return {
     name: session.name,
     push: (file, path) => session.push(file, path),
@@ -97,11 +97,11 @@ async function firstTrip(
     for (const task of composeEarly(play, host, prepared)) void task.look(host.reader()).catch(() => {});
   const [read] = await Promise.all([Promise.all(asked), journal]);
   prepared.facts.set(host.name, Object.fromEntries(read));
-  if (host.journal.holder && !options.check) await meetHolder(options, host, host.journal.holder, context);
+  if (host.journal.holder && !options.check) await checkLock(options, host, host.journal.holder, context);
 }
 
 /** Somebody else is at work: said before anything is planned, unless the operator knows better. */
-async function meetHolder(
+async function checkLock(
   options: RunOptions,
   host: HostRun,
   holder: string,
@@ -115,7 +115,7 @@ async function meetHolder(
   throw new CausewayError("host", "another run is working on this host", {
     host: host.name,
     found: `the lock is held by ${holder}`,
-    advice: "wait until it has ended; if it is known to be dead, run again with --break-lock",
+    advice: "wait until it ends; if you know that it is dead, run again with --break-lock",
   });
 }
 

@@ -35,7 +35,7 @@ export async function runPlays(
   for (const [index, play] of plays.entries()) {
     if (options.interrupted.aborted) {
       const left = plays.slice(index).map(({ title }) => `“${title}”`);
-      context.say({ type: "message", level: "warning", text: `not begun: ${left.join(", ")}` });
+      context.say({ type: "message", level: "warning", text: `not started: ${left.join(", ")}` });
       return { how: "interrupted" };
     }
     const named = new Set(
@@ -99,7 +99,7 @@ function compose(play: AnyPlay, host: HostRun, fleet: Fleet): readonly TaskInsta
     if (!isNotYet(error)) throw error;
     throw new CausewayError("host", `play “${play.title}” needs the facts of a host that did not answer`, {
       host: host.name,
-      advice: "bring that host up, or take it out of the inventory",
+      advice: "start that host, or remove it from the inventory",
     });
   }
 }

@@ -68,7 +68,7 @@ export function prepare({ playbook, inventory, extraVars, limit }: PrepareOption
       },
     };
   });
-  throwAll(once(errors));
+  throwAll(distinct(errors));
   const reached = () => facts;
   const fleet = new Fleet(views, reached);
   throwAll(playbook.check?.(fleet as never) ?? []);
@@ -83,7 +83,7 @@ export function reachedThrough(inventory: Inventory, prepared: Prepared): Prepar
 }
 
 /** The same fault in a group's variable is one fault, not one a host. */
-function once(errors: readonly CausewayError[]): CausewayError[] {
+function distinct(errors: readonly CausewayError[]): CausewayError[] {
   const seen = new Set<string>();
   return errors.filter((error) => {
     const { at } = error.detail;

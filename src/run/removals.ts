@@ -128,7 +128,7 @@ export function heldBack(hosts: readonly HostRun[], rest: readonly UndoGroup[]):
         {
           host: host.name,
           expected: "all hosts finish undoing the newest play before any host undoes an older one",
-          advice: "fix what is said of that host, then give the same command again: it continues from here",
+          advice: "fix the error on that host, then run the same command again: it continues from here",
         },
       ),
     );

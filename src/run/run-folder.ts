@@ -19,7 +19,7 @@ export async function keepInRunFolder(run: string, name: string, content: Uint8A
   } catch (error) {
     throw new CausewayError("verify", `${join(folder, name)} could not be written`, {
       output: (error as Error).message,
-      expected: "a working directory that can be written to: what was captured is kept there",
+      expected: "a writable working directory: captures are saved there",
       cause: error,
     });
   }

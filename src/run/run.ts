@@ -54,7 +54,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
         });
     }
   } finally {
-    await Promise.all(hosts.map((h) => farewell(h, context)));
+    await Promise.all(hosts.map((h) => closeHost(h, context)));
   }
   for (const host of hosts) recaps[host.name] = host.recap;
   const exitCode = exitCodeOf(recaps, { refused, verified, interrupted: options.interrupted.aborted });
@@ -151,7 +151,7 @@ function newContext(
 }
 
 /** Says in the journal how the run ended here, gives the lock back and hangs up. */
-async function farewell(host: HostRun, context: RunContext): Promise<void> {
+async function closeHost(host: HostRun, context: RunContext): Promise<void> {
   if (host.began && !host.recap.unreachable) {
     const state = host.failure ? (host.failure.code === "interrupted" ? "interrupted" : "failed") : "done";
     await host.session.run(endScript(context.id, state).text).catch(() => {});

@@ -120,7 +120,7 @@ function conflictOf(host: HostRun, entry: Entry, { now, before }: Texts): Causew
   const common = {
     host: host.name,
     task: `${entry.task} ${entry.key}`,
-    advice: "take the wanted lines over by hand, or run again with --force to put the old file back",
+    advice: "copy the lines that you want to keep, then run again with --force to restore the old file",
   };
   const message = `${path} was changed by somebody since; it is left as it is`;
   if (entry.secret)
@@ -138,6 +138,6 @@ export function lastingError(host: HostRun, entry: Entry): CausewayError {
     host: host.name,
     task: `${entry.task} ${entry.key}`,
     found: entry.irreversible ?? "",
-    advice: "undo it by hand; --force then forgets it",
+    advice: "undo it by hand, then run again with --force, which removes it from the journal",
   });
 }

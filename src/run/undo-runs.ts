@@ -75,10 +75,10 @@ function firstRun(undoes: Playbook["undoes"], hosts: readonly HostRun[]): string
   }
   throw new CausewayError(
     "usage",
-    `the run ${undoes.since} is ${second ? "not one run" : "on none of these hosts, already undone, or folded into an older one"}`,
+    `the run ${undoes.since} is ${second ? "more than one run" : "on none of these hosts, already undone, or folded into an older one"}`,
     {
-      expected: (second ? found : live.slice(-8)).join(", ") || "a host that remembers a run",
-      advice: "run history shows them all",
+      expected: (second ? found : live.slice(-8)).join(", ") || "a run in the journal of a host",
+      advice: "list all runs with: run history",
     },
   );
 }
@@ -95,7 +95,7 @@ function refuseFolded(since: string, live: readonly string[], hosts: readonly Ho
       host: host.name,
       found: `of the runs up to ${host.journal.folded} only what was before the first of them is kept`,
       expected: [live[0], after].filter(Boolean).join(" (everything), or "),
-      advice: "run history shows them all",
+      advice: "list all runs with: run history",
     },
   );
 }
@@ -124,7 +124,8 @@ function tellBeforehand(
   const here = new Set(hosts.map((h) => h.name));
   const limited = options.limit !== undefined;
   const missing = [...known].filter((name) => !here.has(name)).sort();
-  if (missing.length > 0 && !limited) warn(`took part in these runs and are not here: ${missing.join(", ")}`);
+  if (missing.length > 0 && !limited)
+    warn(`took part in these runs, but are not in this one: ${missing.join(", ")}`);
 }
 
 interface PossibleWay extends WayBack {
@@ -185,7 +186,7 @@ function stuckError(host: HostRun, { action, output }: Left): CausewayError {
     host: host.name,
     task: taskOf(action),
     output,
-    advice: "fix what the output says, then give the same command again: it continues from there",
+    advice: "fix the cause that the output shows, then run the same command again: it continues from there",
   });
 }
 
@@ -197,7 +198,7 @@ function changedError(host: HostRun, { action, output }: Left): CausewayError {
     output,
     advice:
       kind === "package"
-        ? "remove what depends on it, then run it again"
-        : "fix it by hand and run it again, or use --force",
+        ? "remove what depends on it, then run the same command again"
+        : "fix it by hand and run the same command again, or use --force",
   });
 }

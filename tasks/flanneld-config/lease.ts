@@ -30,7 +30,7 @@ export interface Underlay {
  * In what a running flanneld differs from what is wanted of all: it reads the network and the backend at its start only.
  * No backend has the MTU of another on the same link, so that the lease tells which one runs.
  */
-export function otherConfig(
+export function leaseDifference(
   lease: Lease,
   { addresses, links }: Underlay,
   { network, subnet_len, backend, address }: Pick<Params, "network" | "subnet_len" | "backend" | "address">,

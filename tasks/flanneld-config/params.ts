@@ -4,7 +4,7 @@ export const params = Type.Object(
   {
     endpoints: Type.Array(Type.String(), { minItems: 1, description: "the URLs of etcd's members" }),
     prefix: Type.String({ pattern: "^(/[\\w.-]+)+$", description: "the folder of flannel's keys in etcd" }),
-    network: Cidr({ description: "the network that all hosts' subnets are cut from" }),
+    network: Cidr({ description: "the network that contains the subnets of all hosts" }),
     subnet_len: Type.Integer({
       minimum: 8,
       maximum: 30,
@@ -13,30 +13,30 @@ export const params = Type.Object(
     backend: Type.Union([Type.Literal("udp"), Type.Literal("vxlan"), Type.Literal("host-gw")], {
       description: "how packets travel between the hosts",
     }),
-    address: Ipv4({ description: "this host's own address, by which its peers send to it" }),
+    address: Ipv4({ description: "this host's own address, to which its peers send packets" }),
     binary: Type.Optional(
       AbsolutePath({
         description:
-          "flanneld as a file of the controller, asked there for its version; without this, an archive or a package, the one on the host",
+          "a flanneld file on the controller, which also reads its version; without this, an archive or a package, the flanneld on the host is used",
       }),
     ),
     archive: Type.Optional(
-      ArchiveSource({ description: "a release of flannel, or flanneld itself, by address and checksum" }),
+      ArchiveSource({ description: "a flannel release, or flanneld itself, by URL and checksum" }),
     ),
     package: Type.Optional(
       Type.String({
         pattern: "^[a-z0-9][a-z0-9+.-]*$",
-        description: "the distribution's package that brings flanneld",
+        description: "the distribution's package that contains flanneld",
       }),
     ),
     interrupt_containers: Type.Boolean({
       default: false,
-      description: "whether running containers on docker0 may lose their network to a restart of Docker",
+      description: "whether running containers on docker0 may lose their network when Docker restarts",
     }),
     comment: Type.String({
       default: "causeway:flannel",
       pattern: "^[\\w:.-]+$",
-      description: "who owns the rule; iptables-save shows it",
+      description: "the owner of the rule: a comment that iptables-save shows",
     }),
   },
   { additionalProperties: false },

@@ -22,7 +22,7 @@ export function programOf(state: State, wanted: Params): Program {
   }
   throw new CausewayError("host", "flanneld is not on this host, and none was given", {
     found: `nothing at ${paths.binary} and ${paths.packaged}`,
-    expected: "flannel_binary (a file of this machine for this host's architecture), or flannel_package",
+    expected: "flannel_binary (a file on this machine, for this host's architecture), or flannel_package",
     advice:
       "get it from https://github.com/flannel-io/flannel/releases, then run with -e flannel_binary=./flanneld",
   });
@@ -66,7 +66,7 @@ function knownVersion({ versions }: State, name: "binary" | "packaged"): Pick<Pr
   if (version !== undefined) return { version };
   if (code === 0) return {};
   throw new CausewayError("host", `${paths[name]} does not run on this host`, {
-    found: said || `it ended with code ${code}`,
+    found: said || `exit code ${code}`,
     expected: "a flanneld for this host's architecture (uname -m)",
     command: `${paths[name]} --version`,
     advice: "get the right one from https://github.com/flannel-io/flannel/releases",

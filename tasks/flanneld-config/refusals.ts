@@ -4,9 +4,9 @@ import { paths, type State } from "./state.ts";
 
 /** What a restart of Docker would cut off, without leave to do so. */
 export function interruption(containers: readonly string[]): CausewayError {
-  return new CausewayError("host", "restarting Docker would cut running containers off", {
+  return new CausewayError("host", "restarting Docker would disconnect running containers", {
     found: `on docker0: ${containers.join(", ")}`,
-    expected: "no running container on docker0, or leave to interrupt them",
+    expected: "no running container on docker0, or permission to interrupt them",
     advice: "stop them, or run with -e interrupt_containers=true",
   });
 }
@@ -26,8 +26,8 @@ export function refuseKeysOfDaemon({ files }: State): void {
     `${both.join(" and ")} in ${paths.daemon} would keep dockerd from starting`,
     {
       found: both.map((key) => `"${key}": ${JSON.stringify(keys[key])}`).join(", "),
-      expected: "the address of docker0 from flannel's lease alone",
-      advice: `take ${both.join(" and ")} out of ${paths.daemon}: it is not causeway's, or it would have gone by itself`,
+      expected: "an address of docker0 that comes from flannel's lease only",
+      advice: `remove ${both.join(" and ")} from ${paths.daemon}: causeway did not set it, or would have removed it`,
     },
   );
 }
@@ -35,10 +35,10 @@ export function refuseKeysOfDaemon({ files }: State): void {
 export function refuseFlag({ docker }: State): void {
   const flag = /--bip[= ]\S+/.exec(docker.execStart)?.[0];
   if (flag === undefined) return;
-  throw new CausewayError("host", "dockerd is started with a --bip of its own", {
+  throw new CausewayError("host", "dockerd is started with its own --bip flag", {
     found: `${flag} in ExecStart of ${[docker.fragmentPath, ...docker.dropIns].join(", ")}`,
-    expected: "the address of docker0 from flannel's lease alone",
-    advice: "take the flag out: systemctl edit --full docker.service, then systemctl daemon-reload",
+    expected: "an address of docker0 that comes from flannel's lease only",
+    advice: "remove the flag: systemctl edit --full docker.service, then systemctl daemon-reload",
   });
 }
 
@@ -47,6 +47,6 @@ export function refuseWithoutDocker({ daemon, docker }: State): void {
   throw new CausewayError("host", "Docker is not installed on this host", {
     found: daemon.state === "missing" ? "no docker command" : "no docker.service",
     advice:
-      "install Docker first (Debian: apt-get install docker.io); causeway configures the one that is there",
+      "install Docker first (Debian: apt-get install docker.io); causeway configures Docker, but does not install it",
   });
 }

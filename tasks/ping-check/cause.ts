@@ -151,7 +151,7 @@ function alone(pair: PairFacts): Cause | undefined {
   const end = endsOf(pair).find((one) => one.alone);
   if (!end || pair.tried?.loss !== 100) return undefined;
   return {
-    cause: `Docker alone: Docker on ${end.name} met none of the other hosts' when it started (TCP and UDP 7946): restart docker there`,
+    cause: `Docker alone: Docker on ${end.name} connected to no other host's Docker when it started (TCP and UDP 7946): restart docker there`,
     ...shownBy("journalctl -u docker | grep serf", end, pair),
   };
 }

@@ -168,7 +168,7 @@ describe("a plan that cannot be is exit 6 before any connection", () => {
         host("h1", a, "bip: 10.1.0.1/24, container_network: 10.1.0.0/16"),
         host("h2", "192.0.2.2", "bip: 10.2.0.1/24, container_network: 10.0.0.0/8"),
       ],
-      /container_network of h1 does not hold the subnet of h2[\s\S]*10\.2\.0\.0\/24 outside of 10\.1\.0\.0\/16/,
+      /container_network of h1 does not contain the subnet of h2[\s\S]*10\.2\.0\.0\/24 is outside 10\.1\.0\.0\/16/,
     ],
   ])("%s", async (_name, hosts, words) => {
     const { code, stdout, stderr } = await run("static-route", "-i", inventory(...hosts));

@@ -39,7 +39,7 @@ function run(ended = false): Promise<{ code: number | null; said: string }> {
 
 test("a host that says too much fails with words, and the others go on", async () => {
   const { code, said } = await run();
-  expect(said).toMatch(/a command said more than 64 MiB; it was ended on the host/);
+  expect(said).toMatch(/a command printed more than 64 MiB; it was killed on the host/);
   expect(said).toMatch(/calm +: ok=1 /);
   expect(code).toBe(2);
 });

@@ -141,7 +141,7 @@ describe("a refusal says what to do", () => {
 
   test.each([
     ["revoked", "@revoked * ", "is revoked"],
-    ["known by an authority", "@cert-authority * ", "authority only"],
+    ["known by an authority", "@cert-authority * ", "only through a certificate authority"],
   ])("%s, whatever the mode", (_name, marker, words) => {
     const key = words === "is revoked" ? a : b;
     for (const mode of ["strict", "accept-new"] as const) {

@@ -136,7 +136,7 @@ describe.each(loginShells)("%s %s as login shell", (...words) => {
     ).toBe(`${sum.split(" ")[0]}  -\n600\n`);
     const mark = `91${process.pid}.${words.join("").length}${became.length}`;
     await expect(it.run(`sleep ${mark}; echo on`, { timeoutMs: 300 })).rejects.toMatchObject({
-      message: "a command did not end within 0.3 s; it was ended on the host",
+      message: "a command did not end within 0.3 s; it was killed on the host",
     });
     expect(running(mark)).toEqual([]);
     expect((await it.run("echo alive")).stdout).toBe("alive\n");
@@ -181,7 +181,7 @@ describe("an answer of any size is bounded", () => {
     };
     await expect(it.run(script, { onLine })).rejects.toMatchObject({
       code: "host",
-      message: "a command said more than 64 MiB; it was ended on the host",
+      message: "a command printed more than 64 MiB; it was killed on the host",
     });
     expect(bytes).toBeLessThanOrEqual(64 * 1024 * 1024);
     expect((await it.run("echo alive")).stdout).toBe("alive\n");
@@ -216,7 +216,8 @@ describe("a command that has to be ended", () => {
   test("and cannot be: the error says so", async () => {
     const it = await session(alone(), { become: false });
     await expect(it.run("sleep 0.6", { timeoutMs: 200 })).rejects.toMatchObject({
-      message: "a command did not end within 0.2 s; it could not be ended on the host and may go on there",
+      message:
+        "a command did not end within 0.2 s; it could not be killed on the host and may still run there",
       detail: { advice: expect.stringContaining("ps -ef") },
     });
   });

@@ -109,7 +109,7 @@ describe("a file that is not JSON is left alone", () => {
       said = describeError(error as never);
     }
     expect(said).toContain(`/etc/docker/daemon.json:${position}: `);
-    expect(said).toContain("it was left exactly as it is");
+    expect(said).toContain("it was not changed");
   });
 
   test("nothing and emptiness are an empty object", () => {

@@ -375,7 +375,7 @@ describe.sequential("flannel", () => {
         const refused = await lab.run(playbook, [], flannel(over));
         expect(refused).toMatchObject({
           code: 2,
-          stderr: expect.stringMatching(/in another etcd than the inventory/),
+          stderr: expect.stringMatching(/use another etcd than the inventory/),
         });
       }
       expect(await snapshots()).toEqual(before);

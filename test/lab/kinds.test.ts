@@ -565,7 +565,7 @@ describe.sequential("performed and undone, a host is what it was", () => {
         address: "10.94.3.9",
         ip_range: "10.94.3.0/25",
       }).plan(reader());
-    expect(await shim("lan.20")).toEqual([later("the network lan.20 is not there yet")]);
+    expect(await shim("lan.20")).toEqual([later("the network lan.20 does not exist yet")]);
     expect(await shim("lan-20")).toMatchObject([{ what: "link macvlan-shim" }]);
     const names = async (name: string) => (await reader().networkMembers(name)).map((m) => m.name);
     expect([await names(network), await names("lan-20")]).toEqual([["cw-n"], ["cw-m"]]);

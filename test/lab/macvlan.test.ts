@@ -100,7 +100,7 @@ docker run -d --name chosen --network macvlan_1 busybox sleep 9000`,
     const wide = lab.inventory({ vars: { macvlan_subnet: "172.16.8.0/22", macvlan_gateway: "172.16.8.1" } });
     const chosen = (await lab.must("docker-200", addressOf("chosen"))).trim();
     const { code, events } = await lab.events(playbook, [], wide);
-    expect(stepsOf(events)[0]).toMatch(/; takes along /);
+    expect(stepsOf(events)[0]).toMatch(/; reconnects /);
     for (const words of ["web (172.16.10.77)", "resting (172.16.10.78)", `chosen (${chosen})`])
       expect(stepsOf(events)[0]).toContain(words);
     expect(pairs(events)).toEqual(complete);
@@ -133,7 +133,7 @@ docker run -d --name chosen --network macvlan_1 busybox sleep 9000`,
     const elsewhere = lab.inventory({ vars: { macvlan_subnet: "172.16.90.0/24" } });
     const { code, events } = await lab.events(playbook, ["--no-verify"], elsewhere);
     expect(code).toBe(0);
-    expect(stepsOf(events)[1]).toMatch(/takes along chosen \(a new address for 172\.16\./);
+    expect(stepsOf(events)[1]).toMatch(/reconnects chosen \(a new address for 172\.16\./);
     expect(await lab.must("docker-201", addressOf("chosen"))).toMatch(/^172\.16\.90\./);
     await lab.must("docker-201", "docker rm -f chosen");
     expect((await lab.events(playbook, ["--no-verify"])).code).toBe(0);

@@ -99,14 +99,14 @@ describe.sequential("overlay", () => {
     await on(
       "mkdir -p /etc/systemd/system/docker.service.d; printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/dockerd -H unix:///var/run/docker.sock -H tcp://0.0.0.0:2375\\n' >/etc/systemd/system/docker.service.d/own.conf; systemctl daemon-reload",
     );
-    await refused(/API is opened by the unit itself/);
+    await refused(/docker.service itself opens Docker's API/);
     await on("rm -r /etc/systemd/system/docker.service.d; systemctl daemon-reload");
 
     const tls = ["ca", "cert", "key"].flatMap((file) => [
       "-e",
       `docker_tls_${file}=/etc/docker/tls/${file}.pem`,
     ]);
-    await refused(/not on this host[\s\S]*\/etc\/docker\/tls\/key.pem/, ["-e", "docker_api=tls", ...tls]);
+    await refused(/missing on this host[\s\S]*\/etc\/docker\/tls\/key.pem/, ["-e", "docker_api=tls", ...tls]);
     await refused(/docker_api: tls needs three files/, ["-e", "docker_api=tls"], inventory(), 6);
     await asAtTheStart();
   });
@@ -186,7 +186,7 @@ describe.sequential("overlay", () => {
       const before = [await addresses("docker-201"), await addresses("docker-202")];
       const everything = await snapshots();
       await refused(/would lose the addresses[\s\S]*db has 10.0.2.77/, ["-e", "overlay_subnet=10.0.3.0/24"]);
-      await refused(/hosts that are not here are on it[\s\S]*client/, [
+      await refused(/containers of hosts outside this run are on it[\s\S]*client/, [
         "-e",
         "overlay_subnet=10.0.0.0/16",
         "--limit",
@@ -220,14 +220,14 @@ describe.sequential("overlay", () => {
   });
 
   inFull("a Docker that met no other when it started: verify says so, and a run mends it", async () => {
-    const walls = ["INPUT", "OUTPUT"].flatMap((chain) =>
+    const firewall = ["INPUT", "OUTPUT"].flatMap((chain) =>
       ["tcp", "udp"].map((protocol) => `${chain} -p ${protocol} --dport 7946 -j REJECT`),
     );
-    await lab.must("docker-202", walls.map((wall) => `iptables -I ${wall}`).join(" && "));
+    await lab.must("docker-202", firewall.map((wall) => `iptables -I ${wall}`).join(" && "));
     // All down at once: one that had met it before would call it again.
     for (const host of lab.names) await lab.must(host, "systemctl stop docker.socket docker");
     for (const host of lab.names) await lab.must(host, "systemctl start docker.socket docker");
-    await lab.must("docker-202", walls.map((wall) => `iptables -D ${wall}`).join(" && "));
+    await lab.must("docker-202", firewall.map((wall) => `iptables -D ${wall}`).join(" && "));
     const verify = await lab.events("playbooks/verify.ts", [], inventory());
     expect(verify.code).toBe(3);
     const lost = cellsOf(verify.events).filter((c) => !c.ok);

@@ -151,7 +151,7 @@ describe.sequential("becoming root", () => {
         await lab.must("docker-200", "echo 'echo WELCOME; echo to this host >&2' >/home/ops-nopass/.bashrc");
         const session = await connectSsh(target({ become: true, user: "ops-nopass" }), options);
         await expect(session.run("sleep 4244", { timeoutMs: 500 })).rejects.toMatchObject({
-          message: "a command did not end within 0.5 s; it was ended on the host",
+          message: "a command did not end within 0.5 s; it was killed on the host",
         });
         expect((await lab.on("docker-200", "ps -eo args | grep '^sleep 424'")).stdout).toBe("");
         expect((await session.run("id -un")).stdout).toBe("root\n");
@@ -166,7 +166,7 @@ describe.sequential("becoming root", () => {
   test("an answer that is too large ends its command, not the session", async () => {
     const session = await connectSsh(target(), options);
     await expect(session.run("yes")).rejects.toMatchObject({
-      message: "a command said more than 64 MiB; it was ended on the host",
+      message: "a command printed more than 64 MiB; it was killed on the host",
     });
     expect((await lab.on("docker-200", "pgrep -x yes")).stdout).toBe("");
     expect((await session.run("echo alive")).stdout).toBe("alive\n");

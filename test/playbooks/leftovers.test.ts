@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type ByHand, parseLook } from "../../playbooks/checks/by-hand.ts";
-import { type Claim, inTheWay, leftBehind } from "../../playbooks/checks/leftovers.ts";
+import { type Claim, conflictingLeftovers, harmlessLeftovers } from "../../playbooks/checks/leftovers.ts";
 import { parseRoutes } from "../../src/host/tools/ip.ts";
 import { parseRules } from "../../src/host/tools/iptables.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
@@ -51,8 +51,8 @@ function finds(host: Host, claim: Partial<Claim<object>> = {}) {
     ...claim,
   };
   return [
-    ...inTheWay(fleet, whole).map(({ detail }) => `refused: ${detail.found} | ${detail.advice}`),
-    ...leftBehind(fleet, whole).map(({ text }) => `told: ${text}`),
+    ...conflictingLeftovers(fleet, whole).map(({ detail }) => `refused: ${detail.found} | ${detail.advice}`),
+    ...harmlessLeftovers(fleet, whole).map(({ text }) => `told: ${text}`),
   ];
 }
 
@@ -139,8 +139,8 @@ test.each<[string, Host, string[]]>([
       ),
     },
     [
-      `told: Docker is joined to a cluster store of somebody's own (--cluster-store consul://10.0.0.200:8500 --cluster-advertise 10.0.0.200:2375 in ${unit}); to remove it: sed -i -e 's| *--cluster-store consul://10\\.0\\.0\\.200:8500||g' -e 's| *--cluster-advertise 10\\.0\\.0\\.200:2375||g' ${unit} && ${inPlace}`,
-      `told: Docker's API is open without TLS: root for anybody who reaches the port (-H tcp://0.0.0.0:2375 in ${unit}); to remove it: sed -i -e 's| *-H tcp://0\\.0\\.0\\.0:2375||g' ${unit} && ${inPlace}`,
+      `told: Docker uses a cluster store that causeway did not set (--cluster-store consul://10.0.0.200:8500 --cluster-advertise 10.0.0.200:2375 in ${unit}); to remove it: sed -i -e 's| *--cluster-store consul://10\\.0\\.0\\.200:8500||g' -e 's| *--cluster-advertise 10\\.0\\.0\\.200:2375||g' ${unit} && ${inPlace}`,
+      `told: Docker's API is open without TLS: anyone who can reach the port is root (-H tcp://0.0.0.0:2375 in ${unit}); to remove it: sed -i -e 's| *-H tcp://0\\.0\\.0\\.0:2375||g' ${unit} && ${inPlace}`,
     ],
   ],
   [
@@ -224,8 +224,8 @@ test.each<[string, Host, string[]]>([
 -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT`,
     },
     [
-      "told: a rule of somebody's own lets everything of a network through (-A FORWARD -s 10.0.0.0/24 -j ACCEPT); to remove it: iptables -D FORWARD -s 10.0.0.0/24 -j ACCEPT",
-      "told: a rule of somebody's own opens etcd to everybody (-A INPUT -p tcp -m tcp --dport 2379 -m state --state NEW,ESTABLISHED -j ACCEPT); to remove it: iptables -D INPUT -p tcp -m tcp --dport 2379 -m state --state NEW,ESTABLISHED -j ACCEPT",
+      "told: a rule that causeway did not make accepts every packet of a network (-A FORWARD -s 10.0.0.0/24 -j ACCEPT); to remove it: iptables -D FORWARD -s 10.0.0.0/24 -j ACCEPT",
+      "told: a rule that causeway did not make opens etcd to everyone (-A INPUT -p tcp -m tcp --dport 2379 -m state --state NEW,ESTABLISHED -j ACCEPT); to remove it: iptables -D INPUT -p tcp -m tcp --dport 2379 -m state --state NEW,ESTABLISHED -j ACCEPT",
     ],
   ],
   [
@@ -260,6 +260,6 @@ test("a route that the scheme makes itself is told, and replaced", () => {
   const networks = () => ["192.168.100.0/24", "192.168.200.0/24"];
   expect(finds(host, { networks, replaces: () => ["192.168.200.0/24"] })).toEqual([
     "refused: 192.168.200.128/25 via 10.0.0.9 dev ens33 | ip route del 192.168.200.128/25 via 10.0.0.9 dev ens33",
-    "told: the route to 192.168.200.0/24 is somebody's own; it is replaced, and a reset brings it back (192.168.200.0/24 via 10.0.0.9 dev ens33); to remove it: ip route del 192.168.200.0/24 via 10.0.0.9 dev ens33",
+    "told: the route to 192.168.200.0/24 was not made by causeway; it is replaced, and a reset restores it (192.168.200.0/24 via 10.0.0.9 dev ens33); to remove it: ip route del 192.168.200.0/24 via 10.0.0.9 dev ens33",
   ]);
 });

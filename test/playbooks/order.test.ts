@@ -232,11 +232,11 @@ describe("two values of what is one for the fleet are refused, with both places"
       const [fault = "", ...more] = await faults(playbook, { docker, of: { a, b } });
       expect(more).toEqual([]);
       expect(fault).toMatch(
-        new RegExp(`^F:\\d+:\\d+: ${name} is one value for all hosts, and two hosts have two\n`),
+        new RegExp(`^F:\\d+:\\d+: ${name} must have one value for all hosts, and two hosts differ\n`),
       );
       for (const [host, vars] of Object.entries({ a, b }))
         expect(fault).toMatch(
-          new RegExp(`${host}: \\S+ \\(${vars[name] === undefined ? "not written" : "F:\\d+:\\d+"}`),
+          new RegExp(`${host}: \\S+ \\(${vars[name] === undefined ? "not set" : "F:\\d+:\\d+"}`),
         );
     }
     const same = Object.keys(a).length > 0 ? a : b;
@@ -247,7 +247,7 @@ describe("two values of what is one for the fleet are refused, with both places"
     const key = "cg8StVXbQJ0gPvMd9o7yrg==";
     const order = { docker: ["a", "b"], vars: { consul_gossip_key: key }, store: consul(["d"]) };
     const [fault = ""] = await faults(overlay, order);
-    expect(fault).toMatch(/a: a value \(F:\d+:\d+\); d: none \(not written/);
+    expect(fault).toMatch(/a: a value \(F:\d+:\d+\); d: none \(not set/);
     expect(fault).not.toContain(key);
   });
 

@@ -114,17 +114,17 @@ test.each<[string, Host[], string]>([
       { standing: ["static-route 192.168.201.0/24"] },
       { standing: ["flanneld-config flanneld"], links: flannel1 },
     ],
-    "the hosts do not run one scheme: h0: static-route\nh1: flannel (vxlan)",
+    "the hosts run different schemes: h0: static-route\nh1: flannel (vxlan)",
   ],
   [
     "one host without any",
     [{ networks: "a overlay global o" }, {}],
-    "the hosts do not run one scheme: h0: overlay (o)\nh1: none",
+    "the hosts run different schemes: h0: overlay (o)\nh1: none",
   ],
   [
     "two on one host, by hand",
     [{ networks: "a overlay global o\nb macvlan local m" }],
-    "the hosts do not run one scheme: h0: macvlan (m) and overlay (o)",
+    "the hosts run different schemes: h0: macvlan (m) and overlay (o)",
   ],
 ])("%s", (_, hosts, expected) => {
   expect(told(...hosts)).toBe(expected);

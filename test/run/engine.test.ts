@@ -104,7 +104,7 @@ describe("converging one host", () => {
     expect(outcome.exitCode).toBe(130);
     expect(host.performed).toEqual(["put one 1"]);
     expect(events.filter((e) => e.type === "message").map((e) => e.text)).toEqual([
-      "not begun: “two”, “three”",
+      "not started: “two”, “three”",
     ]);
   });
 

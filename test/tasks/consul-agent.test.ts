@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { consulAgent } from "../../tasks/consul-agent.ts";
 import { fileWith, noFile } from "./files.ts";
-import { closedPorts, noWalls, openWalls } from "./walls.ts";
+import { closedPorts, noFirewall, openFirewall } from "./firewall.ts";
 import { planWords } from "./words.ts";
 
 type State = Parameters<typeof consulAgent.definition.present>[0];
@@ -57,10 +57,10 @@ function state(over: Partial<State> & { active?: string; enabled?: string } = {}
       commandLine: "",
     },
     hasData: false,
-    strays: [],
+    unmanaged: [],
     leader: { there: false, said: "connection refused" },
     alive: [],
-    walls: closed.walls,
+    firewall: closed.firewall,
     ...rest,
   };
 }
@@ -92,7 +92,7 @@ const running = (over: Parameters<typeof state>[0] = {}) =>
 
 describe("consul-agent: state read → exact steps", () => {
   test("a bare host: the package and the closed ports, the rest once it is there", () => {
-    const words = plan(state({ program: "", walls: openWalls }));
+    const words = plan(state({ program: "", firewall: openFirewall }));
     expect(words[0]).toBe("package consul: — → installed");
     expect(words[1]).toBe("chain filter CAUSEWAY-PORT-8300: — → 4 rules");
     expect(words[2]).toContain("INPUT -p tcp -m multiport --dports 8300,8301 -j CAUSEWAY-PORT-8300");
@@ -112,7 +112,7 @@ describe("consul-agent: state read → exact steps", () => {
   });
 
   test("out of an archive: it comes first, and user and unit with it", () => {
-    const bare = state({ program: "", programs, hasUser: false, walls: openWalls });
+    const bare = state({ program: "", programs, hasUser: false, firewall: openFirewall });
     const now = { ...bare, unit: { ...bare.unit, present: false, enabled: "" } };
     const items = steps(now, { archive });
     expect(
@@ -186,7 +186,7 @@ describe("consul-agent: state read → exact steps", () => {
     ["all as it should be", running(), []],
     ["no leader", running({ leader: { there: false, said: "No cluster leader" } }), /No cluster leader/],
     ["it is not alive in the list", running({ alive: ["10.0.0.201"] }), /not alive.*10\.0\.0\.200/],
-    ["a rule is gone", running({ walls: closed.without(0, 9) }), /CAUSEWAY-PORT-8300: other rules/],
+    ["a rule is gone", running({ firewall: closed.without(0, 9) }), /CAUSEWAY-PORT-8300: other rules/],
     [
       "a file was edited",
       running({ dropIn: fileWith(dropIn, "# Written by causeway (consul-agent).\n") }),
@@ -202,8 +202,8 @@ describe("consul-agent: state read → exact steps", () => {
   });
 
   test.each([
-    ["one started by hand", state({ strays: ["51445 consul agent -server"] }), {}, /no unit started/],
-    ["somebody else's", state({ active: "active" }), {}, /somebody else's/],
+    ["one started by hand", state({ unmanaged: ["51445 consul agent -server"] }), {}, /no unit started/],
+    ["somebody else's", state({ active: "active" }), {}, /did not configure/],
     [
       "other servers",
       running(),
@@ -221,9 +221,9 @@ describe("consul-agent: state read → exact steps", () => {
       "an archive, and a unit of somebody else's",
       state({ programs, unitFile: fileWith(unitPath, "[Service]\nExecStart=/opt/consul\n") }),
       { archive },
-      /consul.service of somebody else's/,
+      /causeway did not write the consul.service/,
     ],
-    ["no iptables", state({ walls: noWalls }), {}, /iptables is not installed/],
+    ["no iptables", state({ firewall: noFirewall }), {}, /iptables is not installed/],
   ])("refused: %s", (_name, now, over, message) => {
     expect(() => plan(now, over)).toThrow(message);
   });

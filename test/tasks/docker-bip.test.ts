@@ -103,7 +103,7 @@ describe("docker-bip refuses", () => {
       state({ docker: { state: "missing", version: "", networks: [], containers: [] } }),
       /not installed/,
     ],
-    ["to interrupt containers unasked", state({ containers: [web] }), /cut running containers off/],
+    ["to interrupt containers unasked", state({ containers: [web] }), /disconnect running containers/],
     [
       "a flag in the unit",
       state({ unit: { ...state().unit, execStart: "/usr/bin/dockerd --bip 10.1.1.1/24" } }),

@@ -84,7 +84,7 @@ const busy = { state: "running" as const, version: "20.10.5", networks: [], cont
 const daemon = (json: string) => state({ daemon: fileWith("/etc/docker/daemon.json", json) });
 const write = `file ${path}: — → 8 lines, mode 644`;
 const then = " ⇒ daemon-reload, restart docker";
-const notYet = "later: Docker is not in the store yet";
+const notYet = "later: Docker has not registered in the store yet";
 
 describe("dockerd-cluster-store: state read → exact steps", () => {
   test("the drop-in is the unit's own command line with the flags, after an empty ExecStart", () => {
@@ -151,16 +151,21 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
       joined(),
       { api: "insecure" },
       [
-        `file ${path}: 8 lines, mode 600 → 8 lines, mode 600; opens the API on 10.0.0.200:2375 WITHOUT TLS: root for whoever reaches it${then}`,
+        `file ${path}: 8 lines, mode 600 → 8 lines, mode 600; opens the API on 10.0.0.200:2375 WITHOUT TLS: anyone who can reach it is root${then}`,
         notYet,
       ],
     ],
-    ["alone for now", joined(alone(3)), {}, ["later: Docker has met none of the other hosts' yet"]],
+    [
+      "alone for now",
+      joined(alone(3)),
+      {},
+      ["later: Docker has not connected to any other host's Docker yet"],
+    ],
     [
       "alone for good",
       joined(alone(20)),
       {},
-      ["owed: restart docker (it met none of the other hosts' when it started (TCP and UDP 7946))"],
+      ["owed: restart docker (it connected to no other host's Docker when it started (TCP and UDP 7946))"],
     ],
     ["alone, the only one of its store", joined({ ...alone(20), nodes: ["10.0.0.200:2375"] }), {}, []],
     ["alone, where nothing can ask the store", joined({ ...alone(20), nodes: undefined }), {}, []],
@@ -185,26 +190,33 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
     expect(() => plan(state({ docker: busy }))).toThrow(/would stop running containers/);
     expect(plan(state({ docker: busy }), { interrupt_containers: true })[0]).toContain("; interrupts web");
     const cutOff = joined({ ...alone(20), docker: busy });
-    expect(() => plan(cutOff)).toThrow(/would stop running containers: it met none of the other hosts'/);
+    expect(() => plan(cutOff)).toThrow(
+      /would stop running containers: it connected to no other host's Docker/,
+    );
     expect(plan(cutOff, { interrupt_containers: true })).toHaveLength(1);
   });
 
   test.each<[string, State, Partial<Params>, RegExp]>([
-    ["Docker 23", state({ version: "23.0.1" }), {}, /no cluster store any more/],
+    ["Docker 23", state({ version: "23.0.1" }), {}, /no longer supports a cluster store/],
     ["a build without consul", state({ backend: false }), {}, /built without the consul backend/],
     ["a build without etcd", state({ backend: false }), etcd, /built without the etcd backend/],
     [
       "flags of somebody else's",
       state({ execStart: `${command} --cluster-store consul://a:1` }),
       {},
-      /cluster store of somebody else's/,
+      /cluster store that causeway did not set/,
     ],
-    ["a key in daemon.json", daemon('{"cluster-store": "etcd://a"}'), {}, /cluster store of somebody else's/],
+    [
+      "a key in daemon.json",
+      daemon('{"cluster-store": "etcd://a"}'),
+      {},
+      /cluster store that causeway did not set/,
+    ],
     [
       "the article's open port",
       state({ execStart: `${command} -H tcp://0.0.0.0:2375` }),
       {},
-      /API is opened by the unit itself/,
+      /docker.service itself opens Docker's API/,
     ],
     [
       "hosts in daemon.json, and the API asked for",
@@ -213,7 +225,12 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
       /does not start with hosts in two places/,
     ],
     ["tls keys in daemon.json", daemon('{"tlsverify": true}'), tls, /with tlsverify in two places/],
-    ["a file for TLS is missing", state({ missing: ["/tls/key.pem"] }), tls, /file for the API's TLS/],
+    [
+      "a file for TLS is missing",
+      state({ missing: ["/tls/key.pem"] }),
+      tls,
+      /TLS file for the API is missing/,
+    ],
     ["TLS without files", state(), { api: "tls" }, /needs three files/],
     ["no Docker", state({ docker: { ...busy, state: "missing", version: "" } }), {}, /not installed/],
   ])("refused before the unit is touched: %s", (_name, now, over, message) => {

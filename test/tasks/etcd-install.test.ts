@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { etcdInstall } from "../../tasks/etcd-install.ts";
 import { fileWith, noFile } from "./files.ts";
-import { closedPorts, noWalls, openWalls } from "./walls.ts";
+import { closedPorts, noFirewall, openFirewall } from "./firewall.ts";
 import { planWords } from "./words.ts";
 
 type State = Parameters<typeof etcdInstall.definition.present>[0];
@@ -75,7 +75,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string }): St
     },
     hasData: false,
     running: { members: [], healthy: false, said: "connection refused" },
-    walls: closed.walls,
+    firewall: closed.firewall,
     ...rest,
   };
 }
@@ -95,13 +95,13 @@ const plan = (s: State, over: Partial<Wanted> = {}) =>
 
 describe("etcd-install plans", () => {
   test("a bare host: the package and the closed ports, the rest once it is there", () => {
-    const bare = state({ tools: nothing, walls: openWalls });
+    const bare = state({ tools: nothing, firewall: openFirewall });
     const words = plan({ ...bare, unit: { ...bare.unit, present: false } });
     expect(words[0]).toBe("package etcd-server, etcd-client: — → installed");
     expect(words[1]).toBe("chain filter CAUSEWAY-PORT-2379: — → 4 rules");
     expect(words[2]).toContain("INPUT -p tcp -m multiport --dports 2379,2380 -j CAUSEWAY-PORT-2379");
     expect(words).toHaveLength(4);
-    expect(words.at(-1)).toBe("later: etcd is configured and started once its package is there");
+    expect(words.at(-1)).toBe("later: etcd is configured and started once its package is installed");
   });
 
   test("an installed one: configuration, data folder, start", () => {
@@ -132,14 +132,14 @@ describe("etcd-install plans", () => {
   test("Red Hat's package finds its user, so that it goes again; Debian's brings its own and takes it along", () => {
     const bare = { tools: nothing, hasUser: false };
     expect(plan(state({ family: "rpm", ...bare })).slice(0, 2)).toEqual([
-      "user etcd: — → of the system, without a login",
+      "user etcd: — → system user, no login",
       "package etcd: — → installed",
     ]);
     expect(plan(state(bare))[0]).toBe("package etcd-server, etcd-client: — → installed");
   });
 
   test("out of an archive: it comes first, and user and unit with it", () => {
-    const bare = state({ tools: nothing, programs, hasUser: false, walls: openWalls });
+    const bare = state({ tools: nothing, programs, hasUser: false, firewall: openFirewall });
     const now = { ...bare, unit: { ...bare.unit, present: false, enabled: "" } };
     const words = plan(now, { archive });
     expect(words.map((w) => w.replace(/:.*/, "")).filter((w) => !/^(rule|chain)/.test(w))).toEqual([
@@ -183,7 +183,7 @@ describe("etcd-install plans", () => {
       configured(alone, { active: "inactive" }),
       [
         "unit etcd.service: enabled, inactive → enabled, active",
-        "later: etcd is proved by its members and a key once it runs",
+        "later: etcd is verified by its members and a key once it runs",
       ],
     ],
     [
@@ -193,7 +193,7 @@ describe("etcd-install plans", () => {
     ],
     [
       "a chain that lets somebody else in, and nothing that leads to it",
-      configured(alone, { walls: closed.without(0, 0) }),
+      configured(alone, { firewall: closed.without(0, 0) }),
       [
         "chain filter CAUSEWAY-PORT-2379: other rules (3) → 4 rules",
         "rule filter INPUT -p tcp -m multiport --dports 2379,2380 -j CAUSEWAY-PORT-2379: — → first in its chain",
@@ -232,7 +232,9 @@ function unitTextOf(now: State, over: Partial<Wanted> = {}): string {
 describe("etcd-install refuses", () => {
   test("a unit of somebody else's where an archive brings one", () => {
     const unitFile = fileWith(unitPath, "[Service]\nExecStart=/opt/etcd\n");
-    expect(() => plan(state({ unitFile, programs }), { archive })).toThrow(/etcd.service of somebody else's/);
+    expect(() => plan(state({ unitFile, programs }), { archive })).toThrow(
+      /causeway did not write the etcd.service/,
+    );
     expect(plan(state({ unitFile }))).not.toEqual([]);
   });
   test("a changed member list, with the reason", () => {
@@ -247,6 +249,6 @@ describe("etcd-install refuses", () => {
     expect(() => plan(old, { members: three })).toThrow(/another cluster/);
   });
   test("a host without iptables", () => {
-    expect(() => plan(state({ walls: noWalls }))).toThrow(/iptables is not installed/);
+    expect(() => plan(state({ firewall: noFirewall }))).toThrow(/iptables is not installed/);
   });
 });

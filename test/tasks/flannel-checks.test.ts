@@ -5,9 +5,9 @@ import { offLinkPeers } from "../../playbooks/checks/facts.ts";
 import {
   badSource,
   type FlannelVars,
-  halfReconfigured,
   interruptions,
   mixedFlannelds,
+  partialReconfiguration,
 } from "../../playbooks/checks/flannel.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
@@ -92,22 +92,24 @@ describe("next hops", () => {
 
 describe("a re-config", () => {
   test("of all hosts in one run", () =>
-    expect(halfReconfigured(fleet([running(0), running(1)], 2, { flannel_backend: "udp" }))).toEqual([]));
+    expect(partialReconfiguration(fleet([running(0), running(1)], 2, { flannel_backend: "udp" }))).toEqual(
+      [],
+    ));
   test("of some of them is refused, and a host that joins is none", () => {
     expect(
-      found(halfReconfigured(fleet([running(0), running(1)], 1, { flannel_backend: "host-gw" }))),
+      found(partialReconfiguration(fleet([running(0), running(1)], 1, { flannel_backend: "host-gw" }))),
     ).toEqual([
       "flanneld runs with an MTU of 1450, and host-gw has 1500 here; not in this run, or unreachable: docker-201",
     ]);
-    expect(halfReconfigured(fleet([running(0), running(1)], 1))).toEqual([]);
+    expect(partialReconfiguration(fleet([running(0), running(1)], 1))).toEqual([]);
   });
   test("a flanneld with etcd's other API is one, too", () => {
     const hosts = [running(0, { version: "0.20.2" }), running(1, { version: "0.20.2" })];
     const standIn = { flannel_binary: join(packageDir, "src/lab/flanneld-stand-in.sh") };
-    expect(found(halfReconfigured(fleet(hosts, 1, standIn)))).toEqual([
-      "flanneld 0.20.2 keeps its leases through etcd's API v3, and 0.13.0 through v2; not in this run, or unreachable: docker-201",
+    expect(found(partialReconfiguration(fleet(hosts, 1, standIn)))).toEqual([
+      "flanneld 0.20.2 stores its leases through etcd's API v3, and 0.13.0 through v2; not in this run, or unreachable: docker-201",
     ]);
-    expect(halfReconfigured(fleet([running(0), running(1)], 1, standIn))).toEqual([]);
+    expect(partialReconfiguration(fleet([running(0), running(1)], 1, standIn))).toEqual([]);
   });
   test("names the containers that it would cut off, unless it may, or nothing restarts", () => {
     const hosts = [running(0), running(1, { containers: true })];

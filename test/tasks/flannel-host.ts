@@ -1,7 +1,7 @@
 import { parseRules } from "../../src/host/tools/iptables.ts";
 import { flanneldConfig } from "../../tasks/flanneld-config.ts";
 import { fileWith, noFile } from "./files.ts";
-import { keptLines } from "./walls.ts";
+import { keptLines } from "./firewall.ts";
 import { planWords } from "./words.ts";
 
 export type State = Parameters<typeof flanneldConfig.definition.present>[0];

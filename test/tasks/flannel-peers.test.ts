@@ -88,7 +88,7 @@ describe("flannel-peers plans", () => {
       "patience with a flanneld that has just begun",
       knowing({ tunnels: [], age: 3 }),
       {},
-      ["later: flanneld has not heard of the lease of b, c yet"],
+      ["later: flanneld has not received the lease of b, c yet"],
     ],
     ["nothing for hosts without a lease", knowing({ leases: [], routes: [], tunnels: [] }), {}, []],
     ["nothing for hosts that are in no inventory", knowing({ routes: [], tunnels: [] }), { peers: [] }, []],
@@ -145,13 +145,13 @@ describe("flannel-peers plans", () => {
       "patience with the Docker that a restart of flanneld restarts",
       knowing({ docker: unit("docker.service", { active: "activating" }) }),
       {},
-      ["later: Docker is not back yet"],
+      ["later: Docker has not restarted yet"],
     ],
   ])("%s", (_, state, over, words) => expect(plan(state, over)).toEqual(words));
 
   test("a running container is cut off with leave only", () => {
     const state = knowing({ tunnels: [], daemon: { ...knowing().daemon, containers: [web] } });
-    expect(() => plan(state)).toThrow(/would cut running containers off: it missed the lease of b, c/);
+    expect(() => plan(state)).toThrow(/would disconnect running containers: it missed the lease of b, c/);
     expect(plan(state, { interrupt_containers: true })).toEqual(missed("b, c"));
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { apiOf, storeAnswer, versionOf } from "../../tasks/flanneld-config/etcd-api.ts";
-import { leaseOf, otherConfig } from "../../tasks/flanneld-config/lease.ts";
+import { leaseDifference, leaseOf } from "../../tasks/flanneld-config/lease.ts";
 import { fileWith, noFile } from "./files.ts";
 import { address, bare, joined, lease, options, paths, plan, type State, wanted } from "./flannel-host.ts";
 
@@ -117,7 +117,7 @@ describe("the lease tells which backend runs", () => {
     (runs, want) => {
       for (const less of [0, 100]) {
         const held = leaseOf(fileWith(paths.lease, lease(mtus[runs] - less)));
-        const other = held && otherConfig(held, link(1500 - less), { ...wanted, backend: want });
+        const other = held && leaseDifference(held, link(1500 - less), { ...wanted, backend: want });
         expect(other === undefined).toBe(runs === want);
       }
     },
@@ -126,7 +126,7 @@ describe("the lease tells which backend runs", () => {
   test("0.7.1 took another subnet while it ran: Docker's options are of the one before", () => {
     const moved = lease().replace("192.168.81.1", "192.168.33.1");
     expect(plan(joined({ files: { ...joined().files, lease: fileWith(paths.lease, moved) } }))).toEqual([
-      "owed: restart flanneld (/run/flannel/docker is not of this lease)",
+      "owed: restart flanneld (/run/flannel/docker does not match this lease)",
     ]);
   });
   test("udp without its device", () =>

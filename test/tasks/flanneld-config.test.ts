@@ -78,7 +78,7 @@ describe("flanneld-config plans", () => {
       "a lease that changed while flanneld ran: its options are made anew",
       joined({ files: { ...joined().files, docker: fileWith(paths.docker, "old") } }),
       {},
-      ["owed: restart flanneld (/run/flannel/docker is not of this lease)"],
+      ["owed: restart flanneld (/run/flannel/docker does not match this lease)"],
     ],
     [
       "vxlan → host-gw: the device goes",
@@ -127,9 +127,11 @@ describe("flanneld-config plans", () => {
   test("a container on docker0 is the operator's to decide, unless nothing is restarted", () => {
     const daemon = { ...bare().daemon, containers: [web] };
     expect(plan(joined({ daemon }))).toEqual([]);
-    expect(() => plan(bare({ daemon }))).toThrow(/cut running containers off/);
+    expect(() => plan(bare({ daemon }))).toThrow(/disconnect running containers/);
     // New settings restart flanneld, and Docker with it.
-    expect(() => plan(joined({ daemon }), { endpoints: ["http://10.0.0.9:2379"] })).toThrow(/cut running/);
+    expect(() => plan(joined({ daemon }), { endpoints: ["http://10.0.0.9:2379"] })).toThrow(
+      /disconnect running containers/,
+    );
     expect(plan(bare({ daemon }), { interrupt_containers: true })).toContain("later: no lease yet");
   });
 });
@@ -149,7 +151,7 @@ describe("flanneld-config and what was there before", () => {
 
   test("a daemon that was started from a file which is another by now is started anew", () =>
     expect(plan(joined({ replaced: true }))).toEqual([
-      "owed: restart flanneld (the flanneld that runs is not the one on the disk)",
+      "owed: restart flanneld (the running flanneld is not the one on disk)",
     ]));
 
   test("a network before: its device, routes and, once flanneld has let go of them, its rules", () => {
@@ -179,7 +181,7 @@ describe("flanneld-config refuses", () => {
     [
       "a --bip in docker.service",
       bare({ docker: unit("docker.service", { execStart: "/usr/sbin/dockerd --bip=10.1.0.1/24" }) }),
-      /--bip of its own/,
+      /its own --bip flag/,
     ],
     [
       "a host without flanneld, and none given",

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseRules } from "../../src/host/tools/iptables.ts";
 import { iptablesForward } from "../../tasks/iptables-forward.ts";
-import { keptLines, keptNothing } from "./walls.ts";
+import { keptLines, keptNothing } from "./firewall.ts";
 import { planWords } from "./words.ts";
 
 const own = "192.168.100.0/24";

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { badParts, type MacvlanVars, partOf, unseenParts } from "../../playbooks/checks/macvlan.ts";
+import { badParts, type MacvlanVars, partOf, unseenSlices } from "../../playbooks/checks/macvlan.ts";
 import { slicesOf } from "../../playbooks/checks/slices.ts";
 import type { CausewayError } from "../../src/errors.ts";
 import { parseLinks, parseRoutes } from "../../src/host/tools/ip.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
 import { macvlanNet, type NetworkSeen, parseNetworks } from "../../tasks/macvlan-net.ts";
 import { macvlanShim } from "../../tasks/macvlan-shim.ts";
-import { keptLines, keptNothing } from "./walls.ts";
+import { keptLines, keptNothing } from "./firewall.ts";
 import { planWords } from "./words.ts";
 
 type State = Parameters<typeof macvlanNet.definition.present>[0];
@@ -84,7 +84,7 @@ describe("macvlan-net plans", () => {
       "Docker first, where it does not run",
       state({ docker: { state: "stopped", version: "", networks: [], containers: [] } }),
       {},
-      ["unit docker.service: inactive → active", "later: Docker tells its networks once it runs"],
+      ["unit docker.service: inactive → active", "later: Docker lists its networks once it runs"],
     ],
     [
       "a network with another gateway, its containers named first, running or stopped",
@@ -98,7 +98,7 @@ describe("macvlan-net plans", () => {
       }),
       {},
       [
-        `network macvlan_1: ${whole.replace("gateway 172.16.10.1 ", "gateway 172.16.10.254 ")} → ${whole}; takes along web (172.16.10.2), db (172.16.10.3), job`,
+        `network macvlan_1: ${whole.replace("gateway 172.16.10.1 ", "gateway 172.16.10.254 ")} → ${whole}; reconnects web (172.16.10.2), db (172.16.10.3), job`,
       ],
     ],
     [
@@ -109,7 +109,7 @@ describe("macvlan-net plans", () => {
       }),
       {},
       [
-        `network macvlan_1: ${whole.replace("172.16.10.0/24", "172.16.0.0/24")} → ${whole}; takes along web (a new address for 172.16.0.5)`,
+        `network macvlan_1: ${whole.replace("172.16.10.0/24", "172.16.0.0/24")} → ${whole}; reconnects web (a new address for 172.16.0.5)`,
       ],
     ],
     [
@@ -163,9 +163,9 @@ describe("macvlan-net refuses", () => {
       { parent: "ens34.5" },
       /ens34 is down/,
     ],
-    ["peers behind a router", state(), { peers: ["192.168.7.7"] }, /no one interface/],
-    ["peers on two segments", state(), { peers: ["10.0.0.201", "10.1.0.201"] }, /no one interface/],
-    ["no peers and no parent", state(), { peers: [] }, /no one interface/],
+    ["peers behind a router", state(), { peers: ["192.168.7.7"] }, /no single interface/],
+    ["peers on two segments", state(), { peers: ["10.0.0.201", "10.1.0.201"] }, /no single interface/],
+    ["no peers and no parent", state(), { peers: [] }, /no single interface/],
     [
       "a parent that carries another macvlan",
       state({ networks: [{ ...seen, name: "old", subnets: ["10.9.0.0/24"] }] }),
@@ -308,9 +308,9 @@ describe("the plan of addresses", () => {
   });
 
   test("a newcomer beside hosts that are not in the run is told", () => {
-    expect(unseenParts(standing("c a=0/25 b=128/25"))).toEqual([]);
-    expect(unseenParts(standing("c=64/26 a=0/26 b=128/26", "c"))).toEqual([]);
-    expect(unseenParts(standing("c a=0/25 b=128/25", "c a")).map(({ text }) => text)).toEqual([
+    expect(unseenSlices(standing("c a=0/25 b=128/25"))).toEqual([]);
+    expect(unseenSlices(standing("c=64/26 a=0/26 b=128/26", "c"))).toEqual([]);
+    expect(unseenSlices(standing("c a=0/25 b=128/25", "c a")).map(({ text }) => text)).toEqual([
       expect.stringMatching(/^the part of c is chosen without a look at b, /),
     ]);
   });
@@ -346,12 +346,12 @@ describe("the plan of addresses", () => {
     [
       "hosts that plan different networks",
       [2, (i) => ({ macvlan_subnet: `172.16.${i}.0/24` })],
-      /h0 and h1 do not plan the same/,
+      /h0 and h1 are set to different networks/,
     ],
     [
       "a shim over a host's own address",
       [2, () => ({ macvlan_subnet: "10.0.0.0/24", macvlan_shim: true })],
-      /shim of h1 would draw the way to h0/,
+      /shim of h1 would take over the route to h0/,
     ],
   ])("%s is refused", (_, args, message) => expect(faults(...args).join("\n")).toMatch(message));
 });
@@ -382,7 +382,7 @@ describe("macvlan-shim plans", () => {
     [
       "later, without the network",
       { ...none, parent: "" },
-      ["later: the network macvlan_1 is not there yet"],
+      ["later: the network macvlan_1 does not exist yet"],
     ],
     [
       "one that would be gone after a reboot",

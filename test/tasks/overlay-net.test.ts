@@ -31,13 +31,18 @@ describe("overlay-net: state read → exact steps", () => {
     ["it is there: see", state(made), "see", []],
     ["it is not there: leave", state(undefined), "leave", []],
     ["it is not there: make", state(undefined), "make", [network("—")]],
-    ["it is not there: see", state(undefined), "see", ["later: the store has not told this host of net yet"]],
+    [
+      "it is not there: see",
+      state(undefined),
+      "see",
+      ["later: this host has not received net from the store yet"],
+    ],
     ["another subnet, nobody on it: leave", state(other), "leave", []],
     [
       "another subnet: leave",
       state(other, { members: [web, { ...db, asked: "10.0.2.77" }] }),
       "leave",
-      ["containers on net: web (10.0.9.2), db (10.0.2.77) → off it, until it is made anew"],
+      ["containers on net: web (10.0.9.2), db (10.0.2.77) → disconnected, until it is recreated"],
     ],
     ["another subnet: make", state(other), "make", [network(other)]],
     ["another subnet: see", state(other), "see", [`later: it is still ${other}`]],
@@ -45,7 +50,7 @@ describe("overlay-net: state read → exact steps", () => {
       "made anew, and who left is to return",
       state(made, { left: ["web", "db"] }),
       "see",
-      ["containers on net: off it → web, db on it again"],
+      ["containers on net: disconnected → web, db reconnected"],
     ],
   ])("%s", (_name, now, part, expected) => {
     expect(plan(now, part)).toEqual(expected);
@@ -58,7 +63,7 @@ describe("overlay-net: state read → exact steps", () => {
   });
 
   test.each([
-    ["a network of another driver", state("bridge local 10.0.2.0/24"), /another network of the name net/],
+    ["a network of another driver", state("bridge local 10.0.2.0/24"), /another network has the name net/],
     [
       "an address that somebody asked for, outside of the subnet",
       state(other, { members: [web, db] }),

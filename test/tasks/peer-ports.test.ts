@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseRules } from "../../src/host/tools/iptables.ts";
 import { peerPorts } from "../../tasks/peer-ports.ts";
-import { closedPorts, keptLines, noWalls, openWalls } from "./walls.ts";
+import { closedPorts, keptLines, noFirewall, openFirewall } from "./firewall.ts";
 import { planWords } from "./words.ts";
 
 type State = Parameters<typeof peerPorts.definition.present>[0];
@@ -13,7 +13,7 @@ const closed = closedPorts("CAUSEWAY-PORT-2375", ["10.0.0.201/32"], [port], "cau
 
 describe("peer-ports: state read → exact steps", () => {
   test("the chain with this host, those who may reach it and the end, then what leads to it", () => {
-    expect(plan(openWalls)).toEqual([
+    expect(plan(openFirewall)).toEqual([
       "chain filter CAUSEWAY-PORT-2375: — → 3 rules",
       `rule filter INPUT ${port} -j CAUSEWAY-PORT-2375: — → first in its chain`,
     ]);
@@ -21,14 +21,14 @@ describe("peer-ports: state read → exact steps", () => {
 
   test("a constant number of steps and rules in INPUT, however many may reach it", () => {
     const from = Array.from({ length: 200 }, (_, i) => `10.0.1.${i}`);
-    expect(planWords(peerPorts.definition.present(openWalls, { ...wanted, from }))).toEqual([
+    expect(planWords(peerPorts.definition.present(openFirewall, { ...wanted, from }))).toEqual([
       "chain filter CAUSEWAY-PORT-2375: — → 202 rules",
       `rule filter INPUT ${port} -j CAUSEWAY-PORT-2375: — → first in its chain`,
     ]);
   });
 
   test("in place", () => {
-    expect(plan(closed.walls)).toEqual([]);
+    expect(plan(closed.firewall)).toEqual([]);
   });
 
   test("in place, whatever order the inventory has its hosts in", () => {
@@ -52,12 +52,12 @@ describe("peer-ports: state read → exact steps", () => {
       .join("\n");
     const rules = parseRules(`*filter\n:INPUT ACCEPT [0:0]\n${text}`);
     const kept = keptLines(...[gone, ...standing].map((spec) => `filter -I INPUT ${spec}`));
-    expect(plan({ ...openWalls, rules, kept }).slice(2)).toEqual(
+    expect(plan({ ...openFirewall, rules, kept }).slice(2)).toEqual(
       [...standing, gone].map((spec) => `rule filter INPUT ${spec}: present → —`),
     );
   });
 
   test("without iptables it is refused", () => {
-    expect(() => plan(noWalls)).toThrow(/iptables is not installed/);
+    expect(() => plan(noFirewall)).toThrow(/iptables is not installed/);
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parseRoutes } from "../../src/host/tools/ip.ts";
 import { staticRoute } from "../../tasks/static-route.ts";
-import { keptLines, keptNothing } from "./walls.ts";
+import { keptLines, keptNothing } from "./firewall.ts";
 import { planWords } from "./words.ts";
 
 const wanted = { name: "peers", routes: [{ to: "192.168.200.0/24", via: "10.0.0.201" }] };

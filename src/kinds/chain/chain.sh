@@ -27,7 +27,7 @@ cw_chain_restore() (
   [ -n "$(cw_chain_rules "$@")" ] || exit 0
   cw_leads=$(iptables -w 30 -t "$1" -S | grep -e " -[jg] $2\$" -e " -[jg] $2 ")
   if [ -n "$cw_leads" ]; then
-    printf 'somebody leads to the chain %s since: %s\n' "$2" "$cw_leads"
+    printf 'a rule that causeway did not make uses the chain %s: %s\n' "$2" "$cw_leads"
     exit 3
   fi
   printf '*%s\n-F %s\n-X %s\nCOMMIT\n' "$1" "$2" "$2" | cw_iptables_load

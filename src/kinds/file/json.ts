@@ -28,7 +28,7 @@ export function readJson(was: FileState): Record<string, Json> {
     throw new CausewayError("host", `${was.path} is too large to be edited`, {
       found: `${was.size} bytes`,
       expected: "at most 1 MiB",
-      advice: "it was left exactly as it is",
+      advice: "edit it by hand, or make it smaller; it was not changed",
     });
   }
   if (was.kind === "absent" || was.content.trim() === "") return {};
@@ -41,7 +41,7 @@ export function readJson(was: FileState): Record<string, Json> {
       at: { file: was.path, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 },
       found: printParseErrorCode(error.error),
       expected: "a JSON object",
-      advice: "fix the file by hand; it was left exactly as it is",
+      advice: "fix the file by hand; it was not changed",
     });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -49,7 +49,7 @@ export function readJson(was: FileState): Record<string, Json> {
       at: { file: was.path, line: 1, column: 1 },
       found: was.content.trim().slice(0, 40),
       expected: "an object, { … }",
-      advice: "fix the file by hand; it was left exactly as it is",
+      advice: "fix the file by hand; it was not changed",
     });
   }
   return value as Record<string, Json>;

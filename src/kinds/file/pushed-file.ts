@@ -21,7 +21,7 @@ export function localFile(path: string): LocalFile {
   if (!stat?.isFile())
     throw new CausewayError("variables", `the file ${path} does not exist`, {
       found: stat ? "not a file" : "nothing",
-      expected: "a file of this machine, from which the run is started",
+      expected: "a file on this machine, where the run was started",
     });
   const before = known.get(path);
   if (before?.mtimeMs === stat.mtimeMs && before.size === stat.size) return before;

@@ -13,7 +13,7 @@ export function leaveNetwork({ name, who }: { name: string; who: string }): Step
     kind: "members",
     what: `containers on ${name}`,
     from: who,
-    to: "off it, until it is made anew",
+    to: "disconnected, until it is recreated",
     resource: ["members", name, "leave"],
     perform: sh`cw_members_leave ${name}`,
     touches: ["docker", "link", "rule", "shared:docker", `file:${leftFile(name)}`],
@@ -25,8 +25,8 @@ export function leaveNetwork({ name, who }: { name: string; who: string }): Step
 export function returnToNetwork({ name, who }: { name: string; who: string }): Step {
   return {
     ...leaveNetwork({ name, who }),
-    from: "off it",
-    to: `${who} on it again`,
+    from: "disconnected",
+    to: `${who} reconnected`,
     resource: ["members", name, "return"],
     perform: sh`cw_members_return ${name}`,
   };

@@ -85,7 +85,7 @@ cw_store_answers() (
       done ;;
     *) exit 0 ;;
   esac
-  echo "Docker's store $cw_store does not answer, and Docker then shows no network of it, though it may be there: bring the store up (systemctl start ${cw_store%%:*}, on its servers), then run this again; --force takes a store that is gone for good, and its networks, for gone" >&2
+  echo "Docker's store $cw_store does not answer, and without it Docker does not list its networks, although they may exist: start the store (systemctl start ${cw_store%%:*}, on its servers), then run this again; if the store no longer exists, --force treats it and its networks as removed" >&2
   exit 1
 )
 
@@ -166,7 +166,7 @@ cw_network_drop() (
   cw_members_off "$1" || exit 1
   cw_docker network rm "$1" && exit 0
   cw_far=$(docker network inspect -f '{{range .Containers}}{{.Name}} {{end}}' "$1" 2>/dev/null)
-  [ -z "$cw_far" ] || echo "on it, on other hosts: $cw_far; there: docker network disconnect $1 NAME" >&2
+  [ -z "$cw_far" ] || echo "containers of other hosts are on it: $cw_far; run there: docker network disconnect $1 NAME" >&2
   exit 1
 )
 

@@ -21,7 +21,7 @@ cw_route_restore() (
     ! cw_route_lines "$1" | grep -qxF -e "$cw_line" || continue
     cw_foreign=$(cw_route_lines "$1" | grep -vxF -f "$B.before")
     if [ -n "$cw_foreign" ] && [ "$cw_force" != force ]; then
-      printf 'somebody routes it since: %s\nbefore causeway it was: %s\n' "$cw_foreign" "$cw_line"
+      printf 'somebody changed the route since: %s\nbefore causeway: %s\n' "$cw_foreign" "$cw_line"
       exit 3
     fi
     ip -4 route replace $cw_line table main || exit 1

@@ -86,7 +86,7 @@ cw_routes_restore() (
   cw_boot_restore routes "$1" || cw_bad=1
   [ $cw_bad = 0 ] || exit 1
   [ -n "$cw_kept" ] || exit 0
-  printf 'somebody routes it since: %s\nbefore causeway it was: %s\n' "$cw_foreign" "$cw_kept"
+  printf 'somebody changed the route since: %s\nbefore causeway: %s\n' "$cw_foreign" "$cw_kept"
   exit 3
 )
 

@@ -12,7 +12,7 @@ export interface FolderStep {
 export function folder({ path, owner }: FolderStep): Step {
   return run({
     what: `folder ${path}`,
-    to: `of user ${owner}, mode 700`,
+    to: `owner ${owner}, mode 700`,
     do: sh`above=$(dirname -- ${path})
 [ -d "$above" ] || printf %s "$above" >"$B.above"
 install -d -o ${owner} -g ${owner} -m 700 ${path}`,

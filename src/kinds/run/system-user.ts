@@ -12,7 +12,7 @@ export interface SystemUserStep {
 export function systemUser({ name, home }: SystemUserStep): Step {
   return run({
     what: `user ${name}`,
-    to: "of the system, without a login",
+    to: "system user, no login",
     do: sh`gid=$(getent group ${name} | cut -d : -f 3)
 printf %s "$gid" >"$B.gid"
 useradd --system $([ "$gid" ] && echo "--gid $gid" || echo --user-group) --home-dir ${home} --no-create-home --shell /usr/sbin/nologin ${name}`,

@@ -1,6 +1,6 @@
 // A playbook of the tests' own: etcd on the first host and consul on all, from wherever the variables say.
 import { definePlaybook, Type } from "causeway";
-import { archiveOf, archiveVars, halfArchives } from "../../../playbooks/checks/archive.ts";
+import { archiveOf, archiveVars, incompleteArchives } from "../../../playbooks/checks/archive.ts";
 import { consulAgent } from "../../../tasks/consul-agent.ts";
 import { etcdInstall } from "../../../tasks/etcd-install.ts";
 
@@ -10,7 +10,7 @@ export default definePlaybook({
   name: "sources",
   summary: "etcd and consul out of archives",
   vars: Type.Object({ ...archiveVars("etcd", "etcd and etcdctl"), ...archiveVars("consul", "consul") }),
-  check: (fleet) => [...halfArchives(fleet, "etcd"), ...halfArchives(fleet, "consul")],
+  check: (fleet) => [...incompleteArchives(fleet, "etcd"), ...incompleteArchives(fleet, "consul")],
   plays: [
     {
       title: "etcd",

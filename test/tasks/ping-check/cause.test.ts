@@ -267,7 +267,7 @@ describe("the cause of a failed pair", () => {
       "a Docker that met no other, before the tunnel is blamed",
       pair({ to: { ...b, alone: true } }),
       "overlay",
-      /^Docker alone: Docker on b met none .*: restart docker there$/,
+      /^Docker alone: Docker on b connected to no other host's Docker .*: restart docker there$/,
       "b",
     ],
     [

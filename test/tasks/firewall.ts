@@ -1,6 +1,6 @@
 import type { Kept } from "../../src/host/reader.ts";
 import { parseRules } from "../../src/host/tools/iptables.ts";
-import type { Walls } from "../../src/peer-ports/peer-ports.ts";
+import type { Firewall } from "../../src/peer-ports/peer-ports.ts";
 
 /** Files that come back at boot, a line each, or whole. */
 export function keptLines(...lines: readonly string[]): Kept {
@@ -20,8 +20,8 @@ export function closedPorts(
   ports: readonly string[],
   comment: string,
 ): {
-  walls: Walls;
-  without: (inside: number, ways: number) => Walls;
+  firewall: Firewall;
+  without: (inside: number, ways: number) => Firewall;
 } {
   const inside = [...["127.0.0.0/8", ...from].map((source) => `-s ${source} -j ACCEPT`), "-j DROP"];
   const ways = ports.map((port) => `${port} -m comment --comment ${comment} -j ${name}`);
@@ -35,13 +35,13 @@ export function closedPorts(
       ),
     );
   return {
-    walls: { rules: standing(inside, ways), kept, chains },
+    firewall: { rules: standing(inside, ways), kept, chains },
     without: (i, w) => ({ rules: standing(inside.toSpliced(i, 1), ways.toSpliced(w, 1)), kept, chains }),
   };
 }
 
 /** A host with iptables and nothing in it. */
-export const openWalls: Walls = { rules: parseRules(""), kept: keptNothing, chains: keptNothing };
+export const openFirewall: Firewall = { rules: parseRules(""), kept: keptNothing, chains: keptNothing };
 
 /** A host without iptables. */
-export const noWalls: Walls = { ...openWalls, rules: parseRules("missing") };
+export const noFirewall: Firewall = { ...openFirewall, rules: parseRules("missing") };
