@@ -18,7 +18,7 @@
 #   $CW/old/RUN                a run of which nothing stands any more
 #
 # A kind is three functions on a resource, called with its arguments and with $B, the entry's path without an ending:
-# cw_KIND_token prints its state in one line, cw_KIND_save keeps what restoring it needs, cw_KIND_restore restores it,
+# cw_KIND_token prints its state, cw_KIND_save keeps what restoring it needs, cw_KIND_restore restores it,
 # or says what somebody changed since and gives 3; with $cw_force it does not ask. cw_KIND_tidy, where a kind has one, takes
 # away what a step that was cut off left beside the resource. What else there is to know of kinds stands in lists that the
 # controller puts before this text: $cw_kinds_tidy, $cw_kinds_compare, $cw_kinds_foretell and $cw_kinds_bring (src/kinds/kind.ts).

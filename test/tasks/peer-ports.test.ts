@@ -34,8 +34,8 @@ describe("peer-ports: state read → exact steps", () => {
   test("in place, whatever order the inventory has its hosts in", () => {
     const from = ["10.0.0.203", "10.0.0.201", "10.0.0.202"];
     const sorted = [...from].sort().map((address) => `${address}/32`);
-    const { walls } = closedPorts("CAUSEWAY-PORT-2375", sorted, [port], "causeway:api");
-    expect(planWords(peerPorts.definition.present(walls, { ...wanted, from }))).toEqual([]);
+    const { firewall } = closedPorts("CAUSEWAY-PORT-2375", sorted, [port], "causeway:api");
+    expect(planWords(peerPorts.definition.present(firewall, { ...wanted, from }))).toEqual([]);
   });
 
   test("the rules of an earlier version go once the chain decides, also one that would only come back at boot", () => {
