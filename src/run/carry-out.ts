@@ -233,7 +233,7 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
       return new CausewayError("host", `${what} failed with code ${code}`, { ...common, ...where });
     }
     case "restart failed":
-      return restartFailed(ended, common);
+      return restartFailed(ended, { ...common, undoing: actions.some(({ does }) => does === "take back") });
     default:
       return new CausewayError("host", "the script on the host ended unexpectedly", {
         ...common,
@@ -245,7 +245,7 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
 
 function restartFailed(
   { what, undone, stuck, unit }: Extract<Ended, { how: "restart failed" }>,
-  common: { host: string; output: string },
+  { undoing, ...common }: { host: string; output: string; undoing: boolean },
 ): CausewayError {
   const names = (actions: readonly Action[]) => actions.map((action) => shownAction(action).what).join(", ");
   const found = [
@@ -254,18 +254,15 @@ function restartFailed(
     unit,
   ].filter(Boolean);
   const asked = undone.length + stuck.length > 0;
-  return new CausewayError(
-    "host",
-    `${what} failed${asked ? "; the steps that asked for it were undone" : ""}`,
-    {
-      ...common,
-      found: found.join("; "),
-      command: `systemctl ${what}`,
-      advice: asked
-        ? "the output of the daemon is below; correct the variables and run again"
-        : "the output of the daemon is below; fix its cause and run again",
-    },
-  );
+  const then = undoing ? " after the undo" : asked ? "; the steps that asked for it were undone" : "";
+  return new CausewayError("host", `${what} failed${then}`, {
+    ...common,
+    found: found.join("; "),
+    command: `systemctl ${what}`,
+    advice: asked
+      ? "the output of the daemon is below; correct the variables and run again"
+      : "the output of the daemon is below; fix its cause and give the same command again",
+  });
 }
 
 /** Whose action it is, as an error names it. */

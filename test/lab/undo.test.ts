@@ -211,7 +211,7 @@ printf '%s %s %s ann@desk since 2026-01-01 in run X\n' $p "$(cw_started $p)" "$(
     await fine(lab.run(route, ["--no-verify", "-l", "docker-200"]));
     await lab.must("docker-200", "systemctl mask --runtime docker.service");
     const { code, stdout } = await rollback("-l", "docker-200");
-    expect(stdout).toMatch(/restart docker failed after the undoing/);
+    expect(stdout).toMatch(/restart docker failed after the undo/);
     expect(code).toBe(2);
     await lab.must("docker-200", "systemctl unmask --runtime docker.service");
     const { code: then, stdout: told } = await rollback("-l", "docker-200");
