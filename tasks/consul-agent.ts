@@ -222,7 +222,7 @@ function commandOf({ program }: State, { archive }: Params): string {
   return `${archive ? "/usr/local/bin/consul" : program} agent -config-file=${configPath}`;
 }
 
-/** Added to a unit that is there, a package's or somebody's own. */
+/** Added to an existing unit, of a package or made by somebody else. */
 function dropInText(state: State, wanted: Params): string {
   return `${marker}
 [Unit]
@@ -324,7 +324,7 @@ interface Settings {
   server?: boolean;
 }
 
-/** One that cannot be read says nothing, and is written anew. */
+/** One that cannot be parsed counts as empty, and is written again. */
 function settingsIn({ content }: FileState): Settings {
   try {
     return JSON.parse(content || "{}") as Settings;

@@ -306,7 +306,7 @@ function refuseUnfit({ docker, unit, backend }: Dockerd, { store }: ClusterStore
   });
 }
 
-/** dockerd does not start with a key both as a flag and in its file; and a store of somebody's own is in use. */
+/** dockerd does not start with a key both as a flag and in its file; and a store that causeway did not set is in use. */
 function refuseOthersStore(state: Dockerd): void {
   const { daemon, unit } = state;
   const keys = Object.keys(readJson(daemon)).filter((key) => key.startsWith("cluster-"));
@@ -317,14 +317,14 @@ function refuseOthersStore(state: Dockerd): void {
       ? `${flag} in ${[unit.fragmentPath, ...unit.dropIns].join(", ")}`
       : `${keys.join(", ")} in ${daemonPath}`,
     expected: "no cluster store, or causeway's own drop-in",
-    // A daemon that was given its socket by name removes the file when it ends: docker.socket has to make it anew.
+    // A daemon that was given its socket by name removes the file when it ends: docker.socket has to create it again.
     advice: flag
       ? "remove the flags: systemctl edit --full docker.service, then systemctl daemon-reload && systemctl restart docker.socket docker.service"
       : `remove ${keys.join(", ")} from ${daemonPath}, then systemctl restart docker`,
   });
 }
 
-/** What dockerd would refuse to start with, and a port that somebody else opened to anybody. */
+/** What dockerd would refuse to start with, and a port that somebody else opened to everyone. */
 function refuseOtherListeners(state: Dockerd, { api }: ClusterStoreParams): void {
   const { daemon, unit } = state;
   const open = /-H[= ]?tcp:\/\/\S+|--host[= ]tcp:\/\/\S+/.exec(ownCommand(state))?.[0];

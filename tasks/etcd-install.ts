@@ -198,7 +198,7 @@ function writtenAndRead({ key }: State, { name }: Params): Step {
     to: keyValue,
     do: sh`${etcdctl} put ${keyOf(name)} ${keyValue} && ${read}`,
     done: read,
-    // Where there is no quorum any more, the data that holds it is on its way out, too.
+    // Without a quorum the data with the key is being removed as well.
     undo: sh`${etcdctl} del ${keyOf(name)}; true`,
     touches: ["shared:etcd"],
   });

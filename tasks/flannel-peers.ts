@@ -57,7 +57,7 @@ interface State {
   age: number;
 }
 
-/** For how many seconds a flanneld may still hear of a lease that is in etcd. */
+/** For how many seconds a flanneld may still receive a lease that is in etcd. */
 const patience = 10;
 
 /**

@@ -85,7 +85,7 @@ function restartsIt(item: PlanItem): boolean {
   return "causes" in item && item.causes.some((cause) => cause.do === "restart");
 }
 
-/** Why the running flanneld has to be started anew: it read another configuration, or Docker's options are not its lease's. */
+/** Why the running flanneld has to be restarted: it read another configuration, or Docker's options are not its lease's. */
 function staleness(lease: Lease, state: State, wanted: Params): string | undefined {
   const other = leaseDifference(lease, state, wanted);
   if (other !== undefined) return other;
@@ -170,7 +170,7 @@ function join(state: State): Step {
   return { ...write, to: `${write.to}${interrupted(state)}` };
 }
 
-/** Whose containers a restart of Docker cuts off, where there is leave to. */
+/** The containers that a restart of Docker disconnects, where that is allowed. */
 function interrupted({ daemon }: State): string {
   const hit = runningContainers(daemon, "bridge");
   return hit.length > 0 ? `; interrupts ${hit.join(", ")}` : "";

@@ -26,10 +26,10 @@ const params = Type.Object(
     subnet: Cidr({ description: "the subnet that the containers of all hosts share" }),
     gateway: Ipv4({ description: "the router of that subnet" }),
     ip_range: Type.Optional(
-      Cidr({ description: "the part of the subnet from which this host's Docker hands out addresses" }),
+      Cidr({ description: "the part of the subnet from which this host's Docker assigns addresses" }),
     ),
     aux: Type.Optional(
-      Type.Record(Type.String(), Ipv4(), { description: "addresses that Docker must not hand out, by name" }),
+      Type.Record(Type.String(), Ipv4(), { description: "addresses that Docker must not assign, by name" }),
     ),
     parent: Type.Optional(
       Type.String({
@@ -150,7 +150,7 @@ interface Inspected {
   Options: Record<string, string> | null;
 }
 
-/** Takes apart what `docker network inspect` prints. */
+/** Parses what `docker network inspect` prints. */
 export function parseNetworks(json: string): NetworkSeen[] {
   return (JSON.parse(json) as Inspected[]).map(({ Name, Driver, Internal, IPAM, Options }) => {
     const pools = IPAM.Config ?? [];

@@ -24,7 +24,7 @@ const params = Type.Object(
       minLength: 1,
       description: "the macvlan network whose containers are to be reached",
     }),
-    address: Ipv4({ description: "the host's own address on that network; Docker must not hand it out" }),
+    address: Ipv4({ description: "the host's own address on that network; Docker must not assign it" }),
     ip_range: Cidr({ description: "where this host's containers are" }),
     name: Type.String({
       default: "macvlan-shim",

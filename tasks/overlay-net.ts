@@ -41,7 +41,7 @@ const gateway = "docker_gwbridge";
 
 interface State extends OverlaySeen {
   docker: DockerState;
-  /** The containers of this host that left the network while it is made anew. */
+  /** The containers of this host that left the network while it is recreated. */
   left: readonly string[];
 }
 
@@ -136,7 +136,7 @@ function expected({ subnet }: Wanted): string {
   return `overlay global ${subnet}`;
 }
 
-/** Whether the network is there, and has to be made anew. */
+/** Whether the network exists, and has to be recreated. */
 export function differs({ seen }: OverlaySeen, wanted: Wanted): boolean {
   return seen !== undefined && seen !== expected(wanted);
 }
@@ -145,7 +145,7 @@ function make(state: State, { name, subnet }: OverlayNetParams): Step {
   return step.dockerNetwork({ name, driver: "overlay", subnet, was: state.seen ?? null });
 }
 
-/** Made beforehand, as Docker's documentation has it for one with options of its own, so that an undo takes it away. */
+/** Made beforehand, as Docker's documentation has it for one with options of its own, so that an undo removes it. */
 function gatewayBridge({ networks }: DockerState): Step[] {
   if (networks.some((network) => network.name === gateway)) return [];
   const option = (name: string) => `com.docker.network.bridge.${name}`;

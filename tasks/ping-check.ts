@@ -63,7 +63,7 @@ const params = Type.Object(
         default: allPairsUpTo,
         minimum: 2,
         description:
-          "up to so many hosts every ordered pair is tried, above that a sample; `--all-pairs` tries every pair of any fleet",
+          "up to this number of hosts every ordered pair is tried, above it a sample; `--all-pairs` tries every pair of any fleet",
       }),
     ),
     pairs: Type.Optional(
@@ -199,7 +199,7 @@ async function tryAll(setting: Setting, wanted: Params, run: ProbeRun): Promise<
         : [`${stray.length} of them because a route of their sender leads elsewhere`]),
       ...further.notes,
       ...(capturing && judged.length > selection.sample.length
-        ? [`captures were judged of ${selection.sample.length} pairs`]
+        ? [`captures of ${selection.sample.length} pairs were judged`]
         : []),
     ],
   };
@@ -230,7 +230,7 @@ async function tryFurther(
     `trying ${whom}: ${howMany(suspects.pairs.length, selection.all)} more ordered pairs, at most ${seconds} s`,
   );
   const tried = await tryPairs(between(ends, suspects.pairs), wanted);
-  const rest = suspects.more === 0 ? "" : `; not so ${suspects.more} more hosts with a failed pair`;
+  const rest = suspects.more === 0 ? "" : `; ${suspects.more} more hosts with a failed pair were left out`;
   return {
     judged: tried.map((pair) => ({ pair, cell: judge(pair, wanted) })),
     notes: [`a pair failed: tried ${whom}${rest}`],
@@ -246,7 +246,7 @@ function howMany(some: number, all: number): string {
 const inWords = (number: number) => number.toLocaleString("en-US");
 
 function sampleNote(tried: number, { all }: Selection): string {
-  return `a sample: ${howMany(tried, all)} ordered pairs; what is wrong between two hosts alone may be missed: --all-pairs tries every pair`;
+  return `a sample: ${howMany(tried, all)} ordered pairs; a fault between just two hosts may be missed: --all-pairs tries every pair`;
 }
 
 /** The pairs as containers. */
@@ -273,7 +273,7 @@ function notTried(hosts: readonly ProbeHost[], { pairs = [] }: Params): string[]
   const here = new Set(hosts.map((host) => host.name));
   return pairs
     .filter(({ from, to }) => !here.has(from) || !here.has(to))
-    .map(({ from, to }) => `not tried: ${from} → ${to}, of which a host is not in this run`);
+    .map(({ from, to }) => `not tried: ${from} → ${to}, because a host is not in this run`);
 }
 
 /** Gives every pair that failed without saying why its cause, all of them together. */

@@ -102,7 +102,7 @@ function byDestination(routes: readonly Route[]): ReadonlyMap<string, readonly R
   return all;
 }
 
-/** Led elsewhere, by somebody's own route, or by more than one. */
+/** Routed differently, by a route that causeway did not make, or by several. */
 function isOther(there: readonly Route[] | undefined, { via }: Wanted): boolean {
   const [only, second] = there ?? [];
   if (only === undefined) return false;

@@ -80,7 +80,7 @@ for dir in /proc/[0-9]*; do
 done
 true`;
 
-/** Takes apart what that prints. */
+/** Parses what that prints. */
 export function parseLook(text: string): Pick<ByHand, "unit" | "variables" | "flannel" | "processes"> {
   const unit: { path: string; lines: string[] }[] = [];
   const variables: Variable[] = [];
@@ -162,5 +162,5 @@ export function unmanaged(processes: readonly Process[]): Process[] {
   });
 }
 
-/** Services in whose control group a person's own commands run, where no session has one of its own. */
+/** Services in whose control group a user's commands run, where sessions have no control group of their own. */
 const logins = /^(sshd?|user|getty|serial-getty|console-getty|container-getty|crond?|atd|rc-local)[@.]/;

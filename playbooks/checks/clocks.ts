@@ -2,7 +2,7 @@ import { CausewayError, defineFact, type Fleet, sh } from "causeway";
 
 /**
  * By how many seconds two clocks may differ. A lease lives 24 hours and is renewed an hour before its end by the host's
- * own clock, so that even minutes do no harm by themselves; but a clock that is a minute off is one that nobody sets.
+ * own clock, so that even minutes do no harm; but a clock that is a minute off is not synchronized.
  */
 const tolerance = 60;
 

@@ -43,7 +43,7 @@ export const hostFacts = {
 type Facts = { readonly [K in keyof typeof hostFacts]: Awaited<ReturnType<(typeof hostFacts)[K]["read"]>> };
 type AnyFleet<V extends object> = Fleet<V, Facts>;
 
-/** Two hosts of one name: cluster software takes them for one, and so would a person. */
+/** Two hosts with one name: cluster software, and people, would take them for one. */
 export function sameHostNames<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
   const seen = new Map<string, HostView<V, Facts>>();
   return fleet.reached.flatMap((host) => {
@@ -85,7 +85,7 @@ export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayErro
   });
 }
 
-/** A container subnet that contains the address from which this run connects would swallow its way back. */
+/** A container subnet that contains the address from which this run connects would take over the route back to it. */
 export function subnetsOverTheRunner<V extends object>(
   fleet: AnyFleet<V>,
   bipOf: (host: HostView<V, Facts>) => string,

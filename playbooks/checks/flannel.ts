@@ -17,7 +17,7 @@ import { apiOf, versionOf } from "../../tasks/flanneld-config/etcd-api.ts";
 import { type Lease, leaseDifference, leaseOf } from "../../tasks/flanneld-config/lease.ts";
 import { interruption } from "../../tasks/flanneld-config/refusals.ts";
 
-/** What a person decides; the rest follows from the inventory. */
+/** The variables that a user sets; the rest follows from the inventory. */
 export interface FlannelVars {
   flannel_network: string;
   flannel_subnet_len: number;

@@ -14,7 +14,7 @@ import {
 } from "causeway";
 import { type ByHand, keysOfUser, type Setting, settings, unmanaged } from "./by-hand.ts";
 
-/** The ways in which the article's commands, typed by hand, stay on a host. */
+/** The traces that the article's commands leave on a host. */
 export type Kind =
   | "bip"
   | "flannel options"
@@ -30,13 +30,13 @@ export type Kind =
 
 /** What a scheme is about to use on a host. */
 export interface Claim<V> {
-  /** What by hand would make it wrong, and is refused. Everything else is only told. */
+  /** What would break the scheme, and is refused. Everything else is a warning. */
   breaks: readonly Kind[];
   /** Keys that must not stand in daemon.json: they go to dockerd as flags, and it does not start with both. */
   keys?: readonly string[];
-  /** The networks whose packets it carries: a route that somebody made into one of them draws them elsewhere. */
+  /** The networks whose packets it carries: a foreign route into one of them would send them elsewhere. */
   networks?: (host: HostView<V, Facts>, fleet: Fleet<V, Facts>) => readonly string[];
-  /** Those of them to which it makes the very route, in place of another. */
+  /** The networks to which it makes a route itself, in place of an existing one. */
   replaces?: (host: HostView<V, Facts>, fleet: Fleet<V, Facts>) => readonly string[];
 }
 
@@ -52,7 +52,7 @@ interface Find {
   remove: string;
 }
 
-/** What was made by hand and would make the scheme wrong: refused, so that every host stays as it is. */
+/** What was made by hand and would break the scheme: refused, so that every host stays as it is. */
 export function conflictingLeftovers<V, F extends Facts>(
   fleet: Fleet<V, F>,
   claim: Claim<V>,
@@ -67,7 +67,7 @@ export function conflictingLeftovers<V, F extends Facts>(
   );
 }
 
-/** What was made by hand and does no harm, but would puzzle whoever looks for the cause of something. */
+/** What was made by hand and does no harm, but could mislead somebody who looks for the cause of a fault. */
 export function harmlessLeftovers<V, F extends Facts>(fleet: Fleet<V, F>, claim: Claim<V>): Remark[] {
   return fleet.reached.flatMap((host) =>
     findsOn(host, fleet, claim)
@@ -90,7 +90,7 @@ function findsOn<V, F extends Facts>(host: HostView<V, F>, fleet: Fleet<V, F>, c
     ...byHand.routes.flatMap((route) => conflictingRoute(byHand, route, networks, replaces)),
   ];
   return [
-    // Where a host only keeps the store, its Docker is its own affair.
+    // Where a host only keeps the store, its Docker is not checked.
     ...(host.groups.includes("docker") ? ofDocker : []),
     ...rules(
       byHand,
@@ -239,7 +239,7 @@ function conflictingRoute(
   ];
 }
 
-/** Made by a route step, or by the flanneld that causeway set up: what a switch undoes by itself. */
+/** Made by a route step, or by the flanneld that causeway set up: what a switch undoes. */
 function isOfCauseway({ standing, flannel }: ByHand, { dst, proto }: Route): boolean {
   if (proto === String(routeProtocol)) return true;
   if (!hasFlanneld(standing)) return false;

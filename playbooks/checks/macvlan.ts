@@ -13,7 +13,7 @@ import {
 import { parentFor, type Underlay } from "../../tasks/macvlan-net.ts";
 import { longestPrefix, type SliceFacts, slicesOf } from "./slices.ts";
 
-/** What a person decides; the rest follows from the inventory. */
+/** The variables that a user sets; the rest follows from the inventory. */
 export interface MacvlanVars {
   macvlan_name: string;
   macvlan_subnet: string;
@@ -28,7 +28,7 @@ export interface MacvlanVars {
 export interface Part {
   gateway: string;
   ip_range: string;
-  /** What Docker must not hand out: the hosts' own addresses where they lie in the subnet, and the shim's. */
+  /** What Docker must not assign: the hosts' own addresses where they lie in the subnet, and the shim's. */
   aux: Record<string, string>;
   /** The host's own address among its containers, kept free whether there is a shim or not. */
   shim: string;
@@ -67,7 +67,7 @@ function highestFree(range: string, subnet: string, taken: ReadonlySet<string>):
   return formatAddress(last);
 }
 
-/** What is wrong with the plan of addresses: before anything is connected to, and again with the parts that hosts have. */
+/** Errors in the address plan: checked before the first connection, and again with the parts that hosts already have. */
 export function badParts<V extends MacvlanVars, F extends SliceFacts>(fleet: Fleet<V, F>): CausewayError[] {
   const apart = disagreements(fleet);
   if (apart.length > 0) return apart;
@@ -122,7 +122,7 @@ function badNumbers<V extends MacvlanVars, F>(host: HostView<V, F>, range: strin
   return [...outside, ...twice];
 }
 
-/** Docker does not coordinate addresses between hosts: two that hand out the same one do so without a word. */
+/** Docker does not coordinate addresses between hosts: two that assign the same one do not warn. */
 function sharedRanges<V, F>({ hosts }: Fleet<V, F>, slices: Slices): CausewayError[] {
   const ranges = hosts.map((host) => ({ host, range: slices.get(host.name) ?? "" }));
   return ranges.flatMap((one, index) =>
@@ -140,7 +140,7 @@ function sharedRanges<V, F>({ hosts }: Fleet<V, F>, slices: Slices): CausewayErr
   );
 }
 
-/** A shim draws its whole range to itself: a host in there would be reached another way than before, or not at all. */
+/** A shim has a route to its whole range: a host inside that range would be reached through it, or not at all. */
 function shimsOverHosts<V extends MacvlanVars, F>(fleet: Fleet<V, F>, slices: Slices): CausewayError[] {
   return fleet.hosts
     .filter((host) => host.vars.macvlan_shim)
@@ -172,7 +172,7 @@ function shimConflict(
   );
 }
 
-/** The shim must not draw the way back to whoever runs this to itself. */
+/** A shim must not take over the route back to the machine that runs causeway. */
 export function shimsOverTheRunner<V extends MacvlanVars, F extends SliceFacts & { runner: string }>(
   fleet: Fleet<V, F>,
 ): CausewayError[] {

@@ -33,7 +33,7 @@ export interface OverlayVars {
   interrupt_containers: boolean;
 }
 
-/** Where a host is told of the store: the Docker of each asks etcd itself, and consul by an agent of its own. */
+/** Where a host's configuration names the store: each Docker connects to etcd itself, or to the consul agent of its host. */
 const storeConfig: Readonly<Record<StoreKind, StoreConfig>> = {
   consul: { files: ["/etc/consul.d/causeway.json"], pattern: /"retry_join": \[[^\]]*\]/ },
   etcd: {
@@ -42,7 +42,7 @@ const storeConfig: Readonly<Record<StoreKind, StoreConfig>> = {
   },
 };
 
-/** Docker on a host, and the network as it sees it: what could be refused is seen before anything is touched. */
+/** Docker on a host, and the network as it sees it: whatever would be refused is found before anything is touched. */
 export const overlayFacts = {
   dockerd: defineFact({
     name: "dockerd",
@@ -125,7 +125,7 @@ export function twoServers(fleet: Fleet<OverlayVars>): CausewayError[] {
   ];
 }
 
-/** Servers come to a consul cluster, and leave it, one by one: consul-agent refuses it on them, and here nobody is touched. */
+/** Servers join and leave a consul cluster one by one: consul-agent would refuse the change on each host; here no host is touched. */
 export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
   const moved = movedStore(fleet, storeOf(fleet));
   if (moved.length > 0 || storeOf(fleet) !== "consul") return moved;
@@ -162,7 +162,7 @@ export function missingTlsPaths(fleet: Fleet<OverlayVars>): CausewayError[] {
   });
 }
 
-/** An open port is said aloud at every run. */
+/** An open port is a warning in every run. */
 export function openApis<F>(fleet: Fleet<OverlayVars, F>): Remark[] {
   const open = fleet.group("docker").filter(({ vars }) => vars.docker_api === "insecure");
   if (open.length === 0) return [];
@@ -199,7 +199,7 @@ export function wantedNetwork({ vars }: { vars: OverlayVars }) {
   return { name: vars.overlay_name, subnet: vars.overlay_subnet };
 }
 
-/** A network is made anew when all its containers have left it: those of a host that is not here cannot. */
+/** A network is recreated after all its containers have left it: those of a host outside this run cannot. */
 export function containersElsewhere(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
   const hosts = fleet.reached.filter(({ facts: { overlay } }) => overlay);
   const seeing = hosts.find((host) => host.facts.overlay && differs(host.facts.overlay, wantedNetwork(host)));

@@ -11,7 +11,7 @@ import {
 } from "causeway";
 import type { Scheme } from "./proofs.ts";
 
-/** What tells which scheme a host runs, whoever built it. */
+/** The facts that show which scheme a host runs, whoever built it. */
 export interface Running {
   docker: DockerState;
   /** docker0's address in flannel's lease; empty without one. */
@@ -22,7 +22,7 @@ export interface Running {
   standing: readonly Standing[];
 }
 
-/** Looks only: a Docker that does not run is not woken by it. */
+/** Read-only: it does not start a Docker that is stopped. */
 export const running = defineFact({
   name: "running",
   read: async (host, { standing }): Promise<Running> => {
@@ -63,7 +63,7 @@ export function schemeOf<V>(fleet: AnyFleet<V>): Scheme | CausewayError {
   });
 }
 
-/** A scheme as a person calls it. */
+/** A scheme's name for messages. */
 export function words(scheme: Scheme): string {
   switch (scheme.name) {
     case "static-route":

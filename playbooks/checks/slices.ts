@@ -81,7 +81,7 @@ function keptSlices<V extends SliceVars, F extends SliceFacts>(
 
 function currentSlice({ vars, facts: { slice } }: HostView<SliceVars, SliceFacts>): Network | undefined {
   const [subnet, now] = [networkOf(vars.macvlan_subnet), networkOf(slice?.range ?? "")];
-  // In another subnet the network is made anew in any case.
+  // In another subnet the network is recreated in any case.
   if (vars.macvlan_range !== undefined || slice?.subnet !== vars.macvlan_subnet || !subnet || !now)
     return undefined;
   const inside = contains(subnet, now.first) && contains(subnet, lastAddress(now));

@@ -8,7 +8,7 @@ import {
   parseAddress,
 } from "causeway";
 
-/** What is wrong with a plan of subnets, before anything is connected to. `bipOf` gives each host's bridge address. */
+/** Errors in a plan of subnets, checked before the first connection. `bipOf` gives each host's bridge address. */
 export function badSubnets<H extends HostView<object, unknown>>(
   hosts: readonly H[],
   bipOf: (host: H) => string,

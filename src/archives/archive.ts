@@ -2,7 +2,7 @@
 export interface Archive {
   url: string;
   sha256: string;
-  /** Who fetches it: the host itself or, for hosts without a way out, the controller, which sends what they need of it. */
+  /** Who downloads it: the host itself or, for hosts without internet access, the controller, which sends the files that they need. */
   fetch: "host" | "controller";
 }
 

@@ -35,7 +35,7 @@ export function refuseHostKey(check: HostKeyCheck, key: Buffer): CausewayError |
 function remember(file: string | undefined, name: string, key: Buffer): void {
   if (file === undefined) return;
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  // A last line without its end would swallow the new one.
+  // Without a newline at its end, the new line would be appended to the last one.
   const open = existsSync(file) && /[^\n]$/.test(readFileSync(file, "utf8")) ? "\n" : "";
   appendFileSync(file, `${open}${name} ${keyType(key)} ${key.toString("base64")}\n`, { mode: 0o600 });
   forgetKnownHosts(file);

@@ -18,7 +18,7 @@ export interface ReadOptions {
 }
 
 /**
- * The reading side of one host: it looks and cannot change anything. Reads that are asked for in the same tick travel
+ * The reading side of one host: it reads and cannot change anything. Reads that are asked for in the same tick travel
  * together, and a read that nothing has touched since is answered from memory. Whatever is not there (a file, a
  * package, Docker itself) is a value; a daemon or store that does not answer is an error.
  */
@@ -36,14 +36,14 @@ export interface Reader {
   addresses(): Promise<readonly Address[]>;
   /** All iptables rules in every table; `present` is false where iptables is missing. */
   rules(): Promise<Rules>;
-  /** What causeway itself put aside to come back at boot, of one sort. */
+  /** The files by which causeway restores something at boot, of one kind. */
   kept(part: KeptPart): Promise<Kept>;
   unit(name: string): Promise<UnitState>;
   /** Which of the packages are installed, with their versions. */
   packages(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** The running value, or undefined where the kernel has no such key. */
   sysctl(key: string): Promise<string | undefined>;
-  /** The running daemon: version, networks, containers. Never wakes a daemon that is not running. */
+  /** The running daemon: version, networks, containers. Never starts a daemon that is not running. */
   docker(): Promise<DockerState>;
   /** Containers of a network, running or stopped, with their addresses. */
   networkMembers(network: string): Promise<readonly NetworkMember[]>;
@@ -69,7 +69,7 @@ export function isKept({ enabled, files }: Kept, line: string): boolean {
 interface Seen {
   looksAt: readonly Resource[];
   result: Promise<CommandResult>;
-  /** What was made of the result; kept as long as that. */
+  /** The parsed result, kept as long as the result itself. */
   parsed?: Promise<unknown>;
 }
 

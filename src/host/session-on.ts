@@ -15,7 +15,7 @@ export interface Carrier {
   began: number;
 }
 
-/** How long a host may take to end what it is told to end. */
+/** How long a host may take to kill what it is told to kill. */
 const besideMs = 10_000;
 
 /** The session's one shell, with scripts and files beside it that have the same rights; the same locally and over SSH. */

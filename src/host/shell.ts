@@ -10,7 +10,7 @@ export interface Transport {
   stdin: Writable;
   stdout: Readable;
   stderr: Readable;
-  /** Runs a script of its own beside the shell, with the same rights, and gives its exit code; used to end a command that hangs. */
+  /** Runs a script of its own beside the shell, with the same rights, and gives its exit code; used to kill a command that hangs. */
   beside(script: string): Promise<number>;
   /** Resolves with the reason when the shell or its connection ends. */
   ended: Promise<string>;
@@ -223,7 +223,7 @@ export class Shell {
     else this.#hangUp(`the host sent ${size} that was not requested`);
   }
 
-  /** Ends a command before it ends by itself, and says of it only what is known. */
+  /** Kills a command, and says only what is known about it. */
   async #cutShort(job: Job, why: string, advice: string): Promise<void> {
     if (job.ending) return;
     clearTimeout(job.timer);

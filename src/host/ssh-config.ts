@@ -66,7 +66,7 @@ export function tellsHostsApart(file: string): boolean {
   });
 }
 
-/** Takes apart what `ssh -G` prints. */
+/** Parses what `ssh -G` prints. */
 export function parseSshConfig(text: string, host: string): SshConfig {
   const all = (key: string) =>
     text

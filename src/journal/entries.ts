@@ -51,7 +51,7 @@ export interface RunRecord {
   user: string;
   machine: string;
   hosts: readonly string[];
-  /** `done`, `failed`, `interrupted`, `rolled back`; undefined when it never said how it ended. */
+  /** `done`, `failed`, `interrupted`, `rolled back`; undefined when it recorded no end. */
   end?: string;
   /** Steps of it became part of an older run's, and cannot be taken back by themselves. */
   folded?: boolean;
@@ -65,7 +65,7 @@ export interface Journal {
   entries: readonly Entry[];
   /** The newest of the runs of which only the oldest state is kept, if there are any. */
   folded?: string;
-  /** Who holds the lock, in words, if anybody who lives. */
+  /** Who holds the lock, in words, if that process is alive. */
   holder?: string;
   /** The libraries that lie beside the entries, by their checksums. */
   libraries: readonly string[];

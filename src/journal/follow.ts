@@ -34,7 +34,7 @@ export interface Listener {
   consequence(words: string, state: "started" | "done" | "failed", ms: number): void;
 }
 
-/** Takes apart what the script of a host prints while it works, and knows how it ended. */
+/** Parses what the script of a host prints while it works, and knows how it ended. */
 export class Follower {
   /** Somebody changed since what these made. */
   readonly kept: Left[] = [];

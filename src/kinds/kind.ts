@@ -11,7 +11,7 @@ export interface Kind<Steps> {
   readonly shell: readonly string[];
   /** The constructors of its steps, as tasks call them: `step.file`. */
   readonly steps: Steps;
-  /** It has cw_NAME_tidy, which takes away what a step that was cut off left beside the resource. */
+  /** It has cw_NAME_tidy, which removes what an interrupted step left beside the resource. */
   readonly tidies?: boolean;
   /** What somebody changed since is left as it is, unless it is forced. */
   readonly compares?: boolean;
@@ -21,7 +21,7 @@ export interface Kind<Steps> {
   readonly brings?: boolean;
   /**
    * Several changes of one resource that are taken back together go back to the oldest state at once. Without it the
-   * resource passes through each of its states, because somebody's own change may lie in between.
+   * resource passes through each of its states, because a change by somebody else may be in between.
    */
   readonly collapses?: boolean;
   /** How long a step of it may take, or its undo, in milliseconds; the session's limit for a command otherwise. */

@@ -27,7 +27,7 @@ export async function readFirewall(host: Reader): Promise<Firewall> {
 
 /**
  * The steps that are missing: a chain with a rule for each address and a last one that closes, then the rules that lead to
- * it, one a protocol. The ports are closed to all others before they are open to anybody. What earlier versions had in
+ * it, one a protocol. The ports are closed to all others before they are open to anyone. What earlier versions had in
  * INPUT itself, a rule for each address, goes after that.
  */
 export function missingPortRules({ rules, kept, chains }: Firewall, wanted: PeerPorts): Step[] {

@@ -23,7 +23,7 @@ export async function readPrograms(
   return { note, files };
 }
 
-/** The steps to have them out of this very archive. One that was replaced by hand since is unpacked anew. */
+/** The steps to have them out of this very archive. One that was replaced by hand since is unpacked again. */
 export function missingPrograms(
   { note, files }: Programs,
   archive: Archive,

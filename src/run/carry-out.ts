@@ -80,7 +80,7 @@ async function follow(
   };
   if (run.interrupted.aborted) throw interruptedBefore(host, actions[0]);
   let { follower, ended, output } = await send(host.journal.libraries);
-  // Somebody took the library away, or damaged it: sent as text it is kept anew.
+  // The library was removed or damaged: it is sent again as text, and kept.
   if (ended.how === "no library") ({ follower, ended, output } = await send([]));
   noteEnd(host, run, actions, due, ended);
   if (ended.how !== "all") throw errorOf(ended, { host, run, actions, follower, output });

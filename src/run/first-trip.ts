@@ -52,7 +52,7 @@ export async function connectAll(
   return prepared.chosen.flatMap((host) => connected.get(host.name) ?? []);
 }
 
-/** A session that tells every command. */
+/** A session that reports every command. */
 function reportingCommands(session: Session, context: RunContext): Session {
   return {
     name: session.name,
@@ -100,7 +100,7 @@ async function firstTrip(
   if (host.journal.holder && !options.check) await checkLock(options, host, host.journal.holder, context);
 }
 
-/** Somebody else is at work: said before anything is planned, unless the operator knows better. */
+/** Another run holds the lock: an error before anything is planned, unless --break-lock is given. */
 async function checkLock(
   options: RunOptions,
   host: HostRun,

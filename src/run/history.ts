@@ -64,7 +64,7 @@ export async function readHistory(options: {
   return { runs, lost };
 }
 
-/** A run of which nothing stands: an undoing itself is done, all others are rolled back, or part of an older one. */
+/** A run of which nothing is left: a run that undid others is done, all others are rolled back, or part of an older one. */
 function undoneState(record: RunRecord, journal: Journal): FleetRun["state"] {
   if (isFolded(record, journal)) return "folded";
   return /^(rollback|reset)$/.test(record.playbook) ? ended(record) : "rolled back";

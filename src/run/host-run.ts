@@ -67,7 +67,7 @@ export class HostRun {
     this.fail(error);
   }
 
-  /** The host leaves the run; the others go on. */
+  /** The host leaves the run; the others continue. */
   fail(error: CausewayError): void {
     if (this.failure) return;
     this.failure = error;

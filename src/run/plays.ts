@@ -63,7 +63,7 @@ export async function runPlays(
   return context.interrupted.aborted ? { how: "interrupted" } : { how: "all", through };
 }
 
-/** One play on one host; what goes wrong is the host's own. True when the host went through it. */
+/** One play on one host; an error is the host's own. True when the host went through it. */
 async function playOn(
   host: HostRun,
   on: { title: string; index: number },

@@ -31,7 +31,7 @@ export interface Prepared {
   reached: () => Pick<ReadonlySet<string>, "has">;
 }
 
-/** Everything that is known before the first connection. Variables, patterns and the plan's own check are judged here. */
+/** Everything that is known before the first connection. Variables, patterns and the playbook's own check are validated here. */
 export function prepare({ playbook, inventory, extraVars, limit }: PrepareOptions): Prepared {
   throwAll(unknownExtraVars(playbook.vars, extraVars));
   const names = (hosts: readonly InventoryHost[]) => new Set(hosts.map((h) => h.name));

@@ -150,7 +150,7 @@ function newContext(
   };
 }
 
-/** Says in the journal how the run ended here, gives the lock back and hangs up. */
+/** Records in the journal how the run ended here, releases the lock and closes the session. */
 async function closeHost(host: HostRun, context: RunContext): Promise<void> {
   if (host.began && !host.recap.unreachable) {
     const state = host.failure ? (host.failure.code === "interrupted" ? "interrupted" : "failed") : "done";

@@ -25,7 +25,7 @@ export interface WayBack {
 
 type Diff = NonNullable<ShownStep["diff"]>;
 
-/** Looks at what became of files since they were written. Only these can be somebody else's by now. */
+/** Looks at what became of files since they were written. Only files can have changes by somebody else. */
 export async function wayBack(
   host: HostRun,
   entries: readonly Entry[],
@@ -96,7 +96,7 @@ function pathOf({ resource }: Entry): string {
   return resource.replace(/^file /, "");
 }
 
-/** The file as it is now, with our keys as they were before; undefined when a key of ours is somebody else's by now. */
+/** The file as it is now, with our keys as they were before; undefined when somebody else changed a key of ours since. */
 function mergedText(entry: Entry, { now, before }: Texts): string | undefined {
   const path = pathOf(entry);
   const state = (content: string) => ({ path, kind: "file", content }) as Parameters<typeof readJson>[0];
@@ -110,7 +110,7 @@ function mergedText(entry: Entry, { now, before }: Texts): string | undefined {
     if (!still) return undefined;
     return withKeys(now, Object.fromEntries(ours.map(([key]) => [key, earlier[key]])));
   } catch {
-    // It is not JSON any more: nobody's but its owner's to mend.
+    // It is no longer JSON: only its owner can fix it.
     return undefined;
   }
 }

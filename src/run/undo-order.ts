@@ -34,7 +34,7 @@ function newestFirst(a: Entry, b: Entry): number {
 
 /**
  * Entries of one resource that are taken back together become one: the oldest, which knows what was before them all, with
- * what the newest made of it. So a unit does not come back to a state that a run had mended, such as a store that was down,
+ * what the newest made of it. So a unit does not come back to a state that a run had fixed, such as a store that was down,
  * while others need it. Files come back one state after the other, because somebody's own text may lie in between; only a
  * check, which restores none, has to take the states of all for ours.
  */

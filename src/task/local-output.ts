@@ -5,7 +5,7 @@ const known = new Map<string, string>();
 
 /**
  * What a program of the controller says, both outputs together; empty where it cannot be run here (another architecture,
- * no leave to execute it) or does not end within five seconds. Asked once for each state of the file.
+ * no permission to execute it) or does not end within five seconds. Asked once for each state of the file.
  */
 export function localOutput(path: string, args: readonly string[]): string {
   const stat = statSync(path, { throwIfNoEntry: false });

@@ -7,7 +7,7 @@ export interface PeerLease {
   /** Where its host is reached. */
   address: string;
   backend: string;
-  /** Of the far end of a vxlan tunnel; a device that was made anew has another one. */
+  /** Of the far end of a vxlan tunnel; a recreated device has another one. */
   mac: string | undefined;
 }
 

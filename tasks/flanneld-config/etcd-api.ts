@@ -43,7 +43,7 @@ export function apiOf(version: string): "v2" | "v3" {
   return major === 0 && minor < 18 ? "v2" : "v3";
 }
 
-/** A flanneld and an etcd that can never speak to each other; whatever is not known of one is no reason. */
+/** A flanneld and an etcd that can never speak to each other; what is not known is no reason to refuse. */
 export function refusePair(version: string | undefined, store: StoreAnswer): void {
   if (version === undefined || store.version === "") return;
   const api = apiOf(version);

@@ -2,7 +2,7 @@ import { CausewayError, readJson, runningContainers } from "causeway";
 import type { Params } from "./params.ts";
 import { paths, type State } from "./state.ts";
 
-/** What a restart of Docker would cut off, without leave to do so. */
+/** What a restart of Docker would disconnect without permission. */
 export function interruption(containers: readonly string[]): CausewayError {
   return new CausewayError("host", "restarting Docker would disconnect running containers", {
     found: `on docker0: ${containers.join(", ")}`,

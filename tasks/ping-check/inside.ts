@@ -17,7 +17,7 @@ export function secondsFor(peers: number, { seconds, atOnce }: Omit<Work, "scrip
   return Math.ceil(peers / atOnce) * seconds + slack;
 }
 
-/** What might hang is ended after so many seconds. */
+/** What might hang is killed after so many seconds. */
 export const capSeconds = 3;
 
 /**
@@ -57,7 +57,7 @@ export async function inEach(
   return readAnswers(stdout, peers.length);
 }
 
-/** Takes apart what the peers' scripts said; empty for a peer of whom nothing came. */
+/** Parses what the peers' scripts said; empty for a peer of whom nothing came. */
 export function readAnswers(text: string, peers: number): string[] {
   const answers = new Map(
     text

@@ -105,7 +105,7 @@ function bySender(pairs: readonly Pair[]): Map<ProbeContainer, ProbeContainer[]>
   return groups;
 }
 
-/** Takes apart what a pair's script says. */
+/** Parses what a pair's script says. */
 export function readPing(answer: string, names: boolean): Tried {
   const loss = /(\d+)% packet loss/.exec(answer)?.[1];
   const rtt = /= [\d.]+\/([\d.]+)\//.exec(answer)?.[1];

@@ -22,7 +22,7 @@ export function askFor(addresses: readonly string[]): Script {
   return sh`printf 'route get %s\n' ${addresses}`;
 }
 
-/** Takes apart the answers: a route begins with its address, and what failed is told by the number of its question. */
+/** Parses the answers: a route begins with its address, and what failed is told by the number of its question. */
 export function readWays(addresses: readonly string[], stdout: string, stderr: string): Map<string, Way> {
   const routes = new Map(parseRoutes(stdout).map((route) => [route.dst, route]));
   const refusals = new Map(

@@ -67,7 +67,7 @@ describe.runIf(full).sequential("twelve hosts", () => {
     const { code, cells, notes } = await proof([...sampled, "--all-pairs", "--evidence"]);
     expect(cells.flatMap(({ cause }) => cause ?? [])).toEqual([]);
     expect([code, cells.length, cells.filter((c) => c.evidence?.ok).length]).toEqual([0, 132, 36]);
-    expect(notes).toEqual(["captures were judged of 36 pairs"]);
+    expect(notes).toEqual(["captures of 36 pairs were judged"]);
     await expectClean();
   });
 

@@ -56,7 +56,7 @@ describe("overlay-net: state read → exact steps", () => {
     expect(plan(now, part)).toEqual(expected);
   });
 
-  test("the bridge to the world is made beforehand, so that an undo takes it away", () => {
+  test("the bridge to the world is made beforehand, so that an undo removes it", () => {
     const fresh = { docker: { ...docker, networks: [] } };
     for (const part of ["leave", "make"] as const) expect(plan(state(made, fresh), part)).toEqual([]);
     expect(plan(state(made, fresh), "see")).toEqual([expect.stringContaining("network docker_gwbridge: —")]);

@@ -36,7 +36,7 @@ export function runningContainers({ containers }: DockerState, network?: string)
   return on.filter(({ state }) => state === "running").map(({ name }) => name);
 }
 
-/** Takes apart what the reader's script prints of a daemon: lines of its command line, or answers of its API. */
+/** Parses what the reader's script prints of a daemon: lines of its command line, or answers of its API. */
 export function parseDocker(text: string): DockerState {
   const [head = "", ...lines] = text.split("\n");
   if (head.startsWith("HTTP/")) return parseAnswers(text);
@@ -89,7 +89,7 @@ function parseAnswers(text: string): DockerState {
   };
 }
 
-/** Takes apart the lines of `docker inspect` on a network's containers. */
+/** Parses the lines of `docker inspect` on a network's containers. */
 export function parseMembers(text: string): NetworkMember[] {
   return text.split("\n").flatMap((line) => {
     const [name = "", running = "", address = "", asked = ""] = line.split(" ");

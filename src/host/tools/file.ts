@@ -13,7 +13,7 @@ export interface FileState {
   content: string;
 }
 
-/** Takes apart what the reader's script prints of a path. */
+/** Parses what the reader's script prints of a path. */
 export function parseFile(path: string, text: string): FileState {
   const none = { path, mode: "", uid: 0, gid: 0, size: 0, sha256: "absent", content: "" };
   if (text.startsWith("absent")) return { ...none, kind: "absent" };

@@ -49,7 +49,7 @@ const routeTypes = new Set([
   "throw",
 ]);
 
-/** Takes apart `ip -4 route show` or `ip -4 route get`. */
+/** Parses `ip -4 route show` or `ip -4 route get`. */
 export function parseRoutes(text: string): Route[] {
   return text.split("\n").flatMap((raw) => {
     const line = raw.replaceAll(/ +(linkdown|dead|cache)(?= |$)/g, "").trim();
@@ -76,7 +76,7 @@ const linkKinds = new Set(
   "veth bridge vxlan macvlan ipvlan vlan tun dummy ipip gre sit bond wireguard".split(" "),
 );
 
-/** Takes apart `ip -o -d link show`. */
+/** Parses `ip -o -d link show`. */
 export function parseLinks(text: string): Link[] {
   return text.split("\n").flatMap((line) => {
     const head = /^(\d+): ([^:@\s]+)(?:@([^:\s]+))?: <([^>]*)>(.*)$/.exec(line);
@@ -102,7 +102,7 @@ export function parseLinks(text: string): Link[] {
   });
 }
 
-/** Takes apart `ip -o -4 addr show`. */
+/** Parses `ip -o -4 addr show`. */
 export function parseAddresses(text: string): Address[] {
   return text.split("\n").flatMap((line) => {
     const found = /^\d+: (\S+)\s+inet ([\d.]+)(?: peer [\d.]+)?\/(\d+)/.exec(line);

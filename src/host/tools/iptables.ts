@@ -16,7 +16,7 @@ export interface Rules {
   policies: ReadonlyMap<string, string>;
 }
 
-/** Takes apart `iptables-save`; the single word `missing` stands for no iptables. */
+/** Parses `iptables-save`; the single word `missing` stands for no iptables. */
 export function parseRules(text: string): Rules {
   const rules: Rule[] = [];
   const policies = new Map<string, string>();
@@ -70,7 +70,7 @@ export interface Counter {
   packets: number;
 }
 
-/** Takes apart `iptables-save -c`, rules in their order. */
+/** Parses `iptables-save -c`, rules in their order. */
 export function parseCounters(text: string): Counter[] {
   let table = "";
   return text.split("\n").flatMap((line) => {

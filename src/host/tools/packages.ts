@@ -1,4 +1,4 @@
-/** Takes apart lines of `name version`. */
+/** Parses lines of `name version`. */
 export function parsePackages(text: string): Map<string, string> {
   return new Map(
     text.split("\n").flatMap((line) => {

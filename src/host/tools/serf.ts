@@ -11,7 +11,7 @@ export interface SerfState {
   aloneFor?: number;
 }
 
-/** Takes apart when Docker started, what time it is, both in seconds, and whom it saw join, itself included. */
+/** Parses when Docker started, what time it is, both in seconds, and whom it saw join, itself included. */
 export function parseSerf(text: string): SerfState {
   const [times = "", ...lines] = text.trim().split("\n");
   const [since, now] = times.split(" ").map(Number);

@@ -19,7 +19,7 @@ export interface UnitState {
   execStart: string;
 }
 
-/** Takes apart `systemctl show -p …`, and `CommandLine=` with what the kernel has of it, which the reader's script adds. */
+/** Parses `systemctl show -p …`, and `CommandLine=` with what the kernel has of it, which the reader's script adds. */
 export function parseUnit(name: string, given: string): UnitState {
   const [text = "", commandLine = ""] = given.split(/^CommandLine=/m);
   const property = (key: string) => new RegExp(`^${key}=(.*)$`, "m").exec(text)?.[1] ?? "";

@@ -5,7 +5,7 @@ import type { Consequence, Step } from "../../task/step.ts";
 export interface FileStep {
   /** The file as it was read: its checksum is compared again by the script that writes. */
   was: FileState;
-  /** The whole text; null takes the file away. A Secret is written but never shown. */
+  /** The whole text; null removes the file. A Secret is written but never shown. */
   content: string | Secret | null;
   /** In octal; the present mode, or 644 for a new file. */
   mode?: string;
@@ -14,7 +14,7 @@ export interface FileStep {
   causes?: readonly Consequence[];
 }
 
-/** Writes a whole file, or takes it away. Atomic; a symbolic link is followed, folders above are made. */
+/** Writes a whole file, or removes it. Atomic; a symbolic link is followed, folders above are made. */
 export function file({ was, content, mode, owner, causes = [] }: FileStep): Step {
   const text = content instanceof Secret ? content.reveal() : content;
   const secret = content instanceof Secret;

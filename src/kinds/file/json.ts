@@ -16,7 +16,7 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 
 export interface JsonKeysStep {
   was: FileState;
-  /** Keys at the top of the document; undefined takes a key away. */
+  /** Keys at the top of the document; undefined removes a key. */
   keys: Readonly<Record<string, Json | undefined>>;
   mode?: string;
   causes?: readonly Consequence[];

@@ -1,4 +1,4 @@
-# link NAME: a network interface that is made by hand, and the script that makes it at boot.
+# link NAME: a network interface that a command makes, and the script that makes it at boot.
 
 cw_link_token() (
   ip -o link show dev "$1" 2>/dev/null | sed 's/^[0-9]*: //; s/ state [A-Z]* / /; s/<[^>]*>//; s/@[^:]*//; s/ qlen [0-9]*//'
@@ -24,7 +24,7 @@ cw_link_restore() (
 
 cw_link_tidy() { cw_boot_tidy links "$1"; }
 
-# cw_link_put NAME SCRIPT: an interface of that name is made anew.
+# cw_link_put NAME SCRIPT: an interface of that name is recreated.
 cw_link_put() (
   # Before and after: the first link of all starts the unit, which makes it, too.
   cw_link_gone "$1" && cw_boot_keep links "$1" "$2" && cw_link_gone "$1" || exit 1

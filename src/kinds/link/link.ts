@@ -11,7 +11,7 @@ export interface LinkStep {
   causes?: readonly Consequence[];
 }
 
-/** A network interface that is made by hand; one of that name is made anew. */
+/** A network interface that a command makes; an existing one of that name is recreated. */
 export function link({ name, make, to, was = null, causes = [] }: LinkStep): Step {
   return {
     kind: "link",

@@ -2,12 +2,12 @@ import { sh } from "../../host/sh.ts";
 import { journalFolder } from "../../journal/folder.ts";
 import type { Step } from "../../task/step.ts";
 
-/** Where a host remembers who has left a network, while it is made anew: name, address and aliases, a line each. */
+/** Where a host remembers which containers left a network while it is recreated: name, address and aliases, a line each. */
 export function leftFile(network: string): string {
   return `${journalFolder}/left/${network}`;
 }
 
-/** Takes this host's containers off a network that another host is about to make anew; they are remembered. */
+/** Disconnects this host's containers from a network that another host is about to recreate; they are recorded. */
 export function leaveNetwork({ name, who }: { name: string; who: string }): Step {
   return {
     kind: "members",

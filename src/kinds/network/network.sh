@@ -69,7 +69,7 @@ cw_network_id() (
 # Whether the key-value store that Docker keeps its global networks in answers, if it has one. Without it docker says
 # "No such network", and the network returns with the store.
 cw_store_answers() (
-  # Somebody knows that it is gone for good.
+  # --force: the operator says that the store no longer exists.
   [ "$cw_force" != force ] || exit 0
   cw_store=$(docker info -f '{{.ClusterStore}}' 2>/dev/null) || exit 0
   cw_at=${cw_store#*://} cw_at=${cw_at%%/*}

@@ -16,7 +16,7 @@ export interface DockerNetworkStep {
   was?: string | null;
 }
 
-/** A Docker network. One that is there and differs is made anew, and its containers get their addresses back. */
+/** A Docker network. An existing one that differs is recreated, and its containers get their addresses back. */
 export function dockerNetwork(net: DockerNetworkStep): Step {
   const words = networkWords(net);
   return {

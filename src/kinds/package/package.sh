@@ -154,7 +154,7 @@ cw_package_announce() {
 
 cw_policy=/usr/sbin/policy-rc.d
 
-# Takes our policy away, also one that a killed run left, and puts somebody's own back.
+# Removes our policy, also one that a killed run left, and restores the one that was there before.
 cw_package_policy_back() {
   ! grep -qs '^# causeway$' $cw_policy || rm -f $cw_policy
   [ ! -e $cw_policy.causeway ] || mv $cw_policy.causeway $cw_policy
