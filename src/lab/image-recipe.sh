@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a lab's root image: image-recipe.sh SUITE FOLDER [MIRROR]. What it holds is the baseline of every lab host:
 # Docker installed, enabled and unconfigured; nothing that could run a playbook on the host; and, as a local
-# repository, the packages that tasks install although a lab host has no internet access.
+# repository, the packages that tasks install although a lab host has no way out.
 set -eu
 suite=$1 folder=$2 mirror=${3:-}
 
