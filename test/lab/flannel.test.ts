@@ -264,7 +264,7 @@ describe.sequential("flannel", () => {
         const cut = await hostGw([]);
         expect(cut).toMatchObject({ code: 2, stderr: expect.stringContaining("on docker0: web") });
         const half = await hostGw(["-l", "docker-200"]);
-        expect(half).toMatchObject({ code: 2, stderr: expect.stringContaining("for all hosts at once") });
+        expect(half).toMatchObject({ code: 2, stderr: expect.stringContaining("on all hosts in one run") });
       } finally {
         await lab.must("docker-201", "docker rm -f web");
       }
