@@ -22,7 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), "causeway-session-"));
 chmodSync(folder, 0o755);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const options = { hostKeyChecking: "strict", connectTimeoutMs: 5000, commandTimeoutMs: 10_000 } as const;
+const options = { hostKeyChecking: "strict", connectTimeoutMs: 20_000, commandTimeoutMs: 60_000 } as const;
 
 function program(name: string, text: string): string {
   const file = join(folder, name);
