@@ -3,20 +3,25 @@ import { select } from "../inventory/patterns.ts";
 import type { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { isNotYet } from "../thrown.ts";
+import { type FailurePolicy, parseSerial } from "./batches.ts";
 import { checkPlay } from "./check.ts";
 import type { RunContext } from "./context.ts";
-import { convergePlay } from "./converge.ts";
+import { convergePlay, named } from "./converge.ts";
+import { Gate } from "./gate.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
-import type { RunOptions } from "./options.ts";
+import { defaultRolling, type RunOptions } from "./options.ts";
+import { isConverged, planTask } from "./plan.ts";
 import type { AnyPlay } from "./prepare.ts";
+import { roll } from "./roll.ts";
+import { rollBack } from "./undo-runs.ts";
 
 /** How the plays of a run ended. */
 export type PlaysEnded =
   /** All plays had their turn; `through` are the hosts that went through each play that is theirs. */
   | { how: "all"; through: ReadonlySet<HostRun> }
-  /** A person asked to stop. */
-  | { how: "interrupted" };
+  /** A person asked to stop; too many hosts of a batch failed; or what has to hold between batches did not. */
+  | { how: "interrupted" | "stopped" | "gate" };
 
 /** Whether every host went through every play of its own: only then what was not planned may be undone. */
 export function isComplete(ended: PlaysEnded, hosts: readonly HostRun[]): boolean {
@@ -32,6 +37,7 @@ export async function runPlays(
 ): Promise<PlaysEnded> {
   const { plays } = options.playbook;
   const through = new Set(hosts);
+  let gate: Gate | undefined;
   for (const [index, play] of plays.entries()) {
     if (options.interrupted.aborted) {
       const left = plays.slice(index).map(({ title }) => `“${title}”`);
@@ -55,10 +61,27 @@ export async function runPlays(
       count: plays.length,
       hosts: taking.map((h) => h.name),
     });
-    const parallel = { atOnce: taking.length, renderer: options.reporter.renderer };
-    await inParallel(taking, parallel, async (host) => {
-      if (!(await playOn(host, { title: play.title, index }, play, context, fleet))) through.delete(host);
+    const on = { title: play.title, index };
+    const converge = (some: readonly HostRun[]) =>
+      inParallel(some, { atOnce: some.length, renderer: options.reporter.renderer }, async (host) => {
+        if (!(await playOn(host, on, play, context, fleet))) through.delete(host);
+      });
+    const sizes = taking.length > 1 ? sizesOf(play, options) : undefined;
+    if (sizes === undefined) {
+      await converge(taking);
+      continue;
+    }
+    const ended = await roll(taking, context, {
+      ...(options.rolling ?? defaultRolling),
+      ...policyOf(play, options),
+      play: play.title,
+      sizes,
+      isBusy: (host) => isBusy(host, play, fleet),
+      converge,
+      rollBack: (some) => rollBack(options, context, some),
+      gate: gateOf(play, options, () => (gate ??= new Gate(options, context, fleet, hosts))),
     });
+    if (ended.how !== "all") return ended;
   }
   return context.interrupted.aborted ? { how: "interrupted" } : { how: "all", through };
 }
@@ -81,6 +104,44 @@ async function playOn(
     host.failWith(error);
     return false;
   }
+}
+
+/** The sizes of a play's batches; undefined where it is done on all hosts at once. */
+function sizesOf(play: AnyPlay, { rolling }: RunOptions): readonly (number | string)[] | undefined {
+  if (play.atOnce !== undefined || play.runOnce) return undefined;
+  if (rolling?.serial !== undefined) return parseSerial(rolling.serial, "--serial");
+  return play.serial === undefined ? undefined : parseSerial(play.serial, `play “${play.title}”: serial`);
+}
+
+/** The command line wins over the play. */
+function policyOf(play: AnyPlay, { rolling }: RunOptions): FailurePolicy {
+  const { maxFailPercentage, anyErrorsFatal, continueOnFailure } = play;
+  const own = { maxFailPercentage, anyErrorsFatal, continueOnFailure };
+  return Object.fromEntries(
+    Object.entries({ ...own, ...rolling?.policy }).filter(([, value]) => value !== undefined),
+  );
+}
+
+function gateOf(play: AnyPlay, options: RunOptions, gate: () => Gate): Gate | undefined {
+  const proof = play.gate ?? options.playbook.verify;
+  if (proof === undefined || options.check || (options.rolling ?? defaultRolling).gate === "off")
+    return undefined;
+  return gate().by(proof);
+}
+
+/** Whether a host has something to do in a play. What goes wrong while it is planned is known before any batch. */
+async function isBusy(host: HostRun, play: AnyPlay, fleet: Fleet): Promise<boolean> {
+  try {
+    for (const task of compose(play, host, fleet)) {
+      const plan = await planTask(task, host.reader()).catch((error: unknown) => {
+        throw named(error, host, task);
+      });
+      if (!isConverged(plan)) return true;
+    }
+  } catch (error) {
+    host.failWith(error);
+  }
+  return false;
 }
 
 /** From here on what stands of this task counts as planned, on this host or, of what is the fleet's, on any. */
