@@ -31,6 +31,13 @@ const params = Type.Object(
       pattern: "^[\\w:.-]+$",
       description: "the owner of the rules: a comment that iptables-save shows",
     }),
+    keep: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          "only add: rules for the subnets as they were stay beside those for the subnets as they are to be",
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -76,7 +83,11 @@ export const iptablesForward = defineTask({
       ...(forwarding === "1"
         ? []
         : [step.sysctl({ key: "net.ipv4.ip_forward", value: 1, was: forwarding ?? null })]),
-      ...chainsFor(wanted).flatMap((one) => missingChain(rules, chains, one)),
+      ...chainsFor(wanted)
+        .map((one) =>
+          wanted.keep ? { ...one, rules: beside(rulesKept(chains, one.table), one.rules) } : one,
+        )
+        .flatMap((one) => missingChain(rules, chains, one)),
       ...ways.map((rule) => step.rule(rule)),
     ];
   },
@@ -92,6 +103,24 @@ function chainsFor({ own, peers }: Static<typeof params>) {
     { table: "filter", name: chain, rules: [within, ...into, ...out] },
     { table: "nat", name: chain, rules: [within, ...out] },
   ] as const;
+}
+
+/** The rules of our chain as they come back at boot. */
+function rulesKept({ files }: Kept, table: string): string[] {
+  const lines = [...files.values()].find(
+    ([first, second]) => first === `*${table}` && second?.startsWith(`:${chain} `),
+  );
+  return (lines ?? []).flatMap((line) =>
+    line.startsWith(`-A ${chain} `) ? [line.slice(`-A ${chain} `.length)] : [],
+  );
+}
+
+/** Both, what stays on one host first, whichever subnet it has. */
+function beside(kept: readonly string[], wanted: readonly string[]): string[] {
+  const known = new Set(wanted.map(canonicalRule));
+  const all = [...wanted, ...kept.filter((rule) => !known.has(canonicalRule(rule)))];
+  const staysHere = (rule: string) => rule.endsWith("-j RETURN");
+  return [...all.filter(staysHere), ...all.filter((rule) => !staysHere(rule))];
 }
 
 /** The rules that lead to the chains. */

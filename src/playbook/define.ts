@@ -49,6 +49,11 @@ export interface Play<V, F> {
   serial?: number | string | readonly (number | string)[];
   /** It is done on all hosts at once whatever `--serial` says, and why: it only adds, or one part would not understand the other. */
   atOnce?: string;
+  /**
+   * Only in a run in which every host of the playbook takes part and went through the plays before: it takes away what a
+   * host that did not may still need.
+   */
+  whenComplete?: boolean;
   /** A batch may lose so many of its hosts in percent; more than that ends the roll. */
   maxFailPercentage?: number;
   /** Any host that fails ends the roll. */

@@ -28,6 +28,7 @@ const playKeys: Keys = {
   runOnce: { is: "flag" },
   serial: { is: "any" },
   atOnce: { is: "text" },
+  whenComplete: { is: "flag" },
   maxFailPercentage: { is: "any" },
   anyErrorsFatal: { is: "flag" },
   continueOnFailure: { is: "flag" },

@@ -31,6 +31,8 @@ export class HostRun {
   readonly composed = new Map<AnyPlay, readonly TaskInstance[]>();
   readonly recap: HostRecap & { owed: string[] } = emptyRecap();
   failure?: CausewayError;
+  /** In check: what was planned so far, which a later play of the same need not do again. */
+  readonly foreseen = new Set<string>();
   /** In check: whose steps would be undone first, so that what is planned after may look different then. */
   takesOver?: string;
 

@@ -28,12 +28,13 @@ export function isComplete(ended: PlaysEnded, hosts: readonly HostRun[]): boolea
   return ended.how === "all" && hosts.every((host) => ended.through.has(host));
 }
 
-/** Plays one after the other, each a barrier: on all its hosts at once, tasks on one host in order. */
+/** Plays one after the other, each a barrier, tasks on one host in order. `whole`: every host of the playbook takes part. */
 export async function runPlays(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
   fleet: Fleet,
+  whole: boolean,
 ): Promise<PlaysEnded> {
   const { plays } = options.playbook;
   const through = new Set(hosts);
@@ -54,6 +55,10 @@ export async function runPlays(
     // What other hosts did to something shared shows on this one, too.
     if (context.changedSomething) for (const host of hosts) host.memory.forget(["shared"]);
     context.changedSomething = false;
+    if (play.whenComplete && !(whole && hosts.every((host) => through.has(host)))) {
+      await tellLeftOut(play, taking, context, fleet);
+      continue;
+    }
     context.say({
       type: "play",
       title: play.title,
@@ -78,7 +83,7 @@ export async function runPlays(
       sizes,
       isBusy: (host) => isBusy(host, play, fleet),
       converge,
-      rollBack: (some) => rollBack(options, context, some),
+      rollBack: (some) => rollBack(options, context, some, index),
       gate: gateOf(play, options, () => (gate ??= new Gate(options, context, fleet, hosts))),
     });
     if (ended.how !== "all") return ended;
@@ -142,6 +147,19 @@ async function isBusy(host: HostRun, play: AnyPlay, fleet: Fleet): Promise<boole
     host.failWith(error);
   }
   return false;
+}
+
+/** That a play waits for a run of all hosts is said where there is something to do in it. */
+async function tellLeftOut(
+  play: AnyPlay,
+  hosts: readonly HostRun[],
+  context: RunContext,
+  fleet: Fleet,
+): Promise<void> {
+  const busy = await Promise.all(hosts.map((host) => isBusy(host, play, fleet)));
+  if (!busy.includes(true)) return;
+  const text = `left out: “${play.title}”: it is done in a run in which all hosts take part and none fails`;
+  context.say({ type: "message", level: "warning", text });
 }
 
 /** From here on what stands of this task counts as planned, on this host or, of what is the fleet's, on any. */

@@ -89,9 +89,9 @@ async function change(
 ): Promise<PlaysEnded> {
   tellHalfDone(options, context, hosts);
   await takeOver(options, context, hosts);
-  const ended = await runPlays(options, context, hosts, fleet);
   // A limit, or a host that did not answer: then nothing can be inferred from what was not planned.
   const whole = chosen.length === members.length && hosts.length === chosen.length;
+  const ended = await runPlays(options, context, hosts, fleet, whole);
   if (whole && isComplete(ended, hosts) && options.playbook.plays.length > 0)
     await removeUnplanned(options, context, hosts);
   if (!options.check) await finishHalfDone(context, hosts);

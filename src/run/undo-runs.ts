@@ -26,11 +26,15 @@ export async function undoRuns(
   await undoSince(options, context, hosts, since);
 }
 
-/** Undoes what this very run did on some hosts, those that failed included: a batch that did not come out well. */
+/**
+ * Undoes what this very run did on some hosts in one play, those that failed included: a batch that did not come out well.
+ * What plays before it did stays: batches that came out well may need it.
+ */
 export async function rollBack(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
+  play: number,
 ): Promise<void> {
   await Promise.all(
     hosts.map(async (host) => {
@@ -38,22 +42,25 @@ export async function rollBack(
       await host.readJournal().catch((error: unknown) => host.failWith(error));
     }),
   );
-  await undoSince(options, context, hosts, context.id);
+  await undoSince(options, context, hosts, context.id, play);
   // The undo restarted what had to be.
   for (const host of hosts) host.owed.clear();
 }
 
-/** Undoes runs from one on. Hosts that had failed before are not what holds the others back. */
+/** Undoes runs from one on, or what they did in one play alone. Hosts that had failed before are not what holds the others back. */
 async function undoSince(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
   since: string,
+  play?: number,
 ): Promise<void> {
   const failedBefore = new Set(hosts.filter((host) => host.failure));
   const plan = new Map(
     hosts.map((host) => {
-      const live = liveEntries(host.journal).filter((e) => e.run >= since);
+      const live = liveEntries(host.journal).filter(
+        (e) => e.run >= since && (play === undefined || e.play === play),
+      );
       return [host.name, together(live, context.check)] as const;
     }),
   );

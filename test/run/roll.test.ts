@@ -45,6 +45,9 @@ interface Given {
   unreachable?: readonly string[];
   rolling?: Partial<Rolling>;
   play?: Partial<Playbook["plays"][number]>;
+  /** A play after it that wants the same. */
+  next?: Partial<Playbook["plays"][number]>;
+  limit?: string;
   check?: boolean;
   /** The pairs that do not work, by how many hosts are changed so far. */
   broken?: (among: ProbeRun["among"]) => readonly string[];
@@ -79,7 +82,7 @@ async function rollOn({ hosts: count, done = [], failing = [], unreachable = [],
   };
   const playbook = {
     ...definePlaybook({ name: "test", summary: "x", vars: Type.Object({}), plays: [] }),
-    plays: [play],
+    plays: [play, ...(given.next ? [{ ...play, title: "Then", ...given.next }] : [])],
     verify: () => [probe({})],
   } as unknown as Playbook;
   const events: RunEvent[] = [];
@@ -88,6 +91,7 @@ async function rollOn({ hosts: count, done = [], failing = [], unreachable = [],
     playbook,
     inventory: await loadInventory([`${names.join(",")},`]),
     extraVars: new Map(),
+    ...(given.limit === undefined ? {} : { limit: given.limit }),
     check: given.check ?? false,
     verify: true,
     forks: 64,
@@ -252,6 +256,30 @@ describe("a play in batches", () => {
     ]);
     const no = await rollOn({ hosts: 3, play: { serial: 1 }, rolling: { ask: async () => "no" } });
     expect([no.outcome.exitCode, no.changed, no.outcome.retry]).toEqual([130, [], ["h1", "h2", "h3"]]);
+  });
+
+  const begun = ({ events }: Awaited<ReturnType<typeof rollOn>>) =>
+    events.flatMap((e) => (e.type === "play" ? [e.title] : []));
+
+  test("a play that takes away is left out where a host is missing or failed, and says so where it had something to do", async () => {
+    const next = { whenComplete: true };
+    const all = await rollOn({ hosts: 3, next });
+    expect(begun(all)).toEqual(["Roll", "Then"]);
+    const parts: Partial<Given>[] = [{ failing: ["h2"] }, { unreachable: ["h2"] }, { limit: "h1:h3" }];
+    for (const part of parts) expect(begun(await rollOn({ hosts: 3, next, ...part }))).toEqual(["Roll"]);
+    const quiet = await rollOn({ hosts: 3, next, limit: "h1" });
+    expect(quiet.texts).toEqual([]);
+    const tasks = (h: { name: string }) => [setting([])({ host: h.name })];
+    const busy = await rollOn({ hosts: 3, play: { tasks: () => [] }, next: { ...next, tasks }, limit: "h1" });
+    expect(busy.texts).toEqual([
+      "left out: “Then”: it is done in a run in which all hosts take part and none fails",
+    ]);
+  });
+
+  test("a check does not show again what an earlier play of it does already", async () => {
+    const { events } = await rollOn({ hosts: 2, next: { whenComplete: true }, check: true });
+    const shown = events.flatMap((e) => (e.type === "task" ? [`${e.host} ${e.play} ${e.state}`] : []));
+    expect(shown.sort()).toEqual(["h1 Roll planned", "h1 Then ok", "h2 Roll planned", "h2 Then ok"]);
   });
 
   test("sizes that are none are an error before any host is connected to", async () => {
