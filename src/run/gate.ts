@@ -61,7 +61,8 @@ export class Gate {
   }
 
   #prove(stage: string, among?: ReadonlySet<string>) {
-    const standing = this.#hosts.filter((host) => !host.failure);
+    // A batch that was undone is proved with its hosts that failed.
+    const standing = this.#hosts.filter((host) => !host.failure || among?.has(host.name));
     const asks = { evidence: false, allPairs: this.#options.allPairs === true };
     return runProbes(this.#proof, this.#fleet, standing, {
       ...this.#context,

@@ -66,6 +66,10 @@ export async function runPlays(
       count: plays.length,
       hosts: taking.map((h) => h.name),
     });
+    if (play.atOnce !== undefined && options.rolling?.serial !== undefined && taking.length > 1) {
+      const text = `“${play.title}” is done on all hosts at once: ${play.atOnce}`;
+      context.say({ type: "message", level: "info", text });
+    }
     const on = { title: play.title, index };
     const converge = (some: readonly HostRun[]) =>
       inParallel(some, { atOnce: some.length, renderer: options.reporter.renderer }, async (host) => {

@@ -1,4 +1,3 @@
-import { CausewayError } from "../errors.ts";
 import { batchesOf, type FailurePolicy, inOrderOf, type Order, whyStop } from "./batches.ts";
 import type { RunContext } from "./context.ts";
 import type { Gate } from "./gate.ts";
@@ -143,13 +142,4 @@ function ended(
     context.say({ type: "message", level: "warning", text });
   }
   return { how, notBegun };
-}
-
-/** A play that has to be done on all hosts at once, where somebody asks for batches of it. */
-export function cannotRoll(play: string, why: string): CausewayError {
-  return new CausewayError("usage", `play “${play}” cannot be done in batches`, {
-    found: "--serial",
-    expected: `all hosts at once: ${why}`,
-    advice: "run it without --serial, or with --serial 100%",
-  });
 }

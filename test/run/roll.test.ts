@@ -144,12 +144,13 @@ describe("a play in batches", () => {
   });
 
   test("a play that is done at once is no roll, whatever is asked for", async () => {
-    const { batches, changed } = await rollOn({
+    const { batches, changed, texts } = await rollOn({
       hosts: 3,
       play: { atOnce: "it only adds" },
       rolling: { serial: "1" },
     });
     expect([batches, changed]).toEqual([[], ["h1", "h2", "h3"]]);
+    expect(texts).toEqual(["“Roll” is done on all hosts at once: it only adds"]);
   });
 
   test("a check shows the batches and changes nothing", async () => {
