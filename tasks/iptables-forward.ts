@@ -34,8 +34,7 @@ const params = Type.Object(
     keep: Type.Optional(
       Type.Boolean({
         default: false,
-        description:
-          "only add: rules for the subnets as they were stay beside those for the subnets as they are to be",
+        description: "only add: let the subnets as they were and as they are to be all talk to each other",
       }),
     ),
   },
@@ -83,44 +82,55 @@ export const iptablesForward = defineTask({
       ...(forwarding === "1"
         ? []
         : [step.sysctl({ key: "net.ipv4.ip_forward", value: 1, was: forwarding ?? null })]),
-      ...chainsFor(wanted)
-        .map((one) =>
-          wanted.keep ? { ...one, rules: beside(rulesKept(chains, one.table), one.rules) } : one,
-        )
-        .flatMap((one) => missingChain(rules, chains, one)),
+      ...chainsFor(wanted.keep ? beside(wanted, subnetsKept(chains)) : subnetsOf(wanted)).flatMap((one) =>
+        missingChain(rules, chains, one),
+      ),
       ...ways.map((rule) => step.rule(rule)),
     ];
   },
 });
 
-/** What stays on one host is none of its business: Docker may keep containers apart, and masquerades one that calls itself. */
-function chainsFor({ own, peers }: Static<typeof params>) {
-  const networks = aggregate(peers.flatMap((peer) => networkOf(peer) ?? [])).map(formatNetwork);
-  const within = `-s ${own} -d ${own} -j RETURN`;
-  const out = networks.map((network) => `-s ${own} -d ${network} -j ACCEPT`);
-  const into = networks.map((network) => `-s ${network} -d ${own} -j ACCEPT`);
-  return [
-    { table: "filter", name: chain, rules: [within, ...into, ...out] },
-    { table: "nat", name: chain, rules: [within, ...out] },
-  ] as const;
+/** What a host's rules are about. */
+interface Subnets {
+  /** The host's own: the one that it is to have first, and behind it the one that it had. */
+  owns: readonly string[];
+  peers: readonly string[];
 }
 
-/** The rules of our chain as they come back at boot. */
-function rulesKept({ files }: Kept, table: string): string[] {
+const subnetsOf = ({ own, peers }: Static<typeof params>): Subnets => ({ owns: [own], peers });
+
+/** Those as they are to be, and as they were: in a fleet half-way each host of either kind calls each of either kind. */
+function beside(wanted: Static<typeof params>, was: Subnets): Subnets {
+  const { owns, peers } = subnetsOf(wanted);
+  return { owns: [...new Set([...owns, ...was.owns])], peers: [...new Set([...peers, ...was.peers])] };
+}
+
+/** The subnets of the rules that come back at boot. */
+function subnetsKept({ files }: Kept): Subnets {
   const lines = [...files.values()].find(
-    ([first, second]) => first === `*${table}` && second?.startsWith(`:${chain} `),
+    ([table, name]) => table === "*filter" && name?.startsWith(`:${chain} `),
   );
-  return (lines ?? []).flatMap((line) =>
-    line.startsWith(`-A ${chain} `) ? [line.slice(`-A ${chain} `.length)] : [],
-  );
+  const rules = (lines ?? []).flatMap((line) => {
+    const [, from, to, does] = /^-A \S+ -s (\S+) -d (\S+) -j (\w+)$/.exec(line) ?? [];
+    return from !== undefined && to !== undefined ? [{ from, to, does }] : [];
+  });
+  const owns = rules.filter(({ does }) => does === "RETURN").map(({ from }) => from);
+  const peers = rules
+    .filter(({ from, does }) => does === "ACCEPT" && owns.includes(from))
+    .map(({ to }) => to);
+  return { owns, peers };
 }
 
-/** Both, what stays on one host first, whichever subnet it has. */
-function beside(kept: readonly string[], wanted: readonly string[]): string[] {
-  const known = new Set(wanted.map(canonicalRule));
-  const all = [...wanted, ...kept.filter((rule) => !known.has(canonicalRule(rule)))];
-  const staysHere = (rule: string) => rule.endsWith("-j RETURN");
-  return [...all.filter(staysHere), ...all.filter((rule) => !staysHere(rule))];
+/** What stays on one host is none of its business: Docker may keep containers apart, and masquerades one that calls itself. */
+function chainsFor({ owns, peers }: Subnets) {
+  const networks = aggregate(peers.flatMap((peer) => networkOf(peer) ?? [])).map(formatNetwork);
+  const within = owns.map((own) => `-s ${own} -d ${own} -j RETURN`);
+  const out = owns.flatMap((own) => networks.map((network) => `-s ${own} -d ${network} -j ACCEPT`));
+  const into = owns.flatMap((own) => networks.map((network) => `-s ${network} -d ${own} -j ACCEPT`));
+  return [
+    { table: "filter", name: chain, rules: [...within, ...into, ...out] },
+    { table: "nat", name: chain, rules: [...within, ...out] },
+  ] as const;
 }
 
 /** The rules that lead to the chains. */

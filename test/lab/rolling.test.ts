@@ -19,6 +19,12 @@ const moved = (to: Record<string, number>) =>
 const batchesOf = (events: readonly RunEventLike[], state: string) =>
   events.flatMap((e) => (e.type === "batch" && e.state === state ? [e.hosts as unknown as string[]] : []));
 
+/** The pairs that failed in any proof of a run, and why. */
+const failedOf = (events: readonly RunEventLike[]) =>
+  events.flatMap(({ stage, matrix }) =>
+    (matrix?.cells ?? []).filter(({ ok }) => !ok).map((c) => `${stage}: ${c.from} → ${c.to}: ${c.cause}`),
+  );
+
 /** What the host's routes were, each time they changed, until it is told to stop. */
 const watchRoutes = `rm -f /run/watch.log; touch /run/watch; (while [ -e /run/watch ]; do
   now=$(${routes} | awk '{ print $1 }' | sort | tr '\\n' ' '); [ "$now" = "$was" ] || { echo "$now" >>/run/watch.log; was=$now; }; sleep 0.1
@@ -79,6 +85,7 @@ describe.sequential("a roll", () => {
       const args = ["--serial", "1", "--on-failure", "rollback"];
       // What only adds is done everywhere before the first batch; here it is done beforehand, to compare with it.
       const before = await lab.events(playbook, ["--serial", "1"], inventory);
+      expect(failedOf(before.events)).toEqual([]);
       expect(before.code).toBe(2);
       expect(batchesOf(before.events, "started")).toEqual([[first], [second]]);
       const stood = await Promise.all([second, third].map((host) => snapshot(lab, host)));
