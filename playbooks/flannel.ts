@@ -129,6 +129,7 @@ export default definePlaybook({
     {
       title: "Start etcd, open to these hosts only",
       hosts: dockerOrEtcd,
+      atOnce: "the members of a new etcd wait for each other",
       tasks: (host, fleet) => {
         const members = etcdHosts(fleet).map(({ name, address }) => ({ name, address }));
         if (!members.some(({ name }) => name === host.name)) return [];
@@ -143,6 +144,7 @@ export default definePlaybook({
     {
       title: "Write flannel's network into etcd",
       hosts: dockerOrEtcd,
+      atOnce: "it is one key for all hosts",
       // Once: all members show the same keys.
       tasks: (host, fleet) =>
         host.name === etcdHosts(fleet)[0]?.name
@@ -152,6 +154,7 @@ export default definePlaybook({
     {
       title: "Give every host a lease, and docker0 its address",
       hosts: "docker",
+      atOnce: "hosts of two backends or networks do not understand each other",
       tasks: (host, fleet) => [
         flanneldConfig({
           endpoints: etcdUrls(fleet),

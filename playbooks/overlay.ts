@@ -108,6 +108,7 @@ export default definePlaybook({
     {
       title: "Start the store, open to these hosts only",
       hosts: dockerOrStore,
+      atOnce: "the servers of a new store wait for each other",
       tasks: (host, fleet) => {
         const servers = serversOf(fleet);
         const isServer = servers.some((server) => server.name === host.name);
@@ -151,6 +152,7 @@ export default definePlaybook({
       title:
         "Join every Docker to the store, and disconnect containers from a network that has to be recreated",
       hosts: "docker",
+      atOnce: "Dockers of two stores do not see each other's networks",
       tasks: (host, fleet) => [
         dockerdClusterStore(joining(host, fleet)),
         overlayNet({ ...wantedNetwork(host), part: "leave" }),

@@ -1,4 +1,13 @@
-import { Cidr, definePlaybook, InterfaceCidr, type Static, subnetOf, Type } from "causeway";
+import {
+  Cidr,
+  definePlaybook,
+  type Fleet,
+  type HostView,
+  InterfaceCidr,
+  type Static,
+  subnetOf,
+  Type,
+} from "causeway";
 import { dockerBip } from "../tasks/docker-bip.ts";
 import { iptablesForward } from "../tasks/iptables-forward.ts";
 import { staticRoute } from "../tasks/static-route.ts";
@@ -34,12 +43,29 @@ const vars = Type.Object({
 
 const comment = "causeway:static-route";
 
+type Vars = Static<typeof vars>;
+
 /** A bip in daemon.json is this scheme's own key: docker-bip takes it over. */
-const claim: Claim<Static<typeof vars>> = {
+const claim: Claim<Vars> = {
   breaks: ["bip", "flannel options", "route"],
   networks: (_, { hosts }) => hosts.map(({ vars: { bip } }) => subnetOf(bip)),
   replaces: (host, fleet) => fleet.peersOf(host).map(({ vars: { bip } }) => subnetOf(bip)),
 };
+
+/** What a host needs to know of its peers' subnets; with `keep` beside what it knows of those that they had before. */
+function waysToPeers<F>(host: HostView<Vars, F>, fleet: Fleet<Vars, F>, keep: boolean) {
+  const routes = fleet
+    .peersOf(host)
+    .map(({ address, vars: { bip } }) => ({ to: subnetOf(bip), via: address }));
+  // Alone it has nobody to route to: what an earlier run did for its peers is undone.
+  if (routes.length === 0) return [];
+  const { bip, container_network } = host.vars;
+  const peers = container_network === undefined ? routes.map(({ to }) => to) : [container_network];
+  return [
+    staticRoute({ name: "peers", routes, keep }),
+    iptablesForward({ own: subnetOf(bip), peers, comment, keep }),
+  ];
+}
 
 export default definePlaybook({
   name: "static-route",
@@ -61,7 +87,15 @@ export default definePlaybook({
     ...conflictingLeftovers(fleet, claim),
   ],
   remarks: (fleet) => harmlessLeftovers(fleet, claim),
+  // Make before break: whoever is asked for a new subnet has it in every peer's routes and rules before, and none loses its
+  // route meanwhile.
   plays: [
+    {
+      title: "Route to every peer, and let its containers through",
+      hosts: "docker",
+      atOnce: "it only adds",
+      tasks: (host, fleet) => waysToPeers(host, fleet, true),
+    },
     {
       title: "Give each docker0 its own subnet",
       hosts: "docker",
@@ -70,21 +104,11 @@ export default definePlaybook({
       ],
     },
     {
-      title: "Route to every peer, and let its containers through",
+      title: "Take away what led to subnets that no host has any more",
       hosts: "docker",
-      tasks: (host, fleet) => {
-        const routes = fleet
-          .peersOf(host)
-          .map(({ address, vars: { bip } }) => ({ to: subnetOf(bip), via: address }));
-        // Alone it has nobody to route to: what an earlier run did for its peers is undone.
-        if (routes.length === 0) return [];
-        const { bip, container_network } = host.vars;
-        const peers = container_network === undefined ? routes.map(({ to }) => to) : [container_network];
-        return [
-          staticRoute({ name: "peers", routes }),
-          iptablesForward({ own: subnetOf(bip), peers, comment }),
-        ];
-      },
+      atOnce: "it only takes away what is no longer needed",
+      whenComplete: true,
+      tasks: (host, fleet) => waysToPeers(host, fleet, false),
     },
   ],
   verify: ({ hosts }) => [proofOf({ name: "static-route" }, hosts, { image: hosts[0]?.vars.probe_image })],

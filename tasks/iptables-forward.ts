@@ -31,6 +31,12 @@ const params = Type.Object(
       pattern: "^[\\w:.-]+$",
       description: "the owner of the rules: a comment that iptables-save shows",
     }),
+    keep: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: "only add: let the subnets as they were and as they are to be all talk to each other",
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -76,21 +82,54 @@ export const iptablesForward = defineTask({
       ...(forwarding === "1"
         ? []
         : [step.sysctl({ key: "net.ipv4.ip_forward", value: 1, was: forwarding ?? null })]),
-      ...chainsFor(wanted).flatMap((one) => missingChain(rules, chains, one)),
+      ...chainsFor(wanted.keep ? beside(wanted, subnetsKept(chains)) : subnetsOf(wanted)).flatMap((one) =>
+        missingChain(rules, chains, one),
+      ),
       ...ways.map((rule) => step.rule(rule)),
     ];
   },
 });
 
+/** What a host's rules are about. */
+interface Subnets {
+  /** The host's own: the one that it is to have first, and behind it the one that it had. */
+  owns: readonly string[];
+  peers: readonly string[];
+}
+
+const subnetsOf = ({ own, peers }: Static<typeof params>): Subnets => ({ owns: [own], peers });
+
+/** Those as they are to be, and as they were: in a fleet half-way each host of either kind calls each of either kind. */
+function beside(wanted: Static<typeof params>, was: Subnets): Subnets {
+  const { owns, peers } = subnetsOf(wanted);
+  return { owns: [...new Set([...owns, ...was.owns])], peers: [...new Set([...peers, ...was.peers])] };
+}
+
+/** The subnets of the rules that come back at boot. */
+function subnetsKept({ files }: Kept): Subnets {
+  const lines = [...files.values()].find(
+    ([table, name]) => table === "*filter" && name?.startsWith(`:${chain} `),
+  );
+  const rules = (lines ?? []).flatMap((line) => {
+    const [, from, to, does] = /^-A \S+ -s (\S+) -d (\S+) -j (\w+)$/.exec(line) ?? [];
+    return from !== undefined && to !== undefined ? [{ from, to, does }] : [];
+  });
+  const owns = rules.filter(({ does }) => does === "RETURN").map(({ from }) => from);
+  const peers = rules
+    .filter(({ from, does }) => does === "ACCEPT" && owns.includes(from))
+    .map(({ to }) => to);
+  return { owns, peers };
+}
+
 /** What stays on one host is none of its business: Docker may keep containers apart, and masquerades one that calls itself. */
-function chainsFor({ own, peers }: Static<typeof params>) {
+function chainsFor({ owns, peers }: Subnets) {
   const networks = aggregate(peers.flatMap((peer) => networkOf(peer) ?? [])).map(formatNetwork);
-  const within = `-s ${own} -d ${own} -j RETURN`;
-  const out = networks.map((network) => `-s ${own} -d ${network} -j ACCEPT`);
-  const into = networks.map((network) => `-s ${network} -d ${own} -j ACCEPT`);
+  const within = owns.map((own) => `-s ${own} -d ${own} -j RETURN`);
+  const out = owns.flatMap((own) => networks.map((network) => `-s ${own} -d ${network} -j ACCEPT`));
+  const into = owns.flatMap((own) => networks.map((network) => `-s ${network} -d ${own} -j ACCEPT`));
   return [
-    { table: "filter", name: chain, rules: [within, ...into, ...out] },
-    { table: "nat", name: chain, rules: [within, ...out] },
+    { table: "filter", name: chain, rules: [...within, ...into, ...out] },
+    { table: "nat", name: chain, rules: [...within, ...out] },
   ] as const;
 }
 

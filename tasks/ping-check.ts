@@ -20,7 +20,14 @@ import {
 import { endCaptures, judgeCaptures, removeCaptures, startCaptures } from "./ping-check/evidence.ts";
 import { gatherFacts, secondsToLookInto } from "./ping-check/facts.ts";
 import { judge } from "./ping-check/judge.ts";
-import { type Ends, mostOfOne, type Selection, selectPairs, suspectsOf } from "./ping-check/pairs.ts";
+import {
+  type Ends,
+  mostOfOne,
+  type Selection,
+  selectPairs,
+  suspectsOf,
+  takesPart,
+} from "./ping-check/pairs.ts";
 import { isTried, type Pair, patience, readPing, secondsToTry, tryPairs } from "./ping-check/pings.ts";
 import { strayPairs } from "./ping-check/stray.ts";
 import { Wire } from "./ping-check/wire.ts";
@@ -93,21 +100,28 @@ type Params = Static<typeof params>;
  * Proves with real packets which containers reach which: ordered pairs of hosts, container to container, with loss,
  * round-trip time, the source address that the far side saw, and the largest packet that crosses in one piece. Up to 16
  * hosts it tries every pair; above that a sample, and every pair of a host with which one of the sample failed, unless the
- * command line says `--all-pairs`. A pair that fails is looked into on both hosts, and gets one cause. What the sample is,
+ * command line says `--all-pairs`. As a gate between batches it tries the pairs of the hosts just changed alone. A pair that fails is looked into on both hosts, and gets one cause. What the sample is,
  * and how each verdict and each cause is decided: [the proof](../proof.md). The containers are always removed.
  */
 export const pingCheck = defineProbe({
   name: "ping-check",
   summary: "Ordered pairs of hosts, container to container",
   params,
-  run: async (all, wanted, run): Promise<Matrix> => {
-    const hosts = all.filter(({ name }) => wanted.hosts?.includes(name) ?? true);
+  run: async (all, asked, run): Promise<Matrix> => {
+    const { among } = run;
+    const wanted = { ...asked, pairs: (asked.pairs ?? []).filter((pair) => takesPart(pair, among)) };
+    const able = all.filter(({ name }) => wanted.hosts?.includes(name) ?? true);
+    const selection = selectPairs(
+      able.map(({ name }) => name),
+      {
+        everything: run.allPairs,
+        allUpTo: wanted.all_pairs_up_to ?? allPairsUpTo,
+        named: wanted.pairs,
+        among,
+      },
+    );
+    const hosts = among ? able.filter(({ name }) => among.has(name) || isEnd(name, selection)) : able;
     const names = hosts.map(({ name }) => name);
-    const selection = selectPairs(names, {
-      everything: run.allPairs,
-      allUpTo: wanted.all_pairs_up_to ?? allPairsUpTo,
-      named: wanted.pairs ?? [],
-    });
     const id = `${process.pid}-${Date.now().toString(36)}`;
     const label = `causeway.probe=${id}`;
     const capturing = run.evidence || wanted.evidence === true;
@@ -141,6 +155,9 @@ export const pingCheck = defineProbe({
   },
 });
 
+const isEnd = (name: string, { pairs }: Selection) =>
+  pairs.some(({ from, to }) => from === name || to === name);
+
 /** Long enough for all that may be tried with the containers, and two minutes for their start. */
 function lifetimeOf({ pairs, all }: Selection, hosts: number, wanted: Params): number {
   const further = pairs.length < all ? secondsToTry(hosts - 1, wanted) : 0;
@@ -168,7 +185,11 @@ async function tryAll(setting: Setting, wanted: Params, run: ProbeRun): Promise<
   const { ends, selection, label, id, capturing } = setting;
   const containers = ends.filter(isStarted);
   const sampled = selection.pairs.length < selection.all;
-  const stray = sampled ? await strayPairs(containers, wanted.wire, selection.pairs) : [];
+  const stray = sampled
+    ? (await strayPairs(containers, wanted.wire, selection.pairs)).filter((pair) =>
+        takesPart(pair, run.among),
+      )
+    : [];
   const pairs = [...selection.pairs, ...stray];
   const seconds = secondsToTry(mostOfOne(pairs), wanted) + secondsForOwn(wanted);
   const refused = capturing
@@ -215,7 +236,7 @@ async function tryFurther(
   first: readonly JudgedPair[],
   { ends, selection }: Setting,
   wanted: Params,
-  { say }: ProbeRun,
+  { say, among }: ProbeRun,
 ): Promise<{ judged: JudgedPair[]; notes: string[] }> {
   const failed = first.filter(({ pair, cell }) => isTried(pair) && isUnexplained(cell));
   const suspects = suspectsOf(
@@ -224,12 +245,11 @@ async function tryFurther(
     first.map(({ cell }) => cell),
   );
   if (suspects.hosts.length === 0) return { judged: [], notes: [] };
-  const seconds = secondsToTry(mostOfOne(suspects.pairs), wanted);
+  const more = suspects.pairs.filter((pair) => takesPart(pair, among));
+  const seconds = secondsToTry(mostOfOne(more), wanted);
   const whom = `${suspects.hosts.join(", ")} with all others`;
-  say(
-    `trying ${whom}: ${howMany(suspects.pairs.length, selection.all)} more ordered pairs, at most ${seconds} s`,
-  );
-  const tried = await tryPairs(between(ends, suspects.pairs), wanted);
+  say(`trying ${whom}: ${howMany(more.length, selection.all)} more ordered pairs, at most ${seconds} s`);
+  const tried = await tryPairs(between(ends, more), wanted);
   const rest = suspects.more === 0 ? "" : `; ${suspects.more} more hosts with a failed pair were left out`;
   return {
     judged: tried.map((pair) => ({ pair, cell: judge(pair, wanted) })),

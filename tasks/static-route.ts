@@ -4,6 +4,8 @@ import {
   Ipv4,
   type Kept,
   keptRoute,
+  networkOf,
+  overlaps,
   type Route,
   routeProtocol,
   type Static,
@@ -28,6 +30,13 @@ const params = Type.Object(
       ),
       { description: "one a peer" },
     ),
+    keep: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description:
+          "only add: what the list has and `routes` has not stays, and a route waits whose destination still is another's",
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -51,12 +60,15 @@ export const staticRoute = defineTask({
     const [routes, kept] = await Promise.all([host.routes(), host.kept("routes")]);
     return { routes, kept };
   },
-  present: (state, { name, routes }) => {
+  present: (state, { name, routes: asked, keep = false }) => {
     const there = byDestination(state.routes);
     const comesBack = new Set(state.kept.enabled ? [...state.kept.files.values()].flat() : []);
     const list = listOf(state.kept, name);
+    const kept = (list ?? []).flatMap(routeOf);
+    const routes = keep ? asked.filter((route) => !hasToWait(route, kept, state.routes)) : asked;
     const wanted = new Set(routes.map(({ to }) => to));
-    const gone = (list ?? []).map((line) => line.split(" ")[0] ?? "").filter((to) => !wanted.has(to));
+    const old = kept.filter(({ to }) => !wanted.has(to));
+    const gone = keep ? [] : old.map(({ to }) => to);
     const missing = routes.filter(({ to }) => !there.has(shown(to)));
     const other = routes.filter((route) => isOther(there.get(shown(route.to)), route));
     const lost = routes.filter(
@@ -78,7 +90,7 @@ export const staticRoute = defineTask({
     return [
       step.routes({
         name,
-        routes,
+        routes: keep ? [...routes, ...old] : routes,
         gone,
         was: isNew ? null : joined(was),
         words: isNew ? `${routes.length} to ${named(routes.map(to))}` : joined(words),
@@ -88,6 +100,25 @@ export const staticRoute = defineTask({
 });
 
 const to = (route: Wanted) => route.to;
+
+/** A line of the list as it is kept: `192.168.200.0/24 via 10.0.0.201 proto 202`. */
+function routeOf(line: string): Wanted[] {
+  const [, to, via] = /^(\S+) via (\S+)/.exec(line) ?? [];
+  return to !== undefined && via !== undefined ? [{ to, via }] : [];
+}
+
+/** Whether packets that another peer's containers, or this host's own, still get would go astray by it. */
+function hasToWait(route: Wanted, kept: readonly Wanted[], there: readonly Route[]): boolean {
+  const network = networkOf(route.to);
+  const covers = (destination: string) => {
+    const other = networkOf(destination);
+    return network !== undefined && other !== undefined && overlaps(network, other);
+  };
+  return (
+    kept.some(({ to, via }) => via !== route.via && covers(to)) ||
+    there.some(({ dst, dev, via }) => dev === "docker0" && via === undefined && covers(dst))
+  );
+}
 
 /** `ip route` prints a single address without its /32. */
 const shown = (destination: string) => destination.replace(/\/32$/, "");

@@ -1,4 +1,5 @@
 import { connectionOptions, helpOption, inventoryOptions, type Options, outputOptions } from "./arguments.ts";
+import { batchOptions } from "./batch-options.ts";
 
 /** The options of running a playbook. */
 export const playbookOptions = {
@@ -11,6 +12,7 @@ export const playbookOptions = {
     type: "boolean",
     help: "verify every pair of hosts; of more than 16 a sample is tried otherwise",
   },
+  ...batchOptions,
   "list-hosts": { type: "boolean", help: "print the hosts and stop" },
   "list-tasks": { type: "boolean", help: "print the plays and their tasks and stop" },
   "syntax-check": {

@@ -45,6 +45,23 @@ export interface Play<V, F> {
   hosts: string;
   /** Only on the first of its hosts that takes part: how a thing is done once. What it does is the fleet's, not that host's. */
   runOnce?: boolean;
+  /** So many hosts at a time: a number, a percentage, or a list of them (`1,25%,100%`). All at once without it. */
+  serial?: number | string | readonly (number | string)[];
+  /** It is done on all hosts at once whatever `--serial` says, and why: it only adds, or one part would not understand the other. */
+  atOnce?: string;
+  /**
+   * Only in a run in which every host of the playbook takes part and went through the plays before: it takes away what a
+   * host that did not may still need.
+   */
+  whenComplete?: boolean;
+  /** A batch may lose so many of its hosts in percent; more than that ends the roll. */
+  maxFailPercentage?: number;
+  /** Any host that fails ends the roll. */
+  anyErrorsFatal?: boolean;
+  /** Not even a batch that failed whole ends the roll. */
+  continueOnFailure?: boolean;
+  /** What has to hold between batches, instead of the playbook's `verify`. */
+  gate?: (fleet: Fleet<V, F>) => readonly ProbeInstance[];
   /** Pure: the tasks of one host, in order. */
   tasks: (host: HostView<V, F>, fleet: Fleet<V, F>) => readonly TaskInstance[];
 }

@@ -26,6 +26,13 @@ const playKeys: Keys = {
   title: { is: "text", needed: true },
   hosts: { is: "text", needed: true },
   runOnce: { is: "flag" },
+  serial: { is: "any" },
+  atOnce: { is: "text" },
+  whenComplete: { is: "flag" },
+  maxFailPercentage: { is: "any" },
+  anyErrorsFatal: { is: "flag" },
+  continueOnFailure: { is: "flag" },
+  gate: { is: "function" },
   tasks: { is: "function", needed: true },
 };
 

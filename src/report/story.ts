@@ -1,6 +1,7 @@
 import { describeError } from "../errors.ts";
 import type { RunEvent } from "../run/events.ts";
 import type { ShownStep } from "../task/shown-step.ts";
+import { hostRanges } from "./host-names.ts";
 import { matrixLines } from "./matrix.ts";
 import type { ReporterOptions } from "./options.ts";
 import { count, duration, oneLine, type Paint } from "./paint.ts";
@@ -51,6 +52,8 @@ export class Story {
         return this.#message(event);
       case "play":
         return ["", this.#paint("bold", `PLAY ${event.title}`)];
+      case "batch":
+        return this.#batch(event);
       case "task":
         return this.#task(event);
       case "step":
@@ -81,6 +84,13 @@ export class Story {
       `${this.#paint("bold", playbook)}: ${summary}`,
       `run ${id} on ${count(hosts.length, "host")}${only}`,
     ];
+  }
+
+  #batch({ index, count: batches, hosts, state }: Of<"batch">): string[] {
+    const words = `batch ${index + 1} of ${batches}: ${hostRanges(hosts)}`;
+    return state === "planned"
+      ? [this.#paint("yellow", `would be ${words}`)]
+      : ["", this.#paint("bold", words)];
   }
 
   #message({ level, text, host }: Of<"message">): (string | Fact)[] {
@@ -160,7 +170,13 @@ export class Story {
     // Without words of what it is doing it has only just begun.
     if (event.state === "started")
       return event.doing === undefined
-        ? ["", this.#paint("bold", `VERIFY ${event.name}`)]
+        ? [
+            "",
+            this.#paint(
+              "bold",
+              `${event.stage === undefined ? "VERIFY" : `VERIFY (${event.stage})`} ${event.name}`,
+            ),
+          ]
         : [`  ${oneLine(event.doing)}`];
     if (event.error)
       return [this.#paint("red", `${event.name} failed`), ...indented(describeError(event.error))];

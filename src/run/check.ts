@@ -1,9 +1,17 @@
 import { CausewayError } from "../errors.ts";
 import type { TaskInstance } from "../task/define.ts";
-import { type Consequence, consequenceWords } from "../task/step.ts";
+import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
 import { named } from "./converge.ts";
 import type { HostRun } from "./host-run.ts";
 import { inOrder, isConverged, planTask } from "./plan.ts";
+
+/** Whether no earlier play of this check does the very same: then it will have been done. */
+function isNew(host: HostRun, { resource, perform }: Step): boolean {
+  const does = `${resource.join(" ")} ${perform.text}`;
+  const isKnown = host.foreseen.has(does);
+  host.foreseen.add(does);
+  return !isKnown;
+}
 
 /** Shows the plan of one play on one host: the very steps that would be performed. */
 export async function checkPlay(
@@ -36,16 +44,18 @@ export async function checkPlay(
       host.say({ ...about, state: "planned", steps: [], later: reason });
       continue;
     }
-    host.recap[isConverged(plan) ? "ok" : "changed"] += 1;
-    host.recap.steps += plan.steps.length;
-    for (const step of plan.steps) for (const cause of step.causes) because(cause, step.what);
+    const steps = plan.steps.filter((step) => isNew(host, step));
+    const isReady = isConverged({ ...plan, steps });
+    host.recap[isReady ? "ok" : "changed"] += 1;
+    host.recap.steps += steps.length;
+    for (const step of steps) for (const cause of step.causes) because(cause, step.what);
     for (const { consequence, why } of plan.owed) because(consequence, why);
-    if (isConverged(plan)) host.say({ ...about, state: "ok" });
+    if (isReady) host.say({ ...about, state: "ok" });
     else
       host.say({
         ...about,
         state: "planned",
-        steps: plan.steps,
+        steps,
         ...(plan.later === undefined ? {} : { later: plan.later }),
       });
   }

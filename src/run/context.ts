@@ -18,6 +18,8 @@ export interface RunContext {
   readonly interrupted: AbortSignal;
   /** What any host planned of the things that are the fleet's, as `task key`. */
   readonly plannedOfFleet: Set<string>;
+  /** Hosts whose batch was never begun, by name. */
+  readonly notBegun: Set<string>;
   /** Whether any step was performed since the last barrier: what hosts share is read again. */
   changedSomething: boolean;
 }

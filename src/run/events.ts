@@ -27,6 +27,15 @@ export type RunEvent = { at: number } & (
   /** What a host cost: round trips after the handshake, and commands that travelled in them. */
   | { type: "disconnected"; host: string; roundTrips: number; commands: number }
   | { type: "play"; title: string; index: number; count: number; hosts: readonly string[] }
+  /** Some of a play's hosts at a time; `planned` only in check. */
+  | {
+      type: "batch";
+      play: string;
+      index: number;
+      count: number;
+      hosts: readonly string[];
+      state: "planned" | "started";
+    }
   /** `planned` only in check; `later` says why the rest cannot be planned yet. */
   | {
       type: "task";
@@ -65,6 +74,8 @@ export type RunEvent = { at: number } & (
   | {
       type: "probe";
       name: string;
+      /** Why it is proved now, where that is not the end of the run: `gate`. */
+      stage?: string;
       state: "started" | "passed" | "failed";
       doing?: string;
       matrix?: Matrix;
@@ -75,6 +86,8 @@ export type RunEvent = { at: number } & (
       hosts: Readonly<Record<string, HostRecap>>;
       check: boolean;
       interrupted: boolean;
+      /** Hosts whose batch was never begun. */
+      notBegun?: readonly string[];
       exitCode: number;
       ms: number;
     }

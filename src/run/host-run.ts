@@ -31,6 +31,8 @@ export class HostRun {
   readonly composed = new Map<AnyPlay, readonly TaskInstance[]>();
   readonly recap: HostRecap & { owed: string[] } = emptyRecap();
   failure?: CausewayError;
+  /** In check: what was planned so far, which a later play of the same need not do again. */
+  readonly foreseen = new Set<string>();
   /** In check: whose steps would be undone first, so that what is planned after may look different then. */
   takesOver?: string;
 
@@ -67,13 +69,15 @@ export class HostRun {
     this.fail(error);
   }
 
-  /** The host leaves the run; the others continue. */
+  /** The host leaves the run; the others continue. What goes wrong after that is told, and the first failure stays the reason. */
   fail(error: CausewayError): void {
-    if (this.failure) return;
-    this.failure = error;
-    this.recap.owed = [...this.owed.keys()];
-    if (error.code === "unreachable") this.recap.unreachable = true;
-    else this.recap.failed += 1;
+    if (this.failure === error) return;
+    if (!this.failure) {
+      this.failure = error;
+      this.recap.owed = [...this.owed.keys()];
+      if (error.code === "unreachable") this.recap.unreachable = true;
+      else this.recap.failed += 1;
+    }
     this.say({ type: error.code === "unreachable" ? "unreachable" : "failed", host: this.name, error });
   }
 }

@@ -1,12 +1,38 @@
 import type { CausewayError } from "../errors.ts";
 import type { Connect, SessionOptions } from "../host/session.ts";
+import type { FailurePolicy, Order } from "./batches.ts";
 import type { HostRecap, Reporter } from "./events.ts";
 import type { Prepared, PrepareOptions } from "./prepare.ts";
+
+/** What the command line says of batches. */
+export interface Rolling {
+  /** `1`, `25%`, `1,25%,100%`: instead of what the plays say. */
+  serial?: string;
+  order: Order;
+  /** Between batches: what works before has to work after, everything has to work (strict), or nothing is looked at. */
+  gate: "on" | "off" | "strict";
+  /** How long a gate may take to hold, in milliseconds. */
+  settleMs: number;
+  /** What becomes of a batch that failed. */
+  onFailure: "stop" | "rollback";
+  policy: FailurePolicy;
+  /** Asks a person before each batch. */
+  ask?: (question: string) => Promise<"yes" | "no" | "all">;
+}
+
+export const defaultRolling: Rolling = {
+  order: "inventory",
+  gate: "on",
+  settleMs: 0,
+  onFailure: "stop",
+  policy: {},
+};
 
 export interface RunOptions extends PrepareOptions {
   /** Where it was prepared already: to judge before anything is asked of a person or of the lab. */
   prepared?: Prepared;
   check: boolean;
+  rolling?: Rolling;
   verify: boolean;
   /** Prove also by what crosses the wire. */
   evidence?: boolean;

@@ -3,35 +3,42 @@ import { select } from "../inventory/patterns.ts";
 import type { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { isNotYet } from "../thrown.ts";
+import { type FailurePolicy, parseSerial } from "./batches.ts";
 import { checkPlay } from "./check.ts";
 import type { RunContext } from "./context.ts";
-import { convergePlay } from "./converge.ts";
+import { convergePlay, named } from "./converge.ts";
+import { Gate } from "./gate.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
-import type { RunOptions } from "./options.ts";
+import { defaultRolling, type RunOptions } from "./options.ts";
+import { isConverged, planTask } from "./plan.ts";
 import type { AnyPlay } from "./prepare.ts";
+import { roll } from "./roll.ts";
+import { rollBack } from "./undo-runs.ts";
 
 /** How the plays of a run ended. */
 export type PlaysEnded =
   /** All plays had their turn; `through` are the hosts that went through each play that is theirs. */
   | { how: "all"; through: ReadonlySet<HostRun> }
-  /** A person asked to stop. */
-  | { how: "interrupted" };
+  /** A person asked to stop; too many hosts of a batch failed; or what has to hold between batches did not. */
+  | { how: "interrupted" | "stopped" | "gate" };
 
 /** Whether every host went through every play of its own: only then what was not planned may be undone. */
 export function isComplete(ended: PlaysEnded, hosts: readonly HostRun[]): boolean {
   return ended.how === "all" && hosts.every((host) => ended.through.has(host));
 }
 
-/** Plays one after the other, each a barrier: on all its hosts at once, tasks on one host in order. */
+/** Plays one after the other, each a barrier, tasks on one host in order. `whole`: every host of the playbook takes part. */
 export async function runPlays(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
   fleet: Fleet,
+  whole: boolean,
 ): Promise<PlaysEnded> {
   const { plays } = options.playbook;
   const through = new Set(hosts);
+  let gate: Gate | undefined;
   for (const [index, play] of plays.entries()) {
     if (options.interrupted.aborted) {
       const left = plays.slice(index).map(({ title }) => `“${title}”`);
@@ -48,6 +55,10 @@ export async function runPlays(
     // What other hosts did to something shared shows on this one, too.
     if (context.changedSomething) for (const host of hosts) host.memory.forget(["shared"]);
     context.changedSomething = false;
+    if (play.whenComplete && !(whole && hosts.every((host) => through.has(host)))) {
+      await tellLeftOut(play, taking, context, fleet);
+      continue;
+    }
     context.say({
       type: "play",
       title: play.title,
@@ -55,10 +66,31 @@ export async function runPlays(
       count: plays.length,
       hosts: taking.map((h) => h.name),
     });
-    const parallel = { atOnce: taking.length, renderer: options.reporter.renderer };
-    await inParallel(taking, parallel, async (host) => {
-      if (!(await playOn(host, { title: play.title, index }, play, context, fleet))) through.delete(host);
+    if (play.atOnce !== undefined && options.rolling?.serial !== undefined && taking.length > 1) {
+      const text = `“${play.title}” is done on all hosts at once: ${play.atOnce}`;
+      context.say({ type: "message", level: "info", text });
+    }
+    const on = { title: play.title, index };
+    const converge = (some: readonly HostRun[]) =>
+      inParallel(some, { atOnce: some.length, renderer: options.reporter.renderer }, async (host) => {
+        if (!(await playOn(host, on, play, context, fleet))) through.delete(host);
+      });
+    const sizes = taking.length > 1 ? sizesOf(play, options) : undefined;
+    if (sizes === undefined) {
+      await converge(taking);
+      continue;
+    }
+    const ended = await roll(taking, context, {
+      ...(options.rolling ?? defaultRolling),
+      ...policyOf(play, options),
+      play: play.title,
+      sizes,
+      isBusy: (host) => isBusy(host, play, fleet),
+      converge,
+      rollBack: (some) => rollBack(options, context, some, index),
+      gate: gateOf(play, options, () => (gate ??= new Gate(options, context, fleet, hosts))),
     });
+    if (ended.how !== "all") return ended;
   }
   return context.interrupted.aborted ? { how: "interrupted" } : { how: "all", through };
 }
@@ -81,6 +113,57 @@ async function playOn(
     host.failWith(error);
     return false;
   }
+}
+
+/** The sizes of a play's batches; undefined where it is done on all hosts at once. */
+function sizesOf(play: AnyPlay, { rolling }: RunOptions): readonly (number | string)[] | undefined {
+  if (play.atOnce !== undefined || play.runOnce) return undefined;
+  if (rolling?.serial !== undefined) return parseSerial(rolling.serial, "--serial");
+  return play.serial === undefined ? undefined : parseSerial(play.serial, `play “${play.title}”: serial`);
+}
+
+/** The command line wins over the play. */
+function policyOf(play: AnyPlay, { rolling }: RunOptions): FailurePolicy {
+  const { maxFailPercentage, anyErrorsFatal, continueOnFailure } = play;
+  const own = { maxFailPercentage, anyErrorsFatal, continueOnFailure };
+  return Object.fromEntries(
+    Object.entries({ ...own, ...rolling?.policy }).filter(([, value]) => value !== undefined),
+  );
+}
+
+function gateOf(play: AnyPlay, options: RunOptions, gate: () => Gate): Gate | undefined {
+  const proof = play.gate ?? options.playbook.verify;
+  if (proof === undefined || options.check || (options.rolling ?? defaultRolling).gate === "off")
+    return undefined;
+  return gate().by(proof);
+}
+
+/** Whether a host has something to do in a play. What goes wrong while it is planned is known before any batch. */
+async function isBusy(host: HostRun, play: AnyPlay, fleet: Fleet): Promise<boolean> {
+  try {
+    for (const task of compose(play, host, fleet)) {
+      const plan = await planTask(task, host.reader()).catch((error: unknown) => {
+        throw named(error, host, task);
+      });
+      if (!isConverged(plan)) return true;
+    }
+  } catch (error) {
+    host.failWith(error);
+  }
+  return false;
+}
+
+/** That a play waits for a run of all hosts is said where there is something to do in it. */
+async function tellLeftOut(
+  play: AnyPlay,
+  hosts: readonly HostRun[],
+  context: RunContext,
+  fleet: Fleet,
+): Promise<void> {
+  const busy = await Promise.all(hosts.map((host) => isBusy(host, play, fleet)));
+  if (!busy.includes(true)) return;
+  const text = `left out: “${play.title}”: it is done in a run in which all hosts take part and none fails`;
+  context.say({ type: "message", level: "warning", text });
 }
 
 /** From here on what stands of this task counts as planned, on this host or, of what is the fleet's, on any. */

@@ -5,50 +5,70 @@ import type { ProbeHost } from "../task/probe.ts";
 import type { HostRun, Said } from "./host-run.ts";
 import { keepInRunFolder } from "./run-folder.ts";
 
-/** Runs what proves that a playbook works, on the hosts that are left. True when all of it held. */
+/** What came of probes. */
+export interface Proof {
+  /** The pairs that did not behave as they should, as `from → to`. */
+  failed: readonly string[];
+  /** Probes that could not judge. */
+  errors: number;
+}
+
+export interface ProofOptions {
+  /** The run's name. */
+  id: string;
+  say: (event: Said) => void;
+  evidence: boolean;
+  allPairs: boolean;
+  /** Why it is proved now, where that is not the end of the run. */
+  stage?: string;
+  /** Only pairs in which one of these hosts takes part. */
+  among?: ReadonlySet<string>;
+}
+
+/** Runs probes on the hosts that are left. */
 export async function runProbes(
-  playbook: Playbook,
+  probes: Playbook["verify"],
   fleet: Fleet,
   hosts: readonly HostRun[],
-  {
-    id,
-    say,
-    evidence,
-    allPairs,
-  }: { id: string; say: (event: Said) => void; evidence: boolean; allPairs: boolean },
-): Promise<boolean> {
-  let held = true;
+  { id, say, evidence, allPairs, stage, among }: ProofOptions,
+): Promise<Proof> {
+  const failed: string[] = [];
+  let errors = 0;
   for (const host of hosts) host.memory.forget(["*"]);
-  const probeHosts = hosts.map(
-    (host): ProbeHost => ({
-      name: host.name,
-      address: host.view.address,
-      groups: host.view.groups,
-      vars: host.view.vars,
-      get facts() {
-        return host.view.facts;
-      },
-      reader: host.reader(),
-      sh: (script, options) => host.session.run(script.text, { ...options, secrets: script.secrets }),
-    }),
-  );
-  for (const probe of playbook.verify?.(fleet as never) ?? []) {
-    say({ type: "probe", name: probe.probe, state: "started" });
+  const probeHosts = hosts.map(asProbeHost);
+  for (const probe of probes?.(fleet as never) ?? []) {
+    const about = { type: "probe", name: probe.probe, ...(stage === undefined ? {} : { stage }) } as const;
+    say({ ...about, state: "started" });
     try {
       const matrix = await probe.run(probeHosts, {
-        say: (doing) => say({ type: "probe", name: probe.probe, state: "started", doing }),
+        say: (doing) => say({ ...about, state: "started", doing }),
         evidence,
         allPairs,
+        ...(among ? { among } : {}),
         keep: (name, content) => keepInRunFolder(id, name, content),
       });
-      const ok = matrix.cells.every((cell) => cell.ok);
-      held &&= ok;
-      say({ type: "probe", name: probe.probe, state: ok ? "passed" : "failed", matrix });
+      const bad = matrix.cells.filter((cell) => !cell.ok);
+      failed.push(...bad.map(({ from, to }) => `${from} → ${to}`));
+      say({ ...about, state: bad.length === 0 ? "passed" : "failed", matrix });
     } catch (error) {
       if (!(error instanceof CausewayError)) throw error;
-      held = false;
-      say({ type: "probe", name: probe.probe, state: "failed", error });
+      errors += 1;
+      say({ ...about, state: "failed", error });
     }
   }
-  return held;
+  return { failed, errors };
+}
+
+function asProbeHost(host: HostRun): ProbeHost {
+  return {
+    name: host.name,
+    address: host.view.address,
+    groups: host.view.groups,
+    vars: host.view.vars,
+    get facts() {
+      return host.view.facts;
+    },
+    reader: host.reader(),
+    sh: (script, options) => host.session.run(script.text, { ...options, secrets: script.secrets }),
+  };
 }

@@ -8,9 +8,9 @@ import type { HostRecap } from "./events.ts";
 import { connectAll } from "./first-trip.ts";
 import { emptyRecap, type HostRun, type Said } from "./host-run.ts";
 import type { RunOptions, RunOutcome } from "./options.ts";
-import { isComplete, runPlays } from "./plays.ts";
+import { isComplete, type PlaysEnded, runPlays } from "./plays.ts";
 import { type Prepared, prepare } from "./prepare.ts";
-import { runProbes } from "./probes.ts";
+import { type Proof, runProbes } from "./probes.ts";
 import { finishHalfDone, removeUnplanned, takeOver, tellHalfDone } from "./removals.ts";
 import { undoRuns } from "./undo-runs.ts";
 
@@ -37,6 +37,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     say({ type: unreachable ? "unreachable" : "failed", host: host.name, error });
   });
   let verified = true;
+  let ended: { how: PlaysEnded["how"] } = { how: "all" };
   let refused: readonly CausewayError[] = [];
   try {
     for (const remark of playbook.remarks?.(fleet as never) ?? [])
@@ -44,30 +45,36 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     refused = playbook.preflight?.(fleet as never) ?? [];
     if (refused.length === 0) {
       if (playbook.undoes) await undoRuns(options, context, hosts);
-      else await change(options, context, hosts, prepared);
+      else ended = await change(options, context, hosts, prepared);
       const standing = hosts.filter((h) => !h.failure);
-      if (isProvable(options, standing, chosen))
-        verified = await runProbes(playbook, fleet, standing, {
-          ...context,
-          evidence: options.evidence === true,
-          allPairs: options.allPairs === true,
-        });
+      if (ended.how === "gate") verified = false;
+      else if (ended.how === "all" && isProvable(options, standing, chosen))
+        verified = held(
+          await runProbes(playbook.verify, fleet, standing, {
+            ...context,
+            evidence: options.evidence === true,
+            allPairs: options.allPairs === true,
+          }),
+        );
     }
   } finally {
     await Promise.all(hosts.map((h) => closeHost(h, context)));
   }
   for (const host of hosts) recaps[host.name] = host.recap;
-  const exitCode = exitCodeOf(recaps, { refused, verified, interrupted: options.interrupted.aborted });
+  const interrupted =
+    options.interrupted.aborted || (ended.how === "stopped" && !hosts.some((h) => h.failure));
+  const exitCode = exitCodeOf(recaps, { refused, verified, interrupted });
   say({
     type: "recap",
     hosts: recaps,
     check: options.check,
-    interrupted: options.interrupted.aborted,
+    interrupted,
+    ...(context.notBegun.size > 0 ? { notBegun: [...context.notBegun] } : {}),
     exitCode,
     ms: Date.now() - began,
   });
   const retry = Object.entries(recaps)
-    .filter(([, r]) => r.failed > 0 || r.unreachable)
+    .filter(([name, r]) => r.failed > 0 || r.unreachable || context.notBegun.has(name))
     .map(([name]) => name)
     .sort();
   return { exitCode, hosts: recaps, retry, refused };
@@ -79,15 +86,20 @@ async function change(
   context: RunContext,
   hosts: readonly HostRun[],
   { chosen, members, fleet }: Prepared,
-): Promise<void> {
+): Promise<PlaysEnded> {
   tellHalfDone(options, context, hosts);
   await takeOver(options, context, hosts);
-  const ended = await runPlays(options, context, hosts, fleet);
   // A limit, or a host that did not answer: then nothing can be inferred from what was not planned.
   const whole = chosen.length === members.length && hosts.length === chosen.length;
+  const ended = await runPlays(options, context, hosts, fleet, whole);
   if (whole && isComplete(ended, hosts) && options.playbook.plays.length > 0)
     await removeUnplanned(options, context, hosts);
   if (!options.check) await finishHalfDone(context, hosts);
+  return ended;
+}
+
+function held({ failed, errors }: Proof): boolean {
+  return failed.length === 0 && errors === 0;
 }
 
 /** A pair needs two; a fleet of one host is proved as it is. */
@@ -146,6 +158,7 @@ function newContext(
     say,
     interrupted: options.interrupted,
     plannedOfFleet: new Set(),
+    notBegun: new Set(),
     changedSomething: false,
   };
 }

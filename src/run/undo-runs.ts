@@ -23,9 +23,44 @@ export async function undoRuns(
 ): Promise<void> {
   const since = firstRun(options.playbook.undoes, hosts);
   tellBeforehand(options, context, hosts, since);
+  await undoSince(options, context, hosts, since);
+}
+
+/**
+ * Undoes what this very run did on some hosts in one play, those that failed included: a batch that did not come out well.
+ * What plays before it did stays: batches that came out well may need it.
+ */
+export async function rollBack(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+  play: number,
+): Promise<void> {
+  await Promise.all(
+    hosts.map(async (host) => {
+      host.memory.forget(["*"]);
+      await host.readJournal().catch((error: unknown) => host.failWith(error));
+    }),
+  );
+  await undoSince(options, context, hosts, context.id, play);
+  // The undo restarted what had to be.
+  for (const host of hosts) host.owed.clear();
+}
+
+/** Undoes runs from one on, or what they did in one play alone. Hosts that had failed before are not what holds the others back. */
+async function undoSince(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+  since: string,
+  play?: number,
+): Promise<void> {
+  const failedBefore = new Set(hosts.filter((host) => host.failure));
   const plan = new Map(
     hosts.map((host) => {
-      const live = liveEntries(host.journal).filter((e) => e.run >= since);
+      const live = liveEntries(host.journal).filter(
+        (e) => e.run >= since && (play === undefined || e.play === play),
+      );
       return [host.name, together(live, context.check)] as const;
     }),
   );
@@ -37,7 +72,13 @@ export async function undoRuns(
       context.say({ type: "message", level: "warning", text: `not undone yet: ${left.join(", ")}` });
       break;
     }
-    if (heldBack(hosts, groups.slice(index))) break;
+    if (
+      heldBack(
+        hosts.filter((host) => !failedBefore.has(host)),
+        groups.slice(index),
+      )
+    )
+      break;
     const taking = hosts.filter((h) => group.entries.has(h.name));
     const what = group.play < 0 ? "what it undid first" : `play ${group.play + 1}`;
     const title = `Undo run ${group.run}, ${what}`;

@@ -22,6 +22,8 @@ export interface ProbeRun {
   readonly evidence: boolean;
   /** Whether it asks for `--all-pairs`: nothing is left to a sample. */
   readonly allPairs: boolean;
+  /** Only pairs in which one of these hosts takes part; all of them without it. */
+  readonly among?: ReadonlySet<string>;
   /** Keeps a file on this machine, below the run's own folder, for its owner only; gives the folder. */
   keep(name: string, content: Uint8Array): Promise<string>;
 }

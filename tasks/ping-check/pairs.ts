@@ -8,24 +8,43 @@ export interface Selection {
   pairs: readonly Ends[];
   /** The pairs of the sample, or all where nothing is left out: what captures are judged of. */
   sample: readonly Ends[];
-  /** How many ordered pairs the hosts have. */
+  /** How many ordered pairs there are to choose from. */
   all: number;
+}
+
+export interface Choice {
+  everything: boolean;
+  /** Up to so many hosts, or as many pairs as these have, no sample is taken. */
+  allUpTo: number;
+  named: readonly Ends[];
+  /** Only pairs in which one of these hosts takes part; all of them without it. */
+  among?: ReadonlySet<string> | undefined;
 }
 
 /**
  * Which pairs are tried. Up to so many hosts all of them are; above that a sample, and what somebody expects something else
- * of, unless everything is asked for.
+ * of, unless everything is asked for. Of a few hosts with all others there are fewer pairs: all of them are tried up to as
+ * many as so many hosts have.
  */
 export function selectPairs(
   hosts: readonly string[],
-  { everything, allUpTo, named }: { everything: boolean; allUpTo: number; named: readonly Ends[] },
+  { everything, allUpTo, named, among }: Choice,
 ): Selection {
-  const all = hosts.length * (hosts.length - 1);
-  const sample = hosts.length > allUpTo ? samplePairs(hosts) : allPairs(hosts);
-  if (everything) return { pairs: allPairs(hosts), sample, all };
+  const every = allPairs(hosts).filter((pair) => takesPart(pair, among));
+  const isSampled = every.length > allUpTo * (allUpTo - 1);
+  const sample = isSampled ? samplePairs(hosts).filter((pair) => takesPart(pair, among)) : every;
+  const all = every.length;
+  if (everything) return { pairs: every, sample, all };
   const known = new Set(hosts);
-  const fit = named.filter(({ from, to }) => from !== to && known.has(from) && known.has(to));
+  const fit = named.filter(
+    (pair) => pair.from !== pair.to && known.has(pair.from) && known.has(pair.to) && takesPart(pair, among),
+  );
   return { pairs: distinct([...sample, ...fit]), sample, all };
+}
+
+/** Whether one of these hosts is an end of the pair; any is where none are given. */
+export function takesPart({ from, to }: Ends, among: ReadonlySet<string> | undefined): boolean {
+  return among === undefined || among.has(from) || among.has(to);
 }
 
 /** Each host begins with the one behind it: where all begin at once, no host is called by all at once. */

@@ -55,7 +55,10 @@ async function firstRun(size: number, vars: object = {}): Promise<FakeHost> {
   const { facts: _, preflight: __, remarks: ___, ...rest } = staticRoute;
   const host = hostIn(size);
   const outcome = await run({
-    playbook: { ...rest, plays: rest.plays.slice(1) } as unknown as Playbook,
+    playbook: {
+      ...rest,
+      plays: rest.plays.filter(({ title }) => !title.includes("docker0")),
+    } as unknown as Playbook,
     inventory: await loadInventory([file]),
     extraVars: new Map(),
     check: false,

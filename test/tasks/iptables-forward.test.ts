@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { parseRules } from "../../src/host/tools/iptables.ts";
+import type { Step } from "../../src/task/step.ts";
 import { iptablesForward } from "../../tasks/iptables-forward.ts";
 import { keptLines, keptNothing } from "./firewall.ts";
 import { planWords } from "./words.ts";
@@ -77,6 +78,40 @@ test("the rules are as few as the peers' subnets can be written in, and one pair
   expect(count(many)).toBe(`chain filter ${chain}: — → 3 rules`);
   expect(count(["10.1.0.0/16"])).toBe(`chain filter ${chain}: — → 3 rules`);
   expect(count(many.slice(1))).toBe(`chain filter ${chain}: — → 13 rules`);
+});
+
+test("rules for the old subnets stay beside the new ones where they are only added, and then go", () => {
+  const moved = { ...wanted, own: "192.168.101.0/24", peers: ["192.168.200.0/24", "192.168.202.0/24"] };
+  // A host that has changed calls one that has not, and the other way round.
+  const owns = ["192.168.101.0/24", own];
+  const nets = ["192.168.200.0/23", "192.168.202.0/24"];
+  const both = [
+    ...owns.map((one) => `-s ${one} -d ${one} -j RETURN`),
+    ...owns.flatMap((one) => nets.map((net) => `-s ${net} -d ${one} -j ACCEPT`)),
+    ...owns.flatMap((one) => nets.map((net) => `-s ${one} -d ${net} -j ACCEPT`)),
+  ].map((rule) => `-A ${chain} ${rule}`);
+  const state = { rules: parseRules(all), chains, kept, forwarding: "1" };
+  const [step] = iptablesForward.definition.present(state, { ...moved, keep: true }) as readonly Step[];
+  expect(step?.perform.text).toContain(both.join("\n"));
+
+  const inBoth = both.filter((rule) => rule.includes("RETURN") || /-s 192.168.10[01]/.test(rule));
+  const then = {
+    rules: parseRules(
+      [
+        filter([`-A DOCKER-USER ${way}`, ...both]),
+        nat([`-A POSTROUTING ${way}`, masquerade, ...inBoth]),
+      ].join("\n"),
+    ),
+    chains: keptLines(lines("filter", both), lines("nat", inBoth)),
+    kept,
+    forwarding: "1",
+  };
+  expect(iptablesForward.definition.present(then, { ...moved, keep: true })).toEqual([]);
+  const words = (given: typeof wanted) => planWords(iptablesForward.definition.present(then, given));
+  expect(words(moved)).toEqual([
+    `chain filter ${chain}: other rules (10) → 5 rules`,
+    `chain nat ${chain}: other rules (6) → 3 rules`,
+  ]);
 });
 
 test("what would not come back at boot is put in again", () => {

@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseRoutes } from "../../src/host/tools/ip.ts";
+import type { Step } from "../../src/task/step.ts";
 import { staticRoute } from "../../tasks/static-route.ts";
 import { keptLines, keptNothing } from "./firewall.ts";
 import { planWords } from "./words.ts";
@@ -62,6 +63,55 @@ test.each([
   expect(
     planWords(staticRoute.definition.present({ routes: parseRoutes(routes), kept: keptNow }, wanted)),
   ).toEqual(expected);
+});
+
+describe("a list that is only added to", () => {
+  const via = (to: string, hop: string) => `${to} via ${hop} proto 202`;
+  const plan = (to: string, hop: string, there: string, ...lines: readonly string[]) => {
+    const state = { routes: parseRoutes(there), kept: list(...lines) };
+    const steps = staticRoute.definition.present(state, {
+      name: "peers",
+      routes: [{ to, via: hop }],
+      keep: true,
+    }) as readonly Step[];
+    return steps.flatMap(({ perform }) =>
+      [...perform.text.matchAll(/(\S+ via \S+) proto 202/g)].map(([, r]) => r),
+    );
+  };
+  const docker0 = "192.168.200.0/24 dev docker0 proto kernel scope link src 192.168.200.1";
+
+  test.each<[string, ReturnType<typeof plan>, string[]]>([
+    [
+      "has the peer's new subnet beside its old one",
+      plan("192.168.210.0/24", "10.0.0.201", ours, line),
+      ["'192.168.210.0/24 via 10.0.0.201", "192.168.200.0/24 via 10.0.0.201"],
+    ],
+    [
+      "needs nothing more once it has both",
+      plan(
+        "192.168.210.0/24",
+        "10.0.0.201",
+        `${ours}\n192.168.210.0/24 via 10.0.0.201 dev eth0 proto 202`,
+        via("192.168.210.0/24", "10.0.0.201"),
+        line,
+      ),
+      [],
+    ],
+    [
+      "is left alone where a peer is to get another peer's subnet",
+      plan("192.168.200.0/24", "10.0.0.9", ours, line),
+      [],
+    ],
+    ["nor part of it", plan("192.168.200.128/25", "10.0.0.9", ours, line), []],
+    ["nor the host's own", plan("192.168.200.0/25", "10.0.0.9", docker0), []],
+    [
+      "is mended where somebody led its route elsewhere",
+      plan("192.168.200.0/24", "10.0.0.201", ours.replace("10.0.0.201", "10.0.0.7"), line),
+      ["'192.168.200.0/24 via 10.0.0.201"],
+    ],
+  ])("%s", (_, found, expected) => {
+    expect(found.map((r) => r?.replace(/^'/, ""))).toEqual(expected.map((r) => r.replace(/^'/, "")));
+  });
 });
 
 test("a route whose link is down is still that route", () => {

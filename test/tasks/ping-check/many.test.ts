@@ -114,6 +114,28 @@ describe("the proof of many hosts", () => {
     ]);
   });
 
+  it("as a gate tries the pairs of some hosts alone, with containers on the hosts of those pairs", async () => {
+    const started = ({ scripts }: FakeFleet) =>
+      [...scripts].filter(([, some]) => some.some((text) => text.includes("docker run -d"))).length;
+    const [few, many] = [new FakeFleet(4), new FakeFleet(50)];
+    cutOff(few, "h3");
+    const gate = await prove(few, { among: new Set(["h0"]) });
+    expect(gate.hosts).toHaveLength(4);
+    expect(gate.cells.map(({ from, to, ok }) => `${from} ${to} ${ok}`)).toEqual([
+      ...["h0 h1 true", "h0 h2 true", "h0 h3 false"],
+      ...["h1 h0 true", "h2 h0 true", "h3 h0 false"],
+    ]);
+    expect(gate.sampleOf).toBeUndefined();
+
+    const ten = new Set(Array.from({ length: 10 }, (_, index) => `h${index}`));
+    cutOff(many, "h3");
+    const sample = await prove(many, { among: ten });
+    expect(sample.sampleOf).toBe(890);
+    expect(sample.cells.every(({ from, to }) => ten.has(from) || ten.has(to))).toBe(true);
+    expect(sample.hosts).toHaveLength(started(many));
+    expect(started(many)).toBeLessThan(50);
+  });
+
   it("takes every container away when a host is lost in the middle", async () => {
     const fleet = new FakeFleet(50);
     fleet.gone.add("h9");

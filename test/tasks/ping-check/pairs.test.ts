@@ -91,6 +91,27 @@ describe("the pairs that are tried", () => {
   });
 });
 
+describe("of some hosts with all others", () => {
+  it.each<[string, number, readonly number[], boolean, number, number]>([
+    ["one of three", 3, [0], false, 4, 4],
+    ["two of four: both ways, and with each other", 4, [0, 1], false, 10, 10],
+    ["all", 4, [0, 1, 2, 3], false, 12, 12],
+    ["one that is not there", 4, [9], false, 0, 0],
+    ["one of 50: fewer pairs than 16 hosts have", 50, [7], false, 98, 98],
+    ["ten of 50: those of the sample", 50, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], false, 46, 890],
+    ["ten of 50, everything asked for", 50, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], true, 890, 890],
+  ])("%s", (_, size, some, everything, count, all) => {
+    const among = new Set(some.map((index) => `host-${index}`));
+    const chosen = selectPairs(fleet(size), { everything, allUpTo: 16, named: [], among });
+    expect([chosen.pairs.length, chosen.all]).toEqual([count, all]);
+    expect(chosen.pairs.every(({ from, to }) => among.has(from) || among.has(to))).toBe(true);
+    for (const { from, to } of chosen.pairs)
+      expect(keys(chosen.pairs)).toContain(keyOf({ from: to, to: from }));
+    const named = [{ from: "host-11", to: "host-12" }];
+    expect(selectPairs(fleet(size), { everything, allUpTo: 16, named, among }).pairs).toEqual(chosen.pairs);
+  });
+});
+
 describe("after pairs of the sample have failed", () => {
   const hosts = fleet(50);
   const { pairs: tried } = select(hosts);

@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { differences, snapshot } from "./snapshot.ts";
+import { cellsOf, doneBy, idle, inFull, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
+
+const lab = useLab("test-rolling", 22, 3);
+const playbook = "playbooks/static-route.ts";
+const routes = "ip -4 route show proto 202";
+const [first = "", second = "", third = ""] = lab.names;
+
+/** The fleet with other subnets: `{ "docker-200": 101 }` is 192.168.101.1/24. */
+const moved = (to: Record<string, number>) =>
+  lab.inventory({
+    vars: { interrupt_containers: true },
+    of: Object.fromEntries(
+      Object.entries(to).map(([host, third]) => [host, { bip: `192.168.${third}.1/24` }]),
+    ),
+  });
+
+const batchesOf = (events: readonly RunEventLike[], state: string) =>
+  events.flatMap((e) => (e.type === "batch" && e.state === state ? [e.hosts as unknown as string[]] : []));
+
+/** The pairs that failed in any proof of a run, and why. */
+const failedOf = (events: readonly RunEventLike[]) =>
+  events.flatMap(({ stage, matrix }) =>
+    (matrix?.cells ?? []).filter(({ ok }) => !ok).map((c) => `${stage}: ${c.from} → ${c.to}: ${c.cause}`),
+  );
+
+/** What the host's routes were, each time they changed, until it is told to stop. */
+const watchRoutes = `rm -f /run/watch.log; touch /run/watch; (while [ -e /run/watch ]; do
+  now=$(${routes} | awk '{ print $1 }' | sort | tr '\\n' ' '); [ "$now" = "$was" ] || { echo "$now" >>/run/watch.log; was=$now; }; sleep 0.1
+done) >/dev/null 2>&1 &`;
+
+describe.sequential("a roll", () => {
+  test("of one host's bip: the two others lose nothing, have both routes meanwhile, and then the new one alone", async () => {
+    const inventory = lab.inventory({ vars: { interrupt_containers: true } });
+    expect((await lab.run(playbook, ["--no-verify"], inventory)).code).toBe(0);
+    for (const host of lab.names)
+      await lab.must(host, "docker run -d --name web --restart always busybox sleep 100000");
+    const address = "docker inspect -f '{{.NetworkSettings.IPAddress}}' web";
+    const peer = (await lab.must(third, address)).trim();
+    await lab.must(second, watchRoutes);
+    // Five a second, until it is told to end and says what it lost.
+    await lab.must(
+      second,
+      `docker exec -d web sh -c 'ping -i 0.2 ${peer} >/ping.log & echo $! >/ping.pid; wait'`,
+    );
+
+    const { code, events } = await lab.events(playbook, ["--serial", "1"], moved({ [first]: 101 }));
+    await lab.must(second, "rm /run/watch; docker exec web sh -c 'kill -INT $(cat /ping.pid); sleep 1'");
+    const said = await lab.must(second, "docker exec web cat /ping.log");
+    expect(code).toBe(0);
+    expect(batchesOf(events, "started")).toEqual([[first]]);
+    const [, sent, received] = /(\d+) packets transmitted, (\d+) packets received/.exec(said) ?? [];
+    expect(Number(sent)).toBeGreaterThan(10);
+    expect(received).toBe(sent);
+
+    const [old, both, alone] = ["100", "100 101", "101"].map((nets) =>
+      [...nets.split(" "), "210"].map((net) => `192.168.${net}.0/24`).join(" "),
+    );
+    const seen = (await lab.must(second, "cat /run/watch.log")).trim().split(/ *\n/);
+    expect(seen).toEqual([old, both, alone]);
+    // It ran before, and Docker's restart brought it back, with an address of the new subnet.
+    expect((await lab.must(first, address)).trim()).toMatch(/^192\.168\.101\./);
+    expect(cellsOf(events).filter(({ ok }) => ok)).toHaveLength(6);
+    expect(doneBy(await lab.events(playbook, ["--serial", "1"], moved({ [first]: 101 })))).toEqual(
+      idle(lab.names),
+    );
+  });
+
+  inFull("a check shows the batches, and changes nothing", async () => {
+    const before = await snapshot(lab, second);
+    const inventory = moved({ [first]: 101, [second]: 201, [third]: 211 });
+    const { code, events } = await lab.events(playbook, ["--check", "--serial", "1"], inventory);
+    expect(code).toBe(0);
+    expect(batchesOf(events, "planned")).toEqual([[second], [third]]);
+    expect(differences(before, await snapshot(lab, second))).toEqual([]);
+  });
+
+  inFull(
+    "a batch that fails is the last one: it is restored, later hosts are untouched, the same command goes on there",
+    async () => {
+      // dockerd refuses a bip whose subnet another network has.
+      await lab.must(second, "docker network create --subnet 192.168.201.0/24 other");
+      const inventory = moved({ [first]: 102, [second]: 201, [third]: 211 });
+      const args = ["--serial", "1", "--on-failure", "rollback"];
+      // What only adds is done everywhere before the first batch; here it is done beforehand, to compare with it.
+      const before = await lab.events(playbook, ["--serial", "1"], inventory);
+      expect(failedOf(before.events)).toEqual([]);
+      expect(before.code).toBe(2);
+      expect(batchesOf(before.events, "started")).toEqual([[first], [second]]);
+      const stood = await Promise.all([second, third].map((host) => snapshot(lab, host)));
+      const { code, events } = await lab.events(playbook, args, inventory);
+      expect(code).toBe(2);
+      expect(batchesOf(events, "started")).toEqual([[second]]);
+      expect(events.find((e) => e.type === "recap")?.notBegun).toEqual([second, third]);
+      for (const [index, host] of [second, third].entries())
+        expect(differences(stood[index] ?? [], await snapshot(lab, host)), host).toEqual([]);
+      // Both are still reached where they are, and the one that is changed where it is now.
+      expect(await lab.must(third, routes)).toMatch(/192\.168\.102\.0.*192\.168\.200\.0/s);
+      const matrix = await lab.events("playbooks/verify.ts", [], inventory);
+      expect(cellsOf(matrix.events).filter(({ ok }) => ok)).toHaveLength(6);
+
+      await lab.must(second, "docker network rm other");
+      const mended = await lab.events(playbook, args, inventory);
+      expect(mended.code).toBe(0);
+      expect(batchesOf(mended.events, "started")).toEqual([[second], [third]]);
+      expect(recapOf(mended.events)[first]).toMatchObject({ restarts: 0 });
+      expect(stepsOf((await lab.events(playbook, args, inventory)).events)).toEqual([]);
+      for (const host of lab.names)
+        expect(await lab.must(host, "docker inspect -f '{{.State.Running}}' web"), host).toBe("true\n");
+    },
+  );
+});

@@ -1,0 +1,289 @@
+import { describe, expect, test } from "vitest";
+import { CausewayError } from "../../src/errors.ts";
+import { rawScript } from "../../src/host/sh.ts";
+import { Type } from "../../src/index.ts";
+import { loadInventory } from "../../src/inventory/load.ts";
+import type { Playbook } from "../../src/playbook/define.ts";
+import { definePlaybook } from "../../src/playbook/define.ts";
+import type { RunEvent } from "../../src/run/events.ts";
+import { defaultRolling, type Rolling } from "../../src/run/options.ts";
+import { run } from "../../src/run/run.ts";
+import { defineTask } from "../../src/task/define.ts";
+import { defineProbe, type ProbeRun } from "../../src/task/probe.ts";
+import type { Step } from "../../src/task/step.ts";
+import { connectTo, FakeHost } from "./fake-host.ts";
+
+/** Sets a value on a host in memory; on some hosts the step fails. */
+const setting = (failing: readonly string[]) =>
+  defineTask({
+    name: "value",
+    summary: "x",
+    params: Type.Object({ host: Type.String() }),
+    key: () => "v",
+    read: async (host) => (await host.read(rawScript("cat v"), { looksAt: ["v"] })).stdout,
+    present: (now, { host }): readonly Step[] =>
+      now === "1"
+        ? []
+        : [
+            {
+              kind: "run",
+              what: "v",
+              from: null,
+              to: "1",
+              resource: ["run", "true", "true"],
+              perform: rawScript(failing.includes(host) ? "fail v 1" : "put v 1"),
+              touches: ["v"],
+              causes: [],
+            },
+          ],
+  });
+
+interface Given {
+  hosts: number;
+  done?: readonly number[];
+  failing?: readonly string[];
+  unreachable?: readonly string[];
+  rolling?: Partial<Rolling>;
+  play?: Partial<Playbook["plays"][number]>;
+  /** A play after it that wants the same. */
+  next?: Partial<Playbook["plays"][number]>;
+  limit?: string;
+  check?: boolean;
+  /** The pairs that do not work, by how many hosts are changed so far. */
+  broken?: (among: ProbeRun["among"]) => readonly string[];
+  stopAt?: (event: RunEvent) => boolean;
+}
+
+async function rollOn({ hosts: count, done = [], failing = [], unreachable = [], ...given }: Given) {
+  const names = Array.from({ length: count }, (_, i) => `h${i + 1}`);
+  const hosts = new Map(names.filter((n) => !unreachable.includes(n)).map((name) => [name, new FakeHost()]));
+  for (const i of done) hosts.get(`h${i}`)?.values.set("v", "1");
+  const value = setting(failing);
+  const proved: (readonly string[] | undefined)[] = [];
+  const probe = defineProbe({
+    name: "probe",
+    summary: "x",
+    params: Type.Object({}),
+    run: async (_, __, { among }) => {
+      proved.push(among && [...among]);
+      const bad = given.broken?.(among) ?? [];
+      const cells = bad.map((pair) => {
+        const [from = "", to = ""] = pair.split(" ");
+        return { from, to, ok: false, expected: "reachable" as const, lossPercent: 100 };
+      });
+      return { title: "x", hosts: names, cells, notes: [] };
+    },
+  });
+  const play = {
+    title: "Roll",
+    hosts: "all",
+    tasks: (h: { name: string }) => [value({ host: h.name })],
+    ...given.play,
+  };
+  const playbook = {
+    ...definePlaybook({ name: "test", summary: "x", vars: Type.Object({}), plays: [] }),
+    plays: [play, ...(given.next ? [{ ...play, title: "Then", ...given.next }] : [])],
+    verify: () => [probe({})],
+  } as unknown as Playbook;
+  const events: RunEvent[] = [];
+  const stop = new AbortController();
+  const outcome = await run({
+    playbook,
+    inventory: await loadInventory([`${names.join(",")},`]),
+    extraVars: new Map(),
+    ...(given.limit === undefined ? {} : { limit: given.limit }),
+    check: given.check ?? false,
+    verify: true,
+    forks: 64,
+    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
+    connect: connectTo(hosts),
+    reporter: {
+      event: (e) => {
+        events.push(e);
+        if (given.stopAt?.(e)) stop.abort();
+      },
+      close: async () => {},
+    },
+    interrupted: stop.signal,
+    breakLock: false,
+    verbose: false,
+    rolling: { ...defaultRolling, ...given.rolling },
+  });
+  const batches = events.filter((e) => e.type === "batch").map((e) => e.hosts.join("+"));
+  const changed = names.filter((n) => hosts.get(n)?.performed.includes("put v 1"));
+  const texts = events.filter((e) => e.type === "message").map((e) => e.text);
+  return { outcome, batches, changed, proved, texts, events };
+}
+
+describe("a play in batches", () => {
+  test("one host after the other, each batch proved with all others before the next", async () => {
+    const { outcome, batches, proved } = await rollOn({ hosts: 3, play: { serial: 1 } });
+    expect(outcome.exitCode).toBe(0);
+    expect(batches).toEqual(["h1", "h2", "h3"]);
+    // Before the first, after each, and the whole at the end.
+    expect(proved).toEqual([undefined, ["h1"], ["h2"], ["h3"], undefined]);
+  });
+
+  test("the command line wins over the play, and 100% is one batch", async () => {
+    expect((await rollOn({ hosts: 4, play: { serial: 1 }, rolling: { serial: "100%" } })).batches).toEqual([
+      "h1+h2+h3+h4",
+    ]);
+    expect((await rollOn({ hosts: 4, rolling: { serial: "1,50%", order: "reverse" } })).batches).toEqual([
+      "h4",
+      "h3+h2",
+      "h1",
+    ]);
+  });
+
+  test("hosts that are as they should be take no batch, so that the same command continues where it stopped", async () => {
+    const { batches, texts } = await rollOn({ hosts: 4, done: [1, 3], play: { serial: 1 } });
+    expect(batches).toEqual(["h2", "h4"]);
+    expect(texts).toContain("“Roll”: 2 of 4 hosts have something to do, in 2 batches");
+    const none = await rollOn({ hosts: 2, done: [1, 2], play: { serial: 1 } });
+    expect([none.batches, none.proved]).toEqual([[], [undefined]]);
+  });
+
+  test("a play that is done at once is no roll, whatever is asked for", async () => {
+    const { batches, changed, texts } = await rollOn({
+      hosts: 3,
+      play: { atOnce: "it only adds" },
+      rolling: { serial: "1" },
+    });
+    expect([batches, changed]).toEqual([[], ["h1", "h2", "h3"]]);
+    expect(texts).toEqual(["“Roll” is done on all hosts at once: it only adds"]);
+  });
+
+  test("a check shows the batches and changes nothing", async () => {
+    const { batches, changed, proved, events } = await rollOn({
+      hosts: 3,
+      done: [2],
+      play: { serial: 1 },
+      check: true,
+    });
+    expect([batches, changed, proved]).toEqual([["h1", "h3"], [], []]);
+    expect(events.filter((e) => e.type === "task" && e.state === "planned")).toHaveLength(2);
+  });
+
+  test("the gate that fails ends the roll with 3; what was not begun is untouched, and in the retry file", async () => {
+    const broken: Given["broken"] = (among) => (among?.has("h2") ? ["h2 h3"] : []);
+    const { outcome, changed, batches, texts } = await rollOn({ hosts: 4, play: { serial: 1 }, broken });
+    expect(outcome.exitCode).toBe(3);
+    expect([batches, changed]).toEqual([
+      ["h1", "h2"],
+      ["h1", "h2"],
+    ]);
+    expect(outcome.retry).toEqual(["h3", "h4"]);
+    expect(texts.some((t) => /run rollback \S+ -l h2$/.test(t))).toBe(true);
+  });
+
+  test("what did not work before the first batch does not fail the gate, unless it is strict", async () => {
+    const broken = () => ["h4 h1"];
+    const before = await rollOn({ hosts: 4, play: { serial: 2 }, broken });
+    expect(before.changed).toEqual(["h1", "h2", "h3", "h4"]);
+    // The proof of the whole at the end counts all the same.
+    expect(before.outcome.exitCode).toBe(3);
+    expect(before.texts.some((t) => t.includes("did not work before the first batch"))).toBe(true);
+    const strict = await rollOn({ hosts: 4, play: { serial: 2 }, broken, rolling: { gate: "strict" } });
+    expect([strict.outcome.exitCode, strict.changed]).toEqual([3, ["h1", "h2"]]);
+    const off = await rollOn({ hosts: 4, play: { serial: 2 }, broken, rolling: { gate: "off" } });
+    expect([off.outcome.exitCode, off.proved]).toEqual([3, [undefined]]);
+  });
+
+  test("a gate has time to settle", async () => {
+    let looks = 0;
+    const broken: Given["broken"] = (among) => (among && ++looks < 3 ? ["h1 h2"] : []);
+    const { outcome } = await rollOn({ hosts: 2, play: { serial: 1 }, broken, rolling: { settleMs: 5000 } });
+    expect(outcome.exitCode).toBe(0);
+  });
+
+  test.each<[string, Partial<Given>, string[], string[], number]>([
+    ["part of a batch failed: the next one begins", { failing: ["h1"] }, ["h2", "h3", "h4"], ["h1"], 2],
+    ["a whole batch failed: the roll ends", { failing: ["h1", "h2"] }, [], ["h1", "h2", "h3", "h4"], 2],
+    [
+      "unless that is allowed",
+      { failing: ["h1", "h2"], rolling: { policy: { continueOnFailure: true } } },
+      ["h3", "h4"],
+      ["h1", "h2"],
+      2,
+    ],
+    [
+      "any error is fatal",
+      { failing: ["h1"], play: { serial: 2, anyErrorsFatal: true } },
+      ["h2"],
+      ["h1", "h3", "h4"],
+      2,
+    ],
+    [
+      "more than so many percent",
+      { failing: ["h1"], rolling: { policy: { maxFailPercentage: 49 } } },
+      ["h2"],
+      ["h1", "h3", "h4"],
+      2,
+    ],
+    [
+      "just so many percent",
+      { failing: ["h1"], rolling: { policy: { maxFailPercentage: 50 } } },
+      ["h2", "h3", "h4"],
+      ["h1"],
+      2,
+    ],
+    ["a host that cannot be reached", { unreachable: ["h1"] }, ["h2", "h3", "h4"], ["h1"], 4],
+  ])("%s", async (_, given, changed, retry, code) => {
+    const rolled = await rollOn({ hosts: 4, ...given, play: { serial: 2, ...given.play } });
+    expect(rolled.changed).toEqual(changed);
+    expect(rolled.outcome.retry).toEqual(retry);
+    expect(rolled.outcome.exitCode).toBe(code);
+  });
+
+  test("Ctrl-C ends after the batch in flight", async () => {
+    const { outcome, changed } = await rollOn({
+      hosts: 3,
+      play: { serial: 1 },
+      stopAt: (e) => e.type === "step" && e.host === "h2" && e.state === "done",
+    });
+    expect(outcome.exitCode).toBe(130);
+    expect(changed).toEqual(["h1", "h2"]);
+    expect(outcome.retry).toContain("h3");
+  });
+
+  test("a person is asked before each batch, until all of them are allowed", async () => {
+    const asked: string[] = [];
+    const answers = ["yes", "all", "no"] as const;
+    const ask = async (question: string) => answers[asked.push(question) - 1] ?? "no";
+    const all = await rollOn({ hosts: 3, play: { serial: 1 }, rolling: { ask } });
+    expect([asked, all.changed]).toEqual([
+      ["batch 1 of 3: h1", "batch 2 of 3: h2"],
+      ["h1", "h2", "h3"],
+    ]);
+    const no = await rollOn({ hosts: 3, play: { serial: 1 }, rolling: { ask: async () => "no" } });
+    expect([no.outcome.exitCode, no.changed, no.outcome.retry]).toEqual([130, [], ["h1", "h2", "h3"]]);
+  });
+
+  const begun = ({ events }: Awaited<ReturnType<typeof rollOn>>) =>
+    events.flatMap((e) => (e.type === "play" ? [e.title] : []));
+
+  test("a play that takes away is left out where a host is missing or failed, and says so where it had something to do", async () => {
+    const next = { whenComplete: true };
+    const all = await rollOn({ hosts: 3, next });
+    expect(begun(all)).toEqual(["Roll", "Then"]);
+    const parts: Partial<Given>[] = [{ failing: ["h2"] }, { unreachable: ["h2"] }, { limit: "h1:h3" }];
+    for (const part of parts) expect(begun(await rollOn({ hosts: 3, next, ...part }))).toEqual(["Roll"]);
+    const quiet = await rollOn({ hosts: 3, next, limit: "h1" });
+    expect(quiet.texts).toEqual([]);
+    const tasks = (h: { name: string }) => [setting([])({ host: h.name })];
+    const busy = await rollOn({ hosts: 3, play: { tasks: () => [] }, next: { ...next, tasks }, limit: "h1" });
+    expect(busy.texts).toEqual([
+      "left out: “Then”: it is done in a run in which all hosts take part and none fails",
+    ]);
+  });
+
+  test("a check does not show again what an earlier play of it does already", async () => {
+    const { events } = await rollOn({ hosts: 2, next: { whenComplete: true }, check: true });
+    const shown = events.flatMap((e) => (e.type === "task" ? [`${e.host} ${e.play} ${e.state}`] : []));
+    expect(shown.sort()).toEqual(["h1 Roll planned", "h1 Then ok", "h2 Roll planned", "h2 Then ok"]);
+  });
+
+  test("sizes that are none are an error before any host is connected to", async () => {
+    await expect(rollOn({ hosts: 2, play: { serial: "many" } })).rejects.toThrow(CausewayError);
+  });
+});
