@@ -15,6 +15,7 @@ import { localFile } from "../../src/kinds/file/pushed-file.ts";
 import { step } from "../../src/kinds/index.ts";
 import { labConnection } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
+import { missingPortRules, readFirewall } from "../../src/peer-ports/peer-ports.ts";
 import { later, type Step } from "../../src/task/step.ts";
 import { traces } from "../../tasks/flanneld-config/traces.ts";
 import { macvlanShim } from "../../tasks/macvlan-shim.ts";
@@ -653,7 +654,7 @@ describe.sequential("performed and undone, a host is what it was", () => {
     await on("ip route flush exact 10.90.0.0/24");
   });
 
-  test("a list takes over the routes that were kept one by one, and gives them back", async () => {
+  test("a list goes before the routes that are kept one by one, and gives them back", async () => {
     const via = `${lab.net}.3`;
     const first = await perform([
       step.route({ to: "10.89.5.0/24", via }),
@@ -667,9 +668,13 @@ describe.sequential("performed and undone, a host is what it was", () => {
     const seen = await on("sleep 0.3; kill $(cat /run/cw-monitor.pid); cat /run/cw-monitor");
     expect(seen).toContain(`10.89.5.0/24 via ${lab.net}.2`);
     expect(seen).not.toContain("Deleted");
-    const kept = "cat /etc/causeway/routes/*";
-    const [one, other] = [`10.89.5.0/24 via ${lab.net}.2 proto 202\n`, `10.89.6.0/24 via ${via} proto 202\n`];
-    expect(await on(kept)).toBe(`${other}${one}10.89.8.0/24 via ${via} proto 202\n`);
+    // What keeps one route alone is its own step's; at boot the list comes after it.
+    const kept = (to: string, host: number) => `${to} via ${lab.net}.${host} proto 202\n`;
+    expect(await on("cat /etc/causeway/routes/*")).toBe(
+      kept("10.89.5.0/24", 3) + kept("10.89.6.0/24", 3) + kept("10.89.5.0/24", 2) + kept("10.89.8.0/24", 3),
+    );
+    await on("/etc/causeway/apply");
+    expect(await on("ip route show 10.89.5.0/24")).toContain(`via ${lab.net}.2 `);
     expect(await undo(entries)).toMatchObject({ code: 0 });
     expect(differences(start, await now())).toEqual([]);
     expect(await undo(first.entries)).toMatchObject({ code: 0 });
@@ -737,6 +742,35 @@ describe.sequential("performed and undone, a host is what it was", () => {
     expect(await on(looks)).toBe(before);
     expect(await undo(entries)).toMatchObject({ code: 0 });
     expect(await on("ls /opt/evaluated /etc/causeway 2>/dev/null; true")).toBe("");
+  });
+
+  test("ports that an earlier version closed by a rule for each address are closed by a chain, and back", async () => {
+    const port = "-p tcp -m multiport --dports 7001,7002";
+    const old = ["", "-s 127.0.0.0/8 ", "-s 10.84.0.1/32 ", "-s 10.84.0.2/32 "].map((source) =>
+      step.rule({
+        table: "filter",
+        chain: "INPUT",
+        spec: `${source}${port} -j ${source === "" ? "DROP" : "ACCEPT"}`,
+        comment: "causeway:row",
+        place: "first",
+      }),
+    );
+    const begin = await now();
+    const first = await perform(old);
+    const start = await now();
+    const ports = { tcp: [7001, 7002], from: ["10.84.0.1"], comment: "causeway:row" };
+    const missing = async () => missingPortRules(await readFirewall(reader()), ports);
+    // The chain, what leads to it, and then each of the old rules.
+    const { code, entries } = await perform(await missing());
+    expect({ code, steps: entries.length }).toEqual({ code: 0, steps: 2 + 4 });
+    expect(await missing()).toEqual([]);
+    expect(await on("iptables -S INPUT | grep 700; ls /etc/causeway/rules | wc -l")).toBe(
+      `-A INPUT ${port} -m comment --comment "causeway:row" -j CAUSEWAY-PORT-7001\n1\n`,
+    );
+    expect(await undo(entries)).toMatchObject({ code: 0 });
+    expect(differences(start, await now())).toEqual([]);
+    expect(await undo(first.entries)).toMatchObject({ code: 0 });
+    expect(differences(begin, await now())).toEqual([]);
   });
 
   test("of flannel's traces its own rules go, somebody's stay, and what their comment says is not run", async () => {

@@ -45,12 +45,6 @@ cw_routes_destinations() { sed 's/ .*//' | tr '\n' ' '; }
 
 cw_routes_delete() { sed '/./!d; s/^/route del /; s/$/ table main/' | ip -4 -force -batch -; }
 
-# cw_routes_single DESTINATIONS: FILE:LINE of each file that keeps one route alone, as earlier versions did.
-cw_routes_single() {
-  (cd /etc/causeway/routes 2>/dev/null && grep -H '' [0-9]* 2>/dev/null) | sed 's/^[^:]*:\([^ ]*\)/|\1|&/; s/^\(|[^|]*\)\/32|/\1|/' |
-    cw_routes_keyed "$1"
-}
-
 cw_routes_token() (
   cw_routes_to "$2"
   cat "/etc/causeway/routes/$(cw_boot_name "$1")" 2>/dev/null
@@ -58,21 +52,26 @@ cw_routes_token() (
 )
 
 cw_routes_save() (
-  cw_routes_to "$2" >"$B.before" && cw_routes_single "$2" >"$B.before.files" && cw_boot_save routes "$1"
+  cw_routes_to "$2" >"$B.before" && cw_boot_save routes "$1"
 )
+
+# cw_routes_before NAME: the routes that were there, but of ours only those to what is kept once the list is what it was:
+# another entry may have been taken back meanwhile. What keeps one route alone is that one's own, and stays as it is.
+cw_routes_before() {
+  cw_own=/etc/causeway/routes/$(cw_boot_name "$1")
+  cw_still=$(for cw_f in /etc/causeway/routes/* "$B.before.boot"; do
+    [ ! -f "$cw_f" ] || [ "$cw_f" = "$cw_own" ] || cat "$cw_f"
+  done | cw_routes_destinations)
+  grep -v ' proto 202' "$B.before"
+  grep ' proto 202' "$B.before" | cw_routes_among "$cw_still"
+}
 
 # The list itself comes last: what is cut off before is begun again.
 cw_routes_restore() (
-  [ ! -s "$B.before.files" ] || mkdir -p /etc/causeway/routes || exit 1
-  (
-    umask 077
-    while IFS=: read -r cw_file cw_line; do
-      [ -s "/etc/causeway/routes/$cw_file" ] || printf '%s\n' "$cw_line" >"/etc/causeway/routes/$cw_file" || exit 1
-    done <"$B.before.files"
-  ) || exit 1
-  cw_now=$(cw_routes_to "$2")
-  cw_lost=$(cw_routes_not_in "$cw_now" <"$B.before")
-  cw_foreign=$(printf '%s\n' "$cw_now" | grep -v ' proto 202' | grep -vxF -f "$B.before")
+  cw_before=$(cw_routes_before "$1")
+  cw_now=$(cw_routes_to "$2") || exit 1
+  cw_lost=$(printf '%s\n' "$cw_before" | cw_routes_not_in "$cw_now")
+  cw_foreign=$(printf '%s\n' "$cw_now" | grep -v ' proto 202' | cw_routes_not_in "$cw_before")
   cw_kept=
   if [ -n "$cw_foreign" ] && [ "$cw_force" != force ]; then
     cw_elsewhere=$(printf '%s\n' "$cw_foreign" | cw_routes_destinations)
@@ -82,7 +81,7 @@ cw_routes_restore() (
   cw_bad=0
   [ -z "$cw_lost" ] || printf '%s\n' "$cw_lost" | cw_routes_replace || cw_bad=1
   # Only what carries our protocol number is ours to take away.
-  cw_routes_to "$2" | grep ' proto 202' | grep -vxF -f "$B.before" | cw_routes_delete || cw_bad=1
+  cw_routes_to "$2" | grep ' proto 202' | cw_routes_not_in "$cw_before" | cw_routes_delete || cw_bad=1
   cw_boot_restore routes "$1" || cw_bad=1
   [ $cw_bad = 0 ] || exit 1
   [ -n "$cw_kept" ] || exit 0
@@ -96,8 +95,6 @@ cw_routes_tidy() { cw_boot_tidy routes "$1"; }
 # its destination goes, so that no packet finds none; of the other destinations only what is ours goes.
 cw_routes_put() (
   if [ -n "$3" ]; then cw_boot_keep routes "$1" "$3" || exit 1; else cw_boot_forget routes "$1"; fi
-  cw_single=$(cw_routes_single "$2" | sed 's/:.*//')
-  [ -z "$cw_single" ] || (cd /etc/causeway/routes && rm -f -- $cw_single) || exit 1
   printf '%s\n' "$3" | sed '/./!d' | cw_routes_replace
   cw_wanted=$(printf '%s\n' "$3" | cw_routes_destinations)
   { cw_routes_to "$cw_wanted"; cw_routes_to "$2" | grep ' proto 202'; } | cw_routes_but "$3" | sort -u | cw_routes_delete
