@@ -79,7 +79,8 @@ export class Shell {
     transport.stdout.on("data", (chunk: Buffer) => this.#stdout.push(chunk));
     transport.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
     transport.stdin.on("error", () => {});
-    void transport.ended.then((reason) => this.#end(reason));
+    // What it said last may still be on its way.
+    void transport.ended.then((reason) => read(transport.stdout).then(() => this.#end(reason)));
   }
 
   /**
@@ -286,10 +287,27 @@ export class Shell {
   }
 }
 
-/** Ends every process below a shell, and leaves the shell itself: first asked, a second later made to. Code 0 when none is left. */
+/** Resolves when a stream has been read to its end, or soon. */
+function read(stream: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.readableEnded || stream.destroyed) return resolve();
+    const timer = setTimeout(resolve, 200);
+    const ended = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    stream.once("end", ended).once("close", ended);
+  });
+}
+
+/**
+ * Ends every process below a shell, and leaves the shell itself: first asked, a second later made to. What stands right below
+ * the shell is held until all that it started has ended: the shell says that a command has ended once that one has, and
+ * nothing may be printed after that. The code is 0 when none of them is left.
+ */
 function endChildrenOf(pid: number): string {
   return `below() {
-  all= level=${pid}
+  all= level=$*
   while [ -n "$level" ]; do
     next=
     for stat in /proc/[0-9]*/stat; do
@@ -299,21 +317,34 @@ function endChildrenOf(pid: number): string {
       case " $level " in *" $2 "*) next="$next $child" ;; esac
     done
     all="$all$next" level=$next
+    [ -z "$once" ] || break
   done
   printf %s "$all"
 }
-all=$(below)
-[ -z "$all" ] || kill -TERM $all 2>/dev/null
-sleep 1
-for child in $all; do kill -KILL $child 2>/dev/null; done
-for try in 1 2 3 4 5 6; do
-  left=
-  for child in $all; do
+gone() {
+  for child; do
     read -r line 2>/dev/null <"/proc/$child/stat" || continue
-    case \${line##*) } in Z*) ;; *) left=$child ;; esac
+    case \${line##*) } in Z*) ;; *) return 1 ;; esac
   done
-  [ -n "$left" ] || exit 0
-  sleep 0.2
-done
-exit 1`;
+}
+end() {
+  [ $# -gt 0 ] || return 0
+  kill -TERM "$@" 2>/dev/null
+  kill -CONT "$@" 2>/dev/null
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    gone "$@" && return
+    sleep 0.1
+  done
+  for child; do kill -KILL "$child" 2>/dev/null; done
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    gone "$@" && return
+    sleep 0.1
+  done
+  return 1
+}
+top=$(once=1 && below ${pid})
+[ -n "$top" ] || exit 0
+kill -STOP $top 2>/dev/null
+once=
+end $(below $top) && end $(below $top) && end $top`;
 }

@@ -147,7 +147,8 @@ describe("becoming root", () => {
   test("a login shell that starts nothing is named as the cause, with what it said", async () => {
     const nologin = program(
       "nologin",
-      "#!/bin/sh\necho 'This account is currently not available.'; exit 1\n",
+      // Over SSH its words arrive before its end; from a child of this process they do only if it stays a moment.
+      "#!/bin/sh\necho 'This account is currently not available.'; sleep 0.3; exit 1\n",
     );
     const text = await refusal(through([nologin]));
     expect(text).toMatch(

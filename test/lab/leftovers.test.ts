@@ -42,9 +42,9 @@ const finds = {
   part: `192.168.200.128/25 via ${lab.net}.201`,
   forward: `-A FORWARD -s ${lab.net}.0/24 -j ACCEPT`,
   input: "-A INPUT -p tcp -m tcp --dport 2379",
-  consul: "consul runs, and no unit started it",
-  etcd: "etcd runs, and no unit started it",
-  flanneld: "flanneld runs, and no unit started it",
+  consul: "consul runs, but no unit started it",
+  etcd: "etcd runs, but no unit started it",
+  flanneld: "flanneld runs, but no unit started it",
 } as const;
 type Name = keyof typeof finds;
 
