@@ -185,7 +185,7 @@ printf '%s %s %s ann@desk since 2026-01-01 in run X\n' $p "$(cw_started $p)" "$(
     const run = join(packageDir, "run");
     const one = lab.inventory({ hosts: ["docker-200"] });
     expect((await execute([run, "rollback", "-i", one, "--check"])).stdout).toMatch(
-      /took part in these runs and are not here: docker-201/,
+      /took part in these runs, but are not in this one: docker-201/,
     );
     await labPowerOff(lab.spec, ["docker-201"]);
     const { inventory, sshConfig } = lab.plainInventory();
