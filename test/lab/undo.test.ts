@@ -313,7 +313,7 @@ export default definePlaybook({ name: "other", summary: "x", owns: "container-ne
       );
       await fine(lab.run(route));
       const check = await lab.events(other, ["--check"]);
-      expect(stepsOf(check.events, true).length).toBe(2 * (2 + 4));
+      expect(stepsOf(check.events, true).length).toBe(2 * (2 + 5));
       await fine(lab.run(other));
       expect(await since(start)).toEqual([]);
       // Its rollback brings the other one back.
