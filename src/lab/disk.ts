@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { command } from "./command.ts";
 import { copyDockerData, ensureImage } from "./image.ts";
 import { gateway } from "./network.ts";
-import { hostPaths, labPaths } from "./paths.ts";
+import { hostPaths, labPaths, withAllInIt } from "./paths.ts";
 import type { LabProgress, LabSpec } from "./types.ts";
 
 /** The lab's own key, and one host key a host: made once, kept over resets, so that known_hosts stays right. */
@@ -44,7 +44,7 @@ export async function ensureDisk(
   const image = await ensureImage(spec, progress);
   const complete = join(paths.folder, "disk/complete");
   if (!existsSync(complete)) {
-    await rm(join(paths.folder, "disk"), { recursive: true, force: true });
+    await rm(join(paths.folder, "disk"), withAllInIt);
     await mkdir(paths.work, { recursive: true });
     await writeIdentity(spec, host);
     await copyDockerData(image, paths.docker);

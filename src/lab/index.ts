@@ -13,7 +13,7 @@ import { ensureImage, imageFolder } from "./image.ts";
 import { withLock } from "./lock.ts";
 import { clearMachine, initPid, keeperPid, killMachine, type Machine, startMachine } from "./machine.ts";
 import { networkDown, networkUp } from "./network.ts";
-import { hostPaths, labPaths, machineName } from "./paths.ts";
+import { hostPaths, labPaths, machineName, withAllInIt } from "./paths.ts";
 import type { LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";
 
 export { installPrerequisites, missingPrerequisites } from "./prerequisites.ts";
@@ -147,8 +147,8 @@ async function discard(spec: LabSpec, name: string): Promise<void> {
   await killMachine(machineOf(spec, name));
   await clearMachine(machineOf(spec, name));
   await unmount(paths.root);
-  await rm(join(paths.folder, "disk"), { recursive: true, force: true });
-  await rm(paths.root, { recursive: true, force: true });
+  await rm(join(paths.folder, "disk"), withAllInIt);
+  await rm(paths.root, withAllInIt);
 }
 
 /** Gives hosts a pristine disk and boots them; their keys and machine-id stay. */

@@ -81,3 +81,6 @@ export function hostPaths(spec: LabSpec, host: string): HostPaths {
     cgroup: join("causeway-lab", spec.name, host),
   };
 }
+
+/** How a folder of a host is removed. What a killed boot started may still be copying into it: tried again for a while. */
+export const withAllInIt = { recursive: true, force: true, maxRetries: 12, retryDelay: 100 } as const;
