@@ -10,8 +10,6 @@ import { runProbes } from "./probes.ts";
  * both ways. Pairs that did not work before the first batch are named then, and do not fail it later, unless it is strict.
  */
 export class Gate {
-  /** A gate failed that had to hold. */
-  failed = false;
   readonly #options: RunOptions;
   readonly #context: RunContext;
   readonly #fleet: Fleet;
@@ -49,10 +47,7 @@ export class Gate {
     for (;;) {
       const { errors, failed } = await this.#prove("gate", among);
       if (errors === 0 && failed.every((pair) => this.#broken?.has(pair))) return true;
-      if (Date.now() >= until || this.#context.interrupted.aborted) {
-        this.failed = true;
-        return false;
-      }
+      if (Date.now() >= until || this.#context.interrupted.aborted) return false;
     }
   }
 

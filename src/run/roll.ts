@@ -24,9 +24,7 @@ export interface Roll extends FailurePolicy {
 }
 
 /** How a roll ended. */
-export type RollEnded =
-  | { how: "all" }
-  | { how: "interrupted" | "stopped" | "gate"; notBegun: readonly HostRun[] };
+export type RollEnded = { how: "all" } | { how: "interrupted" | "stopped" | "gate" };
 
 /**
  * Does a play batch by batch. Batches are cut over the hosts that have something to do; the others take no batch and no
@@ -141,5 +139,5 @@ function ended(
     const text = `not begun: ${names}; the same command continues there`;
     context.say({ type: "message", level: "warning", text });
   }
-  return { how, notBegun };
+  return { how };
 }
