@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { CausewayError } from "../errors.ts";
+import { quote } from "../host/sh.ts";
 import { nearest } from "../schema/nearest.ts";
 
 /** One option of the command line, with its line in the help. */
@@ -119,6 +120,20 @@ function usage(error: Error, known: readonly string[], args: readonly string[]):
     found: args.join(" "),
     advice: meant ? `did you mean --${meant}?` : "run --help lists all options",
   });
+}
+
+/** The options that reach the same hosts in another command, as one could paste them: `-i inventory.yaml -b`. */
+export function reachOf(values: Values<typeof inventoryOptions & typeof connectionOptions>): string {
+  const { limit: _, "extra-vars": __, ...reach } = { ...inventoryOptions, ...connectionOptions };
+  const given = values as Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+  return Object.entries<Option>(reach)
+    .flatMap(([name, { short }]) => {
+      const dashed = short === undefined ? `--${name}` : `-${short}`;
+      return [given[name] ?? []].flat().map((value) => {
+        return typeof value === "string" ? `${dashed} ${quote(value)}` : dashed;
+      });
+    })
+    .join(" ");
 }
 
 /** A number that an option gave, or its default. */

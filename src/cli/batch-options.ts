@@ -1,6 +1,8 @@
+import type { Interface } from "node:readline";
 import { CausewayError } from "../errors.ts";
+import { hostRanges } from "../report/host-names.ts";
 import { orders, parseSerial } from "../run/batches.ts";
-import { defaultRolling, type Rolling } from "../run/options.ts";
+import { type Ask, defaultRolling, type Rolling } from "../run/options.ts";
 import { numberOption, type Options, type Values, wordOption } from "./arguments.ts";
 
 /** How a play is done batch by batch, and what ends it. */
@@ -20,6 +22,7 @@ export const batchOptions = {
     value: "MODE",
     help: "between batches: on (default), strict (also what failed before) or off",
   },
+  "strict-gate": { type: "boolean", help: "the same as --gate strict" },
   settle: { type: "string", value: "SECONDS", help: "time that a gate may take to hold (default 0)" },
   "on-failure": {
     type: "string",
@@ -38,50 +41,100 @@ export const batchOptions = {
   yes: { type: "boolean", help: "answer yes to what --step and --ask would ask" },
 } as const satisfies Options;
 
-type BatchValues = Values<typeof batchOptions>;
-export type Ask = (question: string) => Promise<"yes" | "no" | "all">;
+type BatchValues = Values<typeof batchOptions> & { readonly check?: boolean };
 
 /** What the options say; each value is judged, whatever else is asked for. */
-export function rollingOf(values: BatchValues, ask: Ask): Rolling {
-  const serial = values.serial;
+export function rollingOf(values: BatchValues, stopped: AbortSignal): Rolling {
+  const { serial, settle, check } = values;
   if (serial !== undefined) parseSerial(serial, "--serial");
   const most = values["max-fail-percentage"];
+  const gate = gateOf(values);
+  const onFailure = wordOption("on-failure", values["on-failure"], ["stop", "rollback"]);
+  const asks = values.step === true && values.yes !== true && check !== true;
   return {
     ...(serial === undefined ? {} : { serial }),
+    // Nothing that is asked for is left out because nobody spoke of batches.
+    oneBatch: (gate ?? onFailure ?? settle) !== undefined || values.step === true,
     order: wordOption("order", values.order, orders) ?? defaultRolling.order,
-    gate: wordOption("gate", values.gate, ["on", "strict", "off"]) ?? defaultRolling.gate,
-    settleMs: numberOption("settle", values.settle, 0, 0) * 1000,
-    onFailure:
-      wordOption("on-failure", values["on-failure"], ["stop", "rollback"]) ?? defaultRolling.onFailure,
+    gate: gate ?? defaultRolling.gate,
+    settleMs: numberOption("settle", settle, 0, 0) * 1000,
+    onFailure: onFailure ?? defaultRolling.onFailure,
     policy: {
-      ...(most === undefined ? {} : { maxFailPercentage: numberOption("max-fail-percentage", most, 0, 0) }),
+      ...(most === undefined ? {} : { maxFailPercentage: percentage("max-fail-percentage", most) }),
       ...(values["any-errors-fatal"] ? { anyErrorsFatal: true } : {}),
       ...(values["continue-on-failure"] ? { continueOnFailure: true } : {}),
     },
-    ...(values.step && !values.yes ? { ask } : {}),
+    ...(asks ? { ask: askOnTerminal("--step", stopped) } : {}),
   };
 }
 
-/** Asks on the terminal; where there is none it is an error that says how to go on. */
-export function askOnTerminal(option: "--step" | "--ask"): Ask {
+function gateOf(values: BatchValues): Rolling["gate"] | undefined {
+  const gate = wordOption("gate", values.gate, ["on", "strict", "off"]);
+  if (!values["strict-gate"]) return gate;
+  if (gate === undefined || gate === "strict") return "strict";
+  throw new CausewayError("usage", `--strict-gate and --gate ${gate} contradict each other`, {
+    expected: "one of them",
+  });
+}
+
+function percentage(name: string, text: string): number {
+  const number = numberOption(name, text, 0, 0);
+  if (number <= 100) return number;
+  throw new CausewayError("usage", `--${name} takes a number from 0 to 100`, { found: text });
+}
+
+/** What --ask asks, once the whole plan was shown; nothing where nobody is to be asked. */
+export function planQuestion(
+  values: BatchValues & { readonly ask?: boolean },
+  stopped: AbortSignal,
+): (() => Promise<boolean>) | undefined {
+  if (!values.ask || values.check || values.yes) return undefined;
+  const question = onTerminal("--ask", stopped);
+  return async () => (await question("do this now?\n(y)es, (n)o: ", /^(y(es)?|no?)$/))[0] === "y";
+}
+
+function askOnTerminal(option: "--step", stopped: AbortSignal): Ask {
+  const question = onTerminal(option, stopped);
+  return async ({ play, index, count, hosts }) => {
+    const batch = `“${play}”, batch ${index + 1} of ${count}: ${hostRanges(hosts)}`;
+    const answer = await question(`${batch}\n(y)es, (n)o, (a)ll: `, /^(y(es)?|no?|a(ll)?)$/);
+    return answer[0] === "y" ? "yes" : answer[0] === "a" ? "all" : "no";
+  };
+}
+
+/** Asks on the terminal until the answer fits; where there is none it is an error that says how to go on. */
+function onTerminal(option: "--step" | "--ask", stopped: AbortSignal) {
   if (!process.stdin.isTTY || !process.stderr.isTTY)
     throw new CausewayError("usage", `${option} asks a person, and there is no terminal`, {
       expected: "a terminal on standard input",
       advice: `leave ${option} out, or add --yes`,
     });
-  return async (question) => {
-    const { createInterface } = await import("node:readline/promises");
-    const lines = createInterface({ input: process.stdin, output: process.stderr });
+  return async (question: string, fits: RegExp): Promise<string> => {
+    const { createInterface } = await import("node:readline");
+    // The terminal is left as it is, so that Ctrl-C is the signal that it always is.
+    const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
     try {
       for (;;) {
-        const choice = option === "--step" ? "(y)es, (n)o, (a)ll" : "(y)es, (n)o";
-        const answer = (await lines.question(`${question}\n${choice}: `)).trim().toLowerCase();
-        if (/^y(es)?$/.test(answer)) return "yes";
-        if (/^no?$/.test(answer)) return "no";
-        if (option === "--step" && /^a(ll)?$/.test(answer)) return "all";
+        const answer = await lineOf(lines, question, stopped);
+        if (answer === undefined || fits.test(answer)) return answer ?? "no";
       }
     } finally {
       lines.close();
     }
   };
+}
+
+/** The next line, in small letters; undefined after Ctrl-C or Ctrl-D. */
+function lineOf(lines: Interface, question: string, stopped: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const none = () => resolve(undefined);
+    if (stopped.aborted) none();
+    stopped.addEventListener("abort", none, { once: true });
+    lines.once("close", none);
+    lines.question(question, (answer) => {
+      stopped.removeEventListener("abort", none);
+      lines.removeListener("close", none);
+      resolve(answer.trim().toLowerCase());
+    });
+  });
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CausewayError } from "../errors.ts";
@@ -8,7 +8,7 @@ import { nearest } from "../schema/nearest.ts";
 import { parse } from "./arguments.ts";
 import { inventoryOf } from "./fleet-of.ts";
 import { playbookOptions } from "./playbook-options.ts";
-import { runWith } from "./run-with.ts";
+import { type Retry, runWith } from "./run-with.ts";
 
 const commands = ["inventory", "lab", "history", "rollback", "help"];
 
@@ -42,19 +42,35 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
     return 0;
   }
   const what = { playbook, inventory, extraVars, ...limit };
-  return runWith(values, what, (hosts) => writeRetry(given, hosts), prepared);
+  return runWith(values, what, retryFile(given), prepared);
 }
 
-/** The failed and unreachable hosts, for `--limit @file`. */
-function writeRetry(given: string, hosts: readonly string[]): void {
+/**
+ * The hosts that are still to be done, in a file for `--limit @file`: while batches are done, too, because nobody writes it
+ * for a run that is killed.
+ */
+function retryFile(given: string): Retry {
   const file = `${basename(given, ".ts")}.retry`;
-  try {
-    writeFileSync(file, `${hosts.join("\n")}\n`);
-  } catch {
-    // A folder that cannot be written to costs the convenience only.
-    return;
-  }
-  process.stderr.write(`to try these hosts again: run ${given} --limit @${file}\n`);
+  let isWritten = false;
+  const write = (hosts: readonly string[]) => {
+    try {
+      writeFileSync(file, `${hosts.join("\n")}\n`);
+      isWritten = true;
+    } catch {
+      // A folder that cannot be written to costs the convenience only.
+      isWritten = false;
+    }
+  };
+  return {
+    left: write,
+    ended: (hosts) => {
+      if (hosts.length === 0 && isWritten) rmSync(file, { force: true });
+      if (hosts.length === 0) return;
+      write(hosts);
+      if (isWritten)
+        process.stderr.write(`to try these hosts again: the same command with --limit @${file}\n`);
+    },
+  };
 }
 
 function oneplaybook(found: readonly string[]): CausewayError {

@@ -1,7 +1,13 @@
 import { describeError, exitCodes } from "../errors.ts";
 import { type Prepared, type PrepareOptions, prepare, reachedThrough } from "../run/prepare.ts";
-import { type connectionOptions, numberOption, type outputOptions, type Values } from "./arguments.ts";
-import { askOnTerminal, type batchOptions, rollingOf } from "./batch-options.ts";
+import {
+  type connectionOptions,
+  numberOption,
+  type outputOptions,
+  reachOf,
+  type Values,
+} from "./arguments.ts";
+import { type batchOptions, planQuestion, rollingOf } from "./batch-options.ts";
 import { reachable, sessionOptions } from "./fleet-of.ts";
 import { reporterFor } from "./reporter-for.ts";
 import { listenForSignals } from "./signals.ts";
@@ -15,30 +21,39 @@ type RunValues = Values<typeof connectionOptions & typeof outputOptions & typeof
   readonly force?: boolean;
 };
 
-const neverAsked = async () => "yes" as const;
+/** Who wants to know which hosts are still to be done. */
+export interface Retry {
+  /** Before each batch. */
+  left?: (hosts: readonly string[]) => void;
+  /** At the end of a run that changed something, or wanted to: none where all is well. */
+  ended?: (hosts: readonly string[]) => void;
+}
 
 /** Runs a playbook with what the command line says, shows it, and gives the exit code. */
 export async function runWith(
   values: RunValues,
   what: PrepareOptions,
-  retry: (hosts: readonly string[]) => void = () => {},
+  retry: Retry = {},
   prepared: Prepared = prepare(what),
 ): Promise<number> {
   const { reporter, message } = await reporterFor(values);
   const signals = listenForSignals((text) => message("warning", text));
   try {
+    const rolling = rollingOf(values, signals.interrupted);
+    const confirm = planQuestion(values, signals.interrupted);
     const session = sessionOptions(values, signals.abandoned);
     const forks = numberOption("forks", values.forks, 64);
     const total = numberOption("timeout", values.timeout, 0, 0);
     const inventory = await reachable(what.inventory, values, (text) => message("info", text));
     if (total > 0) signals.stopAfter(total * 1000, (text) => message("warning", text));
     const [{ run }, { connect }] = await Promise.all([import("../run/run.ts"), import("../host/connect.ts")]);
-    const ask = values.ask && !values.check && !values.yes ? askOnTerminal("--ask") : undefined;
     const all = {
       ...what,
       inventory,
       prepared: reachedThrough(inventory, prepared),
-      rolling: rollingOf(values, values.step && !values.yes ? askOnTerminal("--step") : neverAsked),
+      rolling,
+      reach: reachOf(values),
+      ...(retry.left ? { left: retry.left } : {}),
       verify: values["no-verify"] !== true,
       evidence: values.evidence === true,
       allPairs: values["all-pairs"] === true,
@@ -52,17 +67,18 @@ export async function runWith(
       verbose: values.verbose === true,
       diff: values.diff === true,
     };
-    const asked =
-      ask && (await run({ ...all, check: true, prepared: reachedThrough(inventory, prepare(what)) }));
-    if (ask && asked && (asked.exitCode !== 0 || (await ask("do this now?")) !== "yes")) {
-      for (const error of asked.refused) process.stderr.write(`${describeError(error)}\n`);
-      return asked.exitCode === 0 ? exitCodes.interrupted : asked.exitCode;
+    if (confirm) {
+      const plan = await run({ ...all, check: true, prepared: reachedThrough(inventory, prepare(what)) });
+      if (plan.exitCode !== 0 || !(await confirm())) {
+        for (const error of plan.refused) process.stderr.write(`${describeError(error)}\n`);
+        return plan.exitCode === 0 ? exitCodes.interrupted : plan.exitCode;
+      }
     }
     const outcome = await run({ ...all, check: values.check === true });
     await reporter.close();
     if (outcome.refused.length > 0)
       process.stderr.write(`${outcome.refused.map(describeError).join("\n\n")}\n`);
-    if (outcome.retry.length > 0 && !values.check) retry(outcome.retry);
+    if (!values.check) retry.ended?.(outcome.retry);
     return outcome.exitCode;
   } finally {
     signals.dispose();

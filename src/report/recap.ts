@@ -18,6 +18,7 @@ export function recapLines(recap: Recap, paint: Paint, every: boolean): string[]
     ...(every ? [] : [totals(all, recap.check)]),
     ...table(every ? all : alike(all), recap.check, paint),
     ...hints(all, paint),
+    ...(recap.undone ? [paint("yellow", `undone again: ${hostRanges(recap.undone)}`)] : []),
     ...(recap.notBegun
       ? [paint("yellow", `not begun: ${hostRanges(recap.notBegun)}; the same command continues there`)]
       : []),
@@ -107,7 +108,7 @@ function hints(all: readonly Named[], paint: Paint): string[] {
   ];
 }
 
-function reason({ hosts, check, interrupted, notBegun, exitCode }: Recap): string {
+function reason({ hosts, check, interrupted, notBegun, undone, exitCode }: Recap): string {
   if (interrupted) return "interrupted";
   switch (exitCode) {
     case 0:
@@ -117,7 +118,7 @@ function reason({ hosts, check, interrupted, notBegun, exitCode }: Recap): strin
         ? "a host failed"
         : "refused, nothing was changed";
     case 3:
-      if (notBegun) return "stopped at a batch, verification failed";
+      if (notBegun || undone) return "stopped at a batch, verification failed";
       return Object.values(hosts).some((r) => r.changed > 0)
         ? "changes applied, verification failed"
         : "verification failed";

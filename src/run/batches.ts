@@ -10,17 +10,24 @@ export type Order = (typeof orders)[number];
 export function parseSerial(serial: Serial, where: string): readonly (number | string)[] {
   const items = typeof serial === "string" ? serial.split(",").map((item) => item.trim()) : [serial].flat();
   for (const item of items) {
-    if (/^\d+%?$/.test(String(item))) continue;
+    if (isSize(String(item))) continue;
     throw new CausewayError(
       where.startsWith("--") ? "usage" : "playbook",
       `${where} is not a number of hosts`,
       {
         found: String(item) || "nothing",
-        expected: 'a number, a percentage, or a list of them: 1, 25%, "1,25%,100%"',
+        expected: 'a number, a percentage from 1% to 100%, or a list of them: 1, 25%, "1,25%,100%"',
       },
     );
   }
-  return items;
+  if (items.length > 0) return items;
+  throw new CausewayError("playbook", `${where} is an empty list`, { expected: "one size or more" });
+}
+
+/** Ansible takes 0% for one host and 200% for all of them; whoever writes these meant something else. */
+function isSize(item: string): boolean {
+  const [, number, percent] = /^(\d+)(%?)$/.exec(item) ?? [];
+  return number !== undefined && (percent === "" || (Number(number) >= 1 && Number(number) <= 100));
 }
 
 /**
@@ -81,9 +88,12 @@ export interface FailurePolicy {
 export function whyStop(failed: number, size: number, policy: FailurePolicy): string | undefined {
   if (failed === 0) return undefined;
   const { maxFailPercentage: most, anyErrorsFatal, continueOnFailure } = policy;
-  if (anyErrorsFatal) return "any_errors_fatal: a host failed";
+  const lost = `${failed} of ${size} ${size === 1 ? "host" : "hosts"} failed or could not be reached`;
+  if (anyErrorsFatal)
+    return `${lost}, and any error is fatal (--any-errors-fatal, or anyErrorsFatal of the play)`;
   if (most !== undefined && (failed / size) * 100 > most)
-    return `max_fail_percentage ${most}: ${failed} of ${size} hosts of the batch failed`;
-  if (failed === size && !continueOnFailure) return "every host of the batch failed";
+    return `${lost}, more than ${most} percent (--max-fail-percentage, or maxFailPercentage of the play)`;
+  if (failed === size && !continueOnFailure)
+    return "every host of the batch failed or could not be reached; --continue-on-failure goes on with the next one";
   return undefined;
 }

@@ -18,8 +18,14 @@ export interface RunContext {
   readonly interrupted: AbortSignal;
   /** What any host planned of the things that are the fleet's, as `task key`. */
   readonly plannedOfFleet: Set<string>;
+  /** The command that undoes this run, as one could paste it, without its hosts. */
+  readonly rollback: string;
   /** Hosts whose batch was never begun, by name. */
   readonly notBegun: Set<string>;
+  /** Hosts whose batch was undone again in this run, by name. */
+  readonly undone: Set<string>;
+  /** Told before each batch which hosts are left to do, for whoever finds this process killed. */
+  readonly left: (hosts: readonly string[]) => void;
   /** Whether any step was performed since the last barrier: what hosts share is read again. */
   changedSomething: boolean;
 }

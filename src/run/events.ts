@@ -88,6 +88,8 @@ export type RunEvent = { at: number } & (
       interrupted: boolean;
       /** Hosts whose batch was never begun. */
       notBegun?: readonly string[];
+      /** Hosts whose batch was undone again. */
+      undone?: readonly string[];
       exitCode: number;
       ms: number;
     }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Playbook } from "../playbook/define.ts";
 import type { Fleet } from "../playbook/fleet.ts";
 import type { RunContext } from "./context.ts";
@@ -5,29 +6,36 @@ import type { HostRun } from "./host-run.ts";
 import { defaultRolling, type RunOptions } from "./options.ts";
 import { runProbes } from "./probes.ts";
 
+/** How long a gate that does not hold yet is left alone before it is proved again. */
+const pauseMs = 1000;
+/** More pairs than these are counted. */
+const pairsAtMost = 8;
+
 /**
- * What has to hold between batches: the playbook's own proof, of the pairs between the hosts just changed and all others,
- * both ways. Pairs that did not work before the first batch are named then, and do not fail it later, unless it is strict.
+ * What has to hold between batches: the playbook's own proof, or a play's, of the pairs between the hosts just changed and
+ * all others, both ways. Pairs that did not work before the first batch are named then, and do not fail it later, unless it
+ * is strict.
  */
 export class Gate {
+  readonly #proof: Playbook["verify"];
   readonly #options: RunOptions;
   readonly #context: RunContext;
   readonly #fleet: Fleet;
   readonly #hosts: readonly HostRun[];
   #broken: ReadonlySet<string> | undefined;
-  #proof: Playbook["verify"];
 
-  constructor(options: RunOptions, context: RunContext, fleet: Fleet, hosts: readonly HostRun[]) {
+  constructor(
+    proof: Playbook["verify"],
+    options: RunOptions,
+    context: RunContext,
+    fleet: Fleet,
+    hosts: readonly HostRun[],
+  ) {
+    this.#proof = proof;
     this.#options = options;
     this.#context = context;
     this.#fleet = fleet;
     this.#hosts = hosts;
-  }
-
-  /** The same, by what a play proves itself. */
-  by(proof: unknown): this {
-    this.#proof = proof as Playbook["verify"];
-    return this;
   }
 
   /** Looks which pairs do not work before anything is interrupted; once a run. */
@@ -36,8 +44,9 @@ export class Gate {
     const { failed } = await this.#prove("before the first batch");
     this.#broken = new Set(failed);
     if (failed.length === 0) return;
-    const text = `did not work before the first batch, and does not fail the gate: ${failed.slice(0, 8).join(", ")}${failed.length > 8 ? ` and ${failed.length - 8} more` : ""}`;
-    this.#context.say({ type: "message", level: "warning", text });
+    const more = failed.length > pairsAtMost ? ` and ${failed.length - pairsAtMost} more` : "";
+    const pairs = `${failed.slice(0, pairsAtMost).join(", ")}${more}`;
+    this.#say("warning", `did not work before the first batch, and does not fail the gate: ${pairs}`);
   }
 
   /** Whether the proof holds for the hosts of a batch; it is tried again until it does, or the time to settle is over. */
@@ -47,12 +56,20 @@ export class Gate {
     for (;;) {
       const { errors, failed } = await this.#prove("gate", among);
       if (errors === 0 && failed.every((pair) => this.#broken?.has(pair))) return true;
-      if (Date.now() >= until || this.#context.interrupted.aborted) return false;
+      const left = until - Date.now();
+      if (left <= 0 || this.#context.interrupted.aborted) return false;
+      this.#say("info", `the gate does not hold yet; it has ${Math.ceil(left / 1000)} s more to settle`);
+      const pause = { signal: this.#context.interrupted };
+      await sleep(Math.min(pauseMs, left), undefined, pause).catch(() => {});
     }
   }
 
   get #rolling() {
     return this.#options.rolling ?? defaultRolling;
+  }
+
+  #say(level: "info" | "warning", text: string): void {
+    this.#context.say({ type: "message", level, text });
   }
 
   #prove(stage: string, among?: ReadonlySet<string>) {

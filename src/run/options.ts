@@ -4,10 +4,25 @@ import type { FailurePolicy, Order } from "./batches.ts";
 import type { HostRecap, Reporter } from "./events.ts";
 import type { Prepared, PrepareOptions } from "./prepare.ts";
 
+/** A batch whose turn it is. */
+export interface Turn {
+  /** The title of the play. */
+  play: string;
+  /** From 0, of `count`. */
+  index: number;
+  count: number;
+  hosts: readonly string[];
+}
+
+/** Asks a person whether a batch is to be begun; `all`: this one and all after it. */
+export type Ask = (turn: Turn) => Promise<"yes" | "no" | "all">;
+
 /** What the command line says of batches. */
 export interface Rolling {
   /** `1`, `25%`, `1,25%,100%`: instead of what the plays say. */
   serial?: string;
+  /** Something is asked for that only a batch has: a play that says nothing of batches is one of all its hosts. */
+  oneBatch?: boolean;
   order: Order;
   /** Between batches: what works before has to work after, everything has to work (strict), or nothing is looked at. */
   gate: "on" | "off" | "strict";
@@ -16,8 +31,7 @@ export interface Rolling {
   /** What becomes of a batch that failed. */
   onFailure: "stop" | "rollback";
   policy: FailurePolicy;
-  /** Asks a person before each batch. */
-  ask?: (question: string) => Promise<"yes" | "no" | "all">;
+  ask?: Ask;
 }
 
 export const defaultRolling: Rolling = {
@@ -33,6 +47,10 @@ export interface RunOptions extends PrepareOptions {
   prepared?: Prepared;
   check: boolean;
   rolling?: Rolling;
+  /** The options that reach the same hosts in another command, as one could paste them: `-i inventory.yaml`. */
+  reach?: string;
+  /** Told before each batch which hosts are left to do. */
+  left?: (hosts: readonly string[]) => void;
   verify: boolean;
   /** Prove also by what crosses the wire. */
   evidence?: boolean;
@@ -57,7 +75,7 @@ export interface RunOptions extends PrepareOptions {
 export interface RunOutcome {
   exitCode: number;
   hosts: Readonly<Record<string, HostRecap>>;
-  /** Hosts that failed or could not be reached, sorted: what `--limit @file` takes. */
+  /** Hosts that failed, could not be reached, were not begun or were undone, sorted: what `--limit @file` takes. */
   retry: readonly string[];
   /** Why nothing was changed anywhere, where that is so; to be shown by the caller. */
   refused: readonly CausewayError[];

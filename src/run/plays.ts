@@ -1,9 +1,9 @@
 import { CausewayError } from "../errors.ts";
-import { select } from "../inventory/patterns.ts";
+import type { Playbook } from "../playbook/define.ts";
 import type { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { isNotYet } from "../thrown.ts";
-import { type FailurePolicy, parseSerial } from "./batches.ts";
+import { type FailurePolicy, parseSerial, whyStop } from "./batches.ts";
 import { checkPlay } from "./check.ts";
 import type { RunContext } from "./context.ts";
 import { convergePlay, named } from "./converge.ts";
@@ -12,16 +12,14 @@ import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import { defaultRolling, type RunOptions } from "./options.ts";
 import { isConverged, planTask } from "./plan.ts";
-import type { AnyPlay } from "./prepare.ts";
-import { roll } from "./roll.ts";
+import type { AnyPlay, Prepared } from "./prepare.ts";
+import { type Place, type RollEnded, roll } from "./roll.ts";
 import { rollBack } from "./undo-runs.ts";
 
 /** How the plays of a run ended. */
 export type PlaysEnded =
   /** All plays had their turn; `through` are the hosts that went through each play that is theirs. */
-  | { how: "all"; through: ReadonlySet<HostRun> }
-  /** A person asked to stop; too many hosts of a batch failed; or what has to hold between batches did not. */
-  | { how: "interrupted" | "stopped" | "gate" };
+  { how: "all"; through: ReadonlySet<HostRun> } | { how: Exclude<RollEnded, "all"> };
 
 /** Whether every host went through every play of its own: only then what was not planned may be undone. */
 export function isComplete(ended: PlaysEnded, hosts: readonly HostRun[]): boolean {
@@ -33,25 +31,30 @@ export async function runPlays(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
-  fleet: Fleet,
+  { chosen, fleet, hostsOf }: Prepared,
   whole: boolean,
 ): Promise<PlaysEnded> {
   const { plays } = options.playbook;
   const through = new Set(hosts);
-  let gate: Gate | undefined;
+  const byName = new Map(hosts.map((host) => [host.name, host]));
+  // Who could not be reached fails in the first play that is theirs, and is no longer there in those after it.
+  const lost = new Set(chosen.map(({ name }) => name).filter((name) => !byName.has(name)));
+  const gates = new Map<unknown, Gate>();
   for (const [index, play] of plays.entries()) {
     if (options.interrupted.aborted) {
       const left = plays.slice(index).map(({ title }) => `“${title}”`);
       context.say({ type: "message", level: "warning", text: `not started: ${left.join(", ")}` });
       return { how: "interrupted" };
     }
-    const named = new Set(
-      select(options.inventory, play.hosts, `play “${play.title}”: hosts`, "playbook").map((h) => h.name),
-    );
-    const theirs = hosts.filter((h) => named.has(h.name));
-    const able = theirs.filter((h) => !h.failure);
+    const theirs = chosen.map(({ name }) => name).filter((name) => hostsOf.get(play)?.has(name));
+    const places = theirs.flatMap((name): Place[] => {
+      const host = byName.get(name);
+      if (host?.failure) through.delete(host);
+      if (host) return host.failure ? [] : [{ name, host }];
+      return lost.delete(name) ? [{ name }] : [];
+    });
+    const able = places.flatMap(({ host }) => host ?? []);
     const taking = play.runOnce ? able.slice(0, 1) : able;
-    for (const host of theirs) if (!able.includes(host)) through.delete(host);
     // What other hosts did to something shared shows on this one, too.
     if (context.changedSomething) for (const host of hosts) host.memory.forget(["shared"]);
     context.changedSomething = false;
@@ -75,24 +78,54 @@ export async function runPlays(
       inParallel(some, { atOnce: some.length, renderer: options.reporter.renderer }, async (host) => {
         if (!(await playOn(host, on, play, context, fleet))) through.delete(host);
       });
-    const sizes = taking.length > 1 ? sizesOf(play, options) : undefined;
-    if (sizes === undefined) {
+    const sizes = sizesOf(play, options);
+    if (sizes === undefined || taking.length === 0) {
       await converge(taking);
+      if (isOver(play, options, context, places, hosts)) return { how: "stopped" };
       continue;
     }
-    const ended = await roll(taking, context, {
-      ...(options.rolling ?? defaultRolling),
-      ...policyOf(play, options),
-      play: play.title,
-      sizes,
-      isBusy: (host) => isBusy(host, play, fleet),
-      converge,
-      rollBack: (some) => rollBack(options, context, some, index),
-      gate: gateOf(play, options, () => (gate ??= new Gate(options, context, fleet, hosts))),
-    });
-    if (ended.how !== "all") return ended;
+    const ended = await roll(
+      play.runOnce ? taking.map((host) => ({ name: host.name, host })) : places,
+      context,
+      {
+        ...(options.rolling ?? defaultRolling),
+        ...policyOf(play, options),
+        play: play.title,
+        sizes,
+        isBusy: (host) => isBusy(host, play, fleet),
+        converge,
+        rollBack: (some) => rollBack(options, context, some, index),
+        gate: gateOf(play, options, (proof) => {
+          const gate = gates.get(proof) ?? new Gate(proof, options, context, fleet, hosts);
+          gates.set(proof, gate);
+          return gate;
+        }),
+      },
+    );
+    if (ended !== "all") return { how: ended };
   }
   return context.interrupted.aborted ? { how: "interrupted" } : { how: "all", through };
+}
+
+/**
+ * Whether a play that was done on all its hosts at once is the last one, by the limits that somebody set: it is one batch.
+ * Without any the other hosts go on, and those that failed are not among them.
+ */
+function isOver(
+  play: AnyPlay,
+  options: RunOptions,
+  context: RunContext,
+  places: readonly Place[],
+  hosts: readonly HostRun[],
+): boolean {
+  const { maxFailPercentage, anyErrorsFatal } = policyOf(play, options);
+  const failed = places.filter(({ host }) => !host || host.failure).length;
+  if (maxFailPercentage === undefined && !anyErrorsFatal) return false;
+  const why = whyStop(failed, places.length, policyOf(play, options));
+  if (why === undefined || context.interrupted.aborted) return false;
+  context.say({ type: "message", level: "warning", text: `the run ends here: ${why}` });
+  for (const host of hosts) if (!host.failure) context.notBegun.add(host.name);
+  return true;
 }
 
 /** One play on one host; an error is the host's own. True when the host went through it. */
@@ -115,11 +148,19 @@ async function playOn(
   }
 }
 
-/** The sizes of a play's batches; undefined where it is done on all hosts at once. */
+const allAtOnce = ["100%"];
+
+/** The sizes of a play's batches; undefined where it is done on all hosts at once, and nobody has to be asked. */
 function sizesOf(play: AnyPlay, { rolling }: RunOptions): readonly (number | string)[] | undefined {
-  if (play.atOnce !== undefined || play.runOnce) return undefined;
+  if (!isCut(play)) return rolling?.ask ? allAtOnce : undefined;
   if (rolling?.serial !== undefined) return parseSerial(rolling.serial, "--serial");
-  return play.serial === undefined ? undefined : parseSerial(play.serial, `play “${play.title}”: serial`);
+  if (play.serial !== undefined) return parseSerial(play.serial, `play “${play.title}”: serial`);
+  return rolling?.oneBatch ? allAtOnce : undefined;
+}
+
+/** Whether a play can be done on some of its hosts at a time. */
+function isCut(play: AnyPlay): boolean {
+  return play.atOnce === undefined && !play.runOnce;
 }
 
 /** The command line wins over the play. */
@@ -131,11 +172,17 @@ function policyOf(play: AnyPlay, { rolling }: RunOptions): FailurePolicy {
   );
 }
 
-function gateOf(play: AnyPlay, options: RunOptions, gate: () => Gate): Gate | undefined {
-  const proof = play.gate ?? options.playbook.verify;
-  if (proof === undefined || options.check || (options.rolling ?? defaultRolling).gate === "off")
-    return undefined;
-  return gate().by(proof);
+/** What has to hold between the batches of a play, or why nothing has to. */
+function gateOf(
+  play: AnyPlay,
+  options: RunOptions,
+  gateBy: (proof: Playbook["verify"]) => Gate,
+): Gate | string | undefined {
+  if (!isCut(play)) return undefined;
+  if ((options.rolling ?? defaultRolling).gate === "off") return "no gate between batches: --gate off";
+  const proof = (play.gate ?? options.playbook.verify) as Playbook["verify"];
+  if (proof === undefined) return "no gate between batches: the playbook has nothing that proves it (verify)";
+  return gateBy(proof);
 }
 
 /** Whether a host has something to do in a play. What goes wrong while it is planned is known before any batch. */

@@ -2,6 +2,13 @@ import { batchesOf, type FailurePolicy, inOrderOf, type Order, whyStop } from ".
 import type { RunContext } from "./context.ts";
 import type { Gate } from "./gate.ts";
 import type { HostRun } from "./host-run.ts";
+import type { Ask } from "./options.ts";
+
+/** A host's place in a play; one that could not be reached has nothing but its name, and fails with its batch. */
+export interface Place {
+  readonly name: string;
+  readonly host?: HostRun;
+}
 
 /** How a play is rolled over its hosts. */
 export interface Roll extends FailurePolicy {
@@ -14,130 +21,135 @@ export interface Roll extends FailurePolicy {
   isBusy: (host: HostRun) => Promise<boolean>;
   /** Does the play on some hosts at once. */
   converge: (hosts: readonly HostRun[]) => Promise<void>;
-  /** Undoes what this run did on some hosts. */
-  rollBack: (hosts: readonly HostRun[]) => Promise<void>;
-  /** What has to hold after each batch; nothing where it is switched off. */
-  gate: Gate | undefined;
+  /** Undoes what this run did on some hosts, and gives those on which something of it is left. */
+  rollBack: (hosts: readonly HostRun[]) => Promise<readonly HostRun[]>;
+  /** What has to hold after each batch, or why nothing has to; neither where there is nothing to say of it. */
+  gate?: Gate | string | undefined;
   onFailure: "stop" | "rollback";
   /** Asks a person before each batch. */
-  ask?: ((question: string) => Promise<"yes" | "no" | "all">) | undefined;
+  ask?: Ask | undefined;
 }
 
-/** How a roll ended. */
-export type RollEnded = { how: "all" } | { how: "interrupted" | "stopped" | "gate" };
+/** How a roll ended: all batches were done; a person stopped it, or said no; too many hosts failed; the gate did. */
+export type RollEnded = "all" | "interrupted" | "declined" | "stopped" | "gate";
+
+type Batch = readonly Place[];
 
 /**
  * Does a play batch by batch. Batches are cut over the hosts that have something to do; the others take no batch and no
- * time, so that a roll that was stopped goes on with the same command where it stopped.
+ * time, so that a roll that was stopped goes on with the same command where it stopped. A host that cannot be reached, or
+ * refuses, keeps its place: as in Ansible it has failed when its batch's turn comes.
  */
-export async function roll(hosts: readonly HostRun[], context: RunContext, how: Roll): Promise<RollEnded> {
-  const { busy, idle } = await partition(hosts, how);
-  await how.converge(context.check ? hosts : idle);
+export async function roll(places: readonly Place[], context: RunContext, how: Roll): Promise<RollEnded> {
+  const { busy, idle } = await partition(places, how);
+  await how.converge(context.check ? standing(places) : idle);
   const batches = batchesOf(inOrderOf(busy, how.order), how.sizes);
-  tellBatches(context, how, hosts, batches);
-  if (context.check || batches.length === 0) return { how: "all" };
-  await how.gate?.lookBefore();
+  const isIdle = standing(busy).length === 0;
+  tellBatches(context, how, places, isIdle ? [] : batches);
+  if (context.check || isIdle) return "all";
+  if (typeof how.gate === "object") await how.gate.lookBefore();
   let ask = how.ask;
   for (const [index, batch] of batches.entries()) {
-    const rest = (): readonly HostRun[] => batches.slice(index).flat();
-    if (context.interrupted.aborted) return ended(context, "interrupted", rest());
-    const names = batch.map((host) => host.name);
-    const answer = await ask?.(`batch ${index + 1} of ${batches.length}: ${names.join(", ")}`);
-    if (answer === "no") return ended(context, "stopped", rest());
+    const [from, after] = [batches.slice(index).flat(), batches.slice(index + 1).flat()];
+    if (context.interrupted.aborted) return ended(context, "interrupted", from);
+    const turn = { play: how.play, index, count: batches.length, hosts: batch.map(nameOf) };
+    const answer = await ask?.(turn);
+    if (context.interrupted.aborted) return ended(context, "interrupted", from);
+    if (answer === "no") return ended(context, "declined", from);
     if (answer === "all") ask = undefined;
-    context.say({
-      type: "batch",
-      play: how.play,
-      index,
-      count: batches.length,
-      hosts: names,
-      state: "started",
-    });
-    await how.converge(batch);
-    if (context.interrupted.aborted) return ended(context, "interrupted", batches.slice(index + 1).flat());
+    context.left(busy.filter((one) => from.includes(one) || !one.host || one.host.failure).map(nameOf));
+    context.say({ type: "batch", ...turn, state: "started" });
+    await how.converge(standing(batch));
+    if (context.interrupted.aborted) return ended(context, "interrupted", after);
     const stop = await judge(batch, context, how);
-    if (stop) return ended(context, stop, batches.slice(index + 1).flat());
+    if (stop) return ended(context, stop, after);
   }
-  return { how: "all" };
+  return "all";
 }
 
-async function partition(hosts: readonly HostRun[], { isBusy }: Roll) {
+const nameOf = ({ name }: Place | HostRun) => name;
+
+/** The hosts that take part and have not failed. */
+function standing(places: readonly Place[]): HostRun[] {
+  return places.flatMap(({ host }) => (host && !host.failure ? [host] : []));
+}
+
+async function partition(places: readonly Place[], { isBusy }: Roll) {
   const busy = new Set<HostRun>();
-  await Promise.all(hosts.map(async (host) => void ((await isBusy(host)) && busy.add(host))));
-  const well = hosts.filter((host) => !host.failure);
-  return { busy: well.filter((host) => busy.has(host)), idle: well.filter((host) => !busy.has(host)) };
+  await Promise.all(standing(places).map(async (host) => void ((await isBusy(host)) && busy.add(host))));
+  return {
+    busy: places.filter(({ host }) => !host || host.failure || busy.has(host)),
+    idle: standing(places).filter((host) => !busy.has(host)),
+  };
 }
 
 function tellBatches(
   context: RunContext,
-  { play }: Roll,
-  hosts: readonly HostRun[],
-  batches: readonly (readonly HostRun[])[],
+  { play, gate }: Roll,
+  places: readonly Place[],
+  batches: readonly Batch[],
 ): void {
-  const busy = batches.flat().length;
-  const text =
-    busy === 0
-      ? `“${play}”: all ${hosts.length} hosts are as they should be, no batch`
-      : `“${play}”: ${busy} of ${hosts.length} hosts have something to do, in ${batches.length} ${batches.length === 1 ? "batch" : "batches"}`;
-  context.say({ type: "message", level: "info", text });
+  const say = (text: string) => context.say({ type: "message", level: "info", text });
+  const busy = standing(batches.flat()).length;
+  const lost = places.length - standing(places).length;
+  const all = `all ${places.length} hosts are`;
+  if (busy === 0)
+    say(`“${play}”: ${lost === 0 ? all : "all hosts that can be changed are"} as they should be, no batch`);
+  else {
+    const count = `${batches.length} ${batches.length === 1 ? "batch" : "batches"}`;
+    const others =
+      lost === 0 ? "" : `; ${lost} more failed or could not be reached, and fail with their batch`;
+    say(`“${play}”: ${busy} of ${places.length} hosts have something to do, in ${count}${others}`);
+    if (typeof gate === "string") say(gate);
+  }
   if (!context.check) return;
   for (const [index, batch] of batches.entries()) {
-    const names = batch.map((host) => host.name);
-    context.say({ type: "batch", play, index, count: batches.length, hosts: names, state: "planned" });
+    const turn = { play, index, count: batches.length, hosts: batch.map(nameOf) };
+    context.say({ type: "batch", ...turn, state: "planned" });
   }
 }
 
 /** Whether the roll goes on after a batch: undefined, or why it ends. */
-async function judge(
-  batch: readonly HostRun[],
-  context: RunContext,
-  how: Roll,
-): Promise<"stopped" | "gate" | undefined> {
-  const failed = batch.filter((host) => host.failure);
-  const why = whyStop(failed.length, batch.length, how);
+async function judge(batch: Batch, context: RunContext, how: Roll): Promise<"stopped" | "gate" | undefined> {
+  const well = standing(batch);
+  const why = whyStop(batch.length - well.length, batch.length, how);
   if (why !== undefined) {
     context.say({ type: "message", level: "warning", text: `the roll ends here: ${why}` });
     await giveUp(batch, context, how);
     return "stopped";
   }
-  const standing = batch.filter((host) => !host.failure);
-  if (!how.gate || standing.length === 0 || (await how.gate.holds(standing))) return undefined;
+  if (typeof how.gate !== "object" || well.length === 0 || (await how.gate.holds(well))) return undefined;
   context.say({ type: "message", level: "warning", text: "the roll ends here: the gate failed" });
   await giveUp(batch, context, how);
   return "gate";
 }
 
 /** The batch that failed is undone, or left for looking at. */
-async function giveUp(batch: readonly HostRun[], context: RunContext, how: Roll): Promise<void> {
-  const began = batch.filter((host) => host.began);
+async function giveUp(batch: Batch, context: RunContext, how: Roll): Promise<void> {
+  const began = batch.flatMap(({ host }) => (host?.began ? [host] : []));
   if (began.length === 0) return;
-  const names = began.map((host) => host.name).join(",");
+  const say = (level: "info" | "warning", text: string) => context.say({ type: "message", level, text });
+  const undoing = (hosts: readonly HostRun[]) => `${context.rollback} -l ${hosts.map(nameOf).join(",")}`;
   if (how.onFailure === "stop") {
-    const text = `the batch is left as it is; to undo it: run rollback ${context.id} -l ${names}`;
-    context.say({ type: "message", level: "info", text });
+    say("info", `the batch is left as it is; to undo it: ${undoing(began)}`);
     return;
   }
-  await how.rollBack(began);
-  for (const host of began) context.notBegun.add(host.name);
-  const again = how.gate && (await how.gate.holds(began.filter((host) => !host.recap.unreachable)));
-  if (again === false)
-    context.say({
-      type: "message",
-      level: "warning",
-      text: `the batch was undone (${names}), and the gate still fails`,
-    });
+  const left = new Set(await how.rollBack(began));
+  const undone = began.filter((host) => !left.has(host));
+  for (const host of undone) context.undone.add(host.name);
+  if (left.size > 0) {
+    say("warning", `the batch is not undone on all of its hosts; to undo the rest: ${undoing([...left])}`);
+    return;
+  }
+  const names = undone.map(nameOf).join(", ");
+  if (typeof how.gate !== "object") say("info", `the batch was undone: ${names}`);
+  else if (await how.gate.holds(undone))
+    say("info", `the batch was undone, and the gate holds again: ${names}`);
+  else say("warning", `the batch was undone, and the gate still fails: ${names}`);
 }
 
-function ended(
-  context: RunContext,
-  how: "interrupted" | "stopped" | "gate",
-  notBegun: readonly HostRun[],
-): RollEnded {
-  for (const host of notBegun) context.notBegun.add(host.name);
-  if (notBegun.length > 0) {
-    const names = notBegun.map((host) => host.name).join(", ");
-    const text = `not begun: ${names}; the same command continues there`;
-    context.say({ type: "message", level: "warning", text });
-  }
-  return { how };
+/** What was not begun is told with the recap, and is what a later run has to do. */
+function ended<E extends RollEnded>(context: RunContext, how: E, notBegun: readonly Place[]): E {
+  for (const { name } of standing(notBegun)) context.notBegun.add(name);
+  return how;
 }

@@ -61,8 +61,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     await Promise.all(hosts.map((h) => closeHost(h, context)));
   }
   for (const host of hosts) recaps[host.name] = host.recap;
-  const interrupted =
-    options.interrupted.aborted || (ended.how === "stopped" && !hosts.some((h) => h.failure));
+  const interrupted = options.interrupted.aborted || ended.how === "declined";
   const exitCode = exitCodeOf(recaps, { refused, verified, interrupted });
   say({
     type: "recap",
@@ -70,11 +69,14 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     check: options.check,
     interrupted,
     ...(context.notBegun.size > 0 ? { notBegun: [...context.notBegun] } : {}),
+    ...(context.undone.size > 0 ? { undone: [...context.undone] } : {}),
     exitCode,
     ms: Date.now() - began,
   });
   const retry = Object.entries(recaps)
-    .filter(([name, r]) => r.failed > 0 || r.unreachable || context.notBegun.has(name))
+    .filter(
+      ([name, r]) => r.failed > 0 || r.unreachable || context.notBegun.has(name) || context.undone.has(name),
+    )
     .map(([name]) => name)
     .sort();
   return { exitCode, hosts: recaps, retry, refused };
@@ -85,13 +87,14 @@ async function change(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
-  { chosen, members, fleet }: Prepared,
+  prepared: Prepared,
 ): Promise<PlaysEnded> {
   tellHalfDone(options, context, hosts);
   await takeOver(options, context, hosts);
   // A limit, or a host that did not answer: then nothing can be inferred from what was not planned.
+  const { chosen, members } = prepared;
   const whole = chosen.length === members.length && hosts.length === chosen.length;
-  const ended = await runPlays(options, context, hosts, fleet, whole);
+  const ended = await runPlays(options, context, hosts, prepared, whole);
   if (whole && isComplete(ended, hosts) && options.playbook.plays.length > 0)
     await removeUnplanned(options, context, hosts);
   if (!options.check) await finishHalfDone(context, hosts);
@@ -158,7 +161,10 @@ function newContext(
     say,
     interrupted: options.interrupted,
     plannedOfFleet: new Set(),
+    rollback: ["run rollback", id, options.reach].filter(Boolean).join(" "),
     notBegun: new Set(),
+    undone: new Set(),
+    left: options.left ?? (() => {}),
     changedSomething: false,
   };
 }

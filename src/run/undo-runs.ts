@@ -28,23 +28,42 @@ export async function undoRuns(
 
 /**
  * Undoes what this very run did on some hosts in one play, those that failed included: a batch that did not come out well.
- * What plays before it did stays: batches that came out well may need it.
+ * What plays before it did stays: batches that came out well may need it. Gives the hosts on which something of it is left.
  */
 export async function rollBack(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
   play: number,
-): Promise<void> {
+): Promise<readonly HostRun[]> {
+  const unknown = await readJournals(hosts);
+  const known = hosts.filter((host) => !unknown.has(host));
+  await undoSince(options, context, known, context.id, play);
+  const unread = await readJournals(known);
+  const left = hosts.filter(
+    (host) =>
+      unknown.has(host) ||
+      unread.has(host) ||
+      liveEntries(host.journal).some((e) => e.run === context.id && e.play === play),
+  );
+  // The undo restarted what had to be.
+  for (const host of hosts) if (!left.includes(host)) host.owed.clear();
+  return left;
+}
+
+/** Reads the journals again; gives the hosts whose journal could not be read. */
+async function readJournals(hosts: readonly HostRun[]): Promise<ReadonlySet<HostRun>> {
+  const unread = new Set<HostRun>();
   await Promise.all(
     hosts.map(async (host) => {
       host.memory.forget(["*"]);
-      await host.readJournal().catch((error: unknown) => host.failWith(error));
+      await host.readJournal().catch((error: unknown) => {
+        unread.add(host);
+        host.failWith(error);
+      });
     }),
   );
-  await undoSince(options, context, hosts, context.id, play);
-  // The undo restarted what had to be.
-  for (const host of hosts) host.owed.clear();
+  return unread;
 }
 
 /** Undoes runs from one on, or what they did in one play alone. Hosts that had failed before are not what holds the others back. */

@@ -1,119 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CausewayError } from "../../src/errors.ts";
-import { rawScript } from "../../src/host/sh.ts";
-import { Type } from "../../src/index.ts";
-import { loadInventory } from "../../src/inventory/load.ts";
-import type { Playbook } from "../../src/playbook/define.ts";
-import { definePlaybook } from "../../src/playbook/define.ts";
-import type { RunEvent } from "../../src/run/events.ts";
-import { defaultRolling, type Rolling } from "../../src/run/options.ts";
-import { run } from "../../src/run/run.ts";
-import { defineTask } from "../../src/task/define.ts";
-import { defineProbe, type ProbeRun } from "../../src/task/probe.ts";
-import type { Step } from "../../src/task/step.ts";
-import { connectTo, FakeHost } from "./fake-host.ts";
-
-/** Sets a value on a host in memory; on some hosts the step fails. */
-const setting = (failing: readonly string[]) =>
-  defineTask({
-    name: "value",
-    summary: "x",
-    params: Type.Object({ host: Type.String() }),
-    key: () => "v",
-    read: async (host) => (await host.read(rawScript("cat v"), { looksAt: ["v"] })).stdout,
-    present: (now, { host }): readonly Step[] =>
-      now === "1"
-        ? []
-        : [
-            {
-              kind: "run",
-              what: "v",
-              from: null,
-              to: "1",
-              resource: ["run", "true", "true"],
-              perform: rawScript(failing.includes(host) ? "fail v 1" : "put v 1"),
-              touches: ["v"],
-              causes: [],
-            },
-          ],
-  });
-
-interface Given {
-  hosts: number;
-  done?: readonly number[];
-  failing?: readonly string[];
-  unreachable?: readonly string[];
-  rolling?: Partial<Rolling>;
-  play?: Partial<Playbook["plays"][number]>;
-  /** A play after it that wants the same. */
-  next?: Partial<Playbook["plays"][number]>;
-  limit?: string;
-  check?: boolean;
-  /** The pairs that do not work, by how many hosts are changed so far. */
-  broken?: (among: ProbeRun["among"]) => readonly string[];
-  stopAt?: (event: RunEvent) => boolean;
-}
-
-async function rollOn({ hosts: count, done = [], failing = [], unreachable = [], ...given }: Given) {
-  const names = Array.from({ length: count }, (_, i) => `h${i + 1}`);
-  const hosts = new Map(names.filter((n) => !unreachable.includes(n)).map((name) => [name, new FakeHost()]));
-  for (const i of done) hosts.get(`h${i}`)?.values.set("v", "1");
-  const value = setting(failing);
-  const proved: (readonly string[] | undefined)[] = [];
-  const probe = defineProbe({
-    name: "probe",
-    summary: "x",
-    params: Type.Object({}),
-    run: async (_, __, { among }) => {
-      proved.push(among && [...among]);
-      const bad = given.broken?.(among) ?? [];
-      const cells = bad.map((pair) => {
-        const [from = "", to = ""] = pair.split(" ");
-        return { from, to, ok: false, expected: "reachable" as const, lossPercent: 100 };
-      });
-      return { title: "x", hosts: names, cells, notes: [] };
-    },
-  });
-  const play = {
-    title: "Roll",
-    hosts: "all",
-    tasks: (h: { name: string }) => [value({ host: h.name })],
-    ...given.play,
-  };
-  const playbook = {
-    ...definePlaybook({ name: "test", summary: "x", vars: Type.Object({}), plays: [] }),
-    plays: [play, ...(given.next ? [{ ...play, title: "Then", ...given.next }] : [])],
-    verify: () => [probe({})],
-  } as unknown as Playbook;
-  const events: RunEvent[] = [];
-  const stop = new AbortController();
-  const outcome = await run({
-    playbook,
-    inventory: await loadInventory([`${names.join(",")},`]),
-    extraVars: new Map(),
-    ...(given.limit === undefined ? {} : { limit: given.limit }),
-    check: given.check ?? false,
-    verify: true,
-    forks: 64,
-    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
-    connect: connectTo(hosts),
-    reporter: {
-      event: (e) => {
-        events.push(e);
-        if (given.stopAt?.(e)) stop.abort();
-      },
-      close: async () => {},
-    },
-    interrupted: stop.signal,
-    breakLock: false,
-    verbose: false,
-    rolling: { ...defaultRolling, ...given.rolling },
-  });
-  const batches = events.filter((e) => e.type === "batch").map((e) => e.hosts.join("+"));
-  const changed = names.filter((n) => hosts.get(n)?.performed.includes("put v 1"));
-  const texts = events.filter((e) => e.type === "message").map((e) => e.text);
-  return { outcome, batches, changed, proved, texts, events };
-}
+import type { Turn } from "../../src/run/options.ts";
+import { type Given, rollOn, setting } from "./rolling.ts";
 
 describe("a play in batches", () => {
   test("one host after the other, each batch proved with all others before the next", async () => {
@@ -235,6 +123,45 @@ describe("a play in batches", () => {
     expect(rolled.outcome.exitCode).toBe(code);
   });
 
+  test("what can only be had of a batch is not left out where nobody spoke of batches", async () => {
+    const one = await rollOn({ hosts: 3, rolling: { oneBatch: true } });
+    expect([one.batches, one.proved]).toEqual([["h1+h2+h3"], [undefined, ["h1", "h2", "h3"], undefined]]);
+    const own = await rollOn({ hosts: 2, play: { serial: 1 }, rolling: { oneBatch: true } });
+    expect(own.batches).toEqual(["h1", "h2"]);
+  });
+
+  test("a limit ends the run after a play that is done at once, too", async () => {
+    const next = { tasks: (h: { name: string }) => [setting([], "w")({ host: h.name })] };
+    for (const play of [{ anyErrorsFatal: true }, { maxFailPercentage: 20, atOnce: "it only adds" }]) {
+      const { outcome, events, texts } = await rollOn({ hosts: 3, failing: ["h2"], play, next });
+      expect(events.filter((e) => e.type === "play")).toHaveLength(1);
+      expect([outcome.exitCode, outcome.retry]).toEqual([2, ["h1", "h2", "h3"]]);
+      expect(texts.at(-1)).toMatch(/^the run ends here: 1 of 3 hosts failed/);
+    }
+  });
+
+  test("no gate is said, and why", async () => {
+    const off = await rollOn({ hosts: 2, play: { serial: 1 }, rolling: { gate: "off" } });
+    expect(off.texts).toContain("no gate between batches: --gate off");
+  });
+
+  test("before each batch it is told what is left to do, with those that failed", async () => {
+    const left: (readonly string[])[] = [];
+    await rollOn({ hosts: 5, failing: ["h1"], done: [3], play: { serial: 2 }, left: (h) => left.push(h) });
+    expect(left).toEqual([
+      ["h1", "h2", "h4", "h5"],
+      ["h1", "h4", "h5"],
+    ]);
+  });
+
+  test("who wants to be asked is asked before plays that are done at once, where they have something to do", async () => {
+    const asked: Turn[] = [];
+    const ask = async (turn: Turn) => (asked.push(turn) > 0 ? "yes" : "no");
+    const next = { whenComplete: true };
+    await rollOn({ hosts: 2, play: { atOnce: "it only adds" }, next, rolling: { ask, serial: "1" } });
+    expect(asked).toEqual([{ play: "Roll", index: 0, count: 1, hosts: ["h1", "h2"] }]);
+  });
+
   test("Ctrl-C ends after the batch in flight", async () => {
     const { outcome, changed } = await rollOn({
       hosts: 3,
@@ -247,12 +174,15 @@ describe("a play in batches", () => {
   });
 
   test("a person is asked before each batch, until all of them are allowed", async () => {
-    const asked: string[] = [];
+    const asked: Turn[] = [];
     const answers = ["yes", "all", "no"] as const;
-    const ask = async (question: string) => answers[asked.push(question) - 1] ?? "no";
+    const ask = async (turn: Turn) => answers[asked.push(turn) - 1] ?? "no";
     const all = await rollOn({ hosts: 3, play: { serial: 1 }, rolling: { ask } });
     expect([asked, all.changed]).toEqual([
-      ["batch 1 of 3: h1", "batch 2 of 3: h2"],
+      [
+        { play: "Roll", index: 0, count: 3, hosts: ["h1"] },
+        { play: "Roll", index: 1, count: 3, hosts: ["h2"] },
+      ],
       ["h1", "h2", "h3"],
     ]);
     const no = await rollOn({ hosts: 3, play: { serial: 1 }, rolling: { ask: async () => "no" } });
