@@ -19,6 +19,11 @@ export const playbookOptions = {
     type: "boolean",
     help: "load inventory, playbook and variables, and stop; connects to no host",
   },
+  "confirm-timeout": {
+    type: "string",
+    value: "SECONDS",
+    help: "a host takes the run back unless it is confirmed so soon over a new connection (default 60; 0: never)",
+  },
   force: { type: "boolean", help: "when undoing: also undo files that somebody changed since" },
   "break-lock": { type: "boolean", help: "take the lock of a run that is known to be dead" },
   ...connectionOptions,

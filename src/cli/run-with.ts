@@ -1,5 +1,6 @@
-import { describeError, exitCodes } from "../errors.ts";
+import { CausewayError, describeError, exitCodes } from "../errors.ts";
 import { type Prepared, type PrepareOptions, prepare, reachedThrough } from "../run/prepare.ts";
+import { leastConfirmSeconds } from "../run/switch.ts";
 import {
   type connectionOptions,
   numberOption,
@@ -19,6 +20,7 @@ type RunValues = Values<typeof connectionOptions & typeof outputOptions & typeof
   readonly "all-pairs"?: boolean;
   readonly "break-lock"?: boolean;
   readonly force?: boolean;
+  readonly "confirm-timeout"?: string;
 };
 
 /** Who wants to know which hosts are still to be done. */
@@ -27,6 +29,18 @@ export interface Retry {
   left?: (hosts: readonly string[]) => void;
   /** At the end of a run that changed something, or wanted to: none where all is well. */
   ended?: (hosts: readonly string[]) => void;
+}
+
+/** Nothing where the command line does not say it. */
+function confirmSecondsOf({ "confirm-timeout": text }: RunValues): { confirmSeconds?: number } {
+  if (text === undefined) return {};
+  const seconds = numberOption("confirm-timeout", text, 0, 0);
+  if (seconds > 0 && seconds < leastConfirmSeconds)
+    throw new CausewayError("usage", "--confirm-timeout is too short for a run to be confirmed", {
+      found: text,
+      expected: `at least ${leastConfirmSeconds} seconds, or 0 to switch it off`,
+    });
+  return { confirmSeconds: Math.ceil(seconds) };
 }
 
 /** Runs a playbook with what the command line says, shows it, and gives the exit code. */
@@ -47,6 +61,8 @@ export async function runWith(
     const inventory = await reachable(what.inventory, values, (text) => message("info", text));
     if (total > 0) signals.stopAfter(total * 1000, (text) => message("warning", text));
     const [{ run }, { connect }] = await Promise.all([import("../run/run.ts"), import("../host/connect.ts")]);
+    if (Number(values["confirm-timeout"]) === 0 && !values.check)
+      message("warning", "--confirm-timeout 0: a host that is cut off does not take the run back by itself");
     const all = {
       ...what,
       inventory,
@@ -64,6 +80,7 @@ export async function runWith(
       interrupted: signals.interrupted,
       breakLock: values["break-lock"] === true,
       force: values.force === true,
+      ...confirmSecondsOf(values),
       verbose: values.verbose === true,
       diff: values.diff === true,
     };

@@ -11,6 +11,8 @@ export interface Carrier {
   /** Why the connection ended, for the error of whoever still waits. */
   ended: (shell: Channel) => Promise<string>;
   close(shell: Channel): void;
+  /** The addresses of the jump hosts that it goes through. */
+  through?: readonly string[];
   /** When the connecting began, as `Date.now()` has it. */
   began: number;
 }
@@ -28,6 +30,13 @@ export async function sessionOn(
     within(deadline, target.address, startShell(target, carrier.start, deadline));
   const stream = await open(carrier.began + options.connectTimeoutMs);
   const apart = () => open(Date.now() + options.connectTimeoutMs);
+  // A host that hangs may never start it, or never end it.
+  const beside = (script: string) =>
+    within(
+      Date.now() + besideMs,
+      target.address,
+      apart().then((channel) => done(channel, script)),
+    );
   const shell = new Shell(
     target.name,
     {
@@ -35,13 +44,7 @@ export async function sessionOn(
       stdout: stream,
       stderr: stream.stderr,
       ended: carrier.ended(stream),
-      // A host that hangs may never start it, or never end it.
-      beside: (script) =>
-        within(
-          Date.now() + besideMs,
-          target.address,
-          apart().then((channel) => done(channel, script)),
-        ),
+      beside,
       close: () => stream.close(),
     },
     options,
@@ -53,6 +56,8 @@ export async function sessionOn(
     name: target.name,
     run: (script, runOptions) => shell.run(script, runOptions),
     push: (file, path) => send(apart, target, { file, path, quietMs: options.commandTimeoutMs }),
+    beside,
+    through: carrier.through ?? [],
     close: async () => {
       options.signal?.removeEventListener("abort", abandon);
       carrier.close(stream);

@@ -67,6 +67,10 @@ export interface Session {
    * made, 0700. It is there whole or not at all, and given up when nothing of it moves for the time of a command.
    */
   push(localFile: string, path: string): Promise<void>;
+  /** Runs a script in a shell of its own beside the session's, while that one is busy; gives its exit code. At most ten seconds. */
+  beside(script: string): Promise<number>;
+  /** The addresses of the jump hosts that it goes through. */
+  readonly through: readonly string[];
   close(): Promise<void>;
   /** Counted for the bench and for tests. */
   readonly stats: { readonly roundTrips: number; readonly commands: number; readonly connectMs: number };

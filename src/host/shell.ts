@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Readable, Writable } from "node:stream";
 import { CausewayError } from "../errors.ts";
+import { endChildrenOf } from "./end-children.ts";
 import { FrameCutter } from "./frame.ts";
 import type { CommandOptions, CommandResult } from "./session.ts";
 import { masked, quoteAlways } from "./sh.ts";
@@ -298,53 +299,4 @@ function read(stream: Readable): Promise<void> {
     };
     stream.once("end", ended).once("close", ended);
   });
-}
-
-/**
- * Ends every process below a shell, and leaves the shell itself: first asked, a second later made to. What stands right below
- * the shell is held until all that it started has ended: the shell says that a command has ended once that one has, and
- * nothing may be printed after that. The code is 0 when none of them is left.
- */
-function endChildrenOf(pid: number): string {
-  return `below() {
-  all= level=$*
-  while [ -n "$level" ]; do
-    next=
-    for stat in /proc/[0-9]*/stat; do
-      read -r line 2>/dev/null <"$stat" || continue
-      child=\${line%% *}
-      set -- \${line##*) }
-      case " $level " in *" $2 "*) next="$next $child" ;; esac
-    done
-    all="$all$next" level=$next
-    [ -z "$once" ] || break
-  done
-  printf %s "$all"
-}
-gone() {
-  for child; do
-    read -r line 2>/dev/null <"/proc/$child/stat" || continue
-    case \${line##*) } in Z*) ;; *) return 1 ;; esac
-  done
-}
-end() {
-  [ $# -gt 0 ] || return 0
-  kill -TERM "$@" 2>/dev/null
-  kill -CONT "$@" 2>/dev/null
-  for try in 1 2 3 4 5 6 7 8 9 10; do
-    gone "$@" && return
-    sleep 0.1
-  done
-  for child; do kill -KILL "$child" 2>/dev/null; done
-  for try in 1 2 3 4 5 6 7 8 9 10; do
-    gone "$@" && return
-    sleep 0.1
-  done
-  return 1
-}
-top=$(once=1 && below ${pid})
-[ -n "$top" ] || exit 0
-kill -STOP $top 2>/dev/null
-once=
-end $(below $top) && end $(below $top) && end $top`;
 }

@@ -51,7 +51,7 @@ export interface RunRecord {
   user: string;
   machine: string;
   hosts: readonly string[];
-  /** `done`, `failed`, `interrupted`, `rolled back`; undefined when it recorded no end. */
+  /** `done`, `failed`, `interrupted`, `rolled back`, `reverted`, `partly reverted`; undefined when it recorded no end. */
   end?: string;
   /** Steps of it became part of an older run's, and cannot be taken back by themselves. */
   folded?: boolean;
@@ -65,6 +65,8 @@ export interface Journal {
   entries: readonly Entry[];
   /** The newest of the runs of which only the oldest state is kept, if there are any. */
   folded?: string;
+  /** The run whose switch is armed, or that the host is taking back. */
+  armed?: string;
   /** Who holds the lock, in words, if that process is alive. */
   holder?: string;
   /** The libraries that lie beside the entries, by their checksums. */
@@ -80,6 +82,7 @@ if read -r pid started boot who 2>/dev/null <lock; then
   read -r stat 2>/dev/null <"/proc/$pid/stat" && set -- \${stat##*) } && shift 19 && [ "$1" = "$started" ] &&
     [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && echo "holder $who"
 fi
+read -r run rest 2>/dev/null <switch/armed || read -r run rest 2>/dev/null <switch/reverting && echo "armed $run"
 grep -aH '' runs/*/run.json runs/*/end runs/*/[0-9]*.json 2>/dev/null
 printf 'mark %s\\n' runs/*/*.begun runs/*/*.done runs/*/*.undone runs/*/folded
 for lib in lib-*.sh; do echo "lib $lib"; done
@@ -99,6 +102,7 @@ export function parseJournal(text: string, host: string): Journal {
   let head = "";
   let folded: string | undefined;
   let holder: string | undefined;
+  let armed: string | undefined;
   const files: { path: string; run: string; file: string; text: string }[] = [];
   const marks = new Set<string>();
   const libraries: string[] = [];
@@ -119,6 +123,9 @@ export function parseJournal(text: string, host: string): Journal {
         break;
       case "folded":
         if (rest !== "") folded = rest;
+        break;
+      case "armed":
+        armed = rest;
         break;
       case "holder":
         holder = rest;
@@ -155,6 +162,7 @@ export function parseJournal(text: string, host: string): Journal {
     libraries,
     ...(folded === undefined ? {} : { folded }),
     ...(holder === undefined ? {} : { holder }),
+    ...(armed === undefined ? {} : { armed }),
   };
 }
 

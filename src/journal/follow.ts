@@ -14,6 +14,8 @@ export type Ended =
   | { how: "stopped"; before?: Action }
   /** The journal cannot be written. */
   | { how: "no journal"; path: string }
+  /** The host cannot promise to take back by itself what is done now; nothing was done. */
+  | { how: "not armed"; why: string }
   /** The library is not on the host as it ought to be: to be sent again. */
   | { how: "no library" }
   | { how: "step failed"; action?: Action; code: string }
@@ -148,6 +150,8 @@ export class Follower {
         return { how: "stopped", ...(action ? { before: action } : {}) };
       case "nojournal":
         return { how: "no journal", path: [first, ...rest].join(" ") };
+      case "unarmed":
+        return { how: "not armed", why: [first, ...rest].join(" ") };
       case "nolibrary":
         return { how: "no library" };
       case "failed":

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { endChildrenFunction } from "../host/end-children.ts";
 import { sh } from "../host/sh.ts";
 import { kinds } from "../kinds/index.ts";
 import { packageDir } from "../package-dir.ts";
@@ -13,10 +14,11 @@ export function hostLibrary(): { text: string; hash: string } {
   if (!loaded) {
     const files = [
       "journal/journal.sh",
+      "journal/switch.sh",
       "kinds/boot.sh",
       ...kinds.flatMap((k) => k.shell.map((f) => `kinds/${f}`)),
     ];
-    const text = `${listsOfKinds()}\n${files.map((file) => readFileSync(join(packageDir, "src", file), "utf8")).join("\n")}`;
+    const text = `${listsOfKinds()}\n${endChildrenFunction}\n${files.map((file) => readFileSync(join(packageDir, "src", file), "utf8")).join("\n")}`;
     loaded = { text, hash: createHash("sha256").update(text).digest("hex").slice(0, 12) };
   }
   return loaded;

@@ -4,6 +4,7 @@ import type { Scope } from "../task/define.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import { type Consequence, consequenceWords, resourceOf, type Step } from "../task/step.ts";
 import { type Entry, entryPath } from "./entries.ts";
+import { journalFolder } from "./folder.ts";
 import { hostLibrary, libraryLines } from "./library.ts";
 
 /** Under which identity a step is done. */
@@ -43,6 +44,15 @@ export interface Due {
   causedBy: readonly string[];
 }
 
+/** What the host has to wait for before it takes back by itself what a run did from now on. */
+export interface Armed {
+  token: string;
+  /** How long it waits, from the last renewal on. */
+  seconds: number;
+  /** The number of the first entry that is not confirmed yet. */
+  from: string;
+}
+
 export interface HostScript {
   run: string;
   /** The journal's head as it was when this was planned; another one stops the script. */
@@ -55,18 +65,21 @@ export interface HostScript {
   libraries: readonly string[];
   actions: readonly Action[];
   due: readonly Due[];
+  /** Where the script may cut the runner off: nothing of it is done before this is armed. */
+  armed?: Armed | undefined;
 }
 
 /**
  * The one script that changes a host: lock, write-ahead, actions, then reloads and restarts. It tells its progress in lines
  * that a Follower takes apart.
  */
-export function hostScript({ run, head, who, record, libraries, actions, due }: HostScript): Script {
+export function hostScript({ run, head, who, record, libraries, actions, due, armed }: HostScript): Script {
   const gently = actions.some(({ does }) => does !== "step") ? "gently" : "''";
   const lines = [
     ...libraryLines(libraries),
     ["cw_begin", run, quoteAlways(head), quoteAlways(who), quoteAlways(record)].join(" "),
     `cw_keep_library ${hostLibrary().hash}`,
+    ...(armed ? [`cw_arm ${armed.token} ${armed.seconds} ${armed.from} ${hostLibrary().hash}`] : []),
     ...actions.flatMap((action) => intend(action, run)),
     ...(actions.length > 0 ? [`cw_intended ${run} ${headAfter(actions)}`] : []),
     ...actions.flatMap(act),
@@ -200,6 +213,31 @@ export function shownScript({ actions, due }: Pick<HostScript, "actions" | "due"
   );
   return [...shown, ...due.map(({ consequence }) => `systemctl ${consequenceWords(consequence)}`)].join("\n");
 }
+
+/**
+ * Whether it may change by which way the host is reached. What is taken back for good may not: the way back of a way back is in
+ * no journal.
+ */
+export function cutsOff({ actions, due }: Pick<HostScript, "actions" | "due">): boolean {
+  if (actions.some(({ does }) => does === "take back" || does === "forget")) return false;
+  const resource = (action: Action) =>
+    action.does === "step" ? resourceOf(action.step) : action.entry.resource;
+  return (
+    due.some(({ consequence }) => consequence.do !== "daemon-reload") ||
+    actions.some((action) => kindOf(resource(action))?.cuts === true)
+  );
+}
+
+/** Gives the host as long again. */
+export const renewScript = "systemctl restart causeway-switch.timer";
+
+/** Over a new connection: the run reaches the host, and nothing is taken back any more. */
+export function confirmScript(run: string, token: string, libraries: readonly string[]): Script {
+  return rawScript([...libraryLines(libraries), `cw_confirm ${run} ${token}`].join("\n"));
+}
+
+/** What a run that was cut off left armed is taken back now. */
+export const revertScript = `sh ${journalFolder}/switch/revert`;
 
 /** Notes how the run ended on this host, and gives the lock back. */
 export function endScript(run: string, state: string): Script {

@@ -24,6 +24,8 @@ export interface Kind<Steps> {
    * resource passes through each of its states, because a change by somebody else may be in between.
    */
   readonly collapses?: boolean;
+  /** It may change by which way the host is reached: the host takes it back by itself, unless the run is confirmed. */
+  readonly cuts?: boolean;
   /** How long a step of it may take, or its undo, in milliseconds; the session's limit for a command otherwise. */
   readonly timeoutMs?: number;
 }

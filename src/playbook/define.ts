@@ -60,6 +60,8 @@ export interface Play<V, F> {
   anyErrorsFatal?: boolean;
   /** Not even a batch that failed whole ends the roll. */
   continueOnFailure?: boolean;
+  /** How long a host waits, in seconds, before it takes back what is not confirmed over a new connection; 60 unless given. */
+  confirmTimeout?: number;
   /** What has to hold between batches, instead of the playbook's `verify`. */
   gate?: (fleet: Fleet<V, F>) => readonly ProbeInstance[];
   /** Pure: the tasks of one host, in order. */

@@ -183,12 +183,17 @@ export class Story {
     return event.matrix ? matrixLines(event.matrix, this.#paint) : [`${event.name} ${event.state}`];
   }
 
-  #verbose(event: Of<"connecting" | "connected" | "disconnected" | "command">): string[] {
+  #verbose(event: Of<"connecting" | "connected" | "disconnected" | "switch" | "command">): string[] {
     switch (event.type) {
       case "connecting":
         return [];
       case "connected":
         return [this.on(event.host, `connected in ${duration(event.ms)}`)];
+      case "switch": {
+        if (event.state === "waiting") return [];
+        const armed = `takes the run back by itself unless it is confirmed within ${event.seconds} s`;
+        return [this.on(event.host, event.state === "armed" ? armed : "confirmed over a new connection")];
+      }
       case "disconnected": {
         const { host, roundTrips, commands } = event;
         return [this.on(host, `${count(roundTrips, "round trip")}, ${count(commands, "command")}`)];

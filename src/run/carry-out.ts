@@ -4,7 +4,16 @@ import { masked } from "../host/sh.ts";
 import { journalFolder } from "../journal/folder.ts";
 import { causesOf, type Ended, Follower, type Left, shownAction } from "../journal/follow.ts";
 import { hostLibrary } from "../journal/library.ts";
-import { type Action, type Due, headAfter, hostScript, shownScript, timeoutOf } from "../journal/script.ts";
+import {
+  type Action,
+  type Armed,
+  cutsOff,
+  type Due,
+  headAfter,
+  hostScript,
+  shownScript,
+  timeoutOf,
+} from "../journal/script.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
@@ -42,7 +51,8 @@ export async function carryOut(
     const now = causedBy(words).flatMap((a) => ("n" in a ? [a.n] : []));
     return { consequence, causedBy: [...new Set([...(host.owed.get(words)?.causedBy ?? []), ...now])] };
   });
-  const follower = await follow(host, run, actions, due);
+  const armed = cutsOff({ actions, due }) ? host.switch.wanted : undefined;
+  const follower = await follow(host, run, actions, due, armed);
   for (const { consequence } of due) host.owed.delete(consequenceWords(consequence));
   return { kept: follower.kept, ...(follower.stuck ? { stuck: follower.stuck } : {}) };
 }
@@ -53,14 +63,24 @@ async function follow(
   run: RunContext,
   actions: readonly Action[],
   due: readonly Due[],
+  armed: Armed | undefined,
 ): Promise<Follower> {
-  const whole = { run: run.id, head: host.journal.head, who: run.who, record: run.record, actions, due };
+  const whole = {
+    run: run.id,
+    head: host.journal.head,
+    who: run.who,
+    record: run.record,
+    actions,
+    due,
+    armed,
+  };
   const send = async (libraries: readonly string[]) => {
     const script = hostScript({ ...whole, libraries });
     const listener = listenerOn(host, due);
     const follower = new Follower(actions, script.secrets, run.commandTimeoutMs, listener);
     const stop = () => void host.session.push("/dev/null", `${journalFolder}/stop-${run.id}`).catch(() => {});
     run.interrupted.addEventListener("abort", stop, { once: true });
+    if (armed) host.switch.arm(host.session);
     try {
       const { code, stderr } = await host.session.run(script.text, {
         timeoutMs: run.commandTimeoutMs + savingMs * actions.length,
@@ -79,13 +99,26 @@ async function follow(
     }
   };
   if (run.interrupted.aborted) throw interruptedBefore(host, actions[0]);
+  const armedBefore = host.switch.isArmed;
+  if (armed && !armedBefore)
+    host.say({ type: "switch", host: host.name, state: "armed", seconds: armed.seconds });
   let { follower, ended, output } = await send(host.journal.libraries);
   // The library was removed or damaged: it is sent again as text, and kept.
   if (ended.how === "no library") ({ follower, ended, output } = await send([]));
+  if (armed && !armedBefore && unchanged.has(ended.how)) host.switch.off();
   noteEnd(host, run, actions, due, ended);
   if (ended.how !== "all") throw errorOf(ended, { host, run, actions, follower, output });
   return follower;
 }
+
+/** Ends of a script that did nothing. */
+const unchanged: ReadonlySet<Ended["how"]> = new Set([
+  "locked",
+  "moved",
+  "no journal",
+  "no library",
+  "not armed",
+]);
 
 /** What the script did to the host, as far as the next one has to know. */
 function noteEnd(
@@ -95,7 +128,7 @@ function noteEnd(
   due: readonly Due[],
   { how }: Ended,
 ): void {
-  if (how === "locked" || how === "moved" || how === "no journal" || how === "no library") return;
+  if (unchanged.has(how)) return;
   host.began = true;
   const head = actions.length > 0 ? `${run.id} ${headAfter(actions)}` : host.journal.head;
   const libraries = [...new Set([...host.journal.libraries, hostLibrary().hash])];
@@ -226,6 +259,18 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
         ...common,
         found: ended.path,
       });
+    case "not armed":
+      return new CausewayError(
+        "host",
+        "the host cannot promise to take back by itself what is done now, so nothing was changed",
+        {
+          ...common,
+          found: ended.why,
+          expected: "a timer of systemd, armed before the first step that may cut the runner off",
+          advice:
+            "fix what the output says, or run with --confirm-timeout 0, which does without that promise",
+        },
+      );
     case "step failed": {
       const { action, code } = ended;
       const what = action ? shownAction(action).what : "a step";

@@ -69,6 +69,11 @@ export type RunEvent = { at: number } & (
   /** A host that leaves the run. */
   | { type: "failed"; host: string; error: CausewayError }
   | { type: "unreachable"; host: string; error: CausewayError }
+  /**
+   * What becomes of the promise that a host takes a run back by itself: armed; off, because the run was confirmed over a new
+   * connection; or waited for, at most so many seconds.
+   */
+  | { type: "switch"; host: string; state: "armed" | "confirmed" | "waiting"; seconds?: number }
   /** With -v: each command as one could paste it. */
   | { type: "command"; host: string; command: string; code: number; ms: number }
   | {

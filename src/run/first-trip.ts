@@ -10,6 +10,7 @@ import { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
 import type { AnyPlay, Prepared } from "./prepare.ts";
+import { confirmSeconds, settleSwitch, tellReverted } from "./switch.ts";
 
 /**
  * Connects to all hosts, so many at a time, and asks each on its first trip for everything that can be asked: journal,
@@ -37,6 +38,7 @@ export async function connectAll(
         options.verbose ? reportingCommands(session, context) : session,
         context.say,
       );
+      state.switch.seconds = confirmSeconds(state, options);
       await firstTrip(options, context, state, prepared);
       connected.set(host.name, state);
     } catch (error) {
@@ -57,6 +59,8 @@ function reportingCommands(session: Session, context: RunContext): Session {
   return {
     name: session.name,
     push: (file, path) => session.push(file, path),
+    beside: (script) => session.beside(script),
+    through: session.through,
     close: () => session.close(),
     get stats() {
       return session.stats;
@@ -98,6 +102,9 @@ async function firstTrip(
   const [read] = await Promise.all([Promise.all(asked), journal]);
   prepared.facts.set(host.name, Object.fromEntries(read));
   if (host.journal.holder && !options.check) await checkLock(options, host, host.journal.holder, context);
+  // What was read is of before.
+  if (await settleSwitch(host, context)) await firstTrip(options, context, host, prepared);
+  else tellReverted(host, context);
 }
 
 /** Another run holds the lock: an error before anything is planned, unless --break-lock is given. */

@@ -17,7 +17,15 @@ export interface FleetRun extends Omit<RunRecord, "end" | "folded"> {
   /** Where its journal was found. */
   on: readonly string[];
   /** `folded`: what it did stands, and can only be taken back together with what an older run did. */
-  state: "done" | "failed" | "interrupted" | "half-done" | "folded" | "rolled back" | "partly rolled back";
+  state:
+    | "done"
+    | "failed"
+    | "interrupted"
+    | "half-done"
+    | "folded"
+    | "rolled back"
+    | "rolled back by its own timer"
+    | "partly rolled back";
 }
 
 /** Reads the runs that the hosts remember, oldest first. */
@@ -67,6 +75,7 @@ export async function readHistory(options: {
 /** A run of which nothing is left: a run that undid others is done, all others are rolled back, or part of an older one. */
 function undoneState(record: RunRecord, journal: Journal): FleetRun["state"] {
   if (isFolded(record, journal)) return "folded";
+  if (record.end === "reverted") return "rolled back by its own timer";
   return /^(rollback|reset)$/.test(record.playbook) ? ended(record) : "rolled back";
 }
 
@@ -93,8 +102,16 @@ function stateOf(
 
 /** The worst that any host says. */
 function together(states: readonly FleetRun["state"][]): FleetRun["state"] {
-  const order: FleetRun["state"][] = ["half-done", "interrupted", "failed", "done", "folded", "rolled back"];
-  if (states.includes("rolled back") && !states.every((s) => s === "rolled back"))
-    return "partly rolled back";
+  const order: FleetRun["state"][] = [
+    "half-done",
+    "interrupted",
+    "failed",
+    "done",
+    "folded",
+    "rolled back by its own timer",
+    "rolled back",
+  ];
+  const isBack = (state: FleetRun["state"]) => state.startsWith("rolled back");
+  if (states.some(isBack) && !states.every(isBack)) return "partly rolled back";
   return order.find((s) => states.includes(s)) ?? "done";
 }

@@ -8,6 +8,7 @@ import type { TaskInstance } from "../task/define.ts";
 import type { Consequence } from "../task/step.ts";
 import type { HostRecap, RunEvent } from "./events.ts";
 import type { AnyPlay } from "./prepare.ts";
+import { Switch } from "./switch.ts";
 
 /** An event without its time. */
 export type Said = RunEvent extends infer E ? (E extends RunEvent ? Omit<E, "at"> : never) : never;
@@ -22,6 +23,7 @@ export class HostRun {
   journal: Journal = { head: "", runs: [], entries: [], libraries: [] };
   /** Whether a script of this run began to work here. */
   began = false;
+  readonly switch = new Switch();
   #entries = 0;
   /** Restarts that steps made necessary and that have not happened yet, with the entries that asked. */
   readonly owed = new Map<string, { consequence: Consequence; causedBy: string[]; why: Set<string> }>();
@@ -54,6 +56,11 @@ export class HostRun {
     return String(this.#entries).padStart(4, "0");
   }
 
+  /** The same without taking it. */
+  get upcomingNumber(): string {
+    return String(this.#entries + 1).padStart(4, "0");
+  }
+
   reader(): HostReader {
     return new HostReader(this.memory);
   }
@@ -66,6 +73,14 @@ export class HostRun {
   /** The same with whatever was thrown; a bug of ours goes on its way. */
   failWith(error: unknown): void {
     if (!(error instanceof CausewayError)) throw error;
+    this.fail(error);
+  }
+
+  /** A failure that is the whole truth about a host, whatever was known of it before. */
+  failAnew(error: CausewayError): void {
+    delete this.failure;
+    this.recap.failed = 0;
+    this.recap.unreachable = false;
     this.fail(error);
   }
 

@@ -64,6 +64,8 @@ export interface RunOptions extends PrepareOptions {
   /** Aborted by the first Ctrl-C. */
   interrupted: AbortSignal;
   breakLock: boolean;
+  /** How long a host waits for a confirmation before it takes the run back by itself, in seconds; 0 for never. */
+  confirmSeconds?: number;
   /** Take back also what somebody changed since, and what cannot be undone. */
   force?: boolean;
   /** Told the commands that run, for `-v`. */

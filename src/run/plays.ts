@@ -14,6 +14,7 @@ import { defaultRolling, type RunOptions } from "./options.ts";
 import { isConverged, planTask } from "./plan.ts";
 import type { AnyPlay, Prepared } from "./prepare.ts";
 import { type Place, type RollEnded, roll } from "./roll.ts";
+import { confirm, confirmSeconds } from "./switch.ts";
 import { rollBack } from "./undo-runs.ts";
 
 /** How the plays of a run ended. */
@@ -73,6 +74,7 @@ export async function runPlays(
       const text = `“${play.title}” is done on all hosts at once: ${play.atOnce}`;
       context.say({ type: "message", level: "info", text });
     }
+    for (const host of taking) host.switch.seconds = confirmSeconds(host, options, play);
     const on = { title: play.title, index };
     const converge = (some: readonly HostRun[]) =>
       inParallel(some, { atOnce: some.length, renderer: options.reporter.renderer }, async (host) => {
@@ -94,6 +96,7 @@ export async function runPlays(
         sizes,
         isBusy: (host) => isBusy(host, play, fleet),
         converge,
+        confirm: (some) => confirm(options, context, some),
         rollBack: (some) => rollBack(options, context, some, index),
         gate: gateOf(play, options, (proof) => {
           const gate = gates.get(proof) ?? new Gate(proof, options, context, fleet, hosts);

@@ -21,6 +21,8 @@ export interface Roll extends FailurePolicy {
   isBusy: (host: HostRun) => Promise<boolean>;
   /** Does the play on some hosts at once. */
   converge: (hosts: readonly HostRun[]) => Promise<void>;
+  /** Confirms over new connections what was done on some hosts; what goes wrong is the host's own. */
+  confirm: (hosts: readonly HostRun[]) => Promise<void>;
   /** Undoes what this run did on some hosts, and gives those on which something of it is left. */
   rollBack: (hosts: readonly HostRun[]) => Promise<readonly HostRun[]>;
   /** What has to hold after each batch, or why nothing has to; neither where there is nothing to say of it. */
@@ -48,6 +50,8 @@ export async function roll(places: readonly Place[], context: RunContext, how: R
   tellBatches(context, how, places, isIdle ? [] : batches);
   if (context.check || isIdle) return "all";
   if (typeof how.gate === "object") await how.gate.lookBefore();
+  // What earlier plays did stays, whatever becomes of a batch.
+  await how.confirm(standing(places));
   let ask = how.ask;
   for (const [index, batch] of batches.entries()) {
     const [from, after] = [batches.slice(index).flat(), batches.slice(index + 1).flat()];
@@ -111,17 +115,26 @@ function tellBatches(
 
 /** Whether the roll goes on after a batch: undefined, or why it ends. */
 async function judge(batch: Batch, context: RunContext, how: Roll): Promise<"stopped" | "gate" | undefined> {
+  if (await endsByFailures(batch, context, how)) return "stopped";
   const well = standing(batch);
-  const why = whyStop(batch.length - well.length, batch.length, how);
-  if (why !== undefined) {
-    context.say({ type: "message", level: "warning", text: `the roll ends here: ${why}` });
-    await giveUp(batch, context, how);
-    return "stopped";
+  if (typeof how.gate !== "object" || well.length === 0 || (await how.gate.holds(well))) {
+    await how.confirm(well);
+    return standing(batch).length < well.length && (await endsByFailures(batch, context, how))
+      ? "stopped"
+      : undefined;
   }
-  if (typeof how.gate !== "object" || well.length === 0 || (await how.gate.holds(well))) return undefined;
   context.say({ type: "message", level: "warning", text: "the roll ends here: the gate failed" });
   await giveUp(batch, context, how);
   return "gate";
+}
+
+/** Whether too many hosts of the batch have failed. */
+async function endsByFailures(batch: Batch, context: RunContext, how: Roll): Promise<boolean> {
+  const why = whyStop(batch.length - standing(batch).length, batch.length, how);
+  if (why === undefined) return false;
+  context.say({ type: "message", level: "warning", text: `the roll ends here: ${why}` });
+  await giveUp(batch, context, how);
+  return true;
 }
 
 /** The batch that failed is undone, or left for looking at. */

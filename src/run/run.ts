@@ -12,6 +12,7 @@ import { isComplete, type PlaysEnded, runPlays } from "./plays.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { type Proof, runProbes } from "./probes.ts";
 import { finishHalfDone, removeUnplanned, takeOver, tellHalfDone } from "./removals.ts";
+import { confirm } from "./switch.ts";
 import { undoRuns } from "./undo-runs.ts";
 
 /** Runs a playbook over the fleet. Errors that concern a host are its own; the others go on. */
@@ -57,6 +58,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
           }),
         );
     }
+    await confirm(options, context, hosts);
   } finally {
     await Promise.all(hosts.map((h) => closeHost(h, context)));
   }
@@ -172,6 +174,7 @@ function newContext(
 /** Records in the journal how the run ended here, releases the lock and closes the session. */
 async function closeHost(host: HostRun, context: RunContext): Promise<void> {
   if (host.began && !host.recap.unreachable) {
+    host.switch.off();
     const state = host.failure ? (host.failure.code === "interrupted" ? "interrupted" : "failed") : "done";
     await host.session.run(endScript(context.id, state).text).catch(() => {});
   }

@@ -77,6 +77,8 @@ function session(name: string): Session {
   return {
     name,
     push: () => Promise.reject(new Error("an idle run sends nothing")),
+    beside: () => Promise.reject(new Error("an idle run sends nothing")),
+    through: [],
     close: async () => {},
     stats,
     run: (script) => {

@@ -30,6 +30,8 @@ export class FakeHost {
         if (this.lostAt && path.includes(this.lostAt))
           throw new CausewayError("host", "the file could not be sent");
       },
+      beside: async () => 0,
+      through: [],
       close: async () => {},
       stats: { roundTrips: 0, commands: 0, connectMs: 0 },
       run: (script, options) => {

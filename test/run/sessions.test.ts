@@ -24,6 +24,8 @@ function counting() {
         return { stdout: "", stderr: "", code: 0 };
       },
       push: async () => {},
+      beside: async () => 0,
+      through: [],
       close: async () => {
         open -= 1;
       },

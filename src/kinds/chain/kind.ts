@@ -7,5 +7,6 @@ export const chainKind: Kind<typeof steps> = {
   name: "chain",
   shell: ["chain/chain.sh"],
   steps,
+  cuts: true,
   tidies: true,
 };

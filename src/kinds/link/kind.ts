@@ -7,5 +7,6 @@ export const linkKind: Kind<typeof steps> = {
   name: "link",
   shell: ["link/link.sh"],
   steps,
+  cuts: true,
   tidies: true,
 };

@@ -7,5 +7,6 @@ export const networkKind: Kind<typeof steps> = {
   name: "network",
   shell: ["network/network.sh"],
   steps,
+  cuts: true,
   brings: true,
 };

@@ -7,5 +7,6 @@ export const routeKind: Kind<typeof steps> = {
   name: "route",
   shell: ["route/route.sh"],
   steps,
+  cuts: true,
   tidies: true,
 };

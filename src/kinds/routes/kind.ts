@@ -7,5 +7,6 @@ export const routesKind: Kind<typeof steps> = {
   name: "routes",
   shell: ["routes/routes.sh"],
   steps,
+  cuts: true,
   tidies: true,
 };

@@ -7,5 +7,6 @@ export const ruleKind: Kind<typeof steps> = {
   name: "rule",
   shell: ["rule/rule.sh"],
   steps,
+  cuts: true,
   tidies: true,
 };

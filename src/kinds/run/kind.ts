@@ -9,4 +9,5 @@ export const runKind: Kind<typeof steps> = {
   name: "run",
   shell: ["run/run.sh"],
   steps,
+  cuts: true,
 };

@@ -7,6 +7,7 @@ export const sysctlKind: Kind<typeof steps> = {
   name: "sysctl",
   shell: ["sysctl/sysctl.sh"],
   steps,
+  cuts: true,
   tidies: true,
   compares: true,
 };

@@ -7,5 +7,6 @@ export const unitKind: Kind<typeof steps> = {
   name: "unit",
   shell: ["unit/unit.sh"],
   steps,
+  cuts: true,
   collapses: true,
 };

@@ -1,0 +1,253 @@
+# The switch: a run that changes what the host is reached by is taken back by the host itself, unless it is confirmed over a new
+# connection. Neither the controller nor the network is needed for that: everything lies in $CW, and survives a reboot.
+#
+#   $CW/switch/armed       "RUN TOKEN SECONDS FROM": entries of that run from that number on are not confirmed yet. By one
+#                          rename, which only one side can win, it becomes
+#   $CW/switch/confirmed   the run reached the host over a new connection; or
+#   $CW/switch/reverting   its time was over before, or the host booted: the entries are being taken back
+#   $CW/switch/revert      what the timer, and the next boot, start
+#   $CW/runs/RUN/reverted  what was taken back, in the lines that a runner follows
+
+cw_boot_unit=/etc/systemd/system/causeway-revert.service
+cw_boot_wish=/etc/systemd/system/multi-user.target.wants/causeway-revert.service
+
+# cw_arm TOKEN SECONDS FROM HASH: from here on the host waits so long for a confirmation. What is armed already by this run is
+# renewed. Nothing is performed where it cannot be armed.
+cw_arm() {
+  cw_switch=$CW/switch
+  if read -r cw_of cw_token cw_rest 2>/dev/null <"$cw_switch/armed"; then
+    [ "$cw_of $cw_token" = "$cw_run $1" ] || cw_fail "unarmed the switch of run $cw_of is armed"
+    cw_renew >"$OUT" 2>&1 || cw_fail "unarmed systemctl restart causeway-switch.timer"
+    return
+  fi
+  [ ! -e "$cw_switch/reverting" ] || cw_fail "unarmed the host is taking back an earlier run"
+  {
+    (umask 077 && mkdir -p "$cw_switch" && cw_revert_program "$4" >"$cw_switch/revert" &&
+      printf '%s %s %s %s\n' "$cw_run" "$1" "$2" "$3" >"$cw_switch/armed.new") &&
+      cw_arm_boot && cw_arm_timer "$2" &&
+      cw_sync "$cw_switch"/* "$cw_boot_unit" && mv -f "$cw_switch/armed.new" "$cw_switch/armed" &&
+      cw_sync "$cw_switch" "$CW" "${cw_boot_wish%/*}"
+  } >"$OUT" 2>&1 || { cw_disarm; cw_fail "unarmed systemd-run --unit=causeway-switch"; }
+}
+
+# Beside a timer, which does not survive a reboot. It is read when the host boots, so systemd need not reload for it.
+cw_arm_boot() {
+  mkdir -p "${cw_boot_wish%/*}" && cat >"$cw_boot_unit" <<END && ln -sfn "$cw_boot_unit" "$cw_boot_wish"
+# Written by causeway; it goes away when the run is confirmed or taken back.
+[Unit]
+Description=Takes back what a run of causeway changed and did not confirm before the host went down
+Wants=network-online.target
+After=network-online.target docker.service causeway-network.service
+
+[Service]
+Type=oneshot
+TimeoutStartSec=infinity
+ExecStart=/bin/sh $CW/switch/revert
+
+[Install]
+WantedBy=multi-user.target
+END
+}
+
+cw_arm_timer() {
+  systemctl stop causeway-switch.timer causeway-switch.service 2>/dev/null
+  systemctl reset-failed causeway-switch.timer causeway-switch.service 2>/dev/null
+  systemd-run -q --unit=causeway-switch --on-active="$1s" --timer-property=AccuracySec=1s /bin/sh "$CW/switch/revert"
+}
+
+# The time begins anew.
+cw_renew() { systemctl restart causeway-switch.timer; }
+
+cw_revert_program() {
+  cat <<END
+#!/bin/sh
+# Written by causeway: takes back what a run did and did not confirm.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+cd /
+[ "\$(sha256sum <$CW/lib-$1.sh | cut -c 1-12)" = $1 ] || { echo "$CW/lib-$1.sh is not as it was written"; exit 78; }
+. $CW/lib-$1.sh
+cw_revert
+END
+}
+
+# cw_confirm RUN TOKEN: the run reached the host over a new connection. It is too late once the host takes the run back.
+cw_confirm() {
+  cw_switch=$CW/switch
+  read -r cw_of cw_token cw_rest 2>/dev/null <"$cw_switch/armed" && [ "$cw_of $cw_token" = "$1 $2" ] &&
+    mv -f "$cw_switch/armed" "$cw_switch/confirmed" 2>/dev/null || { cw_tell_unconfirmed "$1"; exit 79; }
+  cw_sync "$cw_switch"
+  cw_disarm
+}
+
+cw_tell_unconfirmed() {
+  if [ -e "$CW/switch/reverting" ]; then
+    cw_say "unconfirmed reverting"
+  elif [ -f "$CW/runs/$1/reverted" ]; then
+    cw_say "unconfirmed reverted $(cat "$CW/runs/$1/end" 2>/dev/null)"
+    cat "$CW/runs/$1/reverted"
+  else
+    cw_say "unconfirmed absent"
+  fi
+}
+
+# Nothing is armed any more; stopping the timer is only tidying up. systemd forgets the unit, if anything made it reload since.
+cw_disarm() {
+  systemctl stop causeway-switch.timer 2>/dev/null
+  rm -f "$cw_boot_wish" "$cw_boot_unit"
+  rm -rf "$CW/switch"
+  rmdir "${cw_boot_wish%/*}" 2>/dev/null
+  [ "$(systemctl show -p LoadState --value causeway-revert.service)" != loaded ] || systemctl daemon-reload
+}
+
+# Takes back the entries of the run that is armed, or goes on with it where a reboot came in between.
+cw_revert() {
+  mv -f "$CW/switch/armed" "$CW/switch/reverting" 2>/dev/null
+  read -r cw_run cw_token cw_seconds cw_from 2>/dev/null <"$CW/switch/reverting" || exit 0
+  D=$CW/runs/$cw_run
+  umask 077
+  cw_sync "$CW/switch"
+  cw_seize
+  cw_lock "its own timer, which takes back run $cw_run"
+  OUT=$CW/out.revert
+  echo "$cw_run reverted" >"$CW/head.new" && mv -f "$CW/head.new" "$CW/head"
+  cw_revert_entries >>"$D/reverted"
+  # Marks are files: it is finished when they are, whatever a pipe makes of an exit code.
+  cw_end_state=reverted
+  ! cw_entries_left | grep -q . || cw_end_state='partly reverted'
+  printf '%s\n' "$cw_end_state" >"$D/end"
+  cw_sync "$D"/* "$D" "$CW/head"
+  rm -f "$OUT" "$CW/out" "$CW"/parked-* "$CW/lock" "$CW/stop-$cw_run"
+  cw_disarm
+}
+
+# The runner that is cut off, or late, does not go on: what its shell runs is ended, and then that shell.
+cw_seize() {
+  [ -f "$CW/lock" ] && cw_holder_alive "$CW/lock" || return 0
+  read -r cw_holder cw_rest <"$CW/lock"
+  cw_end_children "$cw_holder"
+  kill -KILL "$cw_holder" 2>/dev/null
+  for cw_try in 1 2 3 4 5 6 7 8 9 10; do
+    cw_holder_alive "$CW/lock" || return 0
+    sleep 0.1
+  done
+}
+
+# "PLAY NUMBER" of what the switch takes back and has not yet, newest first, plays backwards.
+cw_entries_left() {
+  for cw_f in "$D"/[0-9]*.json; do
+    [ -f "$cw_f" ] && [ ! -f "${cw_f%.json}.undone" ] || continue
+    cw_n=${cw_f##*/} cw_n=${cw_n%.json}
+    [ "$cw_n" -lt "$cw_from" ] && continue
+    if [ ! -f "$D/$cw_n.begun" ]; then : >"$D/$cw_n.undone"; continue; fi
+    cw_play=$(cat "$cw_f") cw_play=${cw_play#*'"play":'}
+    echo "${cw_play%%,*} $cw_n"
+  done | sort -k 1,1nr -k 2,2nr
+}
+
+cw_revert_entries() {
+  cw_plays=$(cw_entries_left | cut -d ' ' -f 1 | uniq)
+  for cw_p in $cw_plays; do
+    cw_stuck='' cw_owing='' cw_causes=''
+    for cw_n in $(cw_entries_left | sed -n "s/^$cw_p //p"); do
+      cw_e=$cw_run/$cw_n
+      cw_do() { cw_put_back_alone "$CW/runs/$cw_e"; }
+      cw_asks=$(cw_causes_of "$D/$cw_n.json")
+      cw_take_back "$cw_e" cw_do ${cw_asks:+owing}
+      [ ! -f "$D/$cw_n.begun" ] || cw_causes="$cw_causes$cw_newline$cw_asks"
+    done
+    printf '%s\n' "$cw_causes" | sed '/./!d' | cw_causes_in_order | while read -r cw_word cw_unit; do
+      cw_say "begin $cw_word${cw_unit:+ $cw_unit}"
+      if cw_consequence "$cw_word" "$cw_unit" gently; then cw_say "end $cw_word${cw_unit:+ $cw_unit}"; else cw_say "broken $cw_word $cw_unit"; cw_tell_output; fi </dev/null
+    done
+    cw_undone $cw_owing
+    [ -z "$cw_stuck" ] || return 0
+  done
+}
+
+# cw_put_back_alone ENTRY: what a runner does with its own means, too: what cannot be undone is left, and keys of a JSON file
+# are taken back beside what somebody else changed there.
+cw_put_back_alone() {
+  case $(cat "$1.json") in *',"irreversible":'*) echo 'it cannot be undone'; return 3 ;; esac
+  cw_put_back "$1"
+  cw_code=$?
+  [ $cw_code = 3 ] || return $cw_code
+  case $(cat "$1.json") in *'"keys":{'*) (eval "cw_keys_back $cw_args") ;; *) return 3 ;; esac
+}
+
+# cw_keys_back PATH: our keys of the JSON file as they were before; 3 where somebody changed one of them since.
+cw_keys_back() {
+  [ -f "$1" ] && [ "$(wc -c <"$1")" -le 65536 ] || return 3
+  [ -f "$B.before" ] && cw_before=$B.before || cw_before=/dev/null
+  cw_keys_merged "$1" "$cw_before" "$B.json" >"$OUT.json" || { rm -f "$OUT.json"; return 3; }
+  set -- "$1" $(stat -L -c '%a %u:%g' -- "$1")
+  cw_file_write "$1" "$2" "$3" <"$OUT.json"
+  cw_code=$?
+  rm -f "$OUT.json"
+  return $cw_code
+}
+
+# cw_keys_merged NOW BEFORE ENTRY: the text of NOW, with the keys of the entry as BEFORE has them.
+cw_keys_merged() {
+  LC_ALL=C awk '
+    function whole(file,   line, text) {
+      while ((getline line <file) > 0) text = text line "\n"
+      return text
+    }
+    # Takes the members of an object apart: K are their keys, V their values without spaces, R as written, from S to E.
+    function take(doc, t,   i, c, depth, quoted, word, key, from, at, last, n) {
+      for (i = 1; i <= length(t); i++) {
+        c = substr(t, i, 1)
+        if (!quoted && c ~ /[ \t\r\n]/) continue
+        if (!quoted) {
+          if (c == "{" || c == "[") { if (++depth == 1) { if (c != "{") return -1; continue } }
+          if (c == "}" || c == "]") depth--
+          if ((c == "," && depth == 1) || (c == "}" && depth == 0)) {
+            if (word != "") { n++; K[doc, n] = key; V[doc, n] = word; R[doc, n] = substr(t, at, last - at + 1); S[doc, n] = from; E[doc, n] = last }
+            if (depth == 0) { end[doc] = i; return n + 0 }
+            word = key = ""; from = at = 0
+            continue
+          }
+          if (c == ":" && depth == 1 && key == "") { key = word; word = ""; continue }
+        }
+        if (quoted && c == "\\") { word = word c; c = substr(t, ++i, 1) }
+        else if (c == "\"") quoted = !quoted
+        if (!from) from = i
+        if (key != "" && !at) at = i
+        word = word c; last = i
+      }
+      return -1
+    }
+    function find(doc, n, key,   i) { for (i = 1; i <= n; i++) if (K[doc, i] == key) return i; return 0 }
+    BEGIN {
+      entry = take("entry", whole(ARGV[3]))
+      ours = take("ours", R["entry", find("entry", entry, "\"keys\"")])
+      before = take("before", whole(ARGV[2]))
+      text = whole(ARGV[1])
+      for (o = 1; o <= ours; o++) {
+        now = take("now", text)
+        if (now < 0) exit 3
+        i = find("now", now, K["ours", o])
+        if ((i ? V["now", i] : "null") != V["ours", o]) exit 3
+        b = find("before", before, K["ours", o])
+        if (i && b) text = substr(text, 1, E["now", i] - length(R["now", i])) R["before", b] substr(text, E["now", i] + 1)
+        else if (i && i < now) text = substr(text, 1, S["now", i] - 1) substr(text, S["now", i + 1])
+        else if (i) text = substr(text, 1, i > 1 ? E["now", i - 1] : S["now", i] - 1) substr(text, E["now", i] + 1)
+        else if (b) text = substr(text, 1, now ? E["now", now] : end["now"] - 1) (now ? ", " : "") K["ours", o] ": " R["before", b] substr(text, now ? E["now", now] + 1 : end["now"])
+      }
+      printf "%s", text
+    }' "$1" "$2" "$3"
+}
+
+# cw_causes_of JSON: the reloads and restarts that the entry asks for, a line each. A quote inside a string has a backslash
+# before it, so that the first of these words is the key.
+cw_causes_of() {
+  cw_line=$(cat "$1") cw_line=${cw_line#*'"causes":['} cw_line=${cw_line%%]*}
+  printf '%s\n' "$cw_line" | tr '{' '\n' | sed -n 's/^"do":"\([a-z-]*\)"\(,"unit":"\([^"]*\)"\)\{0,1\}.*/\1 \3/p'
+}
+
+# As a runner has them: daemon-reload, reloads, restarts; Docker after what it needs.
+cw_causes_in_order() {
+  sort -u | sed 's/^daemon-reload.*/0 &/; s/^reload docker\(\.service\)\{0,1\}$/2 &/; s/^reload/1 &/; s/^restart docker\(\.service\)\{0,1\}$/4 &/; s/^restart/3 &/' |
+    sort -s -k 1,1n | cut -d ' ' -f 2-
+}

@@ -1,0 +1,262 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CausewayError } from "../errors.ts";
+import type { CommandResult, Session } from "../host/session.ts";
+import type { RunRecord } from "../journal/entries.ts";
+import type { Armed } from "../journal/script.ts";
+import { confirmScript, renewScript, revertScript } from "../journal/script.ts";
+import type { RunContext } from "./context.ts";
+import type { HostRun } from "./host-run.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { RunOptions } from "./options.ts";
+
+/** How long a host waits for a confirmation where nothing else is said. */
+export const confirmSecondsByDefault = 60;
+/** Less is over before a busy host has answered. */
+export const leastConfirmSeconds = 5;
+/** What an undo by the host itself may take beyond the time that it waits. */
+const undoingMs = 120_000;
+/** Between two tries to reach a host anew. */
+const pauseMs = 1000;
+
+/** How long a host waits for a confirmation: as the command line, the host's variable, or the play says. */
+export function confirmSeconds(
+  { host }: HostRun,
+  { confirmSeconds: asked }: RunOptions,
+  play?: { confirmTimeout?: number },
+): number {
+  const { [variable]: own } = host.vars;
+  if (asked !== undefined) return asked;
+  if (own === undefined) return play?.confirmTimeout ?? confirmSecondsByDefault;
+  const seconds = typeof own === "string" && own.trim() !== "" ? Number(own) : own;
+  const at = host.whereIs(variable);
+  if (typeof seconds === "number" && (seconds === 0 || seconds >= leastConfirmSeconds))
+    return Math.ceil(seconds);
+  throw new CausewayError("inventory", `${variable} of ${host.name} is no number of seconds`, {
+    ...(at ? { at } : {}),
+    found: String(own),
+    expected: `at least ${leastConfirmSeconds}, or 0 to switch it off`,
+  });
+}
+
+const variable = "causeway_confirm_timeout";
+
+/**
+ * A run's switch on one host: armed by the first script that may cut the runner off, renewed while the runner lives, and off once
+ * the run is confirmed over a new connection. If it is not, the host takes back by itself what the run did.
+ */
+export class Switch {
+  /** Seconds until the host takes the run back; 0 where it is switched off. */
+  seconds = confirmSecondsByDefault;
+  readonly token = randomBytes(8).toString("hex");
+  /** The number of the first entry that is not confirmed. */
+  #from = "0001";
+  #isArmed = false;
+  #renewals: NodeJS.Timeout | undefined;
+  #renewed = 0;
+
+  get isArmed(): boolean {
+    return this.#isArmed;
+  }
+
+  /** When the host takes the run back unless it is confirmed before; a time as `Date.now()` has it. */
+  get fires(): number {
+    return this.#renewed + this.seconds * 1000;
+  }
+
+  /** What a script has to arm; nothing where that is switched off. */
+  get wanted(): Armed | undefined {
+    if (this.seconds === 0) return undefined;
+    return { token: this.token, seconds: this.seconds, from: this.#from };
+  }
+
+  /** From the moment that a script was sent which arms it; what goes wrong with a renewal shows when it is confirmed. */
+  arm(session: Session): void {
+    this.#isArmed = true;
+    this.#renewed = Date.now();
+    this.#renewals ??= setInterval(
+      () => {
+        const began = Date.now();
+        void session.beside(renewScript).then(
+          (code) => {
+            if (code === 0) this.#renewed = began;
+          },
+          () => {},
+        );
+      },
+      (this.seconds * 1000) / 3,
+    );
+  }
+
+  /** Nobody renews it any more. */
+  rest(): void {
+    clearInterval(this.#renewals);
+    this.#renewals = undefined;
+  }
+
+  off(): void {
+    this.rest();
+    this.#isArmed = false;
+  }
+
+  /** What was done until now stays, whatever happens to what comes: entries from `next` on. */
+  confirmed(next: string): void {
+    this.#from = next;
+  }
+}
+
+/**
+ * Confirms over new connections what was done on hosts. One that cannot be reached that way, or is late, takes it back by
+ * itself: that is waited for, and is the host's failure.
+ */
+export async function confirm(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+): Promise<void> {
+  const armed = hosts.filter((host) => host.switch.isArmed);
+  await inParallel(armed, { atOnce: options.forks }, async (host) => {
+    try {
+      await confirmOn(options, context, host);
+    } finally {
+      host.switch.off();
+    }
+  });
+  for (const host of hosts) host.switch.confirmed(host.upcomingNumber);
+}
+
+async function confirmOn(options: RunOptions, context: RunContext, host: HostRun): Promise<void> {
+  let told = false;
+  for (;;) {
+    const answer = await overNewConnection(options, host, (session) =>
+      session.run(confirmScript(context.id, host.switch.token, host.journal.libraries).text, {
+        shown: "# confirms the run over a new connection",
+      }),
+    );
+    if (answer instanceof CausewayError) {
+      // Over the old connection it could go on for ever: who cannot come back must not.
+      host.switch.rest();
+      if (answer.code !== "unreachable" || Date.now() > host.switch.fires + undoingMs)
+        return host.fail(notConfirmed(host, answer));
+      if (options.interrupted.aborted) return host.fail(notConfirmed(host, answer));
+      if (!told) tellWaiting(context, host, answer.message);
+    } else if (answer.code === 0) {
+      context.say({ type: "switch", host: host.name, state: "confirmed" });
+      return;
+    } else {
+      const [, state = "", how = ""] = /^@cw unconfirmed (\S+) ?(.*)$/m.exec(answer.stdout) ?? [];
+      if (state !== "reverting" || Date.now() > host.switch.fires + undoingMs)
+        return host.failAnew(takenBack(host, state, how, answer.stdout));
+      if (!told) tellWaiting(context, host, "it is late");
+    }
+    told = true;
+    await sleep(pauseMs);
+  }
+}
+
+async function overNewConnection(
+  options: RunOptions,
+  host: HostRun,
+  ask: (session: Session) => Promise<CommandResult>,
+): Promise<CommandResult | CausewayError> {
+  try {
+    const session = await options.connect(host.host.connection, options.session);
+    return await ask(session).finally(() => session.close().catch(() => {}));
+  } catch (error) {
+    if (!(error instanceof CausewayError)) throw error;
+    return error;
+  }
+}
+
+function tellWaiting(context: RunContext, host: HostRun, why: string): void {
+  const seconds = Math.max(0, Math.ceil((host.switch.fires - Date.now()) / 1000));
+  context.say({ type: "switch", host: host.name, state: "waiting", seconds });
+  context.say({
+    type: "message",
+    level: "warning",
+    host: host.name,
+    text: `not confirmed over a new connection (${why}): the host takes back by itself what this run did, in at most ${seconds} s`,
+  });
+}
+
+/** The host is there again, and as it was. */
+function takenBack(host: HostRun, state: string, how: string, told: string): CausewayError {
+  if (state === "absent" || state === "")
+    return new CausewayError(
+      "host",
+      "the switch of this run is no longer there, so the run is not confirmed",
+      {
+        host: host.name,
+        expected: "the switch that this run armed",
+        advice: "look what stands there: run history, then run again",
+      },
+    );
+  const whole = how === "reverted";
+  const done = [...told.matchAll(/^@cw done (\S+)$/gm)].length;
+  return new CausewayError(
+    "host",
+    whole
+      ? "rolled back by its own timer: the run was not confirmed in time"
+      : "rolled back by its own timer, but not all of it: the run was not confirmed in time",
+    {
+      host: host.name,
+      found: `${done} ${done === 1 ? "step" : "steps"} undone${whole ? "" : `; ${state === "reverting" ? "it is still at it" : "the rest is in the journal"}`}`,
+      output: told
+        .split("\n")
+        .filter((line) => line.startsWith("@cw | "))
+        .map((line) => line.slice(6))
+        .join("\n"),
+      advice: whole
+        ? "find what cut the runner off before you run again; --confirm-timeout gives it longer"
+        : "fix what the output names, then finish with run rollback",
+    },
+  );
+}
+
+function notConfirmed(host: HostRun, error: CausewayError): CausewayError {
+  const detail = { ...error.detail };
+  return new CausewayError(error.code, `not confirmed over a new connection: ${error.message}`, {
+    ...detail,
+    host: host.name,
+    advice:
+      "the host takes back by itself what this run did, if it still runs; run history tells it once it can be reached",
+  });
+}
+
+/**
+ * What an earlier run left armed, whose runner is gone, is taken back now rather than when its time is over, so that this run
+ * begins on a host that holds still. A check only says so. True when the host is another one now.
+ */
+export async function settleSwitch(host: HostRun, context: RunContext): Promise<boolean> {
+  const run = host.journal.armed;
+  if (run === undefined) return false;
+  const text = context.check
+    ? `run ${run} was cut off and not confirmed: the host takes back by itself what it did; what is planned here may look different then`
+    : `run ${run} was cut off and not confirmed: what it did on this host is taken back first`;
+  context.say({ type: "message", level: "warning", host: host.name, text });
+  if (context.check) return false;
+  const { stdout, stderr } = await host.session.run(revertScript, { timeoutMs: undoingMs });
+  host.memory.forget(["*"]);
+  await host.readJournal();
+  if (host.journal.armed === undefined) return true;
+  throw new CausewayError("host", `run ${run} could not be taken back by the host itself`, {
+    host: host.name,
+    output: `${stdout}${stderr}`,
+    command: revertScript,
+    advice: "give that command on the host once what it says is mended",
+  });
+}
+
+/** Tells that the host took its last run back by itself. */
+export function tellReverted(host: HostRun, context: RunContext): void {
+  const last = host.journal.runs.reduce<RunRecord | undefined>(
+    (a, b) => (a && a.id > b.id ? a : b),
+    undefined,
+  );
+  if (last?.end === "reverted" || last?.end === "partly reverted") {
+    const { id, end } = last;
+    const rest = end === "reverted" ? "" : `, but not all of it: run rollback ${id} finishes it`;
+    const text = `run ${id} was not confirmed, and was rolled back by this host's own timer${rest}`;
+    context.say({ type: "message", level: "warning", host: host.name, text });
+  }
+}
