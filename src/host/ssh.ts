@@ -14,16 +14,22 @@ import type { ConnectionTarget, Session, SessionOptions } from "./session.ts";
 import { sessionOn } from "./session-on.ts";
 import { type SshConfig, sshConfigFor } from "./ssh-config.ts";
 
+/** One connection of the way to a host: the host's own is the last. */
+interface Hop {
+  address: string;
+  ssh: NodeSSH;
+}
+
 /** Opens the one SSH connection to a host, through its jump hosts, and a shell on it. */
 export async function connectSsh(target: ConnectionTarget, options: SessionOptions): Promise<Session> {
   const began = Date.now();
   const deadline = began + options.connectTimeoutMs;
-  const hops: NodeSSH[] = [];
+  const hops: Hop[] = [];
   try {
     const ssh = await openWithRetry(target, options, deadline, hops);
     return await sessionOver(ssh, target, options, began, hops);
   } catch (error) {
-    for (const hop of hops) hop.dispose();
+    for (const { ssh } of hops) ssh.dispose();
     throw asUnreachable(error, target, options);
   }
 }
@@ -33,7 +39,7 @@ async function openWithRetry(
   target: ConnectionTarget,
   options: SessionOptions,
   deadline: number,
-  hops: NodeSSH[],
+  hops: Hop[],
 ): Promise<NodeSSH> {
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -51,7 +57,7 @@ async function open(
   target: ConnectionTarget,
   options: SessionOptions,
   deadline: number,
-  hops: NodeSSH[],
+  hops: Hop[],
 ): Promise<NodeSSH> {
   const asked = sshConfigFor(target.address, options.sshConfigFile);
   // Where ssh itself is asked for its configuration, that takes as long as to load the packages.
@@ -74,7 +80,7 @@ async function open(
     ? await jump(config.proxyJump, host, port, options, deadline, hops)
     : await tcp(host, port, deadline);
   const ssh = new NodeSSH();
-  hops.push(ssh);
+  hops.push({ address: host, ssh });
   try {
     await ssh.connect({
       sock,
@@ -142,7 +148,7 @@ async function jump(
   port: number,
   options: SessionOptions,
   deadline: number,
-  hops: NodeSSH[],
+  hops: Hop[],
 ): Promise<Socket> {
   const last = proxyJump.split(",").at(-1) ?? "";
   const before = proxyJump.split(",").slice(0, -1).join(",");
@@ -167,7 +173,7 @@ function sessionOver(
   target: ConnectionTarget,
   options: SessionOptions,
   began: number,
-  hops: readonly NodeSSH[],
+  hops: readonly Hop[],
 ): Promise<Session> {
   const client = ssh.connection as Client;
   let reason = "";
@@ -179,10 +185,12 @@ function sessionOver(
   });
   return sessionOn(target, options, {
     began,
+    // In the order of their connecting, the host itself last; what failed at first is there, too, and is no harm.
+    through: hops.map(({ address }) => address).filter((address) => address !== hops.at(-1)?.address),
     start: (command) => channelFor(client, command),
     ended: (shell) => Promise.race([shell.ended.then(() => reason || "the remote shell ended"), closed]),
     close: () => {
-      for (const hop of [...hops].reverse()) hop.dispose();
+      for (const { ssh } of [...hops].reverse()) ssh.dispose();
     },
   });
 }

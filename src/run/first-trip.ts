@@ -38,7 +38,8 @@ export async function connectAll(
         options.verbose ? reportingCommands(session, context) : session,
         context.say,
       );
-      state.switch.seconds = confirmSeconds(state, options);
+      // One that is no number fails the host before anything is asked of it.
+      confirmSeconds(state, options);
       await firstTrip(options, context, state, prepared);
       connected.set(host.name, state);
     } catch (error) {
@@ -51,7 +52,13 @@ export async function connectAll(
     await Promise.all([...connected.values()].map(({ session }) => session.close().catch(() => {})));
     throw bug;
   });
-  return prepared.chosen.flatMap((host) => connected.get(host.name) ?? []);
+  const hosts = prepared.chosen.flatMap((host) => connected.get(host.name) ?? []);
+  const ways = new Set(hosts.flatMap(({ session }) => session.through));
+  for (const one of hosts) {
+    one.carries = one.host.connection.kind === "local" || ways.has(one.host.connection.address);
+    one.switch.seconds = confirmSeconds(one, options);
+  }
+  return hosts;
 }
 
 /** A session that reports every command. */

@@ -21,6 +21,8 @@ export class HostRun {
   readonly memory: ReadMemory;
   readonly say: (event: Said) => void;
   journal: Journal = { head: "", runs: [], entries: [], libraries: [] };
+  /** Other hosts, or this very process, are reached through it: it is changed after the others. */
+  carries = false;
   /** Whether a script of this run began to work here. */
   began = false;
   readonly switch = new Switch();

@@ -76,10 +76,16 @@ export async function runPlays(
     }
     for (const host of taking) host.switch.seconds = confirmSeconds(host, options, play);
     const on = { title: play.title, index };
-    const converge = (some: readonly HostRun[]) =>
-      inParallel(some, { atOnce: some.length, renderer: options.reporter.renderer }, async (host) => {
-        if (!(await playOn(host, on, play, context, fleet))) through.delete(host);
-      });
+    const converge = async (some: readonly HostRun[]) => {
+      // What cuts off a host that others are reached through cuts them off, too.
+      for (const carries of [false, true]) {
+        const now = some.filter((host) => host.carries === carries);
+        const parallel = { atOnce: now.length, renderer: options.reporter.renderer };
+        await inParallel(now, parallel, async (host) => {
+          if (!(await playOn(host, on, play, context, fleet))) through.delete(host);
+        });
+      }
+    };
     const sizes = sizesOf(play, options);
     if (sizes === undefined || taking.length === 0) {
       await converge(taking);

@@ -45,7 +45,9 @@ type Batch = readonly Place[];
 export async function roll(places: readonly Place[], context: RunContext, how: Roll): Promise<RollEnded> {
   const { busy, idle } = await partition(places, how);
   await how.converge(context.check ? standing(places) : idle);
-  const batches = batchesOf(inOrderOf(busy, how.order), how.sizes);
+  const order = inOrderOf(busy, how.order);
+  const last = order.filter(({ host }) => host?.carries);
+  const batches = batchesOf([...order.filter((place) => !last.includes(place)), ...last], how.sizes);
   const isIdle = standing(busy).length === 0;
   tellBatches(context, how, places, isIdle ? [] : batches);
   if (context.check || isIdle) return "all";

@@ -19,8 +19,19 @@ const undoingMs = 120_000;
 /** Between two tries to reach a host anew. */
 const pauseMs = 1000;
 
-/** How long a host waits for a confirmation: as the command line, the host's variable, or the play says. */
+/**
+ * How long a host waits for a confirmation: as the command line, the host's variable, or the play says. One that others are
+ * reached through waits twice as long: they are confirmed first.
+ */
 export function confirmSeconds(
+  host: HostRun,
+  options: RunOptions,
+  play?: { confirmTimeout?: number },
+): number {
+  return secondsSaid(host, options, play) * (host.carries ? 2 : 1);
+}
+
+function secondsSaid(
   { host }: HostRun,
   { confirmSeconds: asked }: RunOptions,
   play?: { confirmTimeout?: number },
@@ -114,54 +125,82 @@ export async function confirm(
   context: RunContext,
   hosts: readonly HostRun[],
 ): Promise<void> {
-  const armed = hosts.filter((host) => host.switch.isArmed);
-  await inParallel(armed, { atOnce: options.forks }, async (host) => {
-    try {
-      await confirmOn(options, context, host);
-    } finally {
-      host.switch.off();
-    }
-  });
+  const late = new Set<HostRun>();
+  // One that others are reached through comes after them, and only if they can be reached.
+  for (const carries of [false, true]) {
+    const armed = hosts.filter((host) => host.switch.isArmed && host.carries === carries);
+    await inParallel(armed, { atOnce: options.forks }, async (host) => {
+      try {
+        const behind = [...late].filter(({ session }) =>
+          session.through.includes(host.host.connection.address),
+        );
+        if (behind.length > 0) host.failAnew(leftArmed(host, behind));
+        else if (!(await confirmOn(options, context, host))) late.add(host);
+      } finally {
+        host.switch.off();
+      }
+    });
+  }
   for (const host of hosts) host.switch.confirmed(host.upcomingNumber);
 }
 
-async function confirmOn(options: RunOptions, context: RunContext, host: HostRun): Promise<void> {
-  let told = false;
-  for (;;) {
-    const answer = await overNewConnection(options, host, (session) =>
-      session.run(confirmScript(context.id, host.switch.token, host.journal.libraries).text, {
-        shown: "# confirms the run over a new connection",
-      }),
-    );
+/** Whether it was confirmed; if not, the host has failed. */
+async function confirmOn(options: RunOptions, context: RunContext, host: HostRun): Promise<boolean> {
+  const { token, fires } = host.switch;
+  const script = confirmScript(context.id, token, host.journal.libraries).text;
+  for (let told = false; ; told = true) {
+    const answer = await overNewConnection(options, host, script);
+    // Over the old connection it could go on for ever: who cannot come back must not.
+    host.switch.rest();
+    const isOver = Date.now() > fires + undoingMs || options.interrupted.aborted;
     if (answer instanceof CausewayError) {
-      // Over the old connection it could go on for ever: who cannot come back must not.
-      host.switch.rest();
-      if (answer.code !== "unreachable" || Date.now() > host.switch.fires + undoingMs)
-        return host.fail(notConfirmed(host, answer));
-      if (options.interrupted.aborted) return host.fail(notConfirmed(host, answer));
-      if (!told) tellWaiting(context, host, answer.message);
+      if (answer.code !== "unreachable" || isOver) return failed(host, notConfirmed(host, answer));
     } else if (answer.code === 0) {
       context.say({ type: "switch", host: host.name, state: "confirmed" });
-      return;
+      return true;
     } else {
-      const [, state = "", how = ""] = /^@cw unconfirmed (\S+) ?(.*)$/m.exec(answer.stdout) ?? [];
-      if (state !== "reverting" || Date.now() > host.switch.fires + undoingMs)
-        return host.failAnew(takenBack(host, state, how, answer.stdout));
-      if (!told) tellWaiting(context, host, "it is late");
+      const told = parseUnconfirmed(answer.stdout);
+      if (told.state !== "reverting" || isOver) return failed(host, takenBack(host, told));
     }
-    told = true;
+    if (!told)
+      tellWaiting(context, host, answer instanceof CausewayError ? answer.message : "it is too late");
     await sleep(pauseMs);
   }
+}
+
+function failed(host: HostRun, error: CausewayError): false {
+  host.failAnew(error);
+  return false;
+}
+
+/** How far an undo by the host itself has come, as it tells a runner that is late. */
+interface Unconfirmed {
+  state: "reverting" | "reverted" | "absent";
+  /** Whether all was taken back. */
+  whole: boolean;
+  steps: number;
+  output: string;
+}
+
+function parseUnconfirmed(told: string): Unconfirmed {
+  const [, state = "absent", how = ""] = /^@cw unconfirmed (\S+) ?(.*)$/m.exec(told) ?? [];
+  const lines = told.split("\n");
+  return {
+    state: state as Unconfirmed["state"],
+    whole: how === "reverted",
+    steps: lines.filter((line) => line.startsWith("@cw done ")).length,
+    output: lines.flatMap((line) => (line.startsWith("@cw | ") ? [line.slice(6)] : [])).join("\n"),
+  };
 }
 
 async function overNewConnection(
   options: RunOptions,
   host: HostRun,
-  ask: (session: Session) => Promise<CommandResult>,
+  script: string,
 ): Promise<CommandResult | CausewayError> {
   try {
     const session = await options.connect(host.host.connection, options.session);
-    return await ask(session).finally(() => session.close().catch(() => {}));
+    return await session.run(script).finally(() => session.close().catch(() => {}));
   } catch (error) {
     if (!(error instanceof CausewayError)) throw error;
     return error;
@@ -179,33 +218,26 @@ function tellWaiting(context: RunContext, host: HostRun, why: string): void {
   });
 }
 
-/** The host is there again, and as it was. */
-function takenBack(host: HostRun, state: string, how: string, told: string): CausewayError {
-  if (state === "absent" || state === "")
+/** The host can be reached again. */
+function takenBack(host: HostRun, { state, whole, steps, output }: Unconfirmed): CausewayError {
+  const common = { host: host.name, output };
+  if (state === "absent")
     return new CausewayError(
       "host",
       "the switch of this run is no longer there, so the run is not confirmed",
       {
-        host: host.name,
+        ...common,
         expected: "the switch that this run armed",
         advice: "look what stands there: run history, then run again",
       },
     );
-  const whole = how === "reverted";
-  const done = [...told.matchAll(/^@cw done (\S+)$/gm)].length;
+  const rest = whole ? "" : state === "reverting" ? "; it is still at it" : "; the rest is in the journal";
   return new CausewayError(
     "host",
-    whole
-      ? "rolled back by its own timer: the run was not confirmed in time"
-      : "rolled back by its own timer, but not all of it: the run was not confirmed in time",
+    `rolled back by its own timer${whole ? "" : ", but not all of it"}: the run was not confirmed in time`,
     {
-      host: host.name,
-      found: `${done} ${done === 1 ? "step" : "steps"} undone${whole ? "" : `; ${state === "reverting" ? "it is still at it" : "the rest is in the journal"}`}`,
-      output: told
-        .split("\n")
-        .filter((line) => line.startsWith("@cw | "))
-        .map((line) => line.slice(6))
-        .join("\n"),
+      ...common,
+      found: `${steps} ${steps === 1 ? "step" : "steps"} undone${rest}`,
       advice: whole
         ? "find what cut the runner off before you run again; --confirm-timeout gives it longer"
         : "fix what the output names, then finish with run rollback",
@@ -213,10 +245,18 @@ function takenBack(host: HostRun, state: string, how: string, told: string): Cau
   );
 }
 
+function leftArmed(host: HostRun, behind: readonly HostRun[]): CausewayError {
+  const names = behind.map(({ name }) => name).join(", ");
+  return new CausewayError("host", `not confirmed, because ${names} could not be reached through it`, {
+    host: host.name,
+    found: `it takes back by itself what this run did, in at most ${host.switch.seconds} s`,
+    advice: "wait so long, then find what cut them off before you run again",
+  });
+}
+
 function notConfirmed(host: HostRun, error: CausewayError): CausewayError {
-  const detail = { ...error.detail };
   return new CausewayError(error.code, `not confirmed over a new connection: ${error.message}`, {
-    ...detail,
+    ...error.detail,
     host: host.name,
     advice:
       "the host takes back by itself what this run did, if it still runs; run history tells it once it can be reached",

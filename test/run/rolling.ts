@@ -1,3 +1,4 @@
+import type { Connect } from "../../src/host/session.ts";
 import { rawScript } from "../../src/host/sh.ts";
 import { Type } from "../../src/index.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
@@ -51,6 +52,9 @@ export interface Given {
   /** The pairs that do not work, by how many hosts are changed so far. */
   broken?: (among: ProbeRun["among"]) => readonly string[];
   stopAt?: (event: RunEvent) => boolean;
+  /** Stands between the runner and the hosts. */
+  connect?: (real: Connect) => Connect;
+  confirmSeconds?: number;
 }
 
 /** Runs a playbook of one play, or two, over hosts in memory. */
@@ -96,7 +100,8 @@ export async function rollOn({ hosts: count, done = [], failing = [], unreachabl
     verify: true,
     forks: 64,
     session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
-    connect: connectTo(hosts),
+    connect: given.connect?.(connectTo(hosts)) ?? connectTo(hosts),
+    ...(given.confirmSeconds === undefined ? {} : { confirmSeconds: given.confirmSeconds }),
     reporter: {
       event: (e) => {
         events.push(e);

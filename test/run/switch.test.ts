@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { CausewayError } from "../../src/errors.ts";
+import type { Connect } from "../../src/host/session.ts";
+import type { RunEvent } from "../../src/run/events.ts";
+import { rollOn } from "./rolling.ts";
+
+const armedOn = (events: readonly RunEvent[]) =>
+  events.flatMap((e) => (e.type === "switch" ? [`${e.host} ${e.state}`] : []));
+const errorsOf = (events: readonly RunEvent[]) =>
+  events.flatMap((e) =>
+    e.type === "failed" || e.type === "unreachable" ? [`${e.host}: ${e.error.message}`] : [],
+  );
+
+/** Every connection of the hosts, in order, and what new ones come to that are there to confirm. */
+function confirming(answer: (host: string) => { code: number; stdout: string } | undefined, through = "") {
+  const order: string[] = [];
+  const connect =
+    (real: Connect): Connect =>
+    async (target, options) => {
+      const session = await real(target, options);
+      return {
+        ...session,
+        through: target.name === "h1" ? [through] : [],
+        run: async (script, how) => {
+          if (!/^cw_confirm \S+ [0-9a-f]+$/m.test(script)) return session.run(script, how);
+          order.push(target.name);
+          const said = answer(target.name);
+          if (said === undefined)
+            throw new CausewayError("host", "a command did not end", { host: target.name });
+          return { ...said, stderr: "" };
+        },
+      };
+    };
+  return { connect, order };
+}
+
+const fine = { code: 0, stdout: "" };
+const reverted = { code: 79, stdout: "@cw unconfirmed reverted reverted\n@cw done R/0001\n" };
+
+describe("a run that may cut the runner off", () => {
+  test("is confirmed after its proof, on each host that was changed", async () => {
+    const { connect } = confirming(() => fine);
+    const { outcome, events } = await rollOn({ hosts: 3, done: [2], connect });
+    expect(outcome.exitCode).toBe(0);
+    expect(armedOn(events)).toEqual(["h1 armed", "h3 armed", "h1 confirmed", "h3 confirmed"]);
+    const types = events.map((e) => (e.type === "switch" ? e.state : e.type));
+    expect(types.lastIndexOf("probe")).toBeLessThan(types.indexOf("confirmed"));
+  });
+
+  test("in a roll, each batch before the next", async () => {
+    const { connect } = confirming(() => fine);
+    const { events } = await rollOn({ hosts: 2, play: { serial: 1 }, connect });
+    expect(armedOn(events)).toEqual(["h1 armed", "h1 confirmed", "h2 armed", "h2 confirmed"]);
+  });
+
+  test("a host that has taken it back fails with 2, and ends a roll of one host at a time", async () => {
+    const { connect } = confirming((host) => (host === "h1" ? reverted : fine));
+    const { outcome, events, changed } = await rollOn({ hosts: 2, play: { serial: 1 }, connect });
+    expect(outcome.exitCode).toBe(2);
+    expect(errorsOf(events)).toEqual(["h1: rolled back by its own timer: the run was not confirmed in time"]);
+    expect(changed).toEqual(["h1"]);
+    expect(outcome.retry).toEqual(["h1", "h2"]);
+  });
+
+  test("a host that others are reached through is done last, and not confirmed when they cannot be reached", async () => {
+    const held = confirming((host) => (host === "h1" ? undefined : fine), "h3");
+    const lost = await rollOn({ hosts: 3, connect: held.connect });
+    expect(held.order).toEqual(["h1", "h2"]);
+    expect(errorsOf(lost.events)).toEqual([
+      "h1: not confirmed over a new connection: a command did not end",
+      "h3: not confirmed, because h1 could not be reached through it",
+    ]);
+    const { connect, order } = confirming(() => fine, "h1-is-not-h3");
+    await rollOn({ hosts: 3, connect });
+    expect(order.sort()).toEqual(["h1", "h2", "h3"]);
+    const last = confirming(() => fine, "h2");
+    expect((await rollOn({ hosts: 3, play: { serial: 1 }, connect: last.connect })).batches).toEqual([
+      "h1",
+      "h3",
+      "h2",
+    ]);
+    expect(last.order).toEqual(["h1", "h3", "h2"]);
+  });
+
+  test("with a time of 0 nothing is armed, and nothing that changes nothing is", async () => {
+    const { connect, order } = confirming(() => fine);
+    const off = await rollOn({ hosts: 2, connect, confirmSeconds: 0 });
+    const idle = await rollOn({ hosts: 2, done: [1, 2], connect });
+    expect([armedOn(off.events), armedOn(idle.events), order]).toEqual([[], [], []]);
+  });
+});
