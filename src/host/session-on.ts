@@ -1,5 +1,7 @@
+import { CausewayError } from "../errors.ts";
 import { startShell } from "./become.ts";
 import type { Channel, Start } from "./channel.ts";
+import { accompany } from "./companion.ts";
 import { within } from "./deadline.ts";
 import { send } from "./send.ts";
 import type { ConnectionTarget, Session, SessionOptions } from "./session.ts";
@@ -58,6 +60,12 @@ export async function sessionOn(
     push: (file, path) => send(apart, target, { file, path, quietMs: options.commandTimeoutMs }),
     beside,
     through: carrier.through ?? [],
+    accompany: async (script, onLine) =>
+      accompany(
+        await apart().catch((error: unknown) => Promise.reject(noSecond(error, target))),
+        script,
+        onLine,
+      ),
     close: async () => {
       options.signal?.removeEventListener("abort", abandon);
       carrier.close(stream);
@@ -66,6 +74,16 @@ export async function sessionOn(
       return { ...shell.stats, connectMs };
     },
   };
+}
+
+/** What kept a second shell from starting beside the first. */
+function noSecond(error: unknown, { name }: ConnectionTarget): unknown {
+  if (error instanceof CausewayError || !(error instanceof Error)) return error;
+  return new CausewayError("host", "the host did not start a second shell on this connection", {
+    host: name,
+    output: error.message,
+    advice: "allow it in the host's sshd_config (MaxSessions, 10 by default), or leave out what needs it",
+  });
 }
 
 /** Runs a script in a shell of its own to its end. */

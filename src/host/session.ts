@@ -51,6 +51,18 @@ export interface CommandResult {
   code: number;
 }
 
+/** A script that runs beside the session's shell for as long as it is wanted, with the same rights. */
+export interface Companion {
+  /**
+   * Gives it a line of input; only after it has said one of its own: until then its shell may still read the script from there.
+   */
+  tell(line: string): void;
+  /** Ends its input, and resolves once it has ended and all that it said was passed on; it is cut off after so long. */
+  end(withinMs: number): Promise<void>;
+  /** The exit code once it has ended; -1 when it was cut off or the connection was lost. */
+  readonly ended: Promise<number>;
+}
+
 /**
  * One shell on one host. Everything that is asked for in the same tick travels as one script and comes back as
  * one answer. Each command runs in a subshell of its own, `(eval '…') </dev/null`, one after the other; `$$` is the
@@ -71,6 +83,11 @@ export interface Session {
   beside(script: string): Promise<number>;
   /** The addresses of the jump hosts that it goes through. */
   readonly through: readonly string[];
+  /**
+   * Starts a script beside the shell, on a channel of the same connection, and passes on each line of its standard output as
+   * it comes. Who starts it ends it.
+   */
+  accompany(script: string, onLine: (line: string) => void): Promise<Companion>;
   close(): Promise<void>;
   /** Counted for the bench and for tests. */
   readonly stats: { readonly roundTrips: number; readonly commands: number; readonly connectMs: number };

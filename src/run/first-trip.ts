@@ -68,6 +68,7 @@ function reportingCommands(session: Session, context: RunContext): Session {
     push: (file, path) => session.push(file, path),
     beside: (script) => session.beside(script),
     through: session.through,
+    accompany: (script, onLine) => session.accompany(script, onLine),
     close: () => session.close(),
     get stats() {
       return session.stats;

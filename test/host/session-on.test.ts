@@ -306,3 +306,49 @@ describe("sending a file", () => {
     expect((await it.run("echo alive")).stdout).toBe("alive\n");
   });
 });
+
+describe("a script that goes on beside the shell", () => {
+  const echo = 'echo ready; while read -r line; do echo "$line, héard"; done; echo over; exit 7';
+
+  test.each([
+    ["sh", ["sh"]],
+    ["a login shell that talks", [noisy]],
+  ])(
+    "through %s: it says lines and is told lines, whatever the shell does meanwhile, until its input ends",
+    async (_name, shell) => {
+      const it = await session(through(shell), { become: false });
+      const lines: string[] = [];
+      const beside = await it.accompany(echo, (line) => {
+        lines.push(line);
+        if (line === "ready") beside.tell("one");
+      });
+      expect((await it.run("sleep 0.3; echo done")).stdout).toBe("done\n");
+      beside.tell("two");
+      await beside.end(20_000);
+      expect(await beside.ended).toBe(7);
+      expect(lines.filter((line) => line !== "WELCOME")).toEqual([
+        "ready",
+        "one, héard",
+        "two, héard",
+        "over",
+      ]);
+    },
+  );
+
+  test("what does not end when its input does is cut off", async () => {
+    const it = await session(through(["sh"]), { become: false });
+    const beside = await it.accompany("trap '' TERM; echo ready; exec sleep 3.1", () => {});
+    await beside.end(100);
+    expect((await it.run("echo alive")).stdout).toBe("alive\n");
+  });
+
+  test("where none can be started, it says what may be in the way", async () => {
+    const starts = [through(["sh"])];
+    const once: Start = (command) => starts.pop()?.(command) ?? Promise.reject(new Error("open failed"));
+    const it = await session(once, { become: false });
+    await expect(it.accompany("true", () => {})).rejects.toMatchObject({
+      code: "host",
+      detail: { host: "h", output: "open failed", advice: expect.stringMatching(/MaxSessions/) },
+    });
+  });
+});

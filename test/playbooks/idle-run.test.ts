@@ -79,6 +79,7 @@ function session(name: string): Session {
     push: () => Promise.reject(new Error("an idle run sends nothing")),
     beside: () => Promise.reject(new Error("an idle run sends nothing")),
     through: [],
+    accompany: () => Promise.reject(new Error("an idle run starts nothing beside it")),
     close: async () => {},
     stats,
     run: (script) => {

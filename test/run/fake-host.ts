@@ -32,6 +32,7 @@ export class FakeHost {
       },
       beside: async () => 0,
       through: [],
+      accompany: () => Promise.reject(new CausewayError("host", "a host in memory has one shell")),
       close: async () => {},
       stats: { roundTrips: 0, commands: 0, connectMs: 0 },
       run: (script, options) => {

@@ -26,6 +26,7 @@ function counting() {
       push: async () => {},
       beside: async () => 0,
       through: [],
+      accompany: () => Promise.reject(new Error("nothing runs beside the shell")),
       close: async () => {
         open -= 1;
       },
