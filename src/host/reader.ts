@@ -3,7 +3,7 @@ import { anyRelated, type Resource } from "./resources.ts";
 import type { CommandResult, Session } from "./session.ts";
 import type { Script } from "./sh.ts";
 import { masked, sh } from "./sh.ts";
-import { type DockerState, type NetworkMember, parseDocker, parseMembers } from "./tools/docker.ts";
+import { type DockerState, type NetworkMember, ownLabel, parseDocker, parseMembers } from "./tools/docker.ts";
 import { type FileState, parseFile } from "./tools/file.ts";
 import { type Address, type Link, parseAddresses, parseLinks, parseRoutes, type Route } from "./tools/ip.ts";
 import { parseRules, type Rules } from "./tools/iptables.ts";
@@ -227,7 +227,7 @@ if [ -z "$DOCKER_HOST" ] && [ -S /var/run/docker.sock ] && command -v curl >/dev
   # Each answer's head names the daemon's version; to ask for it makes the daemon start runc and others.
   told=$(curl -sfi --fail-early --unix-socket /var/run/docker.sock $at/networks "$at/containers/json?all=1") && case $told in *"Server: Docker/"*) printf '%s\n' "$told"; exit 0 ;; esac
 fi
-docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc --format '{{.ID}} {{.Driver}} {{.Scope}} {{.Name}}' && echo -- && docker ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Names}} {{.Networks}}'`;
+docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc --format '{{.ID}} {{.Driver}} {{.Scope}} {{.Name}}' && echo -- && docker ps -a --no-trunc --format '{{if not (.Label "${ownLabel}")}}{{.ID}} {{.State}} {{.Names}} {{.Networks}}{{end}}'`;
     return this.#must(script, ["docker", "unit:docker"], parseDocker);
   }
 
@@ -235,7 +235,7 @@ docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc 
     // The filter takes the beginning of another network's id for the name, too; the format does not.
     const script = sh`systemctl is-active -q docker || exit 0
 ids=$(docker ps -aq --no-trunc --filter network=${network}) || exit 1
-[ -z "$ids" ] || docker inspect -f ${`{{$c := .}}{{with index .NetworkSettings.Networks "${network}"}}{{$c.Name}} {{$c.State.Running}} {{.IPAddress}} {{with .IPAMConfig}}{{.IPv4Address}}{{end}}{{end}}`} $ids`;
+[ -z "$ids" ] || docker inspect -f ${`{{$c := .}}{{with index .NetworkSettings.Networks "${network}"}}{{if not (index $c.Config.Labels "${ownLabel}")}}{{$c.Name}} {{$c.State.Running}} {{.IPAddress}} {{with .IPAMConfig}}{{.IPv4Address}}{{end}}{{end}}{{end}}`} $ids`;
     return this.#must(script, ["docker", "unit:docker"], parseMembers);
   }
 

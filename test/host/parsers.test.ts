@@ -258,6 +258,13 @@ ddd exited old
           Names: ["/other/alias", "/web"],
           NetworkSettings: { Networks: { "my net": { IPAddress: "10.0.0.2" } } },
         },
+        {
+          Id: "eee",
+          State: "running",
+          Names: ["/causeway-watch-1"],
+          Labels: { "causeway.probe": "watch-1" },
+          NetworkSettings: { Networks: { bridge: { IPAddress: "172.17.0.2" } } },
+        },
       ],
     ];
     expect(parseDocker(answers.map((one) => `${head}${JSON.stringify(one)}\n`).join(""))).toEqual({

@@ -30,6 +30,12 @@ export interface NetworkMember {
   asked: string;
 }
 
+/**
+ * The label of containers that causeway itself started, to prove something, and takes away again: they are nobody's, stand in
+ * nobody's way, and are not among the containers that a read gives.
+ */
+export const ownLabel = "causeway.probe";
+
 /** The names of the containers that run, all of them or those on a network: whom a restart of Docker interrupts. */
 export function runningContainers({ containers }: DockerState, network?: string): string[] {
   const on = containers.filter(({ networks }) => network === undefined || networks.includes(network));
@@ -67,8 +73,10 @@ function parseAnswers(text: string): DockerState {
     Id: string;
     State: string;
     Names: readonly string[];
+    Labels?: Readonly<Record<string, string>> | null;
     NetworkSettings: { Networks: object };
   };
+  const isNotOwn = ({ Labels }: Listed) => Labels?.[ownLabel] === undefined;
   // A link from another container is a name, too: `/other/alias`.
   const own = ({ Names }: Listed) => (Names.find((n) => n.lastIndexOf("/") === 0) ?? Names[0] ?? "").slice(1);
   return {
@@ -80,7 +88,7 @@ function parseAnswers(text: string): DockerState {
       scope: Scope,
       name: Name,
     })),
-    containers: (JSON.parse(containers) as Listed[]).map((one) => ({
+    containers: (JSON.parse(containers) as Listed[]).filter(isNotOwn).map((one) => ({
       id: one.Id,
       state: one.State,
       name: own(one),

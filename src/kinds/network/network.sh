@@ -89,12 +89,12 @@ cw_store_answers() (
   exit 1
 )
 
-# The containers on it, running or stopped: name, address or -, and aliases; Docker adds the container's id by itself.
+# The containers on it, running or stopped, but those that causeway proves something with: name, address or -, and aliases; Docker adds the container's id by itself.
 # An address that Docker chose, rather than somebody who asked for it, ends in a question mark. Docker's filter takes the
 # beginning of another network's id for the name, too: whoever is only on that one has nothing to say here.
 cw_network_members() (
   docker ps -aq --filter "network=$1" | while read -r cw_id; do
-    docker inspect -f "{{\$name := .Name}}{{with index .NetworkSettings.Networks \"$1\"}}{{\$name}} {{\$ip := \"-\"}}{{with .IPAddress}}{{\$ip = print . \"?\"}}{{end}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = .}}{{end}}{{end}}{{\$ip}}{{range .Aliases}} {{.}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
+    docker inspect -f "{{if not (index .Config.Labels \"causeway.probe\")}}{{\$name := .Name}}{{with index .NetworkSettings.Networks \"$1\"}}{{\$name}} {{\$ip := \"-\"}}{{with .IPAddress}}{{\$ip = print . \"?\"}}{{end}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = .}}{{end}}{{end}}{{\$ip}}{{range .Aliases}} {{.}}{{end}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
   done | sed '/^$/d; s,^/,,'
 )
 
@@ -182,7 +182,11 @@ cw_overlays_leave() (
 cw_members_off() (
   cw_network_members "$1" | while read -r cw_container cw_rest; do
     cw_docker network disconnect -f "$1" "$cw_container" || exit 1
-  done
+  done || exit 1
+  # Those that causeway proves something with come and go by themselves.
+  cw_own=$(docker ps -aq --filter "network=$1" --filter label=causeway.probe)
+  [ -z "$cw_own" ] || docker rm -f $cw_own >/dev/null 2>&1
+  true
 )
 
 # cw_network_put NAME WORDS: as asked, one word a line; the containers of the one before come along.
