@@ -4,6 +4,7 @@ export { type Static, Type } from "typebox";
 export type { Archive } from "./archives/archive.ts";
 export { CausewayError } from "./errors.ts";
 export { isKept, type Kept, type KeptPart, type Reader } from "./host/reader.ts";
+export type { Companion } from "./host/session.ts";
 export { rawScript, type Script, Secret, sh } from "./host/sh.ts";
 export {
   type DockerState,
@@ -67,3 +68,4 @@ export type { Matrix, MatrixCell } from "./task/matrix.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
 export { inStandingOrder } from "./task/standing-order.ts";
 export { daemonReload, later, owed, type PlanItem, reload, restart, type Step } from "./task/step.ts";
+export type { Gap, Watched, WatchedPair, Watcher, WatchRun } from "./task/watched.ts";

@@ -30,6 +30,7 @@ import {
 } from "./ping-check/pairs.ts";
 import { isTried, type Pair, patience, readPing, secondsToTry, tryPairs } from "./ping-check/pings.ts";
 import { strayPairs } from "./ping-check/stray.ts";
+import { watchPairs } from "./ping-check/watch.ts";
 import { Wire } from "./ping-check/wire.ts";
 
 /** Of more hosts a sample is tried. */
@@ -102,6 +103,8 @@ type Params = Static<typeof params>;
  * hosts it tries every pair; above that a sample, and every pair of a host with which one of the sample failed, unless the
  * command line says `--all-pairs`. As a gate between batches it tries the pairs of the hosts just changed alone. A pair that fails is looked into on both hosts, and gets one cause. What the sample is,
  * and how each verdict and each cause is decided: [the proof](../proof.md). The containers are always removed.
+ *
+ * With `--watch` a container on every host pings its peers during the whole run: [what it cost](../rolling.md#what-it-cost).
  */
 export const pingCheck = defineProbe({
   name: "ping-check",
@@ -153,6 +156,12 @@ export const pingCheck = defineProbe({
       );
     }
   },
+  watch: (all, wanted, run) =>
+    watchPairs(
+      all.filter(({ name }) => wanted.hosts?.includes(name) ?? true),
+      wanted,
+      run,
+    ),
 });
 
 const isEnd = (name: string, { pairs }: Selection) =>

@@ -24,6 +24,6 @@ Commands:
   run rollback [RUN]               undo that run and all later ones (default: the last run)
   run lab up | down | status | reset [HOST…] | ssh HOST [-- COMMAND…]
 
-Exit codes: 0 success · 2 a host failed · 3 verification failed · 4 a host was unreachable · 5 command line ·
+Exit codes: 0 success · 2 a host failed · 3 verification or --max-gap failed · 4 a host was unreachable · 5 command line ·
   6 inventory, playbook or variables · 1 lab · 130 interrupted · 70 a bug of causeway itself
 `;

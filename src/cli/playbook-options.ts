@@ -1,5 +1,6 @@
 import { connectionOptions, helpOption, inventoryOptions, type Options, outputOptions } from "./arguments.ts";
 import { batchOptions } from "./batch-options.ts";
+import { watchOptions } from "./watch-options.ts";
 
 /** The options of running a playbook. */
 export const playbookOptions = {
@@ -13,6 +14,7 @@ export const playbookOptions = {
     help: "verify every pair of hosts; of more than 16 a sample is tried otherwise",
   },
   ...batchOptions,
+  ...watchOptions,
   "list-hosts": { type: "boolean", help: "print the hosts and stop" },
   "list-tasks": { type: "boolean", help: "print the plays and their tasks and stop" },
   "syntax-check": {

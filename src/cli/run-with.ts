@@ -12,8 +12,11 @@ import { type batchOptions, planQuestion, rollingOf } from "./batch-options.ts";
 import { reachable, sessionOptions } from "./fleet-of.ts";
 import { reporterFor } from "./reporter-for.ts";
 import { listenForSignals } from "./signals.ts";
+import { watchOf, type watchOptions } from "./watch-options.ts";
 
-type RunValues = Values<typeof connectionOptions & typeof outputOptions & typeof batchOptions> & {
+type RunValues = Values<
+  typeof connectionOptions & typeof outputOptions & typeof batchOptions & typeof watchOptions
+> & {
   readonly check?: boolean;
   readonly "no-verify"?: boolean;
   readonly evidence?: boolean;
@@ -57,6 +60,7 @@ export async function runWith(
     const confirm = planQuestion(values, signals.interrupted);
     const session = sessionOptions(values, signals.abandoned);
     const forks = numberOption("forks", values.forks, 64);
+    const watch = watchOf(values);
     const total = numberOption("timeout", values.timeout, 0, 0);
     const inventory = await reachable(what.inventory, values, (text) => message("info", text));
     if (total > 0) signals.stopAfter(total * 1000, (text) => message("warning", text));
@@ -91,7 +95,7 @@ export async function runWith(
         return plan.exitCode === 0 ? exitCodes.interrupted : plan.exitCode;
       }
     }
-    const outcome = await run({ ...all, check: values.check === true });
+    const outcome = await run({ ...all, ...watch, check: values.check === true });
     await reporter.close();
     if (outcome.refused.length > 0)
       process.stderr.write(`${outcome.refused.map(describeError).join("\n\n")}\n`);

@@ -34,6 +34,8 @@ export class LiveHosts {
   readonly #lost = new Map<string, string>();
   #heading = "connecting";
   #probe: LiveHost | undefined;
+  /** Pairs that worked and do not answer now. */
+  #silent: readonly string[] = [];
 
   constructor(color: boolean) {
     this.#paint = painter(color);
@@ -74,12 +76,32 @@ export class LiveHosts {
             ? { name: event.name, doing: oneLine(event.doing ?? ""), key: "", since: now }
             : undefined;
         return;
+      case "watch":
+        this.#silent = event.silent ?? [];
+        return;
+      case "watched":
+        this.#silent = [];
+        return;
       default:
     }
   }
 
   /** At most so many rows: a heading that counts, the hosts that are worth a look, and a count of those left out. */
   draw(rows: number, now: number): string[] {
+    const silent = this.#silentRow();
+    return [...this.#stage(rows - silent.length, now), ...silent];
+  }
+
+  #silentRow(): string[] {
+    const [first, second, ...more] = this.#silent;
+    if (first === undefined) return [];
+    const named = second === undefined ? first : `${first}, ${second}`;
+    return [
+      this.#paint("yellow", `no answer now: ${named}${more.length > 0 ? ` and ${more.length} more` : ""}`),
+    ];
+  }
+
+  #stage(rows: number, now: number): string[] {
     const turn = spinner[Math.floor(now / 100) % spinner.length] ?? "";
     if (this.#probe) return [this.#row(turn, this.#probe, now)];
     const stage = this.stage?.();

@@ -108,7 +108,7 @@ function hints(all: readonly Named[], paint: Paint): string[] {
   ];
 }
 
-function reason({ hosts, check, interrupted, notBegun, undone, exitCode }: Recap): string {
+function reason({ hosts, check, interrupted, notBegun, undone, overMaxGap, exitCode }: Recap): string {
   if (interrupted) return "interrupted";
   switch (exitCode) {
     case 0:
@@ -118,6 +118,8 @@ function reason({ hosts, check, interrupted, notBegun, undone, exitCode }: Recap
         ? "a host failed"
         : "refused, nothing was changed";
     case 3:
+      if (overMaxGap !== undefined)
+        return `what was changed stays; ${count(overMaxGap, "pair")} had no answer for longer than --max-gap`;
       if (notBegun || undone) return "stopped at a batch, verification failed";
       return Object.values(hosts).some((r) => r.changed > 0)
         ? "changes applied, verification failed"

@@ -5,6 +5,7 @@ import { hostRanges } from "./host-names.ts";
 import { matrixLines } from "./matrix.ts";
 import type { ReporterOptions } from "./options.ts";
 import { count, duration, oneLine, type Paint } from "./paint.ts";
+import { watchedLines } from "./watched.ts";
 import { commandLines, indented, stepParts } from "./words.ts";
 
 /** How often a wait is told again, in milliseconds. */
@@ -65,6 +66,10 @@ export class Story {
         return [this.#paint("red", this.on(event.host, event.type)), ...indented(describeError(event.error))];
       case "probe":
         return this.#probe(event);
+      case "watch":
+        return event.doing === undefined ? [] : [`watching (${event.name}): ${oneLine(event.doing)}`];
+      case "watched":
+        return watchedLines(event, this.#paint);
       case "recap":
         return [];
       default:

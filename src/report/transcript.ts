@@ -44,6 +44,7 @@ export class Transcript {
         return [...before, ...this.#said(event)];
       }
       case "probe":
+      case "watched":
         return [...this.rest(), ...this.#said(event)];
       case "failed":
       case "unreachable":

@@ -2,6 +2,7 @@ import type { ListrRendererFactory } from "listr2";
 import type { CausewayError } from "../errors.ts";
 import type { Matrix } from "../task/matrix.ts";
 import type { ShownStep } from "../task/shown-step.ts";
+import type { Gap, WatchedPair } from "../task/watched.ts";
 
 /** How one host came out; `owed` are restarts that a failure kept from happening. */
 export interface HostRecap {
@@ -15,6 +16,28 @@ export interface HostRecap {
   steps: number;
   restarts: number;
   owed: readonly string[];
+}
+
+/** A step or a restart that was going on. */
+export interface Activity {
+  host: string;
+  /** The task whose step it is; restarts belong to no task. */
+  task?: string;
+  /** `keys of /etc/docker/daemon.json`, `restart docker`. */
+  what: string;
+}
+
+/** A gap as it is told: `at` is when it began, in milliseconds since the run began. */
+export interface ToldGap extends Omit<Gap, "from"> {
+  at: number;
+  /** What went on meanwhile: on the pair's own hosts, or where nothing did, on others. */
+  during: readonly Activity[];
+}
+
+export interface ToldPair extends Omit<WatchedPair, "gaps"> {
+  /** The longest of the gaps, in milliseconds; 0 without one. */
+  longestMs: number;
+  gaps: readonly ToldGap[];
 }
 
 /** Everything that a run says, in order. `at` is milliseconds since the run began. */
@@ -86,6 +109,30 @@ export type RunEvent = { at: number } & (
       matrix?: Matrix;
       error?: CausewayError;
     }
+  /** With `--watch`: it begins (`doing` says how much it is), or other pairs do not answer now. */
+  | {
+      type: "watch";
+      name: string;
+      state: "started" | "changed";
+      doing?: string;
+      /** The pairs that worked before and do not answer now, as `from → to`. */
+      silent?: readonly string[];
+    }
+  /** What a watch saw. */
+  | {
+      type: "watched";
+      name: string;
+      title: string;
+      /** How often a packet was sent on each pair, in milliseconds. */
+      everyMs: number;
+      pairs: readonly ToldPair[];
+      /** Where not all pairs of the hosts were watched: how many ordered pairs they have. */
+      sampleOf?: number;
+      /** The limit of `--max-gap`, and the pairs that are over it or were never reached, as `from → to`. */
+      maxGapMs?: number;
+      over?: readonly string[];
+      notes: readonly string[];
+    }
   | {
       type: "recap";
       hosts: Readonly<Record<string, HostRecap>>;
@@ -95,6 +142,8 @@ export type RunEvent = { at: number } & (
       notBegun?: readonly string[];
       /** Hosts whose batch was undone again. */
       undone?: readonly string[];
+      /** Pairs over `--max-gap`, where nothing else failed. */
+      overMaxGap?: number;
       exitCode: number;
       ms: number;
     }

@@ -56,6 +56,8 @@ export interface RunOptions extends PrepareOptions {
   evidence?: boolean;
   /** Prove every ordered pair of hosts, also of a large fleet. */
   allPairs?: boolean;
+  /** Watch during the whole run what it costs; with a limit a longer gap counts as a failed proof. */
+  watch?: { maxGapMs?: number };
   /** Hosts that are connected to at a time. */
   forks: number;
   session: SessionOptions;

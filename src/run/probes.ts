@@ -59,7 +59,8 @@ export async function runProbes(
   return { failed, errors };
 }
 
-function asProbeHost(host: HostRun): ProbeHost {
+/** A host as probes see it. */
+export function asProbeHost(host: HostRun): ProbeHost {
   return {
     name: host.name,
     address: host.view.address,
@@ -70,5 +71,6 @@ function asProbeHost(host: HostRun): ProbeHost {
     },
     reader: host.reader(),
     sh: (script, options) => host.session.run(script.text, { ...options, secrets: script.secrets }),
+    accompany: (script, onLine) => host.session.accompany(script.text, onLine),
   };
 }

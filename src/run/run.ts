@@ -4,7 +4,7 @@ import { type CausewayError, exitCodes } from "../errors.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import { endScript } from "../journal/script.ts";
 import type { RunContext } from "./context.ts";
-import type { HostRecap } from "./events.ts";
+import type { HostRecap, RunEvent } from "./events.ts";
 import { connectAll } from "./first-trip.ts";
 import { emptyRecap, type HostRun, type Said } from "./host-run.ts";
 import type { RunOptions, RunOutcome } from "./options.ts";
@@ -14,15 +14,21 @@ import { type Proof, runProbes } from "./probes.ts";
 import { finishHalfDone, removeUnplanned, takeOver, tellHalfDone } from "./removals.ts";
 import { confirm } from "./switch.ts";
 import { undoRuns } from "./undo-runs.ts";
+import { Watch } from "./watch.ts";
 
 /** Runs a playbook over the fleet. Errors that concern a host are its own; the others go on. */
 export async function run(options: RunOptions): Promise<RunOutcome> {
   const began = Date.now();
   const { playbook, reporter } = options;
-  const say = (event: Said) => reporter.event({ ...event, at: Date.now() - began } as never);
+  const say = (said: Said) => {
+    const event = { ...said, at: Date.now() - began } as RunEvent;
+    watch.hear(event);
+    reporter.event(event);
+  };
   const prepared = options.prepared ?? prepare(options);
   const { chosen, fleet } = prepared;
   const context = newContext(options, chosen, say);
+  const watch = new Watch(options, context, fleet, began);
   say({
     type: "run",
     id: context.id,
@@ -44,6 +50,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     for (const remark of playbook.remarks?.(fleet as never) ?? [])
       say({ type: "message", level: "warning", ...remark });
     refused = playbook.preflight?.(fleet as never) ?? [];
+    if (refused.length === 0) refused = await watch.start(hosts);
     if (refused.length === 0) {
       if (playbook.undoes) await undoRuns(options, context, hosts);
       else ended = await change(options, context, hosts, prepared);
@@ -60,8 +67,10 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     }
     await confirm(options, context, hosts);
   } finally {
-    await Promise.all(hosts.map((h) => closeHost(h, context)));
+    await watch.stop().finally(() => Promise.all(hosts.map((h) => closeHost(h, context))));
   }
+  const overMaxGap = verified ? watch.over : 0;
+  if (watch.over > 0) verified = false;
   for (const host of hosts) recaps[host.name] = host.recap;
   const interrupted = options.interrupted.aborted || ended.how === "declined";
   const exitCode = exitCodeOf(recaps, { refused, verified, interrupted });
@@ -72,6 +81,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     interrupted,
     ...(context.notBegun.size > 0 ? { notBegun: [...context.notBegun] } : {}),
     ...(context.undone.size > 0 ? { undone: [...context.undone] } : {}),
+    ...(overMaxGap > 0 ? { overMaxGap } : {}),
     exitCode,
     ms: Date.now() - began,
   });

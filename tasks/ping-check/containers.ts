@@ -183,7 +183,8 @@ echo "$id $(docker inspect -f ${format} "$id")"`,
   return { host, id, name, address, mac, ways: new Map(ways) };
 }
 
-function noImage(host: ProbeHost, network: string, image: string): CausewayError {
+/** The image is not on a host; nothing is pulled. */
+export function noImage(host: ProbeHost, network: string, image: string): CausewayError {
   return new CausewayError("verify", "the probe container could not be started", {
     host: host.name,
     task: "ping-check",
