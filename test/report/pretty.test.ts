@@ -46,6 +46,24 @@ async function playOn(hosts: readonly string[], terminal = new FakeTerminal()) {
 const liveRows = ({ lines }: FakeTerminal) => lines.slice(lines.findIndex((l) => l.includes("hosts done")));
 
 describe("pretty output", () => {
+  it("shows which pairs of containers do not answer now", async () => {
+    const { terminal, say, end } = await playOn(names(2));
+    const watch = (silent: string[]): RunEvent => ({
+      at: 0,
+      type: "watch",
+      name: "p",
+      state: "changed",
+      silent,
+    });
+    say(watch(["a → b", "b → a", "a → c"]));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(liveRows(terminal).at(-1)).toBe("no answer now: a → b, b → a and 1 more");
+    say(watch([]));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(liveRows(terminal).join()).not.toContain("no answer");
+    await end();
+  });
+
   it("shows what each of a few hosts is doing, and for how long", async () => {
     const { terminal, say, finish, end } = await playOn(names(3));
     say(started("docker-200"));
