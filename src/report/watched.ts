@@ -36,7 +36,10 @@ export function watchedLines(watched: Watched, paint: Paint): string[] {
       rowsOf(reached, ({ restarted }) => restarted.length === 0),
     ),
     ...section(
-      paint("yellow", "  gaps of own restarts: a container of the pair went away with its Docker"),
+      paint(
+        "yellow",
+        "  gaps of own restarts: a container of the pair went away, with its Docker or its network",
+      ),
       rowsOf(reached, ({ restarted }) => restarted.length > 0),
     ),
     ...named("  never reached", pairs.filter((pair) => !pair.reached).map(arrow), (text) =>
@@ -64,9 +67,10 @@ function section(heading: string, rows: readonly Row[]): string[] {
 
 /** `docker-200 → docker-201  2.3 s, 9 of 61 packets lost  during restart docker on docker-200`. */
 function row({ pair, gap, gaps }: Row): string {
+  const unsent = gap.restarted.includes(pair.from) ? " (none was sent while its own container was away)" : "";
   const longest = gaps > 1 ? `the longest of ${gaps}: ` : "";
   const still = gap.open ? ", no answer any more" : "";
-  return `    ${arrow(pair)}  ${longest}${duration(gap.ms)}${still}, ${pair.lost} of ${count(pair.sent, "packet")} lost  ${causes(gap)}`;
+  return `    ${arrow(pair)}  ${longest}${duration(gap.ms)}${still}, ${pair.lost} of ${count(pair.sent, "packet")} lost${unsent}  ${causes(gap)}`;
 }
 
 /** One line for all pairs whose longest gap fell into the same steps. */

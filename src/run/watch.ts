@@ -62,6 +62,7 @@ export class Watch {
       for (const probe of able) {
         let silent = "";
         const watcher = await probe.watch?.(standing.map(asProbeHost), {
+          interrupted: this.#options.interrupted,
           say: (doing) => this.#context.say({ type: "watch", name: probe.probe, state: "started", doing }),
           silent: (pairs) => {
             if (pairs.join() === silent) return;
@@ -80,10 +81,9 @@ export class Watch {
 
   /** Ends the watch, tells what it saw, and judges it. */
   async stop(): Promise<void> {
-    const patience = this.#options.interrupted.aborted ? 0 : patienceMs;
     const watchers = this.#watchers.splice(0);
     await Promise.all(
-      watchers.map(async ({ name, watcher }) => this.#report(name, await watcher.stop(patience))),
+      watchers.map(async ({ name, watcher }) => this.#report(name, await watcher.stop(patienceMs))),
     );
   }
 

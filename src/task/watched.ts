@@ -40,6 +40,8 @@ export interface WatchRun {
   say(doing: string): void;
   /** Told when it changes: which pairs worked before and do not answer now, as `from → to`. */
   silent(pairs: readonly string[]): void;
+  /** Aborted when a person asks to stop: then nothing is worth waiting for. */
+  readonly interrupted: AbortSignal;
 }
 
 export interface Watcher {

@@ -18,10 +18,12 @@ const endMs = 5_000;
 export class WatchedFleet {
   readonly #hosts: ReadonlyMap<string, WatchedHost>;
   readonly #pairs: readonly Ends[];
+  readonly #interrupted: AbortSignal;
   #alive: NodeJS.Timeout | undefined;
 
-  constructor(hosts: readonly ProbeHost[], pairs: readonly Ends[]) {
+  constructor(hosts: readonly ProbeHost[], pairs: readonly Ends[], interrupted: AbortSignal) {
     this.#pairs = pairs;
+    this.#interrupted = interrupted;
     this.#hosts = new Map(
       hosts.map((host) => {
         const peers = pairs.filter(({ from }) => from === host.name).map(({ to }) => to);
@@ -38,13 +40,13 @@ export class WatchedFleet {
     await everyOf(
       this.#all.map((host, index) => host.start({ ...watching, name: `${watching.name}-${index}` })),
     );
-    await until(() => this.#all.every((host) => host.isDecided), startMs);
-    await until(() => this.#isAnswering(), showsMs);
+    await this.#until(() => this.#all.every((host) => host.isDecided), startMs);
+    await this.#until(() => this.#isAnswering(), showsMs);
   }
 
   /** Waits for what does not answer, or has no container just now. */
   async settle(patienceMs: number): Promise<void> {
-    await until(() => this.#all.every((host) => !host.isAway) && this.#isAnswering(), patienceMs);
+    await this.#until(() => this.#all.every((host) => !host.isAway) && this.#isAnswering(), patienceMs);
   }
 
   async end(): Promise<void> {
@@ -90,6 +92,11 @@ export class WatchedFleet {
 
   get #all(): WatchedHost[] {
     return [...this.#hosts.values()];
+  }
+
+  async #until(holds: () => boolean, ms: number): Promise<void> {
+    const end = Date.now() + ms;
+    while (!holds() && Date.now() < end && !this.#interrupted.aborted) await sleep(50);
   }
 
   /** Whether each pair whose containers are there works now. */
@@ -139,9 +146,4 @@ function gapOf({ from, to, open }: Silence, sender: WatchedHost, receiver: Watch
     open,
     restarted: restarted.map(({ name }) => name),
   };
-}
-
-async function until(holds: () => boolean, ms: number): Promise<void> {
-  const end = Date.now() + ms;
-  while (!holds() && Date.now() < end) await sleep(50);
 }

@@ -25,7 +25,7 @@ export async function watchPairs(
   );
   const id = `watch-${process.pid}-${Date.now().toString(36)}`;
   const label = `causeway.probe=${id}`;
-  const fleet = new WatchedFleet(hosts, pairs);
+  const fleet = new WatchedFleet(hosts, pairs, run.interrupted);
   const looking = setInterval(() => run.silent(fleet.silent()), lookEveryMs);
   const end = async () => {
     clearInterval(looking);

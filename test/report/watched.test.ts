@@ -55,9 +55,9 @@ test("pairs without a gap are counted, those that should have noticed nothing co
     "  2 pairs lost nothing: 200 packets",
     "  gaps, although no container of the pair went away:",
     "    h2 → h1  400 ms, 3 of 100 packets lost  during cut: a rule on h2",
-    "  gaps of own restarts: a container of the pair went away with its Docker:",
+    "  gaps of own restarts: a container of the pair went away, with its Docker or its network:",
     "    h3 → h1  2.0 s, no answer any more, 3 of 100 packets lost  while no step of this run was going on",
-    "    h1 → h2  the longest of 2: 1.5 s, 6 of 100 packets lost  during restart docker on h1",
+    "    h1 → h2  the longest of 2: 1.5 s, 6 of 100 packets lost (none was sent while its own container was away)  during restart docker on h1",
     "  never reached: h4 → h1",
   ]);
 });
@@ -73,7 +73,7 @@ test("many pairs are one line a cause; a limit names the pairs over it", () => {
     linesOf(pairs, { maxGapMs: 2000, over, sampleOf: 9900, notes: ["no container on h9 at the end"] }),
   ).toEqual([
     "WATCH containers on bridge: 20 ordered pairs, a sample of 9,900, a packet every 200 ms on each",
-    "  gaps of own restarts: a container of the pair went away with its Docker:",
+    "  gaps of own restarts: a container of the pair went away, with its Docker or its network:",
     "    5 pairs  2.5 s to 2.9 s, the longest h2 → p19  during restart docker on h2",
     "    15 pairs  1.0 s to 2.4 s, the longest h1 → p14  during restart docker on h1",
     "  --max-gap 2.0 s was exceeded: h1 → p11 (2.1 s), h1 → p12 (2.2 s), h1 → p13 (2.3 s), h1 → p14 (2.4 s), h2 → p15 (2.5 s), h2 → p16 (2.6 s), h2 → p17 (2.7 s), h2 → p18 (2.8 s) and 1 more",
