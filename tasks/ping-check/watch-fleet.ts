@@ -80,9 +80,14 @@ export class WatchedFleet {
   }
 
   notes(): string[] {
-    return this.#all
-      .filter((host) => !host.here && !host.endedAsTold)
-      .map(({ name, said }) => `no container on ${name} at the end${said === "" ? "" : `: ${said}`}`);
+    return this.#all.flatMap(({ name, here, endedAsTold, said, unread }) => [
+      ...(here || endedAsTold ? [] : [`no container on ${name} at the end${said === "" ? "" : `: ${said}`}`]),
+      ...(unread > 0
+        ? [
+            `on ${name}, which is busy, ${unread} packets came that its pings did not read in time: what counts as lost there may be among them`,
+          ]
+        : []),
+    ]);
   }
 
   /** The longest interval of all hosts, in milliseconds. */

@@ -22,6 +22,8 @@ export class WatchedHost {
   /** When its container was there again, on this machine's clock. */
   readonly again: number[] = [];
   hasImage = true;
+  /** Packets that pings did not read in time: a machine that is busy loses them, not the network. */
+  unread = 0;
   /** What Docker said last. */
   said = "";
   readonly #host: ProbeHost;
@@ -122,6 +124,9 @@ export class WatchedHost {
         break;
       case "answer":
         this.#pings.get(said.address)?.answer(said.at, said.sequence, said.rttMs);
+        break;
+      case "unread":
+        this.unread = Math.max(this.unread, said.packets);
         break;
       case "ended":
         this.#ending = said.address;

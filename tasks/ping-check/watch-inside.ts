@@ -13,7 +13,7 @@ export const aliveEveryMs = 15_000;
  * What runs in a host's container. It says who it is (`@here ADDRESS ID EVERY`) and then pings each of the peers that it is told,
  * as `peers ADDRESS=ID …`; a list replaces the one before. One ping a peer goes on until it is told to end; each line has the
  * host's uptime in front. The first pings begin one after the other: every ping of a container is handed the packets of all the
- * others, in a buffer that holds about ten. Before a peer counts, its container has to say its id over TCP (`@met ADDRESS`): with
+ * others, in a buffer that holds about ten; how many packets found none is told as `@unread`. Before a peer counts, its container has to say its id over TCP (`@met ADDRESS`): with
  * subnets that are not yet each host's own, another container may have its address.
  */
 const inside = `every=0.2; ping -c 1 -W 1 -i $every 127.0.0.1 >/dev/null 2>&1 || every=1
@@ -35,6 +35,14 @@ pinging() {
     wait $p
   done
 }
+unread() {
+  total=0
+  while read -r line; do
+    for word in $line; do last=$word; done
+    case $last in *[!0-9]*) ;; *) total=$((total + last)) ;; esac
+  done </proc/net/raw
+  echo "@unread $total"
+}
 peers() {
   now=
   for one in $on; do
@@ -52,8 +60,10 @@ peers() {
 {
   echo "@here $(sed -n "s/[[:space:]]*$HOSTNAME\\$//p" /etc/hosts | head -n 1) $HOSTNAME $every"
   while read -r -t ${aliveSeconds} verb list; do
+    unread
     [ "$verb" != peers ] || peers $list
   done
+  unread
   peers
   kill %1 2>/dev/null
 } | while read -r line; do read -r up idle </proc/uptime; echo "$up $line"; done`;
@@ -68,7 +78,8 @@ export interface Watching {
 /**
  * What runs on a host: the container, started again each time that it went away with its Docker, until its input ends. Docker's
  * command line is not called while dockerd is stopped: its socket would start it. A container of an earlier watch has ended by
- * itself; where Docker was stopped before it could remove it, it is removed now. `@none` says that there is no container now.
+ * itself; where Docker was stopped before it could remove it, it is removed now. For the first container on an overlay network Docker would make docker_gwbridge,
+ * with its own settings: that is left to whoever sets the network up. `@none` says that there is no container now.
  */
 export function keepWatching({ name, label, network, image }: Watching): Script {
   return sh`isThere() {
@@ -81,7 +92,10 @@ hasImage() {
   case $said in *[Nn]'o such '*) echo "@image"; exit 0 ;; esac
   return 1
 }
-hasNetwork() { docker network inspect ${network} >/dev/null 2>&1 </dev/null; }
+hasNetwork() {
+  driver=$(docker network inspect -f '{{.Driver}}' ${network} 2>/dev/null </dev/null) || return
+  [ "$driver" != overlay ] || docker network inspect docker_gwbridge >/dev/null 2>&1 </dev/null
+}
 ended=$(docker ps -aq --filter label=causeway.probe --filter status=exited --filter status=dead 2>/dev/null </dev/null)
 [ -z "$ended" ] || docker rm -f $ended >/dev/null 2>&1 </dev/null
 times=0

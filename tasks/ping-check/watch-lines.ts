@@ -13,6 +13,8 @@ export type Said =
   /** The ping of this address has ended; how many packets it sent comes in the next line. */
   | { says: "ended"; at: number; address: string }
   | { says: "transmitted"; at: number; packets: number }
+  /** So many packets came to pings that still run and did not read them in time. */
+  | { says: "unread"; at: number; packets: number }
   /** Words of Docker or of busybox. */
   | { says: "words"; text: string };
 
@@ -32,6 +34,7 @@ export function parseLine(line: string): Said {
   if (verb === "@here") return { says: "here", at, address, id, everyMs: Number(every) * 1000 };
   if (verb === "@ping") return { says: "ping", at, address, id };
   if (verb === "@met") return { says: "met", at, address };
+  if (verb === "@unread") return { says: "unread", at, packets: Number(address) };
   const ended = /^--- ([\d.]+) ping statistics ---/.exec(text)?.[1];
   if (ended !== undefined) return { says: "ended", at, address: ended };
   const packets = /^(\d+) packets transmitted/.exec(text)?.[1];

@@ -100,6 +100,7 @@ test.each([
   ],
   ["12.34 --- 192.168.200.2 ping statistics ---", { says: "ended", address: "192.168.200.2" }],
   ["12.34 9 packets transmitted, 6 packets received, 33% packet loss", { says: "transmitted", packets: 9 }],
+  ["12.34 @unread 3", { says: "unread", packets: 3 }],
   ["12.34 ping: sendto: Network unreachable", { says: "words", text: "ping: sendto: Network unreachable" }],
   ["docker: Error response from daemon", { says: "words", text: "docker: Error response from daemon" }],
 ])("%s is parsed", (line, expected) => {
