@@ -111,6 +111,16 @@ export function parse<O extends Options>(
 }
 
 function usage(error: Error, known: readonly string[], args: readonly string[]): CausewayError {
+  const ambiguous = /Option '(--[\w-]+)' argument is ambiguous/.exec(error.message)?.[1];
+  if (ambiguous !== undefined)
+    return new CausewayError(
+      "usage",
+      `${ambiguous} takes a value, and what follows it looks like an option`,
+      {
+        found: args.join(" "),
+        advice: `a value that begins with a dash is written ${ambiguous}=VALUE`,
+      },
+    );
   const unknown = /Unknown option '(-{1,2})([^']+)'/.exec(error.message);
   if (!unknown)
     return new CausewayError("usage", error.message.split("\n")[0] ?? "", { advice: "see run --help" });

@@ -1,5 +1,6 @@
 import type { Interface } from "node:readline";
 import { CausewayError } from "../errors.ts";
+import type { Playbook } from "../playbook/define.ts";
 import { hostRanges } from "../report/host-names.ts";
 import { orders, parseSerial } from "../run/batches.ts";
 import { type Ask, defaultRolling, type Rolling } from "../run/options.ts";
@@ -43,8 +44,31 @@ export const batchOptions = {
 
 type BatchValues = Values<typeof batchOptions> & { readonly check?: boolean };
 
+/** What a question needs of the run. */
+export interface Asking {
+  /** Aborted by Ctrl-C, which is a no. */
+  stopped: AbortSignal;
+  /** Leaves the terminal to the question until what it gives is called. */
+  pause: () => () => void;
+}
+
+/** A playbook without plays does what it does on all hosts at once: who asks for batches would be deceived. */
+export function refuseBatches(values: BatchValues, { name, plays }: Pick<Playbook, "name" | "plays">): void {
+  const { ask: _, yes: __, ...ofBatches } = batchOptions;
+  const given = Object.keys(ofBatches).find((option) => option in values);
+  if (plays.length > 0 || given === undefined) return;
+  throw new CausewayError(
+    "usage",
+    `--${given} is about batches, and ${name} has no plays that are cut into batches`,
+    {
+      expected: "a playbook with plays",
+      advice: `leave --${given} out; --limit takes some of the hosts`,
+    },
+  );
+}
+
 /** What the options say; each value is judged, whatever else is asked for. */
-export function rollingOf(values: BatchValues, stopped: AbortSignal): Rolling {
+export function rollingOf(values: BatchValues, asking: Asking): Rolling {
   const { serial, settle, check } = values;
   if (serial !== undefined) parseSerial(serial, "--serial");
   const most = values["max-fail-percentage"];
@@ -64,7 +88,7 @@ export function rollingOf(values: BatchValues, stopped: AbortSignal): Rolling {
       ...(values["any-errors-fatal"] ? { anyErrorsFatal: true } : {}),
       ...(values["continue-on-failure"] ? { continueOnFailure: true } : {}),
     },
-    ...(asks ? { ask: askOnTerminal("--step", stopped) } : {}),
+    ...(asks ? { ask: askOnTerminal("--step", asking) } : {}),
   };
 }
 
@@ -86,24 +110,27 @@ function percentage(name: string, text: string): number {
 /** What --ask asks, once the whole plan was shown; nothing where nobody is to be asked. */
 export function planQuestion(
   values: BatchValues & { readonly ask?: boolean },
-  stopped: AbortSignal,
+  asking: Asking,
 ): (() => Promise<boolean>) | undefined {
   if (!values.ask || values.check || values.yes) return undefined;
-  const question = onTerminal("--ask", stopped);
+  const question = onTerminal("--ask", asking);
   return async () => (await question("do this now?\n(y)es, (n)o: ", /^(y(es)?|no?)$/))[0] === "y";
 }
 
-function askOnTerminal(option: "--step", stopped: AbortSignal): Ask {
-  const question = onTerminal(option, stopped);
+function askOnTerminal(option: "--step", asking: Asking): Ask {
+  const question = onTerminal(option, asking);
+  let all = false;
   return async ({ play, index, count, hosts }) => {
+    if (all) return true;
     const batch = `“${play}”, batch ${index + 1} of ${count}: ${hostRanges(hosts)}`;
     const answer = await question(`${batch}\n(y)es, (n)o, (a)ll: `, /^(y(es)?|no?|a(ll)?)$/);
-    return answer[0] === "y" ? "yes" : answer[0] === "a" ? "all" : "no";
+    all = answer[0] === "a";
+    return all || answer[0] === "y";
   };
 }
 
 /** Asks on the terminal until the answer fits; where there is none it is an error that says how to go on. */
-function onTerminal(option: "--step" | "--ask", stopped: AbortSignal) {
+function onTerminal(option: "--step" | "--ask", { stopped, pause }: Asking) {
   if (!process.stdin.isTTY || !process.stderr.isTTY)
     throw new CausewayError("usage", `${option} asks a person, and there is no terminal`, {
       expected: "a terminal on standard input",
@@ -111,6 +138,7 @@ function onTerminal(option: "--step" | "--ask", stopped: AbortSignal) {
     });
   return async (question: string, fits: RegExp): Promise<string> => {
     const { createInterface } = await import("node:readline");
+    const goOn = pause();
     // The terminal is left as it is, so that Ctrl-C is the signal that it always is.
     const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
     try {
@@ -120,6 +148,7 @@ function onTerminal(option: "--step" | "--ask", stopped: AbortSignal) {
       }
     } finally {
       lines.close();
+      goOn();
     }
   };
 }

@@ -8,7 +8,7 @@ import {
   reachOf,
   type Values,
 } from "./arguments.ts";
-import { type batchOptions, planQuestion, rollingOf } from "./batch-options.ts";
+import { type batchOptions, planQuestion, refuseBatches, rollingOf } from "./batch-options.ts";
 import { reachable, sessionOptions } from "./fleet-of.ts";
 import { reporterFor } from "./reporter-for.ts";
 import { listenForSignals } from "./signals.ts";
@@ -56,8 +56,11 @@ export async function runWith(
   const { reporter, message } = await reporterFor(values);
   const signals = listenForSignals((text) => message("warning", text));
   try {
-    const rolling = rollingOf(values, signals.interrupted);
-    const confirm = planQuestion(values, signals.interrupted);
+    refuseBatches(values, what.playbook);
+    const pause = () => reporter.pause?.() ?? (() => {});
+    const asking = { stopped: signals.interrupted, pause };
+    const rolling = rollingOf(values, asking);
+    const confirm = planQuestion(values, asking);
     const session = sessionOptions(values, signals.abandoned);
     const forks = numberOption("forks", values.forks, 64);
     const watch = watchOf(values);
@@ -90,7 +93,8 @@ export async function runWith(
     };
     if (confirm) {
       const plan = await run({ ...all, check: true, prepared: reachedThrough(inventory, prepare(what)) });
-      if (plan.exitCode !== 0 || !(await confirm())) {
+      const isIdle = Object.values(plan.hosts).every((host) => host.changed + host.restarts === 0);
+      if (plan.exitCode !== 0 || !(isIdle || (await confirm()))) {
         for (const error of plan.refused) process.stderr.write(`${describeError(error)}\n`);
         return plan.exitCode === 0 ? exitCodes.interrupted : plan.exitCode;
       }

@@ -9,9 +9,11 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
   const warn = (text: string) => shown.event({ type: "message", at: now, level: "warning", text });
   const kept = new KeptTranscript(options, warn);
   const shown = await reporterOf(options, () => kept.path);
+  const { renderer, pause } = shown;
   return unfailing(
     {
-      ...(shown.renderer ? { renderer: shown.renderer } : {}),
+      ...(renderer ? { renderer } : {}),
+      ...(pause ? { pause } : {}),
       event: (event: RunEvent) => {
         now = event.at;
         try {

@@ -10,6 +10,11 @@ const hostsAtMost = 20;
 /** So many of the slowest pairs are named. */
 const slowest = 3;
 
+/** A proof that held and is not the last one: how many pairs did. */
+export function matrixInShort(matrix: Matrix, paint: Paint): string {
+  return paint("green", `${matrix.title}: ${summary(matrix)}`);
+}
+
 /** The connectivity matrix: rows are where a packet starts, columns where it goes; below it what is wrong. */
 export function matrixLines(matrix: Matrix, paint: Paint): string[] {
   const { cells, hosts, notes } = matrix;

@@ -25,6 +25,10 @@ export function prettyReporter(options: TranscriptOptions & Pick<ReporterOptions
       area.print(transcript.lines(event));
       if (event.type === "recap") area.stop();
     },
+    pause: () => {
+      area.stop();
+      return () => area.start();
+    },
     close: async () => area.stop(),
   };
 }

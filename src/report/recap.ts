@@ -125,7 +125,7 @@ function reason({ hosts, check, interrupted, notBegun, undone, overMaxGap, exitC
         ? "changes applied, verification failed"
         : "verification failed";
     case 4:
-      return "a host was unreachable";
+      return `a host was unreachable${notBegun || undone ? ", and the roll stopped at a batch" : ""}`;
     default:
       return "see above";
   }

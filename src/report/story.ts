@@ -2,7 +2,7 @@ import { describeError } from "../errors.ts";
 import type { RunEvent } from "../run/events.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import { hostRanges } from "./host-names.ts";
-import { matrixLines } from "./matrix.ts";
+import { matrixInShort, matrixLines } from "./matrix.ts";
 import type { ReporterOptions } from "./options.ts";
 import { count, duration, oneLine, type Paint } from "./paint.ts";
 import { watchedLines } from "./watched.ts";
@@ -185,7 +185,10 @@ export class Story {
         : [`  ${oneLine(event.doing)}`];
     if (event.error)
       return [this.#paint("red", `${event.name} failed`), ...indented(describeError(event.error))];
-    return event.matrix ? matrixLines(event.matrix, this.#paint) : [`${event.name} ${event.state}`];
+    if (!event.matrix) return [`${event.name} ${event.state}`];
+    // Between batches it is told in full where something is wrong.
+    const isInShort = event.stage !== undefined && event.state === "passed" && !this.#options.verbose;
+    return isInShort ? [matrixInShort(event.matrix, this.#paint)] : matrixLines(event.matrix, this.#paint);
   }
 
   #verbose(event: Of<"connecting" | "connected" | "disconnected" | "switch" | "command">): string[] {

@@ -43,6 +43,7 @@ export class Transcript {
         this.#many?.waits.of(event.hosts.length);
         return [...before, ...this.#said(event)];
       }
+      case "batch":
       case "probe":
       case "watched":
         return [...this.rest(), ...this.#said(event)];

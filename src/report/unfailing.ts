@@ -20,8 +20,10 @@ export function unfailing(
   stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") tell(error);
   });
+  const { renderer, pause } = reporter;
   return {
-    ...(reporter.renderer ? { renderer: reporter.renderer } : {}),
+    ...(renderer ? { renderer } : {}),
+    ...(pause ? { pause } : {}),
     event: (event) => {
       try {
         reporter.event(event);

@@ -157,6 +157,8 @@ export interface Reporter {
   /** Draws the hosts that listr2 works on. */
   readonly renderer?: StageRenderer;
   event(event: RunEvent): void;
+  /** Leaves the terminal to a question until what it gives is called. */
+  pause?(): () => void;
   /** Resolves once everything is written and the terminal is as it was. */
   close(): Promise<void>;
 }

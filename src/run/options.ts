@@ -14,8 +14,8 @@ export interface Turn {
   hosts: readonly string[];
 }
 
-/** Asks a person whether a batch is to be begun; `all`: this one and all after it. */
-export type Ask = (turn: Turn) => Promise<"yes" | "no" | "all">;
+/** Asks a person whether a batch is to be begun. */
+export type Ask = (turn: Turn) => Promise<boolean>;
 
 /** What the command line says of batches. */
 export interface Rolling {

@@ -54,15 +54,13 @@ export async function roll(places: readonly Place[], context: RunContext, how: R
   if (typeof how.gate === "object") await how.gate.lookBefore();
   // What earlier plays did stays, whatever becomes of a batch.
   await how.confirm(standing(places));
-  let ask = how.ask;
   for (const [index, batch] of batches.entries()) {
     const [from, after] = [batches.slice(index).flat(), batches.slice(index + 1).flat()];
     if (context.interrupted.aborted) return ended(context, "interrupted", from);
     const turn = { play: how.play, index, count: batches.length, hosts: batch.map(nameOf) };
-    const answer = await ask?.(turn);
+    const isWanted = how.ask === undefined || (await how.ask(turn));
     if (context.interrupted.aborted) return ended(context, "interrupted", from);
-    if (answer === "no") return ended(context, "declined", from);
-    if (answer === "all") ask = undefined;
+    if (!isWanted) return ended(context, "declined", from);
     context.left(busy.filter((one) => from.includes(one) || !one.host || one.host.failure).map(nameOf));
     context.say({ type: "batch", ...turn, state: "started" });
     await how.converge(standing(batch));
@@ -98,9 +96,8 @@ function tellBatches(
   const say = (text: string) => context.say({ type: "message", level: "info", text });
   const busy = standing(batches.flat()).length;
   const lost = places.length - standing(places).length;
-  const all = `all ${places.length} hosts are`;
-  if (busy === 0)
-    say(`“${play}”: ${lost === 0 ? all : "all hosts that can be changed are"} as they should be, no batch`);
+  const every = lost === 0 ? "every host" : "every host that can be changed";
+  if (busy === 0) say(`“${play}”: ${every} is as it should be, no batch`);
   else {
     const count = `${batches.length} ${batches.length === 1 ? "batch" : "batches"}`;
     const others =
@@ -156,11 +153,9 @@ async function giveUp(batch: Batch, context: RunContext, how: Roll): Promise<voi
     say("warning", `the batch is not undone on all of its hosts; to undo the rest: ${undoing([...left])}`);
     return;
   }
-  const names = undone.map(nameOf).join(", ");
-  if (typeof how.gate !== "object") say("info", `the batch was undone: ${names}`);
-  else if (await how.gate.holds(undone))
-    say("info", `the batch was undone, and the gate holds again: ${names}`);
-  else say("warning", `the batch was undone, and the gate still fails: ${names}`);
+  if (typeof how.gate !== "object") say("info", "the batch was undone");
+  else if (await how.gate.holds(undone)) say("info", "the batch was undone, and the gate holds again");
+  else say("warning", "the batch was undone, and the gate still fails");
 }
 
 /** What was not begun is told with the recap, and is what a later run has to do. */

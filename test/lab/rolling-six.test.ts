@@ -128,7 +128,7 @@ describe.runIf(full).sequential("six hosts", () => {
     expect(code).toBe(2);
     expect(batchesOf(events)).toEqual(each(lab.names.slice(0, 3)));
     expect(retryOf(lab)).toEqual([broken, ...later]);
-    expect(messagesOf(events)).toContain(`the batch was undone, and the gate holds again: ${broken}`);
+    expect(messagesOf(events)).toContain("the batch was undone, and the gate holds again");
     // Their peers' new routes and rules were added beforehand, beside the old ones; Docker was left alone.
     for (const [i, host] of later.entries()) {
       const changes = differences(before[i] ?? [], await snapshot(lab, host));
@@ -151,7 +151,7 @@ describe.runIf(full).sequential("six hosts", () => {
     const failed = events.flatMap((e) => (e.matrix?.cells ?? []).filter(({ ok }) => !ok));
     expect(failed.map(({ from, to }) => `${from} → ${to}`)).toContain(`${lab.names[0]} → ${broken}`);
     expect(failed.filter(({ cause }) => cause === undefined)).toEqual([]);
-    expect(messagesOf(events)).toContain(`the batch was undone, and the gate holds again: ${broken}`);
+    expect(messagesOf(events)).toContain("the batch was undone, and the gate holds again");
     await lab.must(broken, `iptables -t ${rule.replace("-I", "-D")}`);
     for (const [i, host] of hosts.entries())
       expect(differences(stood[i] ?? [], await snapshot(lab, host)), host).toEqual([]);
