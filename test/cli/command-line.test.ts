@@ -195,6 +195,20 @@ describe("the command line", () => {
       /^-e:1:1 h1: variables: interrupt_containers has the wrong type\n.*\n.*true or false\n$/,
     ],
     ["a limit that names nothing", ["static-route", "-l", "h9"], /matches no host/],
+    [
+      "no host at a time",
+      ["static-route", "--serial", "0%"],
+      /not a number of hosts\n.*0%\n.*from 1% to 100%/,
+    ],
+    [
+      "a value like an option",
+      ["static-route", "--serial", "-1"],
+      /looks like an option[\s\S]*--serial=VALUE/,
+    ],
+    ["more than all", ["static-route", "--max-fail-percentage", "101"], /a number from 0 to 100\n.*101/],
+    ["two gates", ["static-route", "--strict-gate", "--gate", "off"], /contradict each other/],
+    ["no terminal", ["static-route", "--step"], /asks a person, and there is no terminal[\s\S]*add --yes/],
+    ["nothing in batches", ["reset", "--serial", "1"], /reset has no plays that are cut into batches/],
   ])("%s is an error that says what was meant", async (_name, args, words) => {
     const { code, stderr } = await run(...args, "-i", inv());
     expect([5, 6]).toContain(code);

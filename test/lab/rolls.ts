@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { uptime } from "node:os";
 import { join } from "node:path";
+import { labConnection } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import type { RunEventLike, TestLab } from "./support.ts";
 
@@ -19,6 +20,19 @@ export function fleetOf(lab: TestLab, generation: number, hosts = lab.names): st
     vars: { interrupt_containers: true },
     of: Object.fromEntries(hosts.map((name) => [name, { bip: bip(name) }])),
   });
+}
+
+/** The same hosts as if they were anybody's, and the options that reach them. */
+export function strangersOf(
+  lab: TestLab,
+  generation: number,
+): { inventory: string; args: readonly string[] } {
+  const { sshConfig } = lab.plainInventory();
+  const { all } = JSON.parse(readFileSync(fleetOf(lab, generation), "utf8")) as { all: object };
+  const inventory = join(lab.folder, "strangers.yaml");
+  const vars = { ansible_ssh_private_key_file: labConnection(lab.spec).privateKeyFile };
+  writeFileSync(inventory, JSON.stringify({ all: { ...all, vars } }));
+  return { inventory, args: ["--ssh-config", sshConfig] };
 }
 
 /** Starts static-route; `on` is told every event as it comes, with what sends a signal to the runner. */
