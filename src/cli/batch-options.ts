@@ -2,7 +2,7 @@ import type { Interface } from "node:readline";
 import { CausewayError } from "../errors.ts";
 import type { Playbook } from "../playbook/define.ts";
 import { hostRanges } from "../report/host-names.ts";
-import { orders, parseSerial } from "../run/batches.ts";
+import { orders, parsePercentage, parseSerial } from "../run/batches.ts";
 import { type Ask, defaultRolling, type Rolling } from "../run/options.ts";
 import { numberOption, type Options, type Values, wordOption } from "./arguments.ts";
 
@@ -84,7 +84,7 @@ export function rollingOf(values: BatchValues, asking: Asking): Rolling {
     settleMs: numberOption("settle", settle, 0, 0) * 1000,
     onFailure: onFailure ?? defaultRolling.onFailure,
     policy: {
-      ...(most === undefined ? {} : { maxFailPercentage: percentage("max-fail-percentage", most) }),
+      ...(most === undefined ? {} : { maxFailPercentage: parsePercentage(most, "--max-fail-percentage") }),
       ...(values["any-errors-fatal"] ? { anyErrorsFatal: true } : {}),
       ...(values["continue-on-failure"] ? { continueOnFailure: true } : {}),
     },
@@ -99,12 +99,6 @@ function gateOf(values: BatchValues): Rolling["gate"] | undefined {
   throw new CausewayError("usage", `--strict-gate and --gate ${gate} contradict each other`, {
     expected: "one of them",
   });
-}
-
-function percentage(name: string, text: string): number {
-  const number = numberOption(name, text, 0, 0);
-  if (number <= 100) return number;
-  throw new CausewayError("usage", `--${name} takes a number from 0 to 100`, { found: text });
 }
 
 /** What --ask asks, once the whole plan was shown; nothing where nobody is to be asked. */

@@ -121,6 +121,7 @@ function answering(given: Playbook, at: (key: string) => Position): Playbook {
       const tasks = answeredFor(`the tasks of play “${play.title}”`, play.tasks);
       return {
         ...play,
+        ...(play.gate ? { gate: answeredFor(`the gate of play “${play.title}”`, play.gate) } : {}),
         tasks: (host, fleet) => {
           const list: unknown = tasks(host, fleet);
           if (Array.isArray(list) && list.every((task) => typeof task?.plan === "function")) return list;

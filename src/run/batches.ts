@@ -84,6 +84,20 @@ export interface FailurePolicy {
   continueOnFailure?: boolean;
 }
 
+/** A percentage of hosts that may fail; an error names what is none. */
+export function parsePercentage(value: unknown, where: string): number {
+  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  if (typeof number === "number" && number >= 0 && number <= 100) return number;
+  throw new CausewayError(
+    where.startsWith("--") ? "usage" : "playbook",
+    `${where} is not a percentage of hosts`,
+    {
+      found: String(value) || "nothing",
+      expected: "a number from 0 to 100",
+    },
+  );
+}
+
 /** Why a roll ends after a batch in which so many hosts failed; undefined when it goes on. */
 export function whyStop(failed: number, size: number, policy: FailurePolicy): string | undefined {
   if (failed === 0) return undefined;

@@ -5,7 +5,7 @@ import type { Inventory, InventoryHost, Variable } from "../inventory/types.ts";
 import type { Play, Playbook } from "../playbook/define.ts";
 import { Fleet, type HostView } from "../playbook/fleet.ts";
 import { notYet } from "../thrown.ts";
-import { parseSerial } from "./batches.ts";
+import { parsePercentage, parseSerial } from "./batches.ts";
 
 /** A play whatever its variables and facts are. */
 export type AnyPlay = Play<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>>;
@@ -35,8 +35,11 @@ export interface Prepared {
 /** Everything that is known before the first connection. Variables, patterns and the playbook's own check are validated here. */
 export function prepare({ playbook, inventory, extraVars, limit }: PrepareOptions): Prepared {
   throwAll(unknownExtraVars(playbook.vars, extraVars));
-  for (const play of playbook.plays)
-    if (play.serial !== undefined) parseSerial(play.serial, `play “${play.title}”: serial`);
+  for (const { title, serial, maxFailPercentage } of playbook.plays) {
+    if (serial !== undefined) parseSerial(serial, `play “${title}”: serial`);
+    if (maxFailPercentage !== undefined)
+      parsePercentage(maxFailPercentage, `play “${title}”: maxFailPercentage`);
+  }
   const names = (hosts: readonly InventoryHost[]) => new Set(hosts.map((h) => h.name));
   const hostsOf = new Map(
     playbook.plays.map((play): [AnyPlay, Set<string>] => [

@@ -90,6 +90,16 @@ const playbooks: [string, string, RegExp][] = [
     /:2:\d+: play 1: task is not known here[\s\S]*did you mean tasks\?/,
   ],
   [
+    "Ansible's word for a key of a play",
+    book('plays: [{ title: "p", hosts: "docker", tasks: () => [], max_fail_percentage: 20 }]'),
+    /max_fail_percentage is not known here[\s\S]*did you mean maxFailPercentage\?/,
+  ],
+  [
+    "more than all that may fail",
+    book('plays: [{ title: "p", hosts: "docker", tasks: () => [], maxFailPercentage: 300 }]'),
+    /play “p”: maxFailPercentage is not a percentage of hosts\n.*300\n.*from 0 to 100/,
+  ],
+  [
     "a missing key",
     `${head}export default definePlaybook({ name: "x" });\n`,
     /:2:8: the playbook: summary is missing/,
@@ -205,7 +215,11 @@ describe("the command line", () => {
       ["static-route", "--serial", "-1"],
       /looks like an option[\s\S]*--serial=VALUE/,
     ],
-    ["more than all", ["static-route", "--max-fail-percentage", "101"], /a number from 0 to 100\n.*101/],
+    [
+      "more than all",
+      ["static-route", "--max-fail-percentage", "101"],
+      /not a percentage of hosts\n.*101\n.*from 0 to 100/,
+    ],
     ["two gates", ["static-route", "--strict-gate", "--gate", "off"], /contradict each other/],
     ["no terminal", ["static-route", "--step"], /asks a person, and there is no terminal[\s\S]*add --yes/],
     ["nothing in batches", ["reset", "--serial", "1"], /reset has no plays that are cut into batches/],
