@@ -49,18 +49,22 @@ export class Gate {
     this.#say("warning", `did not work before the first batch, and does not fail the gate: ${pairs}`);
   }
 
-  /** Whether the proof holds for the hosts of a batch; it is tried again until it does, or the time to settle is over. */
+  /**
+   * Whether the proof holds for the hosts of a batch; it is tried again until it does, or until one that began after the time
+   * to settle fails, too: a proof that fails may take longer than that.
+   */
   async holds(batch: readonly HostRun[]): Promise<boolean> {
     const until = Date.now() + this.#rolling.settleMs;
     const among = new Set(batch.map((host) => host.name));
     for (;;) {
+      const began = Date.now();
       const { errors, failed } = await this.#prove("gate", among);
       if (errors === 0 && failed.every((pair) => this.#broken?.has(pair))) return true;
-      const left = until - Date.now();
-      if (left <= 0 || this.#context.interrupted.aborted) return false;
-      this.#say("info", `the gate does not hold yet; it has ${Math.ceil(left / 1000)} s more to settle`);
-      const pause = { signal: this.#context.interrupted };
-      await sleep(Math.min(pauseMs, left), undefined, pause).catch(() => {});
+      if (began >= until || this.#context.interrupted.aborted) return false;
+      const left = Math.ceil((until - Date.now()) / 1000);
+      const time = left > 0 ? `it has ${left} s more to settle` : "it is proved once more";
+      this.#say("info", `the gate does not hold yet; ${time}`);
+      await sleep(pauseMs, undefined, { signal: this.#context.interrupted }).catch(() => {});
     }
   }
 

@@ -77,6 +77,19 @@ describe("a play in batches", () => {
     expect([off.outcome.exitCode, off.proved]).toEqual([3, [undefined]]);
   });
 
+  test("a gate is proved once more after the time to settle, which the first proof may outlast", async () => {
+    let looks = 0;
+    const broken: Given["broken"] = (among) => (among && ++looks === 1 ? ["h1 h2"] : []);
+    const { outcome } = await rollOn({ hosts: 2, play: { serial: 1 }, broken, rolling: { settleMs: 1 } });
+    expect([outcome.exitCode, looks]).toEqual([0, 3]);
+    const never = await rollOn({
+      hosts: 2,
+      play: { serial: 1 },
+      broken: (among) => (among ? ["h1 h2"] : []),
+    });
+    expect([never.outcome.exitCode, never.proved]).toEqual([3, [undefined, ["h1"]]]);
+  });
+
   test("a gate has time to settle", async () => {
     let looks = 0;
     const broken: Given["broken"] = (among) => (among && ++looks < 3 ? ["h1 h2"] : []);
