@@ -32,7 +32,7 @@ export async function runPlays(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
-  { chosen, fleet, hostsOf }: Prepared,
+  { chosen, members, fleet, hostsOf }: Prepared,
   whole: boolean,
 ): Promise<PlaysEnded> {
   const { plays } = options.playbook;
@@ -104,7 +104,7 @@ export async function runPlays(
         converge,
         confirm: (some) => confirm(options, context, some),
         rollBack: (some) => rollBack(options, context, some, index),
-        gate: gateOf(play, options, (proof) => {
+        gate: gateOf(play, options, chosen.length === 1 && members.length > 1, (proof) => {
           const gate = gates.get(proof) ?? new Gate(proof, options, context, fleet, hosts);
           gates.set(proof, gate);
           return gate;
@@ -185,9 +185,11 @@ function policyOf(play: AnyPlay, { rolling }: RunOptions): FailurePolicy {
 function gateOf(
   play: AnyPlay,
   options: RunOptions,
+  isAlone: boolean,
   gateBy: (proof: Playbook["verify"]) => Gate,
 ): Gate | string | undefined {
   if (!isCut(play)) return undefined;
+  if (isAlone) return "no gate between batches: a pair needs two hosts, and this run is limited to one";
   if ((options.rolling ?? defaultRolling).gate === "off") return "no gate between batches: --gate off";
   const proof = (play.gate ?? options.playbook.verify) as Playbook["verify"];
   if (proof === undefined) return "no gate between batches: the playbook has nothing that proves it (verify)";

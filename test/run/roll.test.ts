@@ -156,6 +156,8 @@ describe("a play in batches", () => {
   test("no gate is said, and why", async () => {
     const off = await rollOn({ hosts: 2, play: { serial: 1 }, rolling: { gate: "off" } });
     expect(off.texts).toContain("no gate between batches: --gate off");
+    const alone = await rollOn({ hosts: 2, limit: "h1", play: { serial: 1 } });
+    expect(alone.texts.some((text) => text.endsWith("this run is limited to one"))).toBe(true);
   });
 
   test("before each batch it is told what is left to do, with those that failed", async () => {
