@@ -47,8 +47,15 @@ export interface Play<V, F> {
   runOnce?: boolean;
   /** So many hosts at a time: a number, a percentage, or a list of them (`1,25%,100%`). All at once without it. */
   serial?: number | string | readonly (number | string)[];
-  /** It is done on all hosts at once whatever `--serial` says, and why: it only adds, or one part would not understand the other. */
-  atOnce?: string;
+  /** It is done on all hosts at once whatever `--serial` says, and why: it only adds, or nothing works yet that could be lost. */
+  atOnce?: string | ((fleet: Fleet<V, F>) => string | undefined);
+  /**
+   * Pure: what changes that hosts which have it and hosts which do not have it yet would not understand each other; nothing
+   * where that is not so. Then it is done on all hosts at once, and a `--serial` that parts them is refused before the first step.
+   */
+  indivisible?: (fleet: Fleet<V, F>) => string | undefined;
+  /** It is done on one host after the other, with the gate between them, whatever `--serial` says or where nobody says it; and why. */
+  oneByOne?: string;
   /**
    * Only in a run in which every host of the playbook takes part and went through the plays before: it takes away what a
    * host that did not may still need.

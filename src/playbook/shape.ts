@@ -3,7 +3,7 @@ import { nearest } from "../schema/nearest.ts";
 import { answeredFor } from "../thrown.ts";
 import type { Playbook } from "./define.ts";
 
-type Kind = "text" | "list" | "function" | "mapping" | "flag" | "any";
+type Kind = "text" | "list" | "function" | "mapping" | "flag" | "text or function" | "any";
 type Keys = Readonly<Record<string, { is: Kind; needed?: true }>>;
 
 const playbookKeys: Keys = {
@@ -27,7 +27,9 @@ const playKeys: Keys = {
   hosts: { is: "text", needed: true },
   runOnce: { is: "flag" },
   serial: { is: "any" },
-  atOnce: { is: "text" },
+  atOnce: { is: "text or function" },
+  indivisible: { is: "function" },
+  oneByOne: { is: "text" },
   whenComplete: { is: "flag" },
   maxFailPercentage: { is: "any" },
   anyErrorsFatal: { is: "flag" },
@@ -42,6 +44,7 @@ const words: Readonly<Record<Kind, string>> = {
   function: "a function",
   mapping: "a mapping",
   flag: "true or false",
+  "text or function": "a text, or a function that gives one",
   any: "anything",
 };
 
@@ -51,6 +54,10 @@ function kindOf(value: unknown): Kind {
   if (typeof value === "boolean") return "flag";
   if (typeof value === "function") return "function";
   return typeof value === "object" && value !== null ? "mapping" : "any";
+}
+
+function isOfKind(value: unknown, kind: Kind): boolean {
+  return kind === "any" || kind.split(" or ").includes(kindOf(value));
 }
 
 /**
@@ -76,7 +83,7 @@ export function playbookOf(given: Playbook, file: string, source: string): Playb
           expected,
           ...(meant ? { advice: `did you mean ${meant}?` } : {}),
         });
-      else if (is !== undefined && keys[key]?.is !== "any" && kindOf(is) !== keys[key]?.is)
+      else if (is !== undefined && !isOfKind(is, keys[key]?.is ?? "any"))
         fault(`${subject}: ${key} has the wrong type`, key, { expected: words[keys[key]?.is ?? "any"] });
     }
     if (errors.length === 0)
@@ -119,9 +126,13 @@ function answering(given: Playbook, at: (key: string) => Position): Playbook {
     ),
     plays: given.plays.map((play) => {
       const tasks = answeredFor(`the tasks of play “${play.title}”`, play.tasks);
+      const { atOnce, indivisible } = play;
+      const of = (what: string) => `${what} of play “${play.title}”`;
       return {
         ...play,
         ...(play.gate ? { gate: answeredFor(`the gate of play “${play.title}”`, play.gate) } : {}),
+        ...(typeof atOnce === "function" ? { atOnce: answeredFor(of("atOnce"), atOnce) } : {}),
+        ...(indivisible ? { indivisible: answeredFor(of("indivisible"), indivisible) } : {}),
         tasks: (host, fleet) => {
           const list: unknown = tasks(host, fleet);
           if (Array.isArray(list) && list.every((task) => typeof task?.plan === "function")) return list;

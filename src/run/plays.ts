@@ -3,7 +3,7 @@ import type { Playbook } from "../playbook/define.ts";
 import type { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { isNotYet } from "../thrown.ts";
-import { type FailurePolicy, parseSerial, whyStop } from "./batches.ts";
+import { type FailurePolicy, whyStop } from "./batches.ts";
 import { checkPlay } from "./check.ts";
 import type { RunContext } from "./context.ts";
 import { convergePlay, named } from "./converge.ts";
@@ -14,6 +14,7 @@ import { defaultRolling, type RunOptions } from "./options.ts";
 import { isConverged, planTask } from "./plan.ts";
 import type { AnyPlay, Prepared } from "./prepare.ts";
 import { type Place, type RollEnded, roll } from "./roll.ts";
+import { type Spread, spreadOf } from "./spread.ts";
 import { confirm, confirmSeconds } from "./switch.ts";
 import { rollBack } from "./undo-runs.ts";
 
@@ -70,10 +71,9 @@ export async function runPlays(
       count: plays.length,
       hosts: taking.map((h) => h.name),
     });
-    if (play.atOnce !== undefined && options.rolling?.serial !== undefined && taking.length > 1) {
-      const text = `“${play.title}” is done on all hosts at once: ${play.atOnce}`;
-      context.say({ type: "message", level: "info", text });
-    }
+    const spread = spreadOf(play, options, fleet);
+    if (spread.said !== undefined && taking.length > 1)
+      context.say({ type: "message", level: "info", text: spread.said });
     for (const host of taking) host.switch.seconds = confirmSeconds(host, options, play);
     const on = { title: play.title, index };
     const converge = async (some: readonly HostRun[]) => {
@@ -86,25 +86,26 @@ export async function runPlays(
         });
       }
     };
-    const sizes = sizesOf(play, options);
+    const { sizes } = spread;
     if (sizes === undefined || taking.length === 0) {
       await converge(taking);
       if (isOver(play, options, context, places, hosts)) return { how: "stopped" };
       continue;
     }
     const ended = await roll(
-      play.runOnce ? taking.map((host) => ({ name: host.name, host })) : places,
+      spread.among === "taking" ? taking.map((host) => ({ name: host.name, host })) : places,
       context,
       {
         ...(options.rolling ?? defaultRolling),
         ...policyOf(play, options),
         play: play.title,
         sizes,
+        isAsked: play.oneByOne === undefined || options.rolling?.serial !== undefined,
         isBusy: (host) => isBusy(host, play, fleet),
         converge,
         confirm: (some) => confirm(options, context, some),
         rollBack: (some) => rollBack(options, context, some, index),
-        gate: gateOf(play, options, chosen.length === 1 && members.length > 1, (proof) => {
+        gate: gateOf(play, spread, options, chosen.length === 1 && members.length > 1, (proof) => {
           const gate = gates.get(proof) ?? new Gate(proof, options, context, fleet, hosts);
           gates.set(proof, gate);
           return gate;
@@ -157,21 +158,6 @@ async function playOn(
   }
 }
 
-const allAtOnce = ["100%"];
-
-/** The sizes of a play's batches; undefined where it is done on all hosts at once, and nobody has to be asked. */
-function sizesOf(play: AnyPlay, { rolling }: RunOptions): readonly (number | string)[] | undefined {
-  if (!isCut(play)) return rolling?.ask ? allAtOnce : undefined;
-  if (rolling?.serial !== undefined) return parseSerial(rolling.serial, "--serial");
-  if (play.serial !== undefined) return parseSerial(play.serial, `play “${play.title}”: serial`);
-  return rolling?.oneBatch ? allAtOnce : undefined;
-}
-
-/** Whether a play can be done on some of its hosts at a time. */
-function isCut(play: AnyPlay): boolean {
-  return play.atOnce === undefined && !play.runOnce;
-}
-
 /** The command line wins over the play. */
 function policyOf(play: AnyPlay, { rolling }: RunOptions): FailurePolicy {
   const { maxFailPercentage, anyErrorsFatal, continueOnFailure } = play;
@@ -184,11 +170,12 @@ function policyOf(play: AnyPlay, { rolling }: RunOptions): FailurePolicy {
 /** What has to hold between the batches of a play, or why nothing has to. */
 function gateOf(
   play: AnyPlay,
+  { isCut }: Spread,
   options: RunOptions,
   isAlone: boolean,
   gateBy: (proof: Playbook["verify"]) => Gate,
 ): Gate | string | undefined {
-  if (!isCut(play)) return undefined;
+  if (!isCut) return undefined;
   if (isAlone) return "no gate between batches: a pair needs two hosts, and this run is limited to one";
   if ((options.rolling ?? defaultRolling).gate === "off") return "no gate between batches: --gate off";
   const proof = (play.gate ?? options.playbook.verify) as Playbook["verify"];

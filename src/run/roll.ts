@@ -17,6 +17,8 @@ export interface Roll extends FailurePolicy {
   /** Numbers and percentages; the last one repeats. */
   sizes: readonly (number | string)[];
   order: Order;
+  /** Whether somebody asks for batches: then it is said, too, that there are none. */
+  isAsked: boolean;
   /** Whether a host has something to do in the play; what goes wrong is the host's own. */
   isBusy: (host: HostRun) => Promise<boolean>;
   /** Does the play on some hosts at once. */
@@ -89,12 +91,13 @@ async function partition(places: readonly Place[], { isBusy }: Roll) {
 
 function tellBatches(
   context: RunContext,
-  { play, gate }: Roll,
+  { play, gate, isAsked }: Roll,
   places: readonly Place[],
   batches: readonly Batch[],
 ): void {
   const say = (text: string) => context.say({ type: "message", level: "info", text });
   const busy = standing(batches.flat()).length;
+  if (busy === 0 && !isAsked) return;
   const lost = places.length - standing(places).length;
   const every = lost === 0 ? "every host" : "every host that can be changed";
   if (busy === 0) say(`“${play}”: ${every} is as it should be, no batch`);

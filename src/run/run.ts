@@ -12,6 +12,7 @@ import { isComplete, type PlaysEnded, runPlays } from "./plays.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { type Proof, runProbes } from "./probes.ts";
 import { finishHalfDone, removeUnplanned, takeOver, tellHalfDone } from "./removals.ts";
+import { partedPlays } from "./spread.ts";
 import { confirm } from "./switch.ts";
 import { undoRuns } from "./undo-runs.ts";
 import { Watch } from "./watch.ts";
@@ -49,7 +50,10 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
   try {
     for (const remark of playbook.remarks?.(fleet as never) ?? [])
       say({ type: "message", level: "warning", ...remark });
-    refused = playbook.preflight?.(fleet as never) ?? [];
+    refused = [
+      ...(playbook.preflight?.(fleet as never) ?? []),
+      ...partedPlays(options, fleet, hosts, prepared.hostsOf),
+    ];
     if (refused.length === 0) refused = await watch.start(hosts);
     if (refused.length === 0) {
       if (playbook.undoes) await undoRuns(options, context, hosts);

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { CausewayError } from "../../src/errors.ts";
-import type { Turn } from "../../src/run/options.ts";
+import { Type } from "../../src/index.ts";
+import type { Rolling, Turn } from "../../src/run/options.ts";
+import { defineProbe } from "../../src/task/probe.ts";
 import { type Given, rollOn, setting } from "./rolling.ts";
+
+/** A plan that waits for something that never comes. */
+const later = { later: "it waits" };
 
 describe("a play in batches", () => {
   test("one host after the other, each batch proved with all others before the next", async () => {
@@ -39,6 +44,91 @@ describe("a play in batches", () => {
     });
     expect([batches, changed]).toEqual([[], ["h1", "h2", "h3"]]);
     expect(texts).toEqual(["“Roll” is done on all hosts at once: it only adds"]);
+  });
+
+  test("what is done at once may follow from the fleet", async () => {
+    const atOnce = () => "nothing stands yet";
+    const first = await rollOn({ hosts: 3, play: { atOnce }, rolling: { serial: "1" } });
+    expect([first.batches, first.texts]).toEqual([
+      [],
+      ["“Roll” is done on all hosts at once: nothing stands yet"],
+    ]);
+    const later = await rollOn({ hosts: 3, play: { atOnce: () => undefined }, rolling: { serial: "1" } });
+    expect(later.batches).toEqual(["h1", "h2", "h3"]);
+  });
+
+  test.each<[string, Partial<Rolling>, boolean]>([
+    ["nobody asks for batches", {}, false],
+    ["all hosts are one batch", { serial: "100%" }, false],
+    ["all hosts are one batch of more than there are", { serial: "5" }, false],
+    ["the command line would part it", { serial: "1" }, true],
+    ["the command line would part it at the end", { serial: "3,1" }, true],
+  ])("a change that half a fleet does not understand: %s", async (_, rolling, isRefused) => {
+    const play = { indivisible: () => "backend a → b" };
+    for (const check of [false, true]) {
+      const { outcome, batches, changed, texts } = await rollOn({ hosts: 4, play, rolling, check });
+      expect(outcome.refused.map(({ message, detail }) => [message, detail.found])).toEqual(
+        isRefused
+          ? [["“Roll” cannot be done in batches", `--serial ${rolling.serial}, and backend a → b`]]
+          : [],
+      );
+      expect([outcome.exitCode, batches]).toEqual([isRefused ? 2 : 0, []]);
+      expect(changed).toHaveLength(isRefused || check ? 0 : 4);
+      if (!isRefused) expect(texts).toEqual(["“Roll” is done on all hosts at once: backend a → b"]);
+    }
+  });
+
+  test("one host after the other, where the play says so, whatever is asked for", async () => {
+    const play = { oneByOne: "they keep a quorum" };
+    for (const serial of [undefined, "100%"]) {
+      const { batches, texts } = await rollOn({
+        hosts: 3,
+        play,
+        rolling: serial === undefined ? {} : { serial },
+      });
+      expect(batches).toEqual(["h1", "h2", "h3"]);
+      expect(texts.includes("“Roll” is done on one host after the other: they keep a quorum")).toBe(
+        serial !== undefined,
+      );
+    }
+    expect((await rollOn({ hosts: 3, play, done: [1, 2, 3] })).texts).toEqual([]);
+    // Nobody asked for batches: one that cannot be reached ends nothing.
+    const without = await rollOn({ hosts: 3, play, unreachable: ["h1"] });
+    expect([without.batches, without.outcome.exitCode]).toEqual([["h2", "h3"], 4]);
+  });
+
+  test("each play's own gate looks for itself what did not work before", async () => {
+    const proved: string[] = [];
+    const proving = (name: string, bad: readonly string[]) =>
+      defineProbe({
+        name,
+        summary: "x",
+        params: Type.Object({}),
+        run: async (_, __, { among }) => {
+          proved.push(`${name} ${among ? [...among] : "before"}`);
+          const cells = bad.map((to) => ({
+            from: "h1",
+            to,
+            ok: false,
+            expected: "reachable" as const,
+            lossPercent: 100,
+          }));
+          return { title: name, hosts: [], cells, notes: [] };
+        },
+      })({});
+    const gates = { store: [proving("store", ["h2"])], net: [proving("net", ["h3"])] };
+    const value = setting([]);
+    const { batches } = await rollOn({
+      hosts: 2,
+      play: { serial: 1, gate: () => gates.store },
+      next: {
+        gate: () => gates.net,
+        // Of the same value nothing would be left to do.
+        tasks: (h: { name: string }) => [{ ...value({ host: h.name }), plan: async () => [later] }],
+      },
+    });
+    expect(batches.slice(0, 2)).toEqual(["h1", "h2"]);
+    expect(proved.slice(0, 4)).toEqual(["store before", "store h1", "store h2", "net before"]);
   });
 
   test("a check shows the batches and changes nothing", async () => {

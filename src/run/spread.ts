@@ -1,0 +1,71 @@
+import { CausewayError } from "../errors.ts";
+import type { Fleet } from "../playbook/fleet.ts";
+import { batchesOf, parseSerial } from "./batches.ts";
+import type { HostRun } from "./host-run.ts";
+import type { RunOptions } from "./options.ts";
+import type { AnyPlay } from "./prepare.ts";
+
+/** How a play goes over its hosts. */
+export interface Spread {
+  /** The sizes of its batches; undefined where it is done on all hosts at once, and nobody has to be asked. */
+  sizes?: readonly (number | string)[] | undefined;
+  /** Whether it can be done on some of its hosts at a time: then a gate stands between them. */
+  isCut: boolean;
+  /** Whether a host that cannot be reached has a place in the batches, too, or only those that take part. */
+  among: "places" | "taking";
+  /** What a person should know of it. */
+  said?: string;
+}
+
+const allAtOnce = ["100%"];
+
+/** The play knows what can be done in batches; then the command line says how large they are, then the play. */
+export function spreadOf(play: AnyPlay, { rolling }: RunOptions, fleet: Fleet): Spread {
+  const serial = rolling?.serial;
+  const whole: Spread = {
+    sizes: rolling?.ask ? allAtOnce : undefined,
+    isCut: false,
+    among: play.runOnce ? "taking" : "places",
+  };
+  const says = (how: string, why: string) => ({ said: `“${play.title}” is done ${how}: ${why}` });
+  const change = play.indivisible?.(fleet);
+  if (change !== undefined) return { ...whole, ...says("on all hosts at once", change) };
+  const atOnce = typeof play.atOnce === "function" ? play.atOnce(fleet) : play.atOnce;
+  if (atOnce !== undefined)
+    return { ...whole, ...(serial === undefined ? {} : says("on all hosts at once", atOnce)) };
+  if (play.runOnce) return whole;
+  if (play.oneByOne !== undefined) {
+    const said = serial === undefined ? {} : says("on one host after the other", play.oneByOne);
+    return { sizes: [1], isCut: true, among: "taking", ...said };
+  }
+  return { sizes: sizesOf(play, rolling), isCut: true, among: "places" };
+}
+
+function sizesOf(play: AnyPlay, rolling: RunOptions["rolling"]): Spread["sizes"] {
+  if (rolling?.serial !== undefined) return parseSerial(rolling.serial, "--serial");
+  if (play.serial !== undefined) return parseSerial(play.serial, `play “${play.title}”: serial`);
+  return rolling?.oneBatch ? allAtOnce : undefined;
+}
+
+/** The plays that `--serial` would part although their hosts would not understand each other half-way. */
+export function partedPlays(
+  { playbook, rolling }: RunOptions,
+  fleet: Fleet,
+  hosts: readonly HostRun[],
+  hostsOf: ReadonlyMap<AnyPlay, ReadonlySet<string>>,
+): CausewayError[] {
+  const serial = rolling?.serial;
+  if (serial === undefined) return [];
+  return playbook.plays.flatMap((play: AnyPlay) => {
+    const change = play.indivisible?.(fleet);
+    const theirs = hosts.filter(({ name }) => hostsOf.get(play)?.has(name));
+    if (change === undefined || batchesOf(theirs, parseSerial(serial, "--serial")).length < 2) return [];
+    return [
+      new CausewayError("host", `“${play.title}” cannot be done in batches`, {
+        found: `--serial ${serial}, and ${change}`,
+        expected: "a change that hosts which have it and hosts which do not have it yet both understand",
+        advice: "run without --serial: then all hosts change at once",
+      }),
+    ];
+  });
+}
