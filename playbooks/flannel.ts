@@ -15,6 +15,7 @@ import { etcdInstall } from "../tasks/etcd-install.ts";
 import { flannelNetwork } from "../tasks/flannel-network.ts";
 import { flannelPeers } from "../tasks/flannel-peers.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
+import { storeHealth } from "../tasks/store-health.ts";
 import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
@@ -23,14 +24,16 @@ import {
   addressesNotOnHost,
   badNetwork,
   badSource,
+  beforeFirstLease,
   flannelFact,
   interruptions,
   mixedFlannelds,
   partialReconfiguration,
+  sharedChange,
 } from "./checks/flannel.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
-import { movedStore, storeFact, storeHosts } from "./checks/store.ts";
+import { movedStore, storeFact, storeHosts, storeRunsFact, withoutQuorum } from "./checks/store.ts";
 
 const vars = Type.Object({
   flannel_network: Cidr({
@@ -98,7 +101,13 @@ export default definePlaybook({
   summary: "flannel gives every host a subnet and carries the packets; Docker uses that subnet",
   owns: "container-network",
   vars,
-  facts: { ...hostFacts, clock: clockFact, flannel: flannelFact, store: storeFact(() => endpoints) },
+  facts: {
+    ...hostFacts,
+    clock: clockFact,
+    flannel: flannelFact,
+    store: storeFact(() => endpoints),
+    storeRuns: storeRunsFact(() => "etcd.service"),
+  },
   check: (fleet) => [
     ...differingVars(fleet.group("docker"), [
       "flannel_network",
@@ -129,9 +138,11 @@ export default definePlaybook({
     {
       title: "Start etcd, open to these hosts only",
       hosts: dockerOrEtcd,
-      atOnce: "the members of a new etcd wait for each other",
+      atOnce: (fleet) => withoutQuorum(fleet, etcdHosts(fleet)),
+      oneByOne: "the other members keep the quorum",
+      gate: (fleet) => [storeHealth({ store: "etcd", members: membersOf(fleet) })],
       tasks: (host, fleet) => {
-        const members = etcdHosts(fleet).map(({ name, address }) => ({ name, address }));
+        const members = membersOf(fleet);
         if (!members.some(({ name }) => name === host.name)) return [];
         const clients = fleet.hosts.map(({ address }) => address);
         const source = archiveOf(host.vars, "etcd");
@@ -154,7 +165,8 @@ export default definePlaybook({
     {
       title: "Give every host a lease, and docker0 its address",
       hosts: "docker",
-      atOnce: "hosts of two backends or networks do not understand each other",
+      atOnce: beforeFirstLease,
+      indivisible: sharedChange,
       tasks: (host, fleet) => [
         flanneldConfig({
           endpoints: etcdUrls(fleet),
@@ -219,6 +231,10 @@ type Store = { store: readonly string[] };
 
 function etcdHosts<V, F extends Store>(fleet: Fleet<V, F>): readonly HostView<V, F>[] {
   return storeHosts(fleet, "etcd");
+}
+
+function membersOf<V, F extends Store>(fleet: Fleet<V, F>): { name: string; address: string }[] {
+  return etcdHosts(fleet).map(({ name, address }) => ({ name, address }));
 }
 
 function etcdUrls<V, F extends Store>(fleet: Fleet<V, F>): string[] {

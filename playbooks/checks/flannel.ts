@@ -14,7 +14,7 @@ import {
   sh,
 } from "causeway";
 import { apiOf, versionOf } from "../../tasks/flanneld-config/etcd-api.ts";
-import { type Lease, leaseDifference, leaseOf } from "../../tasks/flanneld-config/lease.ts";
+import { backendOf, type Lease, leaseOf } from "../../tasks/flanneld-config/lease.ts";
 import { interruption } from "../../tasks/flanneld-config/refusals.ts";
 
 /** The variables that a user sets; the rest follows from the inventory. */
@@ -22,6 +22,7 @@ export interface FlannelVars {
   flannel_network: string;
   flannel_subnet_len: number;
   flannel_backend: "udp" | "vxlan" | "host-gw";
+  flannel_prefix: string;
   flannel_binary?: string;
   flannel_url?: string;
   flannel_sha256?: string;
@@ -32,25 +33,32 @@ export interface FlannelVars {
 interface Running {
   /** The lease of the flanneld that runs. */
   lease: Lease | undefined;
+  /** The folder of its keys in etcd, where causeway told it. */
+  prefix: string | undefined;
   links: readonly Link[];
   daemon: DockerState;
   /** Of the flanneld that is installed, where there is one. */
   version: string | undefined;
 }
 
+const toldPrefix = /^# Written by causeway[\s\S]*^FLANNEL_ETCD_PREFIX="(.*)"$/m;
+
 /** What of flannel is on a host before the first step. */
 export const flannelFact = defineFact({
   name: "flannel",
   read: async (host): Promise<Running> => {
-    const [unit, env, links, daemon, said] = await Promise.all([
+    const [unit, env, redhat, debian, links, daemon, said] = await Promise.all([
       host.unit("flanneld.service"),
       host.file("/run/flannel/subnet.env"),
+      host.file("/etc/sysconfig/flanneld"),
+      host.file("/etc/default/flanneld"),
       host.links(),
       host.docker(),
       host.read(sh`f=$(command -v flanneld) && timeout 5 "$f" --version 2>&1`, { looksAt: ["package"] }),
     ]);
     const lease = unit.active === "active" ? leaseOf(env) : undefined;
-    return { lease, links, daemon, version: versionOf(said.stdout) };
+    const prefix = [redhat, debian].flatMap(({ content }) => toldPrefix.exec(content)?.[1] ?? [])[0];
+    return { lease, prefix, links, daemon, version: versionOf(said.stdout) };
   },
 });
 
@@ -118,20 +126,31 @@ export function addressesNotOnHost<F extends Pick<Facts, "addresses">>({
 }
 
 /**
- * Another network or backend has to reach all hosts in one run: the key in etcd is one for all, and between two backends
- * every packet is lost.
+ * What changes that flannelds of before and after would not understand each other: between two backends, networks or stores of
+ * leases every packet is lost.
  */
+export function sharedChange<F extends Facts>(fleet: Fleet<FlannelVars, F>): string | undefined {
+  return dockerHosts(fleet.reached).flatMap((host) => changeOf(host) ?? [])[0];
+}
+
+/** Where no flanneld has a lease yet, no host can lose one. */
+export function beforeFirstLease<F extends Facts>(fleet: Fleet<FlannelVars, F>): string | undefined {
+  const stands = dockerHosts(fleet.reached).some(({ facts: { flannel } }) => flannel.lease !== undefined);
+  return stands ? undefined : "no host has a lease yet";
+}
+
+/** Such a change has to reach all hosts in one run. */
 export function partialReconfiguration<F extends Facts>(fleet: Fleet<FlannelVars, F>): CausewayError[] {
   const reached = dockerHosts(fleet.reached);
   const left = dockerHosts(fleet.hosts).filter(({ name }) => !reached.some((host) => host.name === name));
   if (left.length === 0) return [];
   return reached.flatMap((host) => {
-    const other = configDifference(host);
-    if (other === undefined) return [];
+    const change = changeOf(host);
+    if (change === undefined) return [];
     return [
       new CausewayError("host", "flannel's configuration must change on all hosts in one run", {
         host: host.name,
-        found: `${other}; not in this run, or unreachable: ${left.map(({ name }) => name).join(", ")}`,
+        found: `${change}; not in this run, or unreachable: ${left.map(({ name }) => name).join(", ")}`,
         expected:
           "every host of the group docker in this run; otherwise their containers could not reach each other",
         advice: "run without --limit; remove a host that no longer exists from the inventory",
@@ -146,7 +165,7 @@ export function interruptions<F extends Facts>({ reached }: Fleet<FlannelVars, F
     const { flannel, addresses } = host.facts;
     const hit = runningContainers(flannel.daemon, "bridge");
     const docker0 = addresses.find(({ dev }) => dev === "docker0")?.cidr;
-    const stays = flannel.lease && docker0 === flannel.lease.subnet && configDifference(host) === undefined;
+    const stays = flannel.lease && docker0 === flannel.lease.subnet && changeOf(host) === undefined;
     if (hit.length === 0 || stays || host.vars.interrupt_containers) return [];
     const { code, message, detail } = interruption(hit);
     return [new CausewayError(code, message, { ...detail, host: host.name })];
@@ -170,25 +189,38 @@ export function mixedFlannelds<F extends Facts>({ reached }: Fleet<FlannelVars, 
   ];
 }
 
-function configDifference<F extends Facts>({
+/** In what a running flanneld differs from what is wanted of all of them, in the words of the variables. */
+function changeOf<F extends Facts>({
   address,
   vars,
   facts: { flannel, addresses },
 }: HostView<FlannelVars, F>): string | undefined {
-  const { flannel_network: network, flannel_subnet_len: subnet_len, flannel_backend: backend } = vars;
-  const underlay = { addresses, links: flannel.links };
-  if (!flannel.lease) return undefined;
-  return (
-    leaseDifference(flannel.lease, underlay, { network, subnet_len, backend, address }) ??
-    apiDifference(flannel.version, vars.flannel_binary)
+  const { lease, prefix, links, version } = flannel;
+  if (!lease) return undefined;
+  const backend = backendOf(lease, { addresses, links }, address);
+  const changes: [string, string | number | undefined, string | number][] = [
+    ["flannel_network", lease.network, vars.flannel_network],
+    ["flannel_subnet_len", Number(lease.subnet.split("/")[1]), vars.flannel_subnet_len],
+    ["flannel_backend", backend, vars.flannel_backend],
+    ["flannel_prefix", prefix, vars.flannel_prefix],
+  ];
+  const words = changes.flatMap(([name, now, next]) =>
+    now === undefined || now === next ? [] : [`${name} ${now} → ${next}`],
   );
+  return words.length > 0 ? words.join(", ") : apiChange(version, vars);
 }
 
 /** A flanneld that comes in place of one with etcd's other API finds none of the leases that there are. */
-function apiDifference(now: string | undefined, binary: string | undefined): string | undefined {
-  const next = binary === undefined ? undefined : versionOf(localOutput(binary, ["--version"]));
+function apiChange(now: string | undefined, vars: FlannelVars): string | undefined {
+  const next = nextVersion(vars);
   if (now === undefined || next === undefined || apiOf(now) === apiOf(next)) return undefined;
   return `flanneld ${now} stores its leases through etcd's API ${apiOf(now)}, and ${next} through ${apiOf(next)}`;
+}
+
+/** That of the file that is given, or that the URL of a release names; what else there is tells it once it is on the host. */
+function nextVersion({ flannel_binary, flannel_url }: FlannelVars): string | undefined {
+  if (flannel_binary !== undefined) return versionOf(localOutput(flannel_binary, ["--version"]));
+  return flannel_url === undefined ? undefined : versionOf(flannel_url.replaceAll(/[/_-]/g, " "));
 }
 
 function dockerHosts<V, F>(hosts: readonly HostView<V, F>[]): readonly HostView<V, F>[] {

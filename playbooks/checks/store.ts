@@ -19,6 +19,29 @@ export function storeFact<V>(config: (vars: V) => StoreConfig) {
   });
 }
 
+/** Whether the service that keeps the store runs on a host. */
+export function storeRunsFact<V>(service: (vars: V) => string) {
+  return defineFact({
+    name: "storeRuns",
+    read: async (host, { vars }: KnownHost<V>): Promise<boolean> =>
+      (await host.unit(service(vars))).active === "active",
+  });
+}
+
+/**
+ * Where most of its members do not run there is no quorum to keep, and one that starts alone waits for the others. Nothing where
+ * there is one: then one member after the other leaves it.
+ */
+export function withoutQuorum<V, F extends { storeRuns: boolean }>(
+  fleet: Fleet<V, F>,
+  members: readonly { readonly name: string }[],
+): string | undefined {
+  const run = fleet.reached.filter(
+    ({ name, facts }) => facts.storeRuns && members.some((member) => member.name === name),
+  );
+  return run.length * 2 > members.length ? undefined : "its members wait for each other";
+}
+
 /**
  * The hosts that keep the store: the inventory's group of its name. Without such a group one host of Docker keeps it: the one
  * that the hosts ask already, or else the first, so that another order of the inventory moves nothing.

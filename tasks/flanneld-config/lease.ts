@@ -4,6 +4,8 @@ import type { Params } from "./params.ts";
 /** By how much a packet grows on its way. */
 const overhead = { udp: 28, vxlan: 50, "host-gw": 0 };
 
+export type Backend = keyof typeof overhead;
+
 /** What subnet.env says: the lease that the running flanneld holds. */
 export interface Lease {
   network: string;
@@ -26,6 +28,17 @@ export interface Underlay {
   links: readonly Link[];
 }
 
+function underlayMtu({ addresses, links }: Underlay, address: string): number {
+  const dev = addresses.find((a) => a.address === address)?.dev;
+  return links.find((l) => l.name === dev)?.mtu ?? 1500;
+}
+
+/** The backend of a running flanneld, by the MTU of its lease; undefined where the link has another one by now. */
+export function backendOf(lease: Lease, underlay: Underlay, address: string): Backend | undefined {
+  const grows = underlayMtu(underlay, address) - lease.mtu;
+  return (Object.keys(overhead) as Backend[]).find((backend) => overhead[backend] === grows);
+}
+
 /**
  * In what a running flanneld differs from what is wanted of all: it reads the network and the backend at its start only.
  * No backend has the MTU of another on the same link, so that the lease tells which one runs.
@@ -37,8 +50,7 @@ export function leaseDifference(
 ): string | undefined {
   if (lease.network !== network) return `flanneld runs with the network ${lease.network}`;
   if (!lease.subnet.endsWith(`/${subnet_len}`)) return `flanneld runs with the subnet ${lease.subnet}`;
-  const dev = addresses.find((a) => a.address === address)?.dev;
-  const mtu = (links.find((l) => l.name === dev)?.mtu ?? 1500) - overhead[backend];
+  const mtu = underlayMtu({ addresses, links }, address) - overhead[backend];
   if (lease.mtu !== mtu) return `flanneld runs with an MTU of ${lease.mtu}, and ${backend} has ${mtu} here`;
   return undefined;
 }

@@ -4,11 +4,14 @@ import { clocksApart } from "../../playbooks/checks/clocks.ts";
 import { offLinkPeers } from "../../playbooks/checks/facts.ts";
 import {
   badSource,
+  beforeFirstLease,
   type FlannelVars,
   interruptions,
   mixedFlannelds,
   partialReconfiguration,
+  sharedChange,
 } from "../../playbooks/checks/flannel.ts";
+import { withoutQuorum } from "../../playbooks/checks/store.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
 import { leaseOf } from "../../tasks/flanneld-config/lease.ts";
@@ -19,19 +22,22 @@ const vars: FlannelVars = {
   flannel_network: "192.168.0.0/16",
   flannel_subnet_len: 24,
   flannel_backend: "vxlan",
+  flannel_prefix: "/atomic.io/network",
   interrupt_containers: false,
 };
 
 /** A host that runs flannel, its container on docker0 included. */
 function running(
   n: number,
-  over: { mtu?: number; version?: string; containers?: boolean; docker0?: string } = {},
+  over: { mtu?: number; version?: string; containers?: boolean; docker0?: string; stands?: boolean } = {},
 ) {
   const { mtu = 1450, version = "0.13.0", containers = false, docker0 = "192.168.81.1/24" } = over;
+  const { stands = true } = over;
   return {
     addresses: [address("eth0", `10.0.0.20${n}/24`), address("docker0", docker0)],
     flannel: {
-      lease: leaseOf(fileWith("", lease(mtu))),
+      lease: stands ? leaseOf(fileWith("", lease(mtu))) : undefined,
+      prefix: "/atomic.io/network",
       links: bare().links,
       daemon: { ...bare().daemon, containers: containers ? [web] : [] },
       version,
@@ -98,9 +104,7 @@ describe("a re-config", () => {
   test("of some of them is refused, and a host that joins is none", () => {
     expect(
       found(partialReconfiguration(fleet([running(0), running(1)], 1, { flannel_backend: "host-gw" }))),
-    ).toEqual([
-      "flanneld runs with an MTU of 1450, and host-gw has 1500 here; not in this run, or unreachable: docker-201",
-    ]);
+    ).toEqual(["flannel_backend vxlan → host-gw; not in this run, or unreachable: docker-201"]);
     expect(partialReconfiguration(fleet([running(0), running(1)], 1))).toEqual([]);
   });
   test("a flanneld with etcd's other API is one, too", () => {
@@ -110,6 +114,37 @@ describe("a re-config", () => {
       "flanneld 0.20.2 stores its leases through etcd's API v3, and 0.13.0 through v2; not in this run, or unreachable: docker-201",
     ]);
     expect(partialReconfiguration(fleet([running(0), running(1)], 1, standIn))).toEqual([]);
+  });
+  test.each<[Partial<FlannelVars>, string | undefined]>([
+    [{}, undefined],
+    [{ flannel_backend: "host-gw" }, "flannel_backend vxlan → host-gw"],
+    [{ flannel_network: "10.1.0.0/16" }, "flannel_network 192.168.0.0/16 → 10.1.0.0/16"],
+    [
+      { flannel_subnet_len: 25, flannel_prefix: "/other" },
+      "flannel_subnet_len 24 → 25, flannel_prefix /atomic.io/network → /other",
+    ],
+    [
+      { flannel_url: "https://example.org/v0.20.2/flannel-v0.20.2-linux-amd64.tar.gz" },
+      "flanneld 0.13.0 stores its leases through etcd's API v2, and 0.20.2 through v3",
+    ],
+    [{ flannel_url: "https://example.org/flannel-v0.14.0-linux-amd64.tar.gz" }, undefined],
+    [{ flannel_package: "flannel" }, undefined],
+  ])("that cannot be done host by host: %o", (over, change) =>
+    expect(sharedChange(fleet([running(0), running(1)], 2, over))).toBe(change),
+  );
+  test("of a host's own can be: another MTU of its link is no other backend", () => {
+    expect(sharedChange(fleet([running(0, { mtu: 8950 }), running(1)]))).toBe(undefined);
+    expect(beforeFirstLease(fleet([running(0, { stands: false }), running(1)]))).toBe(undefined);
+    expect(beforeFirstLease(fleet([running(0, { stands: false })]))).toBe("no host has a lease yet");
+  });
+  test("a quorum is kept where most members run", () => {
+    const members = [0, 1, 2].map((n) => ({ name: `docker-20${n}` }));
+    const quorum = (...storeRuns: boolean[]) =>
+      withoutQuorum(fleet(storeRuns.map((runs) => ({ storeRuns: runs }))), members);
+    expect(quorum(true, true, false)).toBe(undefined);
+    expect(quorum(true, false, false)).toBe("its members wait for each other");
+    // A host that is no member does not count.
+    expect(quorum(true, false, false, true)).toBe("its members wait for each other");
   });
   test("names the containers that it would cut off, unless it may, or nothing restarts", () => {
     const hosts = [running(0), running(1, { containers: true })];
