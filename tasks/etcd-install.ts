@@ -16,6 +16,7 @@ import {
   readFirewall,
   readPrograms,
   restart,
+  type Script,
   type Static,
   type Step,
   sh,
@@ -79,6 +80,8 @@ interface State {
   hasData: boolean;
   /** The cluster as the running member sees it, or what it said instead. */
   running: { members: readonly string[]; healthy: boolean; said: string };
+  /** The addresses of other members that answer what only a quorum answers. */
+  peersWell: readonly string[];
   /** What this member's key holds: it was written once, and is read by every run. */
   key: string;
   firewall: Firewall;
@@ -95,31 +98,49 @@ export const etcdInstall = defineTask({
   params,
   key: () => "etcd",
   settles: "40s",
-  read: async (host, { name, archive, data_dir }): Promise<State> => {
+  read: async (host, { name, members, archive, data_dir }): Promise<State> => {
     const looksAt = [
       "package",
       "unit:etcd.service",
       "file:/usr/local/bin/etcd",
       "file:/usr/local/bin/etcdctl",
     ];
-    const [family, tools, programs, user, debian, redhat, unitFile, dropIn, unit, data, list, key, firewall] =
-      await Promise.all([
-        host.read(sh`command -v apt-get || command -v dnf || command -v yum`, { looksAt: [] }),
-        host.read(sh`command -v etcd || echo; command -v etcdctl || echo`, { looksAt }),
-        archive && readPrograms(host, "etcd", ["etcd", "etcdctl"]),
-        host.read(sh`getent passwd etcd`, { looksAt: ["package", "user"] }),
-        host.file(places.apt.config),
-        host.file(places.rpm.config),
-        host.file(unitPath),
-        host.file(dropInPath),
-        host.unit("etcd.service"),
-        host.read(sh`[ -d ${`${data_dir}/member`} ]`, { looksAt: ["unit:etcd.service"] }),
-        host.read(memberList, { looksAt: [...looksAt, "rule"] }),
-        host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
-          looksAt: [...looksAt, "shared:etcd"],
-        }),
-        readFirewall(host),
-      ]);
+    const peers = members.filter((member) => member.name !== name).map(({ address }) => address);
+    const [
+      family,
+      tools,
+      programs,
+      user,
+      debian,
+      redhat,
+      unitFile,
+      dropIn,
+      unit,
+      data,
+      list,
+      well,
+      key,
+      firewall,
+    ] = await Promise.all([
+      host.read(sh`command -v apt-get || command -v dnf || command -v yum`, { looksAt: [] }),
+      host.read(sh`command -v etcd || echo; command -v etcdctl || echo`, { looksAt }),
+      archive && readPrograms(host, "etcd", ["etcd", "etcdctl"]),
+      host.read(sh`getent passwd etcd`, { looksAt: ["package", "user"] }),
+      host.file(places.apt.config),
+      host.file(places.rpm.config),
+      host.file(unitPath),
+      host.file(dropInPath),
+      host.unit("etcd.service"),
+      host.read(sh`[ -d ${`${data_dir}/member`} ]`, { looksAt: ["unit:etcd.service"] }),
+      host.read(memberList, { looksAt: [...looksAt, "rule"] }),
+      peers.length > 0
+        ? host.read(healthOf(peers), { looksAt: [...looksAt, "rule", "shared:etcd"] })
+        : { stdout: "" },
+      host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
+        looksAt: [...looksAt, "shared:etcd"],
+      }),
+      readFirewall(host),
+    ]);
     const [etcd = "", ctl = ""] = tools.stdout.split("\n");
     const isApt = /apt-get/.test(family.stdout);
     return {
@@ -137,6 +158,7 @@ export const etcdInstall = defineTask({
         healthy: list.code === 0,
         said: list.stderr.trim().split("\n").at(-1) ?? "",
       },
+      peersWell: peers.filter((address) => well.stdout.includes(`//${address}:2379 is healthy`)),
       key: key.stdout.trim(),
       firewall,
     };
@@ -163,6 +185,8 @@ export const etcdInstall = defineTask({
       ];
     // The archive first: a wrong one is found out before anything is changed.
     const steps = [...outOfArchive(state, wanted), ...portRules, ...missingFiles(state, wanted)];
+    if (steps.some(({ causes }) => causes.some((cause) => cause.do === "restart")))
+      refuseLosingQuorum(state, wanted);
     if (unit.enabled !== "enabled" || !["active", "activating"].includes(unit.active))
       return [
         ...steps,
@@ -182,6 +206,12 @@ const etcdctl = sh`ETCDCTL_API=3 etcdctl --endpoints http://127.0.0.1:2379 --com
 /** The members, then a linearizable read, which only a quorum answers. */
 const memberList = sh`command -v etcdctl >/dev/null || { echo 'etcdctl is not installed' >&2; exit 1; }
 ${etcdctl} member list && ${etcdctl} endpoint health >/dev/null`;
+
+/** The endpoints are asked together; one that does not answer prints no such line. */
+function healthOf(addresses: readonly string[]): Script {
+  const endpoints = addresses.map((address) => `http://${address}:2379`).join(",");
+  return sh`command -v etcdctl >/dev/null && ETCDCTL_API=3 etcdctl --endpoints ${endpoints} --command-timeout 3s endpoint health 2>&1`;
+}
 
 const keyValue = "written and read by causeway";
 
@@ -345,6 +375,19 @@ function refuseChangedMembers(state: State, wanted: Params): void {
     expected,
     advice:
       "members are added and removed one by one in the running cluster (etcdctl member add, member remove); to start again without its data: run rollback, then this playbook",
+  });
+}
+
+/** Where there is a quorum, and one more member that stops for its restart would end it. */
+function refuseLosingQuorum({ running, peersWell }: State, { name, members }: Params): void {
+  const most = Math.floor(members.length / 2) + 1;
+  if (members.length < 3 || !running.healthy || peersWell.length >= most) return;
+  const away = members.filter((member) => member.name !== name && !peersWell.includes(member.address));
+  throw new CausewayError("host", "restarting this member of etcd would end the quorum of its cluster", {
+    found: `not well: ${away.map((member) => `${member.name} (${member.address})`).join(", ")}`,
+    expected: `${most} of the other members well`,
+    command: `ETCDCTL_API=3 etcdctl --endpoints ${away.map(({ address }) => `http://${address}:2379`).join(",")} endpoint health`,
+    advice: "bring them back (systemctl start etcd on these hosts), then run the same command again",
   });
 }
 

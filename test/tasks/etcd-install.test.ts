@@ -75,6 +75,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string }): St
     },
     hasData: false,
     running: { members: [], healthy: false, said: "connection refused" },
+    peersWell: [],
     firewall: closed.firewall,
     ...rest,
   };
@@ -239,6 +240,26 @@ describe("etcd-install refuses", () => {
   });
   test("a changed member list, with the reason", () => {
     expect(() => plan(configured(), { members: three })).toThrow(/members of this etcd cluster changed/);
+  });
+  test.each<[string, number, string[], boolean]>([
+    ["a member of three, with both others well", 3, ["10.0.0.201", "10.0.0.202"], false],
+    ["one of three, with another away", 3, ["10.0.0.201"], true],
+    ["one of five, with another away", 5, ["10.0.0.201", "10.0.0.202", "10.0.0.203"], false],
+    ["one of five, with two away", 5, ["10.0.0.201", "10.0.0.202"], true],
+    ["the only one", 1, [], false],
+  ])("a restart that would end the quorum: %s", (_, count, peersWell, isRefused) => {
+    const members = Array.from({ length: count }, (_, n) => ({
+      name: "abcde"[n] ?? "",
+      address: `10.0.0.${200 + n}`,
+    }));
+    const dropIn = fileWith("/etc/systemd/system/etcd.service.d/causeway.conf", "# another\n");
+    const now = configured(members, { dropIn, peersWell });
+    const changed = () => plan(now, { members });
+    if (isRefused) expect(changed).toThrow(/would end the quorum/);
+    else expect(changed().map((words) => words.replace(/:.*/, ""))).toEqual([`file ${dropIn.path}`]);
+    // Without a quorum there is none to lose, and the change may bring it.
+    const running = { members: [], healthy: false, said: "context deadline exceeded" };
+    expect(plan(configured(members, { dropIn, peersWell, running }), { members })).toHaveLength(1);
   });
   test("another cluster that runs here", () => {
     const foreign = configured(alone, { config: fileWith("/etc/default/etcd", "ETCD_NAME=x\n") });
