@@ -1,0 +1,264 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect } from "vitest";
+import { packageDir } from "../../src/package-dir.ts";
+import {
+  cellsOf,
+  doneBy,
+  full,
+  idle,
+  inFull,
+  type RunEventLike,
+  recapOf,
+  stepsOf,
+  useLab,
+} from "./support.ts";
+
+const lab = useLab("test-flannel-roll", 41, 6);
+const playbook = "playbooks/flannel.ts";
+const members = lab.names.slice(0, 3);
+const standIn = join(packageDir, "src/lab/flanneld-stand-in.sh");
+
+const inventory = (vars: object = {}) =>
+  lab.inventory({
+    vars: { flannel_binary: standIn, interrupt_containers: true, ...vars },
+    groups: { etcd: members },
+  });
+
+/** The batches that were begun, and since when the machine was up then, in seconds; `end` is when the run ended. */
+interface Batch {
+  hosts: readonly string[];
+  began: number;
+  end: number;
+}
+
+function batchesOf(events: readonly RunEventLike[], title: string): Batch[] {
+  const run = String(events.find((e) => e.type === "run")?.id);
+  const [, day = "", time = "", ms = ""] = /^(\d{8})T(\d{6})(\d{3})Z/.exec(run) ?? [];
+  const parted = (text: string, by: string) => text.replace(/(..)(..)$/, `${by}$1${by}$2`);
+  const started = Date.parse(`${parted(day, "-")}T${parted(time, ":")}.${ms}Z`);
+  const up = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) - Date.now() / 1000;
+  const when = (e: RunEventLike | undefined) => (started + Number(e?.at)) / 1000 + up;
+  const begun = events.filter((e) => e.type === "batch" && e.state === "started" && e.play === title);
+  const last = events.at(-1);
+  return begun.map((e, index) => ({
+    hosts: e.hosts as unknown as string[],
+    began: when(e),
+    end: when(begun[index + 1] ?? last),
+  }));
+}
+
+/** Five times a second one packet to each peer, and whether it came back; a container that runs it begins again after a restart. */
+const loop = `trap 'exit 0' TERM
+for peer; do
+  (while :; do
+    read -r now _ </proc/uptime
+    if ping -c 1 -W 1 "$peer" >/dev/null 2>&1; then echo "$now $peer ok"; else echo "$now $peer lost"; fi >>/watch/log
+    sleep 0.2
+  done) &
+done
+wait
+`;
+
+const address = (host: string) =>
+  lab.must(host, "docker inspect -f '{{.NetworkSettings.IPAddress}}' web").then((text) => text.trim());
+
+interface Tried {
+  from: string;
+  to: string;
+  at: number;
+  ok: boolean;
+}
+
+/** Starts on every host a container that watches all others. */
+async function watch(): Promise<void> {
+  // Where they will be is known once they are there: each is the only container of its host.
+  const of = async (host: string) =>
+    (await lab.must(host, ". /run/flannel/subnet.env; echo $FLANNEL_SUBNET")).trim().replace(/1\/24$/, "2");
+  const addresses = await Promise.all(lab.names.map(of));
+  await Promise.all(
+    lab.names.map(async (host, index) => {
+      const peers = addresses.filter((_, other) => other !== index).join(" ");
+      await lab.must(
+        host,
+        `mkdir -p /watch; cat >/watch/loop.sh <<'LOOP'\n${loop}LOOP\ndocker run -d --name web --restart always -v /watch:/watch busybox sh /watch/loop.sh ${peers}`,
+      );
+      expect(await address(host)).toBe(addresses[index]);
+    }),
+  );
+}
+
+/** What was tried since it was last asked. */
+async function tried(): Promise<Tried[]> {
+  const hosts = new Map(
+    await Promise.all(lab.names.map(async (host) => [await address(host), host] as const)),
+  );
+  const logs = await Promise.all(
+    lab.names.map(async (from) => {
+      const text = await lab.must(from, "cp /watch/log /watch/read; : >/watch/log; cat /watch/read");
+      return text.split("\n").flatMap((line) => {
+        const [at = "", peer = "", how] = line.split(" ");
+        return how === undefined
+          ? []
+          : [{ from, to: hosts.get(peer) ?? peer, at: Number(at), ok: how === "ok" }];
+      });
+    }),
+  );
+  return logs.flat();
+}
+
+/** What was lost although neither end was being changed. */
+const astray = (packets: readonly Tried[], batches: readonly Batch[]) =>
+  packets.filter(
+    ({ from, to, at, ok }) =>
+      !ok &&
+      !batches.some(
+        ({ hosts, began, end }) =>
+          (hosts.includes(from) || hosts.includes(to)) && at >= began - 0.1 && at <= end,
+      ),
+  );
+
+const pairsOf = (packets: readonly Tried[]) => new Set(packets.map(({ from, to }) => `${from} ${to}`)).size;
+
+/** The longest time for which a pair had no answer, in seconds. */
+function longestGap(packets: readonly Tried[]): number {
+  const answered = new Map<string, number[]>();
+  for (const { from, to, at, ok } of packets)
+    if (ok) answered.set(`${from} ${to}`, [...(answered.get(`${from} ${to}`) ?? []), at]);
+  return Math.max(
+    ...[...answered.values()].flatMap((times) => times.slice(1).map((at, i) => at - (times[i] ?? at))),
+  );
+}
+
+const sayings = (events: readonly RunEventLike[]) =>
+  events.flatMap((e) => (e.type === "message" ? [e.text] : []));
+
+/**
+ * A read of each member that only a quorum answers, again and again, and how many of them answered. One that is asked while
+ * the leader changes may never answer, and is asked once more.
+ */
+const askEtcd = `rm -f /run/asked; touch /run/ask; (
+ask() { curl -s -m 3 -d '{"key":"Lw=="}' http://${lab.net}.$1:2379/v3beta/kv/range | grep -q raft_term; }
+while [ -e /run/ask ]; do
+  for n in 200 201 202; do { { ask $n || ask $n; } && echo $n; } & done | wc -l >>/run/asked
+  sleep 0.2
+done) >/dev/null 2>&1 &`;
+
+describe.runIf(full).sequential("flannel, rolled over six hosts with three members of etcd", () => {
+  beforeAll(async () => {
+    const { code, events, stderr } = await lab.events(
+      playbook,
+      ["--serial", "1", "--no-verify"],
+      inventory(),
+    );
+    // A first run is no roll: nothing stands that could be lost, and the members wait for each other.
+    expect(code, stderr).toBe(0);
+    expect(events.filter((e) => e.type === "batch")).toEqual([]);
+    expect(sayings(events)).toContain(
+      "“Start etcd, open to these hosts only” is done on all hosts at once: its members wait for each other",
+    );
+    await watch();
+  }, 600_000);
+
+  inFull(
+    "another flanneld: host by host, and no pair of other hosts loses a packet",
+    async () => {
+      const binary = join(lab.folder, "flanneld");
+      writeFileSync(binary, readFileSync(standIn, "utf8").replace("v0.13.0", "v0.13.1"), { mode: 0o755 });
+      const newer = inventory({ flannel_binary: binary });
+      await tried();
+      const { code, events, stderr } = await lab.events(playbook, ["--serial", "1"], newer);
+      expect(code, stderr).toBe(0);
+      const batches = batchesOf(events, "Give every host a lease, and docker0 its address");
+      expect(batches.map(({ hosts }) => hosts)).toEqual(lab.names.map((host) => [host]));
+      for (const host of lab.names) expect(recapOf(events)[host]).toMatchObject({ restarts: 1 });
+      const packets = await tried();
+      expect(pairsOf(packets)).toBe(30);
+      expect(astray(packets, batches)).toEqual([]);
+      console.log(
+        `flanneld rolled: longest gap of a pair ${longestGap(packets).toFixed(1)} s, ${packets.filter((p) => !p.ok).length} of ${packets.length} lost`,
+      );
+      expect(doneBy(await lab.events(playbook, ["--serial", "1"], newer))).toEqual(idle(lab.names));
+      expect((await lab.events(playbook, ["--serial", "1"], inventory())).code).toBe(0);
+    },
+    900_000,
+  );
+
+  inFull(
+    "etcd's members: one after the other, with the quorum proved in between and never lost",
+    async () => {
+      for (const host of members) await lab.must(host, "echo '# changed' >>/etc/default/etcd");
+      const pids = () =>
+        Promise.all(members.map((host) => lab.must(host, "systemctl show -p MainPID --value etcd")));
+      const before = await pids();
+      await lab.must("docker-203", askEtcd);
+      await tried();
+      const { code, events, stderr } = await lab.events(playbook, [], inventory());
+      await lab.must("docker-203", "rm /run/ask; sleep 7");
+      expect(code, stderr).toBe(0);
+      const title = "Start etcd, open to these hosts only";
+      expect(batchesOf(events, title).map(({ hosts }) => hosts)).toEqual(members.map((host) => [host]));
+      const proofs = events.filter((e) => e.type === "probe" && e.name === "store-health" && e.matrix);
+      expect(proofs.map(({ stage, state }) => [stage, state])).toEqual([
+        ["before the first batch", "passed"],
+        ...members.map(() => ["gate", "passed"]),
+      ]);
+      for (const { matrix } of proofs) expect(matrix?.cells).toHaveLength(9);
+      const after = await pids();
+      for (const [index, pid] of after.entries()) expect(pid).not.toBe(before[index]);
+      const asked = (await lab.must("docker-203", "cat /run/asked")).trim().split("\n").map(Number);
+      expect(asked.length).toBeGreaterThan(10);
+      console.log(`etcd rolled: ${asked.length} times asked, at least ${Math.min(...asked)} of 3 answered`);
+      expect(Math.min(...asked)).toBeGreaterThanOrEqual(1);
+      // flanneld needs no etcd for what it knows.
+      expect((await tried()).filter(({ ok }) => !ok)).toEqual([]);
+      expect(stepsOf((await lab.events(playbook, [], inventory())).events)).toEqual([]);
+    },
+    600_000,
+  );
+
+  inFull(
+    "with one of three members away no other one is restarted, and the same command goes on",
+    async () => {
+      for (const host of members) await lab.must(host, "echo '# changed' >>/etc/default/etcd");
+      await lab.must("docker-202", "systemctl stop etcd");
+      const refused = await lab.run(playbook, ["--no-verify"], inventory());
+      expect(refused.code).toBe(2);
+      expect(refused.stdout).toContain("would end the quorum of its cluster");
+      expect(refused.stdout).toContain("not well: docker-202");
+      // As the refusal says.
+      await lab.must("docker-202", "systemctl start etcd");
+      const again = await lab.events(playbook, ["--no-verify"], inventory());
+      expect(again.code).toBe(0);
+      expect(stepsOf((await lab.events(playbook, ["--no-verify"], inventory())).events)).toEqual([]);
+    },
+    600_000,
+  );
+
+  inFull(
+    "another backend: refused with --serial, else at once on all hosts, and it says so",
+    async () => {
+      const hostGw = inventory({ flannel_backend: "host-gw" });
+      const refused = await lab.run(playbook, ["--serial", "1"], hostGw);
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toMatch(
+        /docker0 its address” cannot be done in batches\n +found +--serial 1, and flannel_backend vxlan → host-gw\n/,
+      );
+      const said =
+        "“Give every host a lease, and docker0 its address” is done on all hosts at once: flannel_backend vxlan → host-gw";
+      const check = await lab.events(playbook, ["--check"], hostGw);
+      expect(sayings(check.events)).toContain(said);
+      await tried();
+      const { code, events } = await lab.events(playbook, [], hostGw);
+      expect(code).toBe(0);
+      expect(sayings(events)).toContain(said);
+      expect(events.filter((e) => e.type === "batch")).toEqual([]);
+      expect(cellsOf(events).filter(({ ok }) => ok)).toHaveLength(30);
+      const packets = await tried();
+      expect(pairsOf(packets)).toBe(30);
+      console.log(`backend changed: longest gap of a pair ${longestGap(packets).toFixed(1)} s`);
+      expect(doneBy(await lab.events(playbook, ["--serial", "1"], hostGw))).toEqual(idle(lab.names));
+    },
+    900_000,
+  );
+});
