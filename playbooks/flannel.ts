@@ -106,7 +106,7 @@ export default definePlaybook({
     clock: clockFact,
     flannel: flannelFact,
     store: storeFact(() => endpoints),
-    storeRuns: storeRunsFact(() => "etcd.service"),
+    storeRuns: storeRunsFact(() => "etcd.service", "flannel"),
   },
   check: (fleet) => [
     ...differingVars(fleet.group("docker"), [

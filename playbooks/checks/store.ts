@@ -19,12 +19,14 @@ export function storeFact<V>(config: (vars: V) => StoreConfig) {
   });
 }
 
-/** Whether the service that keeps the store runs on a host. */
-export function storeRunsFact<V>(service: (vars: V) => string) {
+/** Whether the service that keeps the store runs on a host for this playbook; another one's is undone before it begins. */
+export function storeRunsFact<V>(service: (vars: V) => string, playbook: string) {
   return defineFact({
     name: "storeRuns",
-    read: async (host, { vars }: KnownHost<V>): Promise<boolean> =>
-      (await host.unit(service(vars))).active === "active",
+    read: async (host, { vars, standing }: KnownHost<V>): Promise<boolean> => {
+      const [unit, steps] = await Promise.all([host.unit(service(vars)), standing]);
+      return unit.active === "active" && steps.some(({ owner }) => owner === playbook);
+    },
   });
 }
 

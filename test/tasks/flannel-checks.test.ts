@@ -11,7 +11,7 @@ import {
   partialReconfiguration,
   sharedChange,
 } from "../../playbooks/checks/flannel.ts";
-import { withoutQuorum } from "../../playbooks/checks/store.ts";
+import { storeRunsFact, withoutQuorum } from "../../playbooks/checks/store.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
 import { leaseOf } from "../../tasks/flanneld-config/lease.ts";
@@ -145,6 +145,16 @@ describe("a re-config", () => {
     expect(quorum(true, false, false)).toBe("its members wait for each other");
     // A host that is no member does not count.
     expect(quorum(true, false, false, true)).toBe("its members wait for each other");
+  });
+  test.each<[string, string, boolean]>([
+    ["active", "flannel", true],
+    ["activating", "flannel", false],
+    ["active", "overlay", false],
+  ])("a store that is %s, and was set up by %s", async (active, owner, runs) => {
+    const host = { unit: async () => ({ active }) };
+    const known = { vars: {}, standing: Promise.resolve([{ owner }]) };
+    const fact = storeRunsFact(() => "etcd.service", "flannel");
+    expect(await fact.read(host as never, known as never)).toBe(runs);
   });
   test("names the containers that it would cut off, unless it may, or nothing restarts", () => {
     const hosts = [running(0), running(1, { containers: true })];
