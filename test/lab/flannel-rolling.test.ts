@@ -14,7 +14,7 @@ import {
   useLab,
 } from "./support.ts";
 
-const lab = useLab("test-flannel-roll", 41, 6);
+const lab = useLab("test-flannel-roll", 44, 6);
 const playbook = "playbooks/flannel.ts";
 const members = lab.names.slice(0, 3);
 const standIn = join(packageDir, "src/lab/flanneld-stand-in.sh");
@@ -48,14 +48,19 @@ function batchesOf(events: readonly RunEventLike[], title: string): Batch[] {
   }));
 }
 
-/** Five times a second one packet to each peer, and whether it came back; a container that runs it begins again after a restart. */
+/**
+ * Five times a second one packet to each peer, and when which answer came. The clock is the machine's, which the lab's hosts
+ * share. A container that runs it begins again after Docker's restart.
+ */
 const loop = `trap 'exit 0' TERM
 for peer; do
   (while :; do
-    read -r now _ </proc/uptime
-    if ping -c 1 -W 1 "$peer" >/dev/null 2>&1; then echo "$now $peer ok"; else echo "$now $peer lost"; fi >>/watch/log
+    read -r now _ </proc/uptime; echo "$now $peer began"
+    ping -i 0.2 "$peer" 2>/dev/null | while read -r line; do
+      read -r now _ </proc/uptime; echo "$now $peer $line"
+    done
     sleep 0.2
-  done) &
+  done >>/watch/log) &
 done
 wait
 `;
@@ -63,11 +68,13 @@ wait
 const address = (host: string) =>
   lab.must(host, "docker inspect -f '{{.NetworkSettings.IPAddress}}' web").then((text) => text.trim());
 
-interface Tried {
+/** The time between two answers of a pair, and how many packets between them had none. */
+interface Wait {
   from: string;
   to: string;
-  at: number;
-  ok: boolean;
+  since: number;
+  until: number;
+  lost: number;
 }
 
 /** Starts on every host a container that watches all others. */
@@ -88,46 +95,55 @@ async function watch(): Promise<void> {
   );
 }
 
-/** What was tried since it was last asked. */
-async function tried(): Promise<Tried[]> {
+/** What each pair heard since it was last asked. */
+async function heard(): Promise<Wait[]> {
   const hosts = new Map(
     await Promise.all(lab.names.map(async (host) => [await address(host), host] as const)),
   );
   const logs = await Promise.all(
     lab.names.map(async (from) => {
       const text = await lab.must(from, "cp /watch/log /watch/read; : >/watch/log; cat /watch/read");
-      return text.split("\n").flatMap((line) => {
-        const [at = "", peer = "", how] = line.split(" ");
-        return how === undefined
-          ? []
-          : [{ from, to: hosts.get(peer) ?? peer, at: Number(at), ok: how === "ok" }];
-      });
+      return [...hosts].flatMap(([peer, to]) => waitsIn(text, peer).map((wait) => ({ from, to, ...wait })));
     }),
   );
   return logs.flat();
 }
 
+function waitsIn(text: string, peer: string): Omit<Wait, "from" | "to">[] {
+  const waits: Omit<Wait, "from" | "to">[] = [];
+  let last: { at: number; seq: number } | undefined;
+  for (const line of text.split("\n")) {
+    const [, up = "", to, began, number] = /^([\d.]+) (\S+) (?:(began)|.* seq=(\d+) )/.exec(line) ?? [];
+    if (to !== peer) continue;
+    const at = Number(up);
+    const seq = began ? -1 : Number(number);
+    if (last && seq > last.seq) waits.push({ since: last.at, until: at, lost: seq - last.seq - 1 });
+    // What began anew is measured from its last answer.
+    last = { at: began && last ? last.at : at, seq };
+  }
+  return waits;
+}
+
 /** What was lost although neither end was being changed. */
-const astray = (packets: readonly Tried[], batches: readonly Batch[]) =>
-  packets.filter(
-    ({ from, to, at, ok }) =>
-      !ok &&
+const astray = (waits: readonly Wait[], batches: readonly Batch[]) =>
+  waits.filter(
+    ({ from, to, since, until, lost }) =>
+      lost > 0 &&
       !batches.some(
         ({ hosts, began, end }) =>
-          (hosts.includes(from) || hosts.includes(to)) && at >= began - 0.1 && at <= end,
+          (hosts.includes(from) || hosts.includes(to)) && until >= began && since <= end,
       ),
   );
 
-const pairsOf = (packets: readonly Tried[]) => new Set(packets.map(({ from, to }) => `${from} ${to}`)).size;
+const pairsOf = (waits: readonly Wait[]) => new Set(waits.map(({ from, to }) => `${from} ${to}`)).size;
 
-/** The longest time for which a pair had no answer, in seconds. */
-function longestGap(packets: readonly Tried[]): number {
-  const answered = new Map<string, number[]>();
-  for (const { from, to, at, ok } of packets)
-    if (ok) answered.set(`${from} ${to}`, [...(answered.get(`${from} ${to}`) ?? []), at]);
-  return Math.max(
-    ...[...answered.values()].flatMap((times) => times.slice(1).map((at, i) => at - (times[i] ?? at))),
-  );
+const lostOf = (waits: readonly Wait[]) => waits.reduce((sum, { lost }) => sum + lost, 0);
+
+/** In numbers, for the page of the scheme. */
+function figures(what: string, waits: readonly Wait[]): void {
+  const longest = Math.max(...waits.map(({ since, until }) => until - since));
+  const all = waits.length + lostOf(waits);
+  console.log(`${what}: at most ${longest.toFixed(1)} s without an answer, ${lostOf(waits)} of ${all} lost`);
 }
 
 const sayings = (events: readonly RunEventLike[]) =>
@@ -178,18 +194,16 @@ describe.runIf(full).sequential("flannel, rolled over six hosts with three membe
       const binary = join(lab.folder, "flanneld");
       writeFileSync(binary, readFileSync(standIn, "utf8").replace("v0.13.0", "v0.13.1"), { mode: 0o755 });
       const newer = inventory({ flannel_binary: binary });
-      await tried();
+      await heard();
       const { code, events, stderr } = await lab.events(playbook, ["--serial", "1"], newer);
       expect(code, stderr).toBe(0);
       const batches = batchesOf(events, "Give every host a lease, and docker0 its address");
       expect(batches.map(({ hosts }) => hosts)).toEqual(lab.names.map((host) => [host]));
       for (const host of lab.names) expect(recapOf(events)[host]).toMatchObject({ restarts: 1 });
-      const packets = await tried();
-      expect(pairsOf(packets)).toBe(30);
-      expect(astray(packets, batches)).toEqual([]);
-      console.log(
-        `flanneld rolled: longest gap of a pair ${longestGap(packets).toFixed(1)} s, ${packets.filter((p) => !p.ok).length} of ${packets.length} lost`,
-      );
+      const waits = await heard();
+      expect(pairsOf(waits)).toBe(30);
+      expect(astray(waits, batches)).toEqual([]);
+      figures("flanneld rolled", waits);
       expect(doneBy(await lab.events(playbook, ["--serial", "1"], newer))).toEqual(idle(lab.names));
       expect((await lab.events(playbook, ["--serial", "1"], inventory())).code).toBe(0);
     },
@@ -204,7 +218,7 @@ describe.runIf(full).sequential("flannel, rolled over six hosts with three membe
         Promise.all(members.map((host) => lab.must(host, "systemctl show -p MainPID --value etcd")));
       const before = await pids();
       await lab.must("docker-203", askEtcd);
-      await tried();
+      await heard();
       const { code, events, stderr } = await lab.events(playbook, [], archived);
       await lab.must("docker-203", "rm /run/ask; sleep 7");
       expect(code, stderr).toBe(0);
@@ -223,7 +237,9 @@ describe.runIf(full).sequential("flannel, rolled over six hosts with three membe
       console.log(`etcd rolled: ${asked.length} times asked, at least ${Math.min(...asked)} of 3 answered`);
       expect(Math.min(...asked)).toBeGreaterThanOrEqual(1);
       // flanneld needs no etcd for what it knows.
-      expect((await tried()).filter(({ ok }) => !ok)).toEqual([]);
+      const waits = await heard();
+      expect(pairsOf(waits)).toBe(30);
+      expect(waits.filter(({ lost }) => lost > 0)).toEqual([]);
       for (const host of members)
         expect(await lab.must(host, "readlink /proc/$(pidof etcd)/exe")).toBe("/usr/local/bin/etcd\n");
       expect(stepsOf((await lab.events(playbook, [], archived)).events)).toEqual([]);
@@ -262,15 +278,15 @@ describe.runIf(full).sequential("flannel, rolled over six hosts with three membe
         "“Give every host a lease, and docker0 its address” is done on all hosts at once: flannel_backend vxlan → host-gw";
       const check = await lab.events(playbook, ["--check"], hostGw);
       expect(sayings(check.events)).toContain(said);
-      await tried();
+      await heard();
       const { code, events } = await lab.events(playbook, [], hostGw);
       expect(code).toBe(0);
       expect(sayings(events)).toContain(said);
       expect(events.filter((e) => e.type === "batch")).toEqual([]);
       expect(cellsOf(events).filter(({ ok }) => ok)).toHaveLength(30);
-      const packets = await tried();
-      expect(pairsOf(packets)).toBe(30);
-      console.log(`backend changed: longest gap of a pair ${longestGap(packets).toFixed(1)} s`);
+      const waits = await heard();
+      expect(pairsOf(waits)).toBe(30);
+      figures("backend changed", waits);
       expect(doneBy(await lab.events(playbook, ["--serial", "1"], hostGw))).toEqual(idle(lab.names));
     },
     900_000,
