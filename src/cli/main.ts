@@ -17,6 +17,8 @@ async function main(args: readonly string[]): Promise<number> {
       return (await import("./journal-command.ts")).historyCommand(rest);
     case "rollback":
       return (await import("./journal-command.ts")).rollbackCommand(rest);
+    case "remove":
+      return (await import("./remove-command.ts")).removeCommand(rest);
     case "lab":
       return (await import("./lab-command.ts")).labCommand(rest);
     default:

@@ -1,22 +1,15 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
-import { fileURLToPath } from "node:url";
 import { CausewayError } from "../errors.ts";
-import { packageDir } from "../package-dir.ts";
 import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
 import { nearest } from "../schema/nearest.ts";
 import { parse } from "./arguments.ts";
+import { door } from "./door.ts";
 import { inventoryOf } from "./fleet-of.ts";
 import { playbookOptions } from "./playbook-options.ts";
 import { type Retry, runWith } from "./run-with.ts";
 
-const commands = ["inventory", "lab", "history", "rollback", "help"];
-
-/** What playbooks get when they import `causeway`: this program's own door. */
-function door(): string {
-  const here = fileURLToPath(import.meta.url);
-  return here.endsWith(".ts") ? `${packageDir}/src/index.ts` : here.replace(/[^/]+$/, "index.mjs");
-}
+const commands = ["inventory", "lab", "history", "remove", "rollback", "help"];
 
 /** `run PLAYBOOK …` */
 export async function playbookCommand(args: readonly string[]): Promise<number> {

@@ -13,16 +13,26 @@ export interface HostView<V = Readonly<Record<string, unknown>>, F = Readonly<Re
   readonly facts: F;
 }
 
+/** A host that leaves: what others know it by. */
+export type LeavingHost<V = Readonly<Record<string, unknown>>> = Omit<HostView<V>, "facts">;
+
 type Names = Pick<ReadonlySet<string>, "has">;
 
 /** All hosts that a playbook names, those outside `--limit` included: a peer is a peer although this run leaves it alone. */
 export class Fleet<V = Readonly<Record<string, unknown>>, F = Readonly<Record<string, unknown>>> {
   readonly hosts: readonly HostView<V, F>[];
+  /** Hosts that `run remove` takes out of the fleet; they are none of its `hosts` any more. */
+  readonly leaving: readonly LeavingHost<V>[];
   readonly #reached: () => Names;
   #byName: ReadonlyMap<string, HostView<V, F>> | undefined;
 
-  constructor(hosts: readonly HostView<V, F>[], reached: () => Names = () => new Set<string>()) {
+  constructor(
+    hosts: readonly HostView<V, F>[],
+    reached: () => Names = () => new Set<string>(),
+    leaving: readonly LeavingHost<V>[] = [],
+  ) {
     this.hosts = hosts;
+    this.leaving = leaving;
     this.#reached = reached;
   }
 

@@ -42,7 +42,17 @@ export interface ToldPair extends Omit<WatchedPair, "gaps"> {
 
 /** Everything that a run says, in order. `at` is milliseconds since the run began. */
 export type RunEvent = { at: number } & (
-  | { type: "run"; id: string; playbook: string; summary: string; check: boolean; hosts: readonly string[] }
+  | {
+      type: "run";
+      id: string;
+      playbook: string;
+      summary: string;
+      check: boolean;
+      hosts: readonly string[];
+      /** Hosts that are taken out of the fleet, and whether they are dead: then they are none of `hosts`. */
+      leaving?: readonly string[];
+      dead?: boolean;
+    }
   /** Words of no host: "bringing the lab up", a warning. */
   | { type: "message"; level: "info" | "warning"; text: string; host?: string }
   | { type: "connecting"; host: string }

@@ -13,25 +13,27 @@ import type { AnyPlay, Prepared } from "./prepare.ts";
 import { confirmSeconds, settleSwitch, tellReverted } from "./switch.ts";
 
 /**
- * Connects to all hosts, so many at a time, and asks each on its first trip for everything that can be asked: journal,
+ * Connects to hosts, so many at a time, and asks each on its first trip for everything that can be asked: journal,
  * facts, and what all tasks will read. Gives the hosts that answered, in the inventory's order; `lost` takes the others.
  */
 export async function connectAll(
   options: RunOptions,
   context: RunContext,
   prepared: Prepared,
+  asked: readonly InventoryHost[],
   lost: (host: InventoryHost, error: CausewayError) => void,
 ): Promise<HostRun[]> {
   const connected = new Map<string, HostRun>();
   const parallel = { atOnce: options.forks, renderer: options.reporter.renderer };
-  await inParallel(prepared.chosen, parallel, async (host) => {
+  await inParallel(asked, parallel, async (host) => {
     if (options.interrupted.aborted) return;
     context.say({ type: "connecting", host: host.name });
     let session: Session | undefined;
     try {
       session = await options.connect(host.connection, options.session);
       context.say({ type: "connected", host: host.name, ms: session.stats.connectMs });
-      const view = prepared.fleet.host(host.name) as HostRun["view"];
+      const { fleet } = prepared;
+      const view = fleet.host(host.name) ?? leavingView(fleet, host.name);
       const state = new HostRun(
         host,
         view,
@@ -52,13 +54,19 @@ export async function connectAll(
     await Promise.all([...connected.values()].map(({ session }) => session.close().catch(() => {})));
     throw bug;
   });
-  const hosts = prepared.chosen.flatMap((host) => connected.get(host.name) ?? []);
+  const hosts = asked.flatMap((host) => connected.get(host.name) ?? []);
   const ways = new Set(hosts.flatMap(({ session }) => session.through));
   for (const one of hosts) {
     one.carries = one.host.connection.kind === "local" || ways.has(one.host.connection.address);
     one.switch.seconds = confirmSeconds(one, options);
   }
   return hosts;
+}
+
+/** A host that leaves is asked for its journal alone: no play is for it, and no check looks at its facts. */
+function leavingView(fleet: Fleet, name: string): HostRun["view"] {
+  const view = fleet.leaving.find((host) => host.name === name);
+  return { ...view, facts: {} } as HostRun["view"];
 }
 
 /** A session that reports every command. */
@@ -101,14 +109,15 @@ async function firstTrip(
   standing.catch(() => {});
   const { name, address, groups, vars } = host.view;
   const known = { name, address, groups, vars, standing };
-  const asked = Object.entries(options.playbook.facts ?? {}).map(
+  const stays = prepared.fleet.host(name) !== undefined;
+  const asked = Object.entries((stays && options.playbook.facts) || {}).map(
     async ([name, fact]) => [name, await fact.read(reader, known as never)] as const,
   );
   // Asked for now so that it travels along; the answers are taken, and the errors met, when each play is planned.
   for (const play of options.playbook.plays)
     for (const task of composeEarly(play, host, prepared)) void task.look(host.reader()).catch(() => {});
   const [read] = await Promise.all([Promise.all(asked), journal]);
-  prepared.facts.set(host.name, Object.fromEntries(read));
+  if (stays) prepared.facts.set(host.name, Object.fromEntries(read));
   if (host.journal.holder && !options.check) await checkLock(options, host, host.journal.holder, context);
   // What was read is of before.
   if (await settleSwitch(host, context)) await firstTrip(options, context, host, prepared);
@@ -144,7 +153,8 @@ function composeEarly(play: AnyPlay, host: HostRun, prepared: Prepared): readonl
     return prepared.reached();
   };
   try {
-    const tasks = play.tasks(host.view, new Fleet(prepared.fleet.hosts, reached));
+    const { hosts, leaving } = prepared.fleet;
+    const tasks = play.tasks(host.view, new Fleet(hosts, reached, leaving));
     if (final) host.composed.set(play, tasks);
     return tasks;
   } catch {

@@ -11,7 +11,7 @@ import { Gate } from "./gate.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import { defaultRolling, type RunOptions } from "./options.ts";
-import { isConverged, planTask } from "./plan.ts";
+import { isConverged, planTask, type TaskPlan } from "./plan.ts";
 import type { AnyPlay, Prepared } from "./prepare.ts";
 import { type Place, type RollEnded, roll } from "./roll.ts";
 import { type Spread, spreadOf } from "./spread.ts";
@@ -138,6 +138,42 @@ function isOver(
   return true;
 }
 
+/**
+ * Plans every play on its hosts, from the hosts as they are, and gives what would be refused. From here on what is planned
+ * is known as such.
+ */
+export async function planAhead(
+  { playbook: { plays } }: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+  { fleet, hostsOf }: Pick<Prepared, "fleet" | "hostsOf">,
+): Promise<CausewayError[]> {
+  const errors: CausewayError[] = [];
+  for (const play of plays) {
+    const theirs = hosts.filter((h) => hostsOf.get(play)?.has(h.name));
+    for (const host of play.runOnce ? theirs.slice(0, 1) : theirs) {
+      try {
+        for (const task of compose(play, host, fleet)) {
+          notePlanned(host, context, task);
+          await planNamed(task, host);
+        }
+      } catch (error) {
+        if (!(error instanceof CausewayError)) throw error;
+        errors.push(error);
+      }
+    }
+  }
+  // What is done to the hosts that leave shows on these, too.
+  for (const host of hosts) host.memory.forget(["*"]);
+  return errors;
+}
+
+function planNamed(task: TaskInstance, host: HostRun): Promise<TaskPlan> {
+  return planTask(task, host.reader()).catch((error: unknown) => {
+    throw named(error, host, task);
+  });
+}
+
 /** One play on one host; an error is the host's own. True when the host went through it. */
 async function playOn(
   host: HostRun,
@@ -187,10 +223,7 @@ function gateOf(
 async function isBusy(host: HostRun, play: AnyPlay, fleet: Fleet): Promise<boolean> {
   try {
     for (const task of compose(play, host, fleet)) {
-      const plan = await planTask(task, host.reader()).catch((error: unknown) => {
-        throw named(error, host, task);
-      });
-      if (!isConverged(plan)) return true;
+      if (!isConverged(await planNamed(task, host))) return true;
     }
   } catch (error) {
     host.failWith(error);

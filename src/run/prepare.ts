@@ -2,8 +2,9 @@ import { CausewayError, throwAll } from "../errors.ts";
 import { select } from "../inventory/patterns.ts";
 import { resolveVars, unknownExtraVars } from "../inventory/playbook-vars.ts";
 import type { Inventory, InventoryHost, Variable } from "../inventory/types.ts";
+import { without } from "../inventory/without.ts";
 import type { Play, Playbook } from "../playbook/define.ts";
-import { Fleet, type HostView } from "../playbook/fleet.ts";
+import { Fleet, type HostView, type LeavingHost } from "../playbook/fleet.ts";
 import { notYet } from "../thrown.ts";
 import { parsePercentage, parseSerial } from "./batches.ts";
 
@@ -15,6 +16,14 @@ export interface PrepareOptions {
   inventory: Inventory;
   extraVars: ReadonlyMap<string, Variable>;
   limit?: string;
+  /** Hosts that are taken out of the fleet: the playbook is for the others, as if the inventory did not name them. */
+  leaving?: Leaving;
+}
+
+export interface Leaving {
+  names: readonly string[];
+  /** They are gone for good: what the others have of them is taken away, and they themselves are left as they are. */
+  dead: boolean;
 }
 
 /** What is known of a run before its first connection. */
@@ -23,6 +32,8 @@ export interface Prepared {
   members: readonly InventoryHost[];
   /** Those of them that this run is about. */
   chosen: readonly InventoryHost[];
+  /** Hosts of the playbook that leave the fleet. */
+  leaving: readonly InventoryHost[];
   fleet: Fleet;
   /** Whom each play is for, whatever this run is limited to. */
   hostsOf: ReadonlyMap<AnyPlay, ReadonlySet<string>>;
@@ -33,23 +44,24 @@ export interface Prepared {
 }
 
 /** Everything that is known before the first connection. Variables, patterns and the playbook's own check are validated here. */
-export function prepare({ playbook, inventory, extraVars, limit }: PrepareOptions): Prepared {
+export function prepare({
+  playbook,
+  inventory: whole,
+  extraVars,
+  limit,
+  leaving: left,
+}: PrepareOptions): Prepared {
+  const names = new Set(left?.names);
+  const inventory = left ? without(whole, names) : whole;
+  const leaving = whole.hosts.filter((h) => names.has(h.name));
   throwAll(unknownExtraVars(playbook.vars, extraVars));
   for (const { title, serial, maxFailPercentage } of playbook.plays) {
     if (serial !== undefined) parseSerial(serial, `play “${title}”: serial`);
     if (maxFailPercentage !== undefined)
       parsePercentage(maxFailPercentage, `play “${title}”: maxFailPercentage`);
   }
-  const names = (hosts: readonly InventoryHost[]) => new Set(hosts.map((h) => h.name));
-  const hostsOf = new Map(
-    playbook.plays.map((play): [AnyPlay, Set<string>] => [
-      play,
-      names(select(inventory, play.hosts, `play “${play.title}”: hosts`, "playbook")),
-    ]),
-  );
-  const others = playbook.hosts ? select(inventory, playbook.hosts, "hosts", "playbook") : [];
-  const named = new Set([...[...hostsOf.values()].flatMap((hosts) => [...hosts]), ...names(others)]);
-  const members = inventory.hosts.filter((h) => named.has(h.name));
+  const { hostsOf, members } = membersOf(playbook, inventory);
+  const named = new Set(members.map((h) => h.name));
   const chosen =
     limit === undefined ? members : select(inventory, limit, "--limit").filter((h) => named.has(h.name));
   if (chosen.length === 0)
@@ -62,11 +74,7 @@ export function prepare({ playbook, inventory, extraVars, limit }: PrepareOption
     const resolved = resolveVars(playbook.vars, host);
     errors.push(...resolved.errors);
     return {
-      name: host.name,
-      address: host.connection.address,
-      groups: host.groups,
-      vars: resolved.vars,
-      whereIs: (variable) => host.whereIs(variable),
+      ...knownBy(host, resolved.vars),
       get facts() {
         const known = facts.get(host.name);
         if (!known) throw notYet;
@@ -76,16 +84,43 @@ export function prepare({ playbook, inventory, extraVars, limit }: PrepareOption
   });
   throwAll(distinct(errors));
   const reached = () => facts;
-  const fleet = new Fleet(views, reached);
+  // What is wrong with the variables of a host that leaves is no reason to keep it.
+  const gone = leaving.map((host) => knownBy(host, resolveVars(playbook.vars, host).vars));
+  const fleet = new Fleet(views, reached, gone);
   throwAll(playbook.check?.(fleet as never) ?? []);
-  return { members, chosen, fleet, hostsOf, facts, reached };
+  return { members, chosen, leaving, fleet, hostsOf, facts, reached };
+}
+
+/** The hosts that a playbook names, in the inventory's order, and whom each of its plays is for. */
+export function membersOf(playbook: Playbook, inventory: Inventory): Pick<Prepared, "hostsOf" | "members"> {
+  const names = (hosts: readonly InventoryHost[]) => new Set(hosts.map((h) => h.name));
+  const hostsOf = new Map(
+    playbook.plays.map((play): [AnyPlay, Set<string>] => [
+      play,
+      names(select(inventory, play.hosts, `play “${play.title}”: hosts`, "playbook")),
+    ]),
+  );
+  const others = playbook.hosts ? select(inventory, playbook.hosts, "hosts", "playbook") : [];
+  const named = new Set([...[...hostsOf.values()].flatMap((hosts) => [...hosts]), ...names(others)]);
+  return { hostsOf, members: inventory.hosts.filter((h) => named.has(h.name)) };
+}
+
+function knownBy(host: InventoryHost, vars: Record<string, unknown>): LeavingHost {
+  return {
+    name: host.name,
+    address: host.connection.address,
+    groups: host.groups,
+    vars,
+    whereIs: (variable) => host.whereIs(variable),
+  };
 }
 
 /** What was prepared, with its hosts as another inventory reaches them: by the command line's user and the lab's keys. */
 export function reachedThrough(inventory: Inventory, prepared: Prepared): Prepared {
   const hosts = new Map(inventory.hosts.map((h) => [h.name, h]));
   const reached = (some: readonly InventoryHost[]) => some.map((h) => hosts.get(h.name) ?? h);
-  return { ...prepared, members: reached(prepared.members), chosen: reached(prepared.chosen) };
+  const { members, chosen, leaving } = prepared;
+  return { ...prepared, members: reached(members), chosen: reached(chosen), leaving: reached(leaving) };
 }
 
 /** The same fault in a group's variable is one fault, not one a host. */

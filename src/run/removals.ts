@@ -64,15 +64,18 @@ export async function removeUnplanned(
 }
 
 /** Whether this run planned what the entry did: on its host or, of what is the fleet's, on whichever. */
-function isPlanned(
-  host: HostRun,
-  { plannedOfFleet }: RunContext,
-  { task, key, scope, kind }: Entry,
-): boolean {
-  const names = [`${task} ${key}`, `${task} * ${kind}`];
-  if (names.some((name) => host.planned.has(name))) return true;
-  // An entry of format 1 does not say whose it is.
-  return scope !== "host" && names.some((name) => plannedOfFleet.has(name));
+function isPlanned(host: HostRun, context: RunContext, entry: Entry): boolean {
+  return namesOf(entry).some((name) => host.planned.has(name)) || isPlannedOfFleet(context, entry);
+}
+
+/** Whether it is the fleet's, and any host planned it. An entry of format 1 does not say whose it is. */
+export function isPlannedOfFleet({ owner, plannedOfFleet }: RunContext, entry: Entry): boolean {
+  if (entry.scope === "host" || entry.owner !== owner) return false;
+  return namesOf(entry).some((name) => plannedOfFleet.has(name));
+}
+
+function namesOf({ task, key, kind }: Entry): string[] {
+  return [`${task} ${key}`, `${task} * ${kind}`];
 }
 
 /** Each group is a play of its own, so that a rollback of this run has the same barriers and restarts, backwards. */

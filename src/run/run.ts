@@ -14,6 +14,7 @@ import { type Proof, runProbes } from "./probes.ts";
 import { finishHalfDone, removeUnplanned, takeOver, tellHalfDone } from "./removals.ts";
 import { partedPlays } from "./spread.ts";
 import { confirm } from "./switch.ts";
+import { takeOwnPartBack, tellNext, whyNotTakenOut } from "./take-out.ts";
 import { undoRuns } from "./undo-runs.ts";
 import { Watch } from "./watch.ts";
 
@@ -28,6 +29,10 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
   };
   const prepared = options.prepared ?? prepare(options);
   const { chosen, fleet } = prepared;
+  // A dead host is asked, too: one that answers is not dead.
+  const dead = new Set(options.leaving?.dead ? options.leaving.names : []);
+  const asked = [...chosen, ...prepared.leaving];
+  const taking = asked.filter((host) => !dead.has(host.name));
   const context = newContext(options, chosen, say);
   const watch = new Watch(options, context, fleet, began);
   say({
@@ -36,14 +41,21 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     playbook: playbook.name,
     summary: playbook.summary,
     check: options.check,
-    hosts: chosen.map((h) => h.name),
+    hosts: taking.map((h) => h.name),
+    ...(options.leaving ? { leaving: options.leaving.names, dead: options.leaving.dead } : {}),
   });
-  const recaps: Record<string, HostRecap> = Object.fromEntries(chosen.map((h) => [h.name, emptyRecap()]));
-  const hosts = await connectAll(options, context, prepared, (host, error) => {
+  const recaps: Record<string, HostRecap> = Object.fromEntries(taking.map((h) => [h.name, emptyRecap()]));
+  const connected = await connectAll(options, context, prepared, asked, (host, error) => {
+    if (dead.has(host.name)) {
+      say({ type: "message", level: "info", host: host.name, text: `counts as dead: ${error.message}` });
+      return;
+    }
     const unreachable = error.code === "unreachable";
     recaps[host.name] = { ...emptyRecap(), unreachable, failed: unreachable ? 0 : 1 };
     say({ type: unreachable ? "unreachable" : "failed", host: host.name, error });
   });
+  const hosts = connected.filter(({ name }) => fleet.host(name) !== undefined);
+  const going = connected.filter((host) => !hosts.includes(host));
   let verified = true;
   let ended: { how: PlaysEnded["how"] } = { how: "all" };
   let refused: readonly CausewayError[] = [];
@@ -54,10 +66,14 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
       ...(playbook.preflight?.(fleet as never) ?? []),
       ...partedPlays(options, fleet, hosts, prepared.hostsOf),
     ];
+    if (refused.length === 0 && options.leaving)
+      refused = await whyNotTakenOut(options, context, prepared, { going, staying: hosts });
     if (refused.length === 0) refused = await watch.start(hosts);
     if (refused.length === 0) {
       if (playbook.undoes) await undoRuns(options, context, hosts);
-      else ended = await change(options, context, hosts, prepared);
+      else if (await takeOwnPartBack(options, context, going))
+        ended = await change(options, context, hosts, prepared);
+      else ended = { how: "stopped" };
       const standing = hosts.filter((h) => !h.failure);
       if (ended.how === "gate") verified = false;
       else if (ended.how === "all" && isProvable(options, standing, chosen))
@@ -68,14 +84,16 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
             allPairs: options.allPairs === true,
           }),
         );
+      if (options.leaving && ended.how === "all" && connected.every((host) => !host.failure))
+        tellNext(options, context);
     }
-    await confirm(options, context, hosts);
+    await confirm(options, context, connected);
   } finally {
-    await watch.stop().finally(() => Promise.all(hosts.map((h) => closeHost(h, context))));
+    await watch.stop().finally(() => Promise.all(connected.map((h) => closeHost(h, context))));
   }
   const overMaxGap = verified ? watch.over : 0;
   if (watch.over > 0) verified = false;
-  for (const host of hosts) recaps[host.name] = host.recap;
+  for (const host of connected) if (host.name in recaps) recaps[host.name] = host.recap;
   const interrupted = options.interrupted.aborted || ended.how === "declined";
   const exitCode = exitCodeOf(recaps, { refused, verified, interrupted });
   say({

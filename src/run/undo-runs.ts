@@ -23,7 +23,17 @@ export async function undoRuns(
 ): Promise<void> {
   const since = firstRun(options.playbook.undoes, hosts);
   tellBeforehand(options, context, hosts, since);
-  await undoSince(options, context, hosts, since);
+  await undoSince(options, context, hosts, { since });
+}
+
+/** Undoes all that was done on some hosts; an entry that `stays` counts as taken back, and is left as it is. */
+export async function undoAll(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+  stays: (entry: Entry) => boolean,
+): Promise<void> {
+  await undoSince(options, context, hosts, { since: "", stays });
 }
 
 /**
@@ -38,7 +48,7 @@ export async function rollBack(
 ): Promise<readonly HostRun[]> {
   const unknown = await readJournals(hosts);
   const known = hosts.filter((host) => !unknown.has(host));
-  await undoSince(options, context, known, context.id, play);
+  await undoSince(options, context, known, { since: context.id, play });
   const unread = await readJournals(known);
   const left = hosts.filter(
     (host) =>
@@ -66,13 +76,21 @@ async function readJournals(hosts: readonly HostRun[]): Promise<ReadonlySet<Host
   return unread;
 }
 
+interface Undone {
+  /** The oldest run; empty for the very first. */
+  since: string;
+  /** Only what was done in one play. */
+  play?: number;
+  /** Whether an entry is left as it is, and only counts as taken back. */
+  stays?: (entry: Entry) => boolean;
+}
+
 /** Undoes runs from one on, or what they did in one play alone. Hosts that had failed before are not what holds the others back. */
 async function undoSince(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
-  since: string,
-  play?: number,
+  { since, play, stays = () => false }: Undone,
 ): Promise<void> {
   const failedBefore = new Set(hosts.filter((host) => host.failure));
   const plan = new Map(
@@ -105,12 +123,19 @@ async function undoSince(
     const parallel = { atOnce: Math.max(1, taking.length), renderer: options.reporter.renderer };
     await inParallel(taking, parallel, async (host) => {
       const { real, empty } = cancelled(group.entries.get(host.name) ?? [], host.journal.entries, since);
+      const left = real.filter(stays);
+      tellLeft(context, host, left);
       try {
-        const way = await possibleWay(options, host, real);
+        const way = await possibleWay(
+          options,
+          host,
+          real.filter((entry) => !left.includes(entry)),
+        );
         const known = [...(problems.get(host) ?? []), ...way.problems];
         problems.set(host, known);
         if (context.check) showRemoval(host, title, way.real, way);
-        else known.push(...(await undoOn(options, context, host, way, { empty, known })));
+        else
+          known.push(...(await undoOn(options, context, host, way, { empty: [...empty, ...left], known })));
       } catch (error) {
         host.failWith(error);
       }
@@ -120,6 +145,12 @@ async function undoSince(
     const [first, ...rest] = errors;
     if (first) host.fail(rest.length > 0 ? new CausewayErrors([first, ...rest]) : first);
   }
+}
+
+function tellLeft(context: RunContext, host: HostRun, entries: readonly Entry[]): void {
+  if (entries.length === 0) return;
+  const text = `stays, because it is the fleet's: ${entries.map(({ what }) => what).join(", ")}`;
+  context.say({ type: "message", level: "info", host: host.name, text });
 }
 
 /** The run with which the undoing ends; empty for the very first. */
