@@ -139,8 +139,8 @@ function isOver(
 }
 
 /**
- * Plans every play on its hosts, from the hosts as they are, and gives what would be refused. From here on what is planned
- * is known as such.
+ * Plans every play on its hosts, from the hosts as they are, and gives what would be refused, and what waits for something
+ * that no step would bring about. From here on what is planned is known as such.
  */
 export async function planAhead(
   { playbook: { plays } }: RunOptions,
@@ -155,7 +155,9 @@ export async function planAhead(
       try {
         for (const task of compose(play, host, fleet)) {
           notePlanned(host, context, task);
-          await planNamed(task, host);
+          const plan = await planNamed(task, host);
+          if (plan.later !== undefined && plan.steps.length === 0 && plan.owed.length === 0)
+            errors.push(stillWaiting(task, host, plan.later));
         }
       } catch (error) {
         if (!(error instanceof CausewayError)) throw error;
@@ -166,6 +168,16 @@ export async function planAhead(
   // What is done to the hosts that leave shows on these, too.
   for (const host of hosts) host.memory.forget(["*"]);
   return errors;
+}
+
+function stillWaiting({ task, key }: TaskInstance, host: HostRun, reason: string): CausewayError {
+  return new CausewayError("host", "the fleet is not whole as it is", {
+    host: host.name,
+    task: `${task} ${key}`,
+    found: reason,
+    expected: "a task that waits for nothing",
+    advice: "run the playbook on the fleet as it is, and mend what that run tells; then run the same command",
+  });
 }
 
 function planNamed(task: TaskInstance, host: HostRun): Promise<TaskPlan> {
