@@ -32,6 +32,11 @@ const params = Type.Object(
       Type.Object({ name: Type.String(), address: Ipv4() }, { additionalProperties: false }),
       { minItems: 1, description: "every member of the cluster, by name and address" },
     ),
+    leaving: Type.Optional(
+      Type.Array(Type.Object({ name: Type.String(), address: Ipv4() }, { additionalProperties: false }), {
+        description: "members that leave the cluster; each is taken out of it, if the others are a quorum",
+      }),
+    ),
     clients: Type.Array(Ipv4(), { description: "the addresses that may reach ports 2379 and 2380" }),
     archive: Type.Optional(
       ArchiveSource({
@@ -80,8 +85,8 @@ interface State {
   hasData: boolean;
   /** The cluster as the running member sees it, or what it said instead. */
   running: { members: readonly string[]; healthy: boolean; said: string };
-  /** The addresses of other members that answer what only a quorum answers. */
-  peersWell: readonly string[];
+  /** The addresses of other members, and of this one where a member leaves, that answer what only a quorum answers. */
+  answering: readonly string[];
   /** What this member's key holds: it was written once, and is read by every run. */
   key: string;
   firewall: Firewall;
@@ -98,14 +103,16 @@ export const etcdInstall = defineTask({
   params,
   key: () => "etcd",
   settles: "40s",
-  read: async (host, { name, members, archive, data_dir }): Promise<State> => {
+  read: async (host, { name, archive, data_dir, members, leaving = [] }): Promise<State> => {
     const looksAt = [
       "package",
       "unit:etcd.service",
       "file:/usr/local/bin/etcd",
       "file:/usr/local/bin/etcdctl",
     ];
-    const peers = members.filter((member) => member.name !== name).map(({ address }) => address);
+    const asked = members
+      .filter((member) => member.name !== name || leaving.length > 0)
+      .map(({ address }) => address);
     const [
       family,
       tools,
@@ -118,7 +125,7 @@ export const etcdInstall = defineTask({
       unit,
       data,
       list,
-      well,
+      answers,
       key,
       firewall,
     ] = await Promise.all([
@@ -132,9 +139,9 @@ export const etcdInstall = defineTask({
       host.file(dropInPath),
       host.unit("etcd.service"),
       host.read(sh`[ -d ${`${data_dir}/member`} ]`, { looksAt: ["unit:etcd.service"] }),
-      host.read(memberList, { looksAt: [...looksAt, "rule"] }),
-      peers.length > 0
-        ? host.read(healthOf(peers), { looksAt: [...looksAt, "rule", "shared:etcd"] })
+      host.read(memberList, { looksAt: [...looksAt, "rule", "shared:etcd"] }),
+      asked.length > 0
+        ? host.read(healthOf(asked), { looksAt: [...looksAt, "rule", "shared:etcd"] })
         : { stdout: "" },
       host.read(sh`${etcdctl} get --print-value-only ${keyOf(name)}`, {
         looksAt: [...looksAt, "shared:etcd"],
@@ -158,7 +165,7 @@ export const etcdInstall = defineTask({
         healthy: list.code === 0,
         said: list.stderr.trim().split("\n").at(-1) ?? "",
       },
-      peersWell: peers.filter((address) => well.stdout.includes(`//${address}:2379 is healthy`)),
+      answering: asked.filter((address) => answers.stdout.includes(`//${address}:2379 is healthy`)),
       key: key.stdout.trim(),
       firewall,
     };
@@ -173,6 +180,9 @@ export const etcdInstall = defineTask({
       return portRules;
     }
     refuseChangedMembers(state, wanted);
+    const waits = `etcd has no quorum yet: ${running.said || unit.active}`;
+    if (wanted.leaving && unit.active === "active" && !running.healthy) return [later(waits)];
+    refuseLostQuorum(state, wanted);
     refuseForeignUnit(state, wanted);
     const packages = missingPackages(state, wanted);
     if (packages.length > 0)
@@ -184,7 +194,12 @@ export const etcdInstall = defineTask({
         later("etcd is configured and started once its package is installed"),
       ];
     // The archive first: a wrong one is found out before anything is changed.
-    const steps = [...outOfArchive(state, wanted), ...portRules, ...missingFiles(state, wanted)];
+    const steps = [
+      ...outOfArchive(state, wanted),
+      ...portRules,
+      ...missingFiles(state, wanted),
+      ...takenOut(state, wanted),
+    ];
     if (steps.some(({ causes }) => causes.some((cause) => cause.do === "restart")))
       refuseLosingQuorum(state, wanted);
     if (unit.enabled !== "enabled" || !["active", "activating"].includes(unit.active))
@@ -195,7 +210,7 @@ export const etcdInstall = defineTask({
         later("etcd is verified by its members and a key once it runs"),
       ];
     if (steps.length > 0) return steps;
-    if (!running.healthy) return [later(`etcd has no quorum yet: ${running.said || unit.active}`)];
+    if (!running.healthy) return [later(waits)];
     refuseOtherCluster(state, wanted);
     return state.key === keyValue ? [] : [writtenAndRead(state, wanted)];
   },
@@ -244,8 +259,34 @@ function membersOf(list: string): string[] {
     .sort();
 }
 
+type Member = Params["members"][number];
+
+const peerUrl = ({ name, address }: Member) => `${name}=http://${address}:2380`;
+
 function membersWanted({ members }: Params): string[] {
-  return members.map(({ name, address }) => `${name}=http://${address}:2380`).sort();
+  return members.map(peerUrl).sort();
+}
+
+/** Those that leave, and that the cluster still counts. */
+function stillIn({ running }: State, { leaving = [] }: Params): Member[] {
+  return leaving.filter((member) => running.members.includes(peerUrl(member)));
+}
+
+/** Every member that stays asks for it, and the first one does it. Nothing brings one back: it comes back with a run. */
+function takenOut(state: State, wanted: Params): Step[] {
+  return stillIn(state, wanted).map(({ name }) => {
+    const id = sh`list=$(${etcdctl} member list) && printf '%s\n' "$list" | sed -n ${`s/^\\([^,]*\\), [^,]*, ${name}, .*/\\1/p`}`;
+    const done = sh`id=$(${id}) && [ -z "$id" ]`;
+    return step.run({
+      what: `etcd member ${name}`,
+      from: "a member",
+      to: null,
+      do: sh`id=$(${id}) && { [ -z "$id" ] || ${etcdctl} member remove "$id" || { ${done}; }; }`,
+      done,
+      undo: sh`true`,
+      touches: ["shared:etcd"],
+    });
+  });
 }
 
 function configText(state: State, wanted: Params): string {
@@ -328,12 +369,16 @@ function outOfArchive({ programs, unit }: State, { archive }: Params): Step[] {
 function missingFiles(state: State, wanted: Params): Step[] {
   const { config, unitFile, dropIn, unit } = state;
   const causes = unit.active === "active" ? [daemonReload, restart("etcd")] : [daemonReload];
-  const file = (was: FileState, content: string) =>
-    was.content === content ? [] : [step.file({ was, content, mode: "644", causes })];
+  const file = (was: FileState, content: string, because: Step["causes"] = causes) =>
+    was.content === content ? [] : [step.file({ was, content, mode: "644", causes: because })];
+  const text = configText(state, wanted);
+  // A member with data looks at the first members no more.
+  const rest = (content: string) => content.replace(/^ETCD_INITIAL_CLUSTER=.*$/m, "");
+  const idle = state.hasData && rest(text) === rest(config.content);
   const ownUnit = wanted.archive !== undefined || !unit.present || unitFile.content.startsWith(marker);
   return [
     ...missingUser(state),
-    ...file(config, configText(state, wanted)),
+    ...file(config, text, idle ? [] : causes),
     ...(ownUnit ? file(unitFile, unitText(state, wanted)) : file(dropIn, dropInText(state))),
   ];
 }
@@ -366,23 +411,46 @@ function refuseOtherCluster({ running, config }: State, wanted: Params): void {
 
 function refuseChangedMembers(state: State, wanted: Params): void {
   const { config, hasData } = state;
-  const before = initialMembers(state)?.toSorted().join(",");
-  if (!hasData || before === undefined || !config.content.startsWith(marker)) return;
+  const known = initialMembers(state);
+  if (!hasData || known === undefined || !config.content.startsWith(marker)) return;
+  const left = (wanted.leaving ?? []).map(peerUrl);
+  const before = known
+    .filter((member) => !left.includes(member))
+    .sort()
+    .join(",");
   const expected = membersWanted(wanted).join(",");
   if (before === expected) return;
   throw new CausewayError("host", "the members of this etcd cluster changed", {
     found: before,
     expected,
     advice:
-      "members are added and removed one by one in the running cluster (etcdctl member add, member remove); to start again without its data: run rollback, then this playbook",
+      "run remove PLAYBOOK HOST takes a member out of the running cluster; none is added to it (by hand: etcdctl member add); to start again without its data: run rollback, then this playbook",
+  });
+}
+
+/** The members that stay have to be most of those that there are now, or they could not even agree on who leaves. */
+function refuseLostQuorum(state: State, wanted: Params): void {
+  const leaving = stillIn(state, wanted).map(({ name }) => name);
+  const all = state.running.members.length;
+  if (leaving.length === 0 || state.answering.length * 2 > all) return;
+  const staying = wanted.members.map(({ name, address }) =>
+    state.answering.includes(address) ? name : `${name} (no answer)`,
+  );
+  throw new CausewayError("host", `without ${leaving.join(", ")} etcd would have no quorum`, {
+    found: `${all} members, of which would stay: ${staying.join(", ")}`,
+    expected: `at least ${Math.floor(all / 2) + 1} of these ${all} members that stay and answer`,
+    command: "ETCDCTL_API=3 etcdctl member list",
+    advice:
+      "start the members that are down; take out fewer hosts at a time; or, to give this etcd up: run playbooks/reset.ts on all hosts, then the playbook on those that stay",
   });
 }
 
 /** Where there is a quorum, and one more member that stops for its restart would end it. */
-function refuseLosingQuorum({ running, peersWell }: State, { name, members }: Params): void {
+function refuseLosingQuorum({ running, answering }: State, { name, members }: Params): void {
   const most = Math.floor(members.length / 2) + 1;
-  if (members.length < 3 || !running.healthy || peersWell.length >= most) return;
-  const away = members.filter((member) => member.name !== name && !peersWell.includes(member.address));
+  const others = members.filter((member) => member.name !== name);
+  const away = others.filter(({ address }) => !answering.includes(address));
+  if (members.length < 3 || !running.healthy || others.length - away.length >= most) return;
   throw new CausewayError("host", "restarting this member of etcd would end the quorum of its cluster", {
     found: `not well: ${away.map((member) => `${member.name} (${member.address})`).join(", ")}`,
     expected: `${most} of the other members well`,

@@ -58,6 +58,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string }): St
     hasUser: true,
     unitFile: noFile(unitPath),
     key: "written and read by causeway",
+    answering: [],
     config: { ...fileWith("/etc/default/etcd", "# ETCD_NAME\n"), mode: "644" },
     dropIn: noFile("/etc/systemd/system/etcd.service.d/causeway.conf"),
     unit: {
@@ -75,7 +76,6 @@ function state(over: Partial<State> & { active?: string; enabled?: string }): St
     },
     hasData: false,
     running: { members: [], healthy: false, said: "connection refused" },
-    peersWell: [],
     firewall: closed.firewall,
     ...rest,
   };
@@ -217,6 +217,32 @@ describe("etcd-install plans", () => {
     expect(plan(now, { members: three })).toEqual([]);
   });
 
+  const pair = three.slice(0, 2);
+  const c = three.slice(2);
+  const urls = (members: typeof three) =>
+    members.map(({ name, address }) => `${name}=http://${address}:2380`);
+  const ofThree = (answering: typeof three) =>
+    configured(three, {
+      running: { members: urls(three), healthy: true, said: "" },
+      answering: answering.map(({ address }) => address),
+    });
+
+  test("a member that leaves is taken out, and nobody restarts for it", () => {
+    const words = plan(ofThree(pair), { members: pair, leaving: c });
+    expect(words).toEqual([
+      expect.stringMatching(/^file \/etc\/default\/etcd: [^⇒]*$/),
+      "etcd member c: a member → —",
+    ]);
+    const after = configured(pair, { running: { members: urls(pair), healthy: true, said: "" } });
+    expect(plan(after, { members: pair, leaving: c })).toEqual([]);
+  });
+  test("none is taken out where the rest would be no quorum, nor while there is none", () => {
+    const out = { members: pair, leaving: c };
+    expect(() => plan(ofThree(pair.slice(0, 1)), out)).toThrow(/without c etcd would have no quorum/);
+    const silent = configured(three, { running: { members: [], healthy: false, said: "deadline" } });
+    expect(plan(silent, out)).toEqual(["later: etcd has no quorum yet: deadline"]);
+  });
+
   test("an etcd of somebody else's with these members is taken as it is", () => {
     expect(plan({ ...configured(), config: fileWith("/etc/default/etcd", "ETCD_NAME=a\n") })).toEqual([]);
   });
@@ -247,19 +273,19 @@ describe("etcd-install refuses", () => {
     ["one of five, with another away", 5, ["10.0.0.201", "10.0.0.202", "10.0.0.203"], false],
     ["one of five, with two away", 5, ["10.0.0.201", "10.0.0.202"], true],
     ["the only one", 1, [], false],
-  ])("a restart that would end the quorum: %s", (_, count, peersWell, isRefused) => {
+  ])("a restart that would end the quorum: %s", (_, count, answering, isRefused) => {
     const members = Array.from({ length: count }, (_, n) => ({
       name: "abcde"[n] ?? "",
       address: `10.0.0.${200 + n}`,
     }));
     const dropIn = fileWith("/etc/systemd/system/etcd.service.d/causeway.conf", "# another\n");
-    const now = configured(members, { dropIn, peersWell });
+    const now = configured(members, { dropIn, answering });
     const changed = () => plan(now, { members });
     if (isRefused) expect(changed).toThrow(/would end the quorum/);
     else expect(changed().map((words) => words.replace(/:.*/, ""))).toEqual([`file ${dropIn.path}`]);
     // Without a quorum there is none to lose, and the change may bring it.
     const running = { members: [], healthy: false, said: "context deadline exceeded" };
-    expect(plan(configured(members, { dropIn, peersWell, running }), { members })).toHaveLength(1);
+    expect(plan(configured(members, { dropIn, answering, running }), { members })).toHaveLength(1);
   });
   test("another cluster that runs here", () => {
     const foreign = configured(alone, { config: fileWith("/etc/default/etcd", "ETCD_NAME=x\n") });
