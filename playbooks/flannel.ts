@@ -1,5 +1,4 @@
 import {
-  CausewayError,
   Cidr,
   DownloadUrl,
   definePlaybook,
@@ -33,7 +32,16 @@ import {
 } from "./checks/flannel.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
-import { movedStore, storeFact, storeHosts, storeRunsFact, withoutQuorum } from "./checks/store.ts";
+import {
+  leavingStore,
+  movedStore,
+  newStoreOfTwo,
+  storeFact,
+  storeHosts,
+  storeOfTwo,
+  storeRunsFact,
+  withoutQuorum,
+} from "./checks/store.ts";
 
 const vars = Type.Object({
   flannel_network: Cidr({
@@ -118,13 +126,13 @@ export default definePlaybook({
     ]),
     ...badSource(fleet),
     ...badNetwork(fleet),
-    ...twoMembers(fleet),
     ...incompleteArchives(fleet, "etcd"),
   ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...foreignFirewalls(fleet),
     ...clocksApart(fleet),
+    ...newStoreOfTwo(fleet, "etcd"),
     ...movedStore(fleet, "etcd"),
     ...addressesNotOnHost(fleet),
     ...mixedFlannelds(fleet),
@@ -133,7 +141,7 @@ export default definePlaybook({
     ...(fleet.group("docker")[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
     ...conflictingLeftovers(fleet, claim),
   ],
-  remarks: (fleet) => harmlessLeftovers(fleet, claim),
+  remarks: (fleet) => [...harmlessLeftovers(fleet, claim), ...storeOfTwo(fleet, "etcd")],
   plays: [
     {
       title: "Start etcd, open to these hosts only",
@@ -148,7 +156,15 @@ export default definePlaybook({
         const source = archiveOf(host.vars, "etcd");
         const { name } = host;
         return [
-          etcdInstall({ name, members, clients, ...source, data_dir: "/var/lib/etcd/causeway", comment }),
+          etcdInstall({
+            name,
+            members,
+            ...leavingStore(fleet, "etcd"),
+            clients,
+            ...source,
+            data_dir: "/var/lib/etcd/causeway",
+            comment,
+          }),
         ];
       },
     },
@@ -159,7 +175,13 @@ export default definePlaybook({
       // Once: all members show the same keys.
       tasks: (host, fleet) =>
         host.name === etcdHosts(fleet)[0]?.name
-          ? [flannelNetwork({ endpoint: `http://${host.address}:2379`, ...networkOfFleet(fleet, host) })]
+          ? [
+              flannelNetwork({
+                endpoint: `http://${host.address}:2379`,
+                ...networkOfFleet(fleet, host),
+                ...(fleet.leaving.length > 0 ? { left: fleet.leaving.map(({ address }) => address) } : {}),
+              }),
+            ]
           : [],
     },
     {
@@ -239,16 +261,4 @@ function membersOf<V, F extends Store>(fleet: Fleet<V, F>): { name: string; addr
 
 function etcdUrls<V, F extends Store>(fleet: Fleet<V, F>): string[] {
   return etcdHosts(fleet).map(({ address }) => `http://${address}:2379`);
-}
-
-/** Of two members, one that is lost stops both. */
-function twoMembers(fleet: Fleet<Vars>): CausewayError[] {
-  const members = fleet.group("etcd");
-  if (members.length !== 2) return [];
-  return [
-    new CausewayError("inventory", "etcd with two members stops when either is lost", {
-      found: members.map((m) => m.name).join(", "),
-      expected: "one member, or three or more, in the group etcd",
-    }),
-  ];
 }

@@ -2,6 +2,7 @@ import {
   CausewayError,
   Cidr,
   defineTask,
+  Ipv4,
   later,
   type PlanItem,
   type Script,
@@ -11,6 +12,7 @@ import {
   step,
   Type,
 } from "causeway";
+import { askLeases, type PeerLease, parseLeases } from "./flannel-peers/leases.ts";
 
 const params = Type.Object(
   {
@@ -25,6 +27,9 @@ const params = Type.Object(
     backend: Type.Union([Type.Literal("udp"), Type.Literal("vxlan"), Type.Literal("host-gw")], {
       description: "how packets travel between the hosts",
     }),
+    left: Type.Optional(
+      Type.Array(Ipv4(), { description: "the addresses of hosts that left: their leases are given back" }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -42,6 +47,11 @@ interface Store {
   said: string;
 }
 
+type State = Record<Api, Store> & {
+  /** The leases of hosts that left. */
+  leases: readonly PeerLease[];
+};
+
 /**
  * What flanneld reads at its start: the network, the length of a subnet, the backend. flannel up to 0.17 looks through
  * etcd's API v2, newer ones through v3: the key is written wherever this etcd answers.
@@ -53,24 +63,34 @@ export const flannelNetwork = defineTask({
   key: ({ prefix }) => prefix,
   scope: "fleet",
   settles: "30s",
-  read: async (host, wanted): Promise<Record<Api, Store>> => {
-    const [v2, v3] = await Promise.all([
+  read: async (host, wanted): Promise<State> => {
+    const { endpoint, prefix, left = [] } = wanted;
+    const endpoints = left.length > 0 ? [endpoint] : [];
+    const [v2, v3, leases] = await Promise.all([
       host.read(get("2", wanted), { looksAt: ["shared:etcd", "package", "unit:etcd.service"] }),
       host.read(get("3", wanted), { looksAt: ["shared:etcd", "package", "unit:etcd.service"] }),
+      host.read(askLeases({ endpoints, prefix }), {
+        looksAt: ["shared:etcd", "package", "unit:etcd.service"],
+      }),
     ]);
     const absent = /Key not found/.test(v2.stderr);
     return {
       "2": { answers: v2.code === 0 || absent, value: v2.stdout.trim(), said: v2.stderr.trim() },
       "3": { answers: v3.code === 0, value: v3.stdout.trim(), said: v3.stderr.trim() },
+      leases: parseLeases(leases.stdout).filter(({ address }) => left.includes(address)),
     };
   },
   present: (stores, wanted): readonly PlanItem[] => {
     refuseNarrowNetwork(wanted);
     if (!stores["2"].answers && !stores["3"].answers)
       return [later(`etcd at ${wanted.endpoint} does not answer: ${lastLine(stores["3"].said)}`)];
-    return (["2", "3"] as const)
-      .filter((api) => stores[api].answers && !says(stores[api].value, wanted))
-      .map((api) => write(api, stores[api].value, wanted));
+    const apis = (["2", "3"] as const).filter((api) => stores[api].answers);
+    return [
+      ...apis
+        .filter((api) => !says(stores[api].value, wanted))
+        .map((api) => write(api, stores[api].value, wanted)),
+      ...stores.leases.map((lease) => giveBack(lease, apis, wanted)),
+    ];
   },
 });
 
@@ -99,6 +119,28 @@ function write(api: Api, before: string, wanted: Params): Step {
     do: put(api, value, wanted),
     done: sh`[ "$(${get(api, wanted)})" = ${value} ]`,
     undo: unlessGone(before ? put(api, before, wanted) : remove, wanted),
+    touches: ["shared:etcd"],
+  });
+}
+
+/** It would stand for a day, and the others would go on sending to it. A host that comes back takes a new one. */
+function giveBack({ subnet, address }: PeerLease, apis: readonly Api[], wanted: Params): Step {
+  const key = `${wanted.prefix}/subnets/${subnet.replace("/", "-")}`;
+  const gone = apis.map((api) => {
+    const flags = api === "3" ? sh`--print-value-only` : sh``;
+    return sh`[ -z "$(${etcdctl(api, wanted)} get ${flags} ${key} 2>/dev/null)" ]`;
+  });
+  const done = gone.reduce((all, one) => sh`${all} && ${one}`);
+  const removals = apis.map(
+    (api) => sh`${etcdctl(api, wanted)} ${api === "2" ? "rm" : "del"} ${key} >/dev/null 2>&1; `,
+  );
+  return step.run({
+    what: `lease ${subnet}`,
+    from: `of ${address}, which left`,
+    to: null,
+    do: removals.reduceRight((rest, one) => sh`${one}${rest}`, done),
+    done,
+    undo: sh`true`,
     touches: ["shared:etcd"],
   });
 }

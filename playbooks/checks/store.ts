@@ -1,4 +1,4 @@
-import { CausewayError, defineFact, type Fleet, type HostView, type KnownHost } from "causeway";
+import { CausewayError, defineFact, type Fleet, type HostView, type KnownHost, type Remark } from "causeway";
 
 /** Where a host's own configuration says which hosts keep the store: files, and what of their text holds the addresses. */
 export interface StoreConfig {
@@ -77,11 +77,55 @@ export function movedStore<V, F extends { store: readonly string[] }>(
   const isAsked = ({ address }: { readonly address: string }) =>
     asking.some(({ facts }) => facts.store.includes(address));
   if (asking.length === 0 || servers.some(isAsked)) return [];
+  const keepers = fleet.leaving.filter(isAsked).map(({ name }) => name);
+  if (keepers.length > 0)
+    return [
+      new CausewayError("host", `no other host keeps the ${group} that ${keepers.join(", ")} has`, {
+        found: asking.map(({ name, facts }) => `${name} asks ${facts.store.join(", ")}`).join("; "),
+        expected: "hosts that stay, and keep what all of them ask for",
+        advice: `keep ${keepers.join(", ")}; to begin anew elsewhere: run playbooks/reset.ts on all hosts, then this playbook on those that stay`,
+      }),
+    ];
   return [
     new CausewayError("host", `the hosts use another ${group} than the inventory names`, {
       found: asking.map(({ name, facts }) => `${name} asks ${facts.store.join(", ")}`).join("; "),
       expected: `${group} on ${servers.map(({ name, address }) => `${name} (${address})`).join(", ")}`,
       advice: `keep ${group} where it is: its host in the inventory, and in the group ${group} if there is one; to start again with an empty one: run playbooks/reset.ts on these hosts, then this playbook`,
     }),
+  ];
+}
+
+/** The members of a store that leave it, with the hosts that leave the fleet; nothing where none does. */
+export function leavingStore<V, F>(
+  { leaving }: Fleet<V, F>,
+  group: string,
+): { leaving?: { name: string; address: string }[] } {
+  const members = leaving.filter(({ groups }) => groups.includes(group));
+  return members.length > 0 ? { leaving: members.map(({ name, address }) => ({ name, address })) } : {};
+}
+
+/** Of two members, one that is lost stops both: no store is begun so. */
+export function newStoreOfTwo<V, F extends { store: readonly string[] }>(
+  fleet: Fleet<V, F>,
+  group: string,
+): CausewayError[] {
+  const members = fleet.group(group);
+  if (members.length !== 2 || fleet.reached.some(({ facts }) => facts.store.length > 0)) return [];
+  return [
+    new CausewayError("inventory", `${group} with two members stops when either is lost`, {
+      found: members.map(({ name }) => name).join(", "),
+      expected: `one member, or three or more, in the group ${group}`,
+    }),
+  ];
+}
+
+/** What is left of three when one was taken out goes on, and says so. */
+export function storeOfTwo<V, F>(fleet: Fleet<V, F>, group: string): Remark[] {
+  const members = fleet.group(group);
+  if (members.length !== 2) return [];
+  return [
+    {
+      text: `${group} has two members, ${members.map(({ name }) => name).join(" and ")}: it stops when either is lost`,
+    },
   ];
 }

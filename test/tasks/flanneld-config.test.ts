@@ -212,7 +212,7 @@ describe("flannel-network plans", () => {
   const value = '{"Network":"192.168.0.0/16","SubnetLen":24,"Backend":{"Type":"vxlan"}}';
   const store = (text: string, answers = true) => ({ answers, value: text, said: "refused" });
   const words = (v2: ReturnType<typeof store>, v3: ReturnType<typeof store>) =>
-    planWords(flannelNetwork.definition.present({ "2": v2, "3": v3 }, network));
+    planWords(flannelNetwork.definition.present({ "2": v2, "3": v3, leases: [] }, network));
 
   test("the key through both APIs, where both answer", () =>
     expect(words(store(""), store(""))).toEqual([
@@ -229,10 +229,18 @@ describe("flannel-network plans", () => {
     expect(words(store("", false), store("", false))).toEqual([
       "later: etcd at http://10.0.0.200:2379 does not answer: refused",
     ]));
+  test("the lease of a host that left is given back, and the key stays", () => {
+    const lease = { subnet: "192.168.81.0/24", address: "10.0.0.203", backend: "vxlan", mac: undefined };
+    const left = { ...network, left: ["10.0.0.203"] };
+    const stores = { "2": store(value), "3": store(value), leases: [lease] };
+    expect(planWords(flannelNetwork.definition.present(stores, left))).toEqual([
+      "lease 192.168.81.0/24: of 10.0.0.203, which left → —",
+    ]);
+  });
   test("a network too small to be cut is refused", () =>
     expect(() =>
       flannelNetwork.definition.present(
-        { "2": store(""), "3": store("") },
+        { "2": store(""), "3": store(""), leases: [] },
         { ...network, network: "192.168.0.0/24" },
       ),
     ).toThrow(/too small/));
