@@ -16,16 +16,17 @@ import {
   joining,
   missingTlsPaths,
   movedServers,
+  onlyTheirs,
   openApis,
   overlayFacts,
   refusals,
   serversOf,
   storeOf,
   subnetOverHosts,
-  twoServers,
   wantedNetwork,
 } from "./checks/overlay.ts";
 import { proofOf } from "./checks/proofs.ts";
+import { leavingStore, newStoreOfTwo, storeOfTwo } from "./checks/store.ts";
 
 const vars = Type.Object({
   overlay_name: Type.String({ default: "overlay_1", description: "the network's name in Docker" }),
@@ -88,7 +89,6 @@ export default definePlaybook({
     ]),
     ...differingVars(agents(fleet), ["consul_gossip_key"], { secret: true }),
     ...subnetOverHosts(fleet),
-    ...twoServers(fleet),
     ...missingTlsPaths(fleet),
     ...incompleteArchives(fleet, "consul"),
     ...incompleteArchives(fleet, "etcd"),
@@ -96,6 +96,7 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...foreignFirewalls(fleet),
+    ...newStoreOfTwo(fleet, storeOf(fleet)),
     ...movedServers(fleet),
     ...refusals(fleet),
     ...badSubnet(fleet),
@@ -103,7 +104,11 @@ export default definePlaybook({
     ...containersElsewhere(fleet),
     ...apiAddressesNotOnHost(fleet),
   ],
-  remarks: (fleet) => [...openApis(fleet), ...harmlessLeftovers(fleet, claim)],
+  remarks: (fleet) => [
+    ...openApis(fleet),
+    ...harmlessLeftovers(fleet, claim),
+    ...storeOfTwo(fleet, storeOf(fleet)),
+  ],
   plays: [
     {
       title: "Start the store, open to these hosts only",
@@ -125,7 +130,17 @@ export default definePlaybook({
           return [
             ...portRules,
             ...(isServer
-              ? [etcdInstall({ name, members, clients, ...archiveOf(host.vars, "etcd"), data_dir, comment })]
+              ? [
+                  etcdInstall({
+                    name,
+                    members,
+                    ...leavingStore(fleet, "etcd"),
+                    clients,
+                    ...archiveOf(host.vars, "etcd"),
+                    data_dir,
+                    comment,
+                  }),
+                ]
               : []),
           ];
         }
@@ -138,6 +153,9 @@ export default definePlaybook({
             address: host.address,
             server: isServer,
             servers: servers.map(({ address }) => address),
+            ...(fleet.leaving.length > 0
+              ? { leaving: fleet.leaving.map(({ name, address }) => ({ name, address })) }
+              : {}),
             clients,
             ...(gossip_key === undefined ? {} : { gossip_key }),
             ui,
@@ -162,7 +180,7 @@ export default definePlaybook({
       title: "Create the network, once",
       hosts: "docker",
       runOnce: true,
-      tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "make" })],
+      tasks: (host, fleet) => [overlayNet({ ...wantedNetwork(host), part: "make", ...onlyTheirs(fleet) })],
     },
     {
       title: "Check that every host sees it",

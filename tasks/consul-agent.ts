@@ -34,6 +34,12 @@ const params = Type.Object(
       description: "whether it is a server, which keeps the store; a client forwards requests to the servers",
     }),
     servers: Type.Array(Ipv4(), { minItems: 1, description: "the addresses of all servers" }),
+    leaving: Type.Optional(
+      Type.Array(Type.Object({ name: Type.String(), address: Ipv4() }, { additionalProperties: false }), {
+        description:
+          "agents that leave the cluster; each is taken out of it, if the servers that stay are a quorum",
+      }),
+    ),
     clients: Type.Array(Ipv4(), { description: "the addresses that may reach ports 8300 and 8301" }),
     gossip_key: Type.Optional(
       secret(
@@ -89,6 +95,9 @@ interface State {
   unmanaged: readonly string[];
   /** Whether the servers have a leader, and what was said instead. */
   leader: { there: boolean; said: string };
+  /** The servers that the cluster counts, by their addresses, and where one leaves it, all members with their state. */
+  peers: readonly string[];
+  listed: ReadonlyMap<string, string>;
   /** The addresses of the members that are alive. */
   alive: readonly string[];
   firewall: Firewall;
@@ -104,7 +113,7 @@ export const consulAgent = defineTask({
   params,
   key: () => "consul",
   settles: "60s",
-  read: async (host, { archive, data_dir }): Promise<State> => {
+  read: async (host, { archive, data_dir, leaving = [] }): Promise<State> => {
     const looksAt = ["package", "unit:consul.service", "shared:consul", "file:/usr/local/bin/consul"];
     const [
       program,
@@ -118,6 +127,7 @@ export const consulAgent = defineTask({
       unmanaged,
       leader,
       members,
+      all,
       firewall,
     ] = await Promise.all([
       host.read(sh`command -v consul`, { looksAt: ["package", "file:/usr/local/bin/consul"] }),
@@ -131,6 +141,7 @@ export const consulAgent = defineTask({
       host.read(strayProcesses, { looksAt: ["unit:consul.service"] }),
       host.read(sh`timeout 5 consul operator raft list-peers`, { looksAt }),
       host.read(sh`timeout 5 consul members -status=alive`, { looksAt }),
+      host.read(leaving.length > 0 ? sh`timeout 5 consul members` : sh`:`, { looksAt }),
       readFirewall(host),
     ]);
     return {
@@ -147,6 +158,8 @@ export const consulAgent = defineTask({
         there: leader.code === 0 && /\bleader\b/.test(leader.stdout),
         said: leader.stderr.trim().split("\n").at(-1) ?? "",
       },
+      peers: [...leader.stdout.matchAll(/ ([\d.]+):8300 /g)].map(([, address = ""]) => address),
+      listed: statesOf(all.stdout),
       alive: addressesOf(members.stdout),
       firewall,
     };
@@ -165,8 +178,16 @@ export const consulAgent = defineTask({
     refuseForeign(state);
     refuseForeignUnit(state, wanted);
     refuseReconfiguration(state, wanted);
+    const waits = `consul has no leader yet: ${state.leader.said || state.unit.active}`;
+    if (wanted.leaving && state.unit.active === "active" && !state.leader.there) return [later(waits)];
+    refuseLostQuorum(state, wanted);
     // The archive first: a wrong one is found out before anything is changed.
-    const missing = [...outOfArchive(state, wanted), ...portRules, ...missingFiles(state, wanted)];
+    const missing = [
+      ...outOfArchive(state, wanted),
+      ...portRules,
+      ...missingFiles(state, wanted),
+      ...takenOut(state, wanted),
+    ];
     const { unit, hasData } = state;
     if (unit.enabled !== "enabled" || !["active", "activating"].includes(unit.active))
       return [
@@ -176,7 +197,7 @@ export const consulAgent = defineTask({
         later("consul has no leader yet"),
       ];
     if (missing.length > 0) return missing;
-    if (!state.leader.there) return [later(`consul has no leader yet: ${state.leader.said || unit.active}`)];
+    if (!state.leader.there) return [later(waits)];
     const away = [wanted.address, ...wanted.servers].filter((address) => !state.alive.includes(address));
     return away.length > 0 ? [later(`not alive among consul's members: ${away.join(", ")}`)] : [];
   },
@@ -195,6 +216,44 @@ function addressesOf(table: string): string[] {
     .split("\n")
     .slice(1)
     .flatMap((line) => line.split(/\s+/)[1]?.replace(/:\d+$/, "") ?? []);
+}
+
+/** The same table: each member's address and its state, such as `alive`, `failed` or `left`. */
+function statesOf(table: string): ReadonlyMap<string, string> {
+  const rows = table.split("\n").slice(1);
+  return new Map(
+    rows.flatMap((line): [string, string][] => {
+      const [, address, status] = line.split(/\s+/);
+      return address && status ? [[address.replace(/:\d+$/, ""), status]] : [];
+    }),
+  );
+}
+
+/** Those that leave, and that the cluster still counts: a client that ends says so, a server never does. */
+function stillIn({ peers, listed }: State, { leaving = [] }: Params): { name: string; address: string }[] {
+  return leaving.filter(
+    ({ address }) => peers.includes(address) || (listed.get(address) ?? "left") !== "left",
+  );
+}
+
+/** Nothing brings one back: it comes back with a run. */
+function takenOut(state: State, wanted: Params): Step[] {
+  return stillIn(state, wanted).map(({ name, address }) => {
+    const done = sh`list=$(timeout 5 consul members) && ! printf '%s\n' "$list" | grep -qE ${`^${name.replaceAll(".", "\\.")} +[^ ]+ +(alive|leaving|failed) `} &&
+peers=$(timeout 5 consul operator raft list-peers) && ! printf '%s\n' "$peers" | grep -qF ${` ${address}:8300 `}`;
+    return step.run({
+      what: `consul member ${name}`,
+      from: state.listed.get(address) ?? "a server",
+      to: null,
+      do: sh`timeout 10 consul force-leave ${name}
+for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do if { ${done}; }; then exit 0; fi; sleep 2; done
+printf '%s\n' "$list" "$peers" >&2; exit 1`,
+      done,
+      undo: sh`true`,
+      touches: ["shared:consul"],
+      timeoutMs: 90_000,
+    });
+  });
 }
 
 function configText({ config }: State, wanted: Params): string {
@@ -268,6 +327,8 @@ function missingFiles(state: State, wanted: Params): Step[] {
   const { config, unitFile, dropIn, unit } = state;
   const causes = unit.active === "active" ? [daemonReload, restart("consul")] : [daemonReload];
   const text = configText(state, wanted);
+  // A consul with data asks its own list of members, and not for the servers that it was begun with.
+  const idle = state.hasData && withoutServers(text) === withoutServers(config.content);
   const content = wanted.gossip_key === undefined ? text : new Secret(text);
   const ownUnit = wanted.archive !== undefined || !unit.present || unitFile.content.startsWith(marker);
   const [was, service] = ownUnit ? [unitFile, unitText(state, wanted)] : [dropIn, dropInText(state, wanted)];
@@ -275,9 +336,20 @@ function missingFiles(state: State, wanted: Params): Step[] {
     ...(state.hasUser ? [] : [step.systemUser({ name: "consul", home: "/var/lib/consul" })]),
     ...(config.content === text && config.mode === "640"
       ? []
-      : [step.file({ was: config, content, mode: "640", owner: "root:consul", causes })]),
+      : [step.file({ was: config, content, mode: "640", owner: "root:consul", causes: idle ? [] : causes })]),
     ...(was.content === service ? [] : [step.file({ was, content: service, mode: "644", causes })]),
   ];
+}
+
+function withoutServers(content: string): string {
+  const {
+    retry_join: _,
+    bootstrap_expect: __,
+    ...rest
+  } = settingsIn({ content } as FileState) as Settings & {
+    bootstrap_expect?: number;
+  };
+  return JSON.stringify(rest);
 }
 
 /** Not awaited: a server alone waits for its peers, a client for a server. */
@@ -337,7 +409,11 @@ function settingsIn({ content }: FileState): Settings {
 function refuseReconfiguration({ config, hasData }: State, wanted: Params): void {
   if (!hasData || config.kind === "absent") return;
   const before = settingsIn(config);
-  const servers = [...(before.retry_join ?? [])].sort().join(", ");
+  const left = (wanted.leaving ?? []).map(({ address }) => address);
+  const servers = [...(before.retry_join ?? [])]
+    .filter((address) => !left.includes(address))
+    .sort()
+    .join(", ");
   const expected = [...wanted.servers].sort().join(", ");
   // One that was a server and is to be none leaves its cluster behind; one that is to be the first begins another.
   const keeps = wanted.server || before.server === true;
@@ -346,7 +422,7 @@ function refuseReconfiguration({ config, hasData }: State, wanted: Params): void
       found: servers,
       expected,
       advice:
-        "servers join and leave a running cluster one by one (consul join, consul leave); to start again without its data: run rollback, then this playbook",
+        "run remove PLAYBOOK HOST takes a server out of the running cluster; none is added to it (by hand: consul join); to start again without its data: run rollback, then this playbook",
     });
   if (before.encrypt !== wanted.gossip_key)
     throw new CausewayError("host", "the gossip key changed, but a consul with data keeps its old key", {
@@ -354,6 +430,25 @@ function refuseReconfiguration({ config, hasData }: State, wanted: Params): void
       expected: "the key in its keyring",
       advice: "consul keyring -install, -use and -remove change it; or run rollback, then this playbook",
     });
+}
+
+/** The servers that stay have to be most of those that there are now, or they could not even agree on who leaves. */
+function refuseLostQuorum(state: State, wanted: Params): void {
+  const { peers, alive } = state;
+  const leaving = stillIn(state, wanted).filter(({ address }) => peers.includes(address));
+  const staying = wanted.servers.filter((address) => peers.includes(address) && alive.includes(address));
+  if (leaving.length === 0 || staying.length * 2 > peers.length) return;
+  throw new CausewayError(
+    "host",
+    `without ${leaving.map(({ name }) => name).join(", ")} consul would have no quorum`,
+    {
+      found: `${peers.length} servers, of which would stay and are alive: ${staying.join(", ") || "none"}`,
+      expected: `at least ${Math.floor(peers.length / 2) + 1} of these ${peers.length} servers that stay and are alive`,
+      command: "consul operator raft list-peers",
+      advice:
+        "start the servers that are down; take out fewer hosts at a time; or, to give this consul up: run playbooks/reset.ts on all hosts, then the playbook on those that stay",
+    },
+  );
 }
 
 function refuseWithoutIptables({ rules: { present } }: Firewall): void {

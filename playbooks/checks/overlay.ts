@@ -18,7 +18,7 @@ import {
   type StoreKind,
 } from "../../tasks/dockerd-cluster-store.ts";
 import { differs, type OverlaySeen, readOverlay, refuseOverlay } from "../../tasks/overlay-net.ts";
-import { movedStore, type StoreConfig, storeFact, storeHosts } from "./store.ts";
+import { leavingStore, movedStore, type StoreConfig, storeFact, storeHosts } from "./store.ts";
 
 /** The variables that decide how Docker is joined to its store, and what it then shares. */
 export interface OverlayVars {
@@ -112,19 +112,6 @@ export function serversOf<F extends Pick<Seen, "store">>(
   return storeHosts(fleet, storeOf(fleet));
 }
 
-/** Of two servers, one that is lost stops both. */
-export function twoServers(fleet: Fleet<OverlayVars>): CausewayError[] {
-  const store = storeOf(fleet);
-  const servers = fleet.group(store);
-  if (servers.length !== 2) return [];
-  return [
-    new CausewayError("inventory", `${store} with two servers stops when either is lost`, {
-      found: servers.map((s) => s.name).join(", "),
-      expected: `one server, or three or more, in the group ${store}`,
-    }),
-  ];
-}
-
 /** Servers join and leave a consul cluster one by one: consul-agent would refuse the change on each host; here no host is touched. */
 export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
   const moved = movedStore(fleet, storeOf(fleet));
@@ -132,7 +119,11 @@ export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
   const servers = serversOf(fleet).map(({ address }) => address);
   const wanted = servers.toSorted().join(", ");
   return fleet.reached.flatMap(({ name, address, facts: { store } }) => {
-    const asks = store.toSorted().join(", ");
+    const leaving = leavingStore(fleet, "consul").leaving?.map((server) => server.address) ?? [];
+    const asks = store
+      .filter((server) => !leaving.includes(server))
+      .sort()
+      .join(", ");
     const isServer = [...store, ...servers].includes(address);
     if (store.length === 0 || asks === wanted || !isServer) return [];
     return [
@@ -141,7 +132,7 @@ export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
         found: asks,
         expected: `${wanted}, as the inventory has it now`,
         advice:
-          "put the servers back into the group consul; to start again with an empty store: run playbooks/reset.ts with the previous inventory, then this playbook",
+          "put the servers back into the group consul; one that has to go is taken out with: run remove overlay HOST; to start again with an empty store: run playbooks/reset.ts with the previous inventory, then this playbook",
       }),
     ];
   });
@@ -197,6 +188,12 @@ function refusalOf(host: string, refuse: () => void): CausewayError[] {
 /** The network that is shared, as a host's variables have it. */
 export function wantedNetwork({ vars }: { vars: OverlayVars }) {
   return { name: vars.overlay_name, subnet: vars.overlay_subnet };
+}
+
+/** The containers of the hosts that stay, where others leave: by what a network still has beside them it is known who left. */
+export function onlyTheirs(fleet: Fleet<OverlayVars, Seen>): { only?: string[] } {
+  if (fleet.leaving.length === 0) return {};
+  return { only: fleet.reached.flatMap(({ facts }) => facts.overlay?.members.map(({ name }) => name) ?? []) };
 }
 
 /** A network is recreated after all its containers have left it: those of a host outside this run cannot. */

@@ -59,6 +59,8 @@ function state(over: Partial<State> & { active?: string; enabled?: string } = {}
     hasData: false,
     unmanaged: [],
     leader: { there: false, said: "connection refused" },
+    peers: [],
+    listed: new Map(),
     alive: [],
     firewall: closed.firewall,
     ...rest,
@@ -171,6 +173,25 @@ describe("consul-agent: state read → exact steps", () => {
       [b, c, a],
     ])
       expect(plan(now, { servers })).toEqual([]);
+  });
+
+  test("an agent that leaves is taken out, and nobody restarts for it; not where no quorum would be left", () => {
+    const [a, b, c] = ["10.0.0.200", "10.0.0.201", "10.0.0.202"] as const;
+    const three = written({ servers: [a, b, c] }).config;
+    const now = running({
+      config: { ...fileWith(config, three), mode: "640" },
+      alive: [a, b],
+      peers: [a, b, c],
+      listed: new Map([[c, "failed"]]),
+    });
+    const leaving = [{ name: "docker-202", address: c }];
+    expect(plan(now, { servers: [a, b], leaving })).toEqual([
+      expect.stringMatching(/^file \/etc\/consul\.d\/causeway\.json: [^⇒]*$/),
+      "consul member docker-202: failed → —",
+    ]);
+    expect(() => plan({ ...now, alive: [a] }, { servers: [a, b], leaving })).toThrow(/no quorum/);
+    const client = running({ listed: new Map([[c, "left"]]) });
+    expect(plan(client, { leaving })).toEqual([]);
   });
 
   test("the gossip key is written, and in no word of the plan", () => {
