@@ -1,0 +1,151 @@
+import { describe, expect, test } from "vitest";
+import { rawScript } from "../../src/host/sh.ts";
+import { Type } from "../../src/index.ts";
+import { loadInventory } from "../../src/inventory/load.ts";
+import { definePlaybook, type Playbook } from "../../src/playbook/define.ts";
+import type { RunEvent } from "../../src/run/events.ts";
+import { run } from "../../src/run/run.ts";
+import { defineTask, type Scope } from "../../src/task/define.ts";
+import { later } from "../../src/task/step.ts";
+import { connectTo, FakeHost } from "./fake-host.ts";
+
+/** What peers have of each other: one value that names them all. */
+const peers = (scope: Scope, waits: boolean) =>
+  defineTask({
+    name: "peers",
+    summary: "x",
+    params: Type.Object({ names: Type.String() }),
+    key: () => "k",
+    scope,
+    read: async (host) => (await host.read(rawScript("cat peers"), { looksAt: ["peers"] })).stdout,
+    present: (now, { names }) =>
+      waits
+        ? [later("a store that does not answer")]
+        : now === names
+          ? []
+          : [
+              {
+                kind: "run",
+                what: "peers",
+                from: now,
+                to: names,
+                resource: ["run", "true", "true"],
+                perform: rawScript(`put peers ${names}`),
+                touches: ["peers"],
+                causes: [],
+              },
+            ],
+  });
+
+/** A host's journal: one run of a playbook, and what it did there. */
+function journalOf(owner: string, scope: Scope): string {
+  const record = {
+    id: "R1",
+    playbook: owner,
+    owns: "network",
+    started: "",
+    user: "",
+    machine: "",
+    hosts: [],
+  };
+  const entry = { run: "R1", n: "0001", owner, task: "peers", key: "k", scope, play: 0, kind: "run" };
+  const rest = { resource: "run peers", what: "peers", from: null, to: "x", causes: [] };
+  return [
+    `runs/R1/run.json:${JSON.stringify(record)}`,
+    `runs/R1/0001.json:${JSON.stringify({ ...entry, ...rest })}`,
+    "mark runs/R1/0001.begun",
+    "mark runs/R1/0001.done",
+  ].join("\n");
+}
+
+interface Given {
+  off?: readonly string[];
+  dead?: boolean;
+  owner?: string;
+  scope?: Scope;
+  waits?: boolean;
+  bare?: boolean;
+}
+
+/** Takes h3 out of h1, h2 and h3, in check. */
+async function takeOut({ off = [], dead = false, owner = "test", scope = "host", ...given }: Given) {
+  const names = ["h1", "h2", "h3"];
+  const hosts = new Map(names.filter((n) => !off.includes(n)).map((name) => [name, new FakeHost()]));
+  for (const host of hosts.values()) {
+    if (!given.bare) host.journal = journalOf(owner, scope);
+    host.values.set("peers", "h1+h2+h3");
+  }
+  const task = peers(scope, given.waits ?? false);
+  const playbook = {
+    ...definePlaybook({ name: "test", summary: "x", owns: "network", vars: Type.Object({}), plays: [] }),
+    plays: [
+      {
+        title: "Know the peers",
+        hosts: "all",
+        tasks: (_: unknown, fleet: { hosts: readonly { name: string }[] }) => [
+          task({ names: fleet.hosts.map(({ name }) => name).join("+") }),
+        ],
+      },
+    ],
+  } as unknown as Playbook;
+  const events: RunEvent[] = [];
+  const outcome = await run({
+    playbook,
+    inventory: await loadInventory([`${names.join(",")},`]),
+    extraVars: new Map(),
+    leaving: { names: ["h3"], dead },
+    check: true,
+    verify: false,
+    forks: 64,
+    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
+    connect: connectTo(hosts),
+    reporter: { event: (e) => void events.push(e), close: async () => {} },
+    interrupted: new AbortController().signal,
+    breakLock: false,
+    verbose: false,
+  });
+  const planned = events.flatMap((e) =>
+    e.type === "task" && e.state === "planned" ? (e.steps ?? []).map((s) => `${e.host}: ${s.to}`) : [],
+  );
+  const texts = events.flatMap((e) => (e.type === "message" ? [e.text] : []));
+  const [why] = outcome.refused;
+  return { outcome, planned, texts, why: `${why?.message} · ${why?.detail.found} · ${why?.detail.advice}` };
+}
+
+describe("a host is taken out", () => {
+  test("its own part first, then what the others have of it; and what is left to a person is said", async () => {
+    const { outcome, planned, texts } = await takeOut({});
+    expect(outcome.exitCode).toBe(0);
+    expect(planned).toEqual(["h3: null", "h1: h1+h2", "h2: h1+h2"]);
+    expect(texts.at(-1)).toBe("after that, take h3 out of the inventory");
+  });
+
+  test("what it did for the fleet, and the others still want, stays", async () => {
+    const { outcome, planned, texts } = await takeOut({ scope: "fleet" });
+    expect(outcome.exitCode).toBe(0);
+    expect(planned).toEqual(["h1: h1+h2", "h2: h1+h2"]);
+    expect(texts).toContain("stays, because it is the fleet's: peers");
+  });
+
+  test("one that is dead is none of the run's hosts, and no failure of it", async () => {
+    const { outcome, planned } = await takeOut({ off: ["h3"], dead: true });
+    expect(outcome.exitCode).toBe(0);
+    expect(Object.keys(outcome.hosts)).toEqual(["h1", "h2"]);
+    expect(planned).toEqual(["h1: h1+h2", "h2: h1+h2"]);
+  });
+});
+
+describe("nothing is taken out", () => {
+  test.each<[string, Given, number, RegExp]>([
+    ["where the host that leaves is silent", { off: ["h3"] }, 4, /did not answer .*with --dead$/],
+    ["where one that stays is silent", { off: ["h2"] }, 4, /no answer from h2 · .*h3,h2 --dead$/],
+    ["where one that counts as dead answers", { dead: true }, 2, /so it is not dead .*without --dead$/],
+    ["of another playbook's fleet", { owner: "other" }, 2, /other on h1, h2 · run remove other h3$/],
+    ["of a fleet that has nothing of it", { bare: true }, 2, /nothing of it · take h3 out of the inventory/],
+    ["where a task waits as it is", { waits: true }, 2, /not whole as it is · a store that does not answer/],
+  ])("%s", async (_, given, code, why) => {
+    const { outcome, planned, why: said } = await takeOut(given);
+    expect(said).toMatch(why);
+    expect([outcome.exitCode, planned]).toEqual([code, []]);
+  });
+});
