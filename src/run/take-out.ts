@@ -146,7 +146,10 @@ export async function takeOwnPartBack(
   going: readonly HostRun[],
 ): Promise<boolean> {
   if (going.length === 0) return true;
-  await undoAll(options, context, going, (entry) => isPlannedOfFleet(context, entry));
+  // Whether another playbook's fleet still wants its own is not known here.
+  const stays = (entry: Entry) =>
+    isPlannedOfFleet(context, entry) || (entry.scope === "fleet" && entry.owner !== context.owner);
+  await undoAll(options, context, going, stays);
   const stuck = going.filter((host) => host.failure).map(({ name }) => name);
   if (stuck.length === 0) return !context.interrupted.aborted;
   const text = `the others are left as they are, because ${stuck.join(", ")} did not take its own part back; the same command goes on there`;

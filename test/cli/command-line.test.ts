@@ -223,6 +223,11 @@ describe("the command line", () => {
     ["two gates", ["static-route", "--strict-gate", "--gate", "off"], /contradict each other/],
     ["no terminal", ["static-route", "--step"], /asks a person, and there is no terminal[\s\S]*add --yes/],
     ["nothing in batches", ["reset", "--serial", "1"], /reset has no plays that are cut into batches/],
+    ["nobody to take out", ["remove", "static-route"], /expected +run remove PLAYBOOK HOST/],
+    ["a misspelt host to take out", ["remove", "static-route", "h22"], /did you mean h2\?/],
+    ["all hosts taken out", ["remove", "static-route", "h1,h2"], /nobody would be left[\s\S]*reset\.ts/],
+    ["a host taken out of nothing", ["remove", "verify", "h1"], /verify builds nothing/],
+    ["a limit on who stays", ["remove", "static-route", "h1", "-l", "h2"], /unknown option -l/],
   ])("%s is an error that says what was meant", async (_name, args, words) => {
     const { code, stderr } = await run(...args, "-i", inv());
     expect([5, 6]).toContain(code);

@@ -30,6 +30,22 @@ const remote = () => {
   return ["--ssh-config", config, "--connect-timeout", "5"];
 };
 
+/**
+ * Boots a host that was off, and does something as soon as it can be logged in to: one whose flanneld finds no etcd any more
+ * does not end its boot before.
+ */
+async function whenBack(host: string, then: () => Promise<unknown>) {
+  const booting = labPowerOn(lab.spec, [host]);
+  const up = () =>
+    lab.on(host, "systemctl is-active ssh").then(
+      ({ stdout }) => stdout.trim(),
+      () => "down",
+    );
+  await Promise.race([booting, expect.poll(up, { timeout: 200_000, interval: 500 }).toBe("active")]);
+  await then();
+  await booting;
+}
+
 /** A run, and what went wrong in it. */
 async function run(playbook: string, args: readonly string[], inventory: string) {
   const done = await lab.events(playbook, [...args, ...remote()], inventory);
@@ -205,15 +221,13 @@ describe.runIf(full).sequential("flannel, with three members of etcd on four hos
     expect(last.stderr).toMatch(/without docker-201 etcd would have no quorum[\s\S]*at least 2 of these 2/);
 
     // It comes back, with an etcd that the others have forgotten: as a host that keeps no etcd.
-    await labPowerOn(lab.spec, [third]);
-    await fine(playbook, [], fleet(of(lab.names, two)));
+    await whenBack(third, () => fine(playbook, [], fleet(of(lab.names, two))));
     await expectWhole(playbook, of(lab.names, two));
     await labPowerOff(lab.spec, [fourth]);
     const again = await remove(playbook, [fourth, "--dead"], fleet(of(lab.names, two)));
     expect(again.code, again.why).toBe(0);
     await expectWhole(playbook, of(three, two));
-    await labPowerOn(lab.spec, [fourth]);
-    await fine("playbooks/reset.ts", ["-l", fourth], fleet(of(lab.names, two)));
+    await whenBack(fourth, () => fine("playbooks/reset.ts", ["-l", fourth], fleet(of(lab.names, two))));
     await expectUntouched(fourth);
     await fine("playbooks/reset.ts", [], fleet(of(three, two)));
     for (const host of three) await expectUntouched(host);
@@ -222,8 +236,12 @@ describe.runIf(full).sequential("flannel, with three members of etcd on four hos
   test("a member that lives, the first one, that wrote the network: the others keep it and their quorum", async () => {
     const all = of(lab.names, three);
     await fine(playbook, ["--no-verify"], fleet(all));
+    const lost = await pinging(second, fourth);
     const done = await remove(playbook, [first], fleet(all));
     expect(done.code, done.why).toBe(0);
+    const { sent, received } = await lost();
+    expect(sent).toBeGreaterThan(10);
+    expect(received).toBe(sent);
     expect(lab.names.slice(1).map((host) => restarts(done, host))).toEqual([0, 0, 0]);
     await expectUntouched(first);
     expect([await lab.must(second, members), await lab.must(second, leases)]).toEqual(["2\n", "3\n"]);
@@ -236,9 +254,9 @@ describe.runIf(full).sequential("flannel, with three members of etcd on four hos
 
 describe.runIf(full).sequential("overlay, with three servers of consul on four hosts", () => {
   const playbook = "playbooks/overlay.ts";
-  const of = (hosts: readonly string[], consul: readonly string[], more: object = {}): Over => ({
+  const of = (hosts: readonly string[], consul: readonly string[]): Over => ({
     hosts,
-    vars: more,
+    vars: {},
     groups: { docker: hosts, consul },
   });
   const three = [first, second, third];
@@ -284,8 +302,7 @@ describe.runIf(full).sequential("overlay, with three servers of consul on four h
     expect([last.code, stepsOf(last.events)]).toEqual([2, []]);
     expect(last.stderr).toMatch(/without docker-202 consul would have no quorum/);
 
-    await labPowerOn(lab.spec, [fourth]);
-    await fine("playbooks/reset.ts", ["-l", fourth], fleet(all));
+    await whenBack(fourth, () => fine("playbooks/reset.ts", ["-l", fourth], fleet(all)));
     await lab.must(fourth, "docker rm -f lost");
     await expectUntouched(fourth);
     await lab.must(second, "docker rm -f stays");
