@@ -138,49 +138,8 @@ function isOver(
   return true;
 }
 
-/**
- * Plans every play on its hosts, from the hosts as they are, and gives what would be refused, and what waits for something
- * that no step would bring about. From here on what is planned is known as such.
- */
-export async function planAhead(
-  { playbook: { plays } }: RunOptions,
-  context: RunContext,
-  hosts: readonly HostRun[],
-  { fleet, hostsOf }: Pick<Prepared, "fleet" | "hostsOf">,
-): Promise<CausewayError[]> {
-  const errors: CausewayError[] = [];
-  for (const play of plays) {
-    const theirs = hosts.filter((h) => hostsOf.get(play)?.has(h.name));
-    for (const host of play.runOnce ? theirs.slice(0, 1) : theirs) {
-      try {
-        for (const task of compose(play, host, fleet)) {
-          notePlanned(host, context, task);
-          const plan = await planNamed(task, host);
-          if (plan.later !== undefined && plan.steps.length === 0 && plan.owed.length === 0)
-            errors.push(stillWaiting(task, host, plan.later));
-        }
-      } catch (error) {
-        if (!(error instanceof CausewayError)) throw error;
-        errors.push(error);
-      }
-    }
-  }
-  // What is done to the hosts that leave shows on these, too.
-  for (const host of hosts) host.memory.forget(["*"]);
-  return errors;
-}
-
-function stillWaiting({ task, key }: TaskInstance, host: HostRun, reason: string): CausewayError {
-  return new CausewayError("host", "the fleet is not whole as it is", {
-    host: host.name,
-    task: `${task} ${key}`,
-    found: reason,
-    expected: "a task that waits for nothing",
-    advice: "run the playbook on the fleet as it is, and mend what that run tells; then run the same command",
-  });
-}
-
-function planNamed(task: TaskInstance, host: HostRun): Promise<TaskPlan> {
+/** The plan of one task; an error says whose it is. */
+export function planNamed(task: TaskInstance, host: HostRun): Promise<TaskPlan> {
   return planTask(task, host.reader()).catch((error: unknown) => {
     throw named(error, host, task);
   });
@@ -257,14 +216,15 @@ async function tellLeftOut(
 }
 
 /** From here on what stands of this task counts as planned, on this host or, of what is the fleet's, on any. */
-function notePlanned(host: HostRun, context: RunContext, instance: TaskInstance): void {
+export function notePlanned(host: HostRun, context: RunContext, instance: TaskInstance): void {
   const { task, key, scope, formerly } = instance;
   const planned = scope === "fleet" ? context.plannedOfFleet : host.planned;
   planned.add(`${task} ${key}`);
   for (const one of formerly) planned.add("key" in one ? `${task} ${one.key}` : `${task} * ${one.kind}`);
 }
 
-function compose(play: AnyPlay, host: HostRun, fleet: Fleet): readonly TaskInstance[] {
+/** The tasks of a play on one host. */
+export function compose(play: AnyPlay, host: HostRun, fleet: Fleet): readonly TaskInstance[] {
   try {
     const tasks = host.composed.get(play) ?? play.tasks(host.view, fleet);
     return play.runOnce ? tasks.map((task) => ({ ...task, scope: "fleet" })) : tasks;

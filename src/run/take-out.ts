@@ -4,7 +4,7 @@ import { type Entry, liveEntries, standingEntries } from "../journal/entries.ts"
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
-import { planAhead } from "./plays.ts";
+import { planAhead } from "./plan-ahead.ts";
 import type { Prepared } from "./prepare.ts";
 import { isPlannedOfFleet } from "./removals.ts";
 import { undoAll } from "./undo-runs.ts";

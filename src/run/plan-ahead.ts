@@ -1,0 +1,49 @@
+import { CausewayError } from "../errors.ts";
+import type { TaskInstance } from "../task/define.ts";
+import type { RunContext } from "./context.ts";
+import type { HostRun } from "./host-run.ts";
+import type { RunOptions } from "./options.ts";
+import { compose, notePlanned, planNamed } from "./plays.ts";
+import type { Prepared } from "./prepare.ts";
+
+/**
+ * Plans every play on its hosts, from the hosts as they are, and gives what would be refused, and what waits for something
+ * that no step would bring about. From here on what is planned is known as such.
+ */
+export async function planAhead(
+  { playbook: { plays } }: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+  { fleet, hostsOf }: Pick<Prepared, "fleet" | "hostsOf">,
+): Promise<CausewayError[]> {
+  const errors: CausewayError[] = [];
+  for (const play of plays) {
+    const theirs = hosts.filter((h) => hostsOf.get(play)?.has(h.name));
+    for (const host of play.runOnce ? theirs.slice(0, 1) : theirs) {
+      try {
+        for (const task of compose(play, host, fleet)) {
+          notePlanned(host, context, task);
+          const plan = await planNamed(task, host);
+          if (plan.later !== undefined && plan.steps.length === 0 && plan.owed.length === 0)
+            errors.push(stillWaiting(task, host, plan.later));
+        }
+      } catch (error) {
+        if (!(error instanceof CausewayError)) throw error;
+        errors.push(error);
+      }
+    }
+  }
+  // What is done to the hosts that leave shows on these, too.
+  for (const host of hosts) host.memory.forget(["*"]);
+  return errors;
+}
+
+function stillWaiting({ task, key }: TaskInstance, host: HostRun, reason: string): CausewayError {
+  return new CausewayError("host", "the fleet is not whole as it is", {
+    host: host.name,
+    task: `${task} ${key}`,
+    found: reason,
+    expected: "a task that waits for nothing",
+    advice: "run the playbook on the fleet as it is, and mend what that run tells; then run the same command",
+  });
+}
