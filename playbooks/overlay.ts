@@ -13,10 +13,10 @@ import {
   apiAddressesNotOnHost,
   badSubnet,
   containersElsewhere,
+  containersOfTheDead,
   joining,
   missingTlsPaths,
   movedServers,
-  onlyTheirs,
   openApis,
   overlayFacts,
   refusals,
@@ -108,6 +108,7 @@ export default definePlaybook({
     ...openApis(fleet),
     ...harmlessLeftovers(fleet, claim),
     ...storeOfTwo(fleet, storeOf(fleet)),
+    ...containersOfTheDead(fleet),
   ],
   plays: [
     {
@@ -180,7 +181,7 @@ export default definePlaybook({
       title: "Create the network, once",
       hosts: "docker",
       runOnce: true,
-      tasks: (host, fleet) => [overlayNet({ ...wantedNetwork(host), part: "make", ...onlyTheirs(fleet) })],
+      tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "make" })],
     },
     {
       title: "Check that every host sees it",

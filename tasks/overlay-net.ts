@@ -29,12 +29,6 @@ const params = Type.Object(
       description:
         "three plays: leave disconnects every host's containers from a network that differs; make creates the network on one host; see checks that every host sees it, adds the bridge through which its containers reach other networks, and reconnects the containers",
     }),
-    only: Type.Optional(
-      Type.Array(Type.String(), {
-        description:
-          "the containers of the hosts that stay, where one left: what else is on the network is taken off it",
-      }),
-    ),
   },
   { additionalProperties: false },
 );
@@ -86,7 +80,7 @@ export const overlayNet = defineTask({
       return same || who === "" ? [] : [step.leaveNetwork({ name, who })];
     }
     // The network is the fleet's, whichever host makes it; the bridge is each host's own.
-    if (part === "make") return same ? takenOff(state, wanted) : [make(state, wanted)];
+    if (part === "make") return same ? [] : [make(state, wanted)];
     const own = gatewayBridge(state.docker);
     if (!same)
       return [
@@ -149,26 +143,6 @@ export function differs({ seen }: OverlaySeen, wanted: Wanted): boolean {
 
 function make(state: State, { name, subnet }: OverlayNetParams): Step {
   return step.dockerNetwork({ name, driver: "overlay", subnet, was: state.seen ?? null });
-}
-
-/** The store keeps the endpoints of a host that is gone, and the network could never be removed again. */
-function takenOff({ endpoints }: State, { name, only }: OverlayNetParams): Step[] {
-  if (only === undefined) return [];
-  return endpoints
-    .filter((container) => !only.includes(container))
-    .map((container) => {
-      const done = sh`list=$(docker network inspect -f '{{range .Containers}}{{.Name}}
-{{end}}' ${name}) && ! printf '%s\n' "$list" | grep -qxF -e ${container}`;
-      return step.run({
-        what: `container ${container} on ${name}`,
-        from: "of a host that left",
-        to: null,
-        do: sh`docker network disconnect -f ${name} ${container} || { ${done}; }`,
-        done,
-        undo: sh`true`,
-        touches: ["shared:docker"],
-      });
-    });
 }
 
 /** Made beforehand, as Docker's documentation has it for one with options of its own, so that an undo removes it. */

@@ -190,10 +190,23 @@ export function wantedNetwork({ vars }: { vars: OverlayVars }) {
   return { name: vars.overlay_name, subnet: vars.overlay_subnet };
 }
 
-/** The containers of the hosts that stay, where others leave: by what a network still has beside them it is known who left. */
-export function onlyTheirs(fleet: Fleet<OverlayVars, Seen>): { only?: string[] } {
-  if (fleet.leaving.length === 0) return {};
-  return { only: fleet.reached.flatMap(({ facts }) => facts.overlay?.members.map(({ name }) => name) ?? []) };
+/**
+ * Containers of a host that is dead keep their place on the network: the other Dockers remember where their addresses were until
+ * they are restarted (peerDb in libnetwork's drivers/overlay), and what got one of these addresses would not be reached.
+ */
+export function containersOfTheDead(fleet: Fleet<OverlayVars, Seen>): Remark[] {
+  if (!fleet.leaving.some(({ dead }) => dead)) return [];
+  const here = fleet.reached.flatMap(({ facts }) => facts.overlay?.members.map(({ name }) => name) ?? []);
+  const seeing = fleet.reached.find(({ facts }) => facts.overlay?.seen !== undefined);
+  const lost = seeing?.facts.overlay?.endpoints.filter((name) => !here.includes(name)) ?? [];
+  if (!seeing || lost.length === 0) return [];
+  const { overlay_name: name } = seeing.vars;
+  const commands = lost.map((container) => `docker network disconnect -f ${name} ${container}`).join("; ");
+  return [
+    {
+      text: `on ${name} stay, of hosts that are dead: ${lost.join(", ")}: their addresses are given to nobody else, because each Docker remembers where they were until its next restart; before a reset or another subnet, on any host: ${commands}`,
+    },
+  ];
 }
 
 /** A network is recreated after all its containers have left it: those of a host outside this run cannot. */

@@ -14,7 +14,10 @@ export interface HostView<V = Readonly<Record<string, unknown>>, F = Readonly<Re
 }
 
 /** A host that leaves: what others know it by. */
-export type LeavingHost<V = Readonly<Record<string, unknown>>> = Omit<HostView<V>, "facts">;
+export interface LeavingHost<V = Readonly<Record<string, unknown>>> extends Omit<HostView<V>, "facts"> {
+  /** Whether it is gone for good, and only its peers are left to forget it. */
+  readonly dead: boolean;
+}
 
 type Names = Pick<ReadonlySet<string>, "has">;
 

@@ -4,7 +4,7 @@ import { resolveVars, unknownExtraVars } from "../inventory/playbook-vars.ts";
 import type { Inventory, InventoryHost, Variable } from "../inventory/types.ts";
 import { without } from "../inventory/without.ts";
 import type { Play, Playbook } from "../playbook/define.ts";
-import { Fleet, type HostView, type LeavingHost } from "../playbook/fleet.ts";
+import { Fleet, type HostView } from "../playbook/fleet.ts";
 import { notYet } from "../thrown.ts";
 import { parsePercentage, parseSerial } from "./batches.ts";
 
@@ -85,7 +85,10 @@ export function prepare({
   throwAll(distinct(errors));
   const reached = () => facts;
   // What is wrong with the variables of a host that leaves is no reason to keep it.
-  const gone = leaving.map((host) => knownBy(host, resolveVars(playbook.vars, host).vars));
+  const gone = leaving.map((host) => ({
+    ...knownBy(host, resolveVars(playbook.vars, host).vars),
+    dead: left?.dead === true,
+  }));
   const fleet = new Fleet(views, reached, gone);
   throwAll(playbook.check?.(fleet as never) ?? []);
   return { members, chosen, leaving, fleet, hostsOf, facts, reached };
@@ -105,7 +108,7 @@ export function membersOf(playbook: Playbook, inventory: Inventory): Pick<Prepar
   return { hostsOf, members: inventory.hosts.filter((h) => named.has(h.name)) };
 }
 
-function knownBy(host: InventoryHost, vars: Record<string, unknown>): LeavingHost {
+function knownBy(host: InventoryHost, vars: Record<string, unknown>): Omit<HostView, "facts"> {
   return {
     name: host.name,
     address: host.connection.address,

@@ -288,7 +288,11 @@ describe.runIf(full).sequential("overlay, with three servers of consul on four h
     await labPowerOff(lab.spec, [fourth]);
     const dead = await remove(playbook, [fourth, "--dead"], fleet(all));
     expect(dead.code, dead.why).toBe(0);
-    expect(await lab.must(first, onNetwork)).toBe("stays \n");
+    // Its address stays taken: the others still send there what is for it.
+    const told = dead.events.flatMap((e) => (e.type === "message" ? [String(e.text)] : []));
+    expect(told.join("\n")).toMatch(
+      /on overlay_1 stay, of hosts that are dead: lost: .*disconnect -f overlay_1 lost/,
+    );
     await expectWhole(playbook, of(three, three));
 
     const server = await remove(playbook, [first], fleet(of(three, three)));
@@ -296,16 +300,16 @@ describe.runIf(full).sequential("overlay, with three servers of consul on four h
     await expectUntouched(first);
     const two = [second, third];
     for (const list of [peers, members]) expect(await lab.must(second, list)).toBe(`${two.join("\n")}\n`);
-    expect(await lab.must(second, onNetwork)).toBe("stays \n");
     await expectWhole(playbook, of(two, two));
     const last = await remove(playbook, [third], fleet(of(two, two)));
     expect([last.code, stepsOf(last.events)]).toEqual([2, []]);
     expect(last.stderr).toMatch(/without docker-202 consul would have no quorum/);
 
-    await whenBack(fourth, () => fine("playbooks/reset.ts", ["-l", fourth], fleet(all)));
+    // Nobody lets it into the store any more, and so it cannot know whether its network is still there.
+    await whenBack(fourth, () => fine("playbooks/reset.ts", ["-l", fourth, "--force"], fleet(all)));
     await lab.must(fourth, "docker rm -f lost");
     await expectUntouched(fourth);
-    await lab.must(second, "docker rm -f stays");
+    await lab.must(second, "docker rm -f stays && docker network disconnect -f overlay_1 lost");
     await fine("playbooks/reset.ts", [], fleet(of(two, two)));
     for (const host of two) await expectUntouched(host);
   });
