@@ -142,9 +142,7 @@ export class WatchedFleet {
 /** A silence on this machine's clock, and whose container was started again meanwhile. */
 function gapOf({ from, to, open }: Silence, sender: WatchedHost, receiver: WatchedHost): Gap {
   const [began, ended] = [sender.fromItsClock(from), sender.fromItsClock(to)];
-  const restarted = [sender, receiver].filter(
-    (host) => host.again.some((at) => at > began && at <= ended) || (open && host.isAway),
-  );
+  const restarted = [sender, receiver].filter((host) => host.cameBack(began, ended) || (open && host.isAway));
   return {
     from: Math.round(began),
     ms: Math.round(ended - began),

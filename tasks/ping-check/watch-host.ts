@@ -19,13 +19,13 @@ export class WatchedHost {
   was: Here | undefined;
   /** How often its pings send, in milliseconds, once it has said so. */
   everyMs: number | undefined;
-  /** When its container was there again, on this machine's clock. */
-  readonly again: number[] = [];
   hasImage = true;
   /** Packets that pings did not read in time: a machine that is busy loses them, not the network. */
   unread = 0;
   /** What Docker said last. */
   said = "";
+  /** When its container was there again, on its own clock: what it is on ours is known better the longer the watch goes on. */
+  readonly #again: number[] = [];
   readonly #host: ProbeHost;
   readonly #changed: () => void;
   /** This machine's clock less the host's uptime: of all lines, that of the one which came with the least delay. */
@@ -70,6 +70,11 @@ export class WatchedHost {
   /** Its container ended because it was asked to. */
   get endedAsTold(): boolean {
     return this.#isTold && this.was !== undefined;
+  }
+
+  /** Whether its container was there again in a time of this machine's clock. */
+  cameBack(from: number, to: number): boolean {
+    return this.#again.map((at) => this.fromItsClock(at)).some((at) => at > from && at <= to);
   }
 
   /** Whom it is to ping: the containers of its peers, by host. What is said while it has no container goes astray. */
@@ -139,7 +144,7 @@ export class WatchedHost {
   }
 
   #isHere({ at, address, id, everyMs }: Extract<Said, { says: "here" }>): void {
-    if (this.was) this.again.push(this.fromItsClock(at));
+    if (this.was) this.#again.push(at);
     this.#cut();
     this.everyMs = everyMs;
     for (const timeline of this.to.values()) timeline.everyMs = everyMs;
