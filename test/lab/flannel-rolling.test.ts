@@ -118,8 +118,8 @@ function waitsIn(text: string, peer: string): Omit<Wait, "from" | "to">[] {
     const at = Number(up);
     const seq = began ? -1 : Number(number);
     if (last && seq > last.seq) waits.push({ since: last.at, until: at, lost: seq - last.seq - 1 });
-    // What began anew is measured from its last answer.
-    last = { at: began && last ? last.at : at, seq };
+    // What began anew is measured from its last answer; an answer that comes late changes nothing.
+    if (began || !last || seq > last.seq) last = { at: began && last ? last.at : at, seq };
   }
   return waits;
 }
