@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { CausewayError, type ErrorCode } from "../errors.ts";
+import { CausewayError, type ErrorCode, type Position } from "../errors.ts";
 import { nearest } from "../schema/nearest.ts";
 import type { Inventory, InventoryHost } from "./types.ts";
 
@@ -88,14 +88,16 @@ function wordsOf(pattern: string): string[] {
 
 /**
  * The hosts that Ansible's pattern names, in the inventory's order: `a:b` or `a,b`, `a:&b`, `a:!b`, globs, `~regex`,
- * `[0:2]`, `@file` with one pattern a line. One that names nothing is an error.
+ * `[0:2]`, `@file` with one pattern a line. One that names nothing is an error; `at` is where it is written, if it is known.
  */
 export function select(
   inventory: Inventory,
   pattern: string,
   what: string,
   code: ErrorCode = "usage",
+  at?: Position,
 ): InventoryHost[] {
+  const nothing = (word: string) => matchesNothing(inventory, word, { what, code, at });
   const words = wordsOf(pattern).flatMap((word) =>
     word.startsWith("@") ? linesOf(word.slice(1), what) : [word],
   );
@@ -104,7 +106,7 @@ export function select(
   if (plain.length === 0 && words.length > 0) chosen = new Set(inventory.hosts.map((h) => h.name));
   for (const word of plain) {
     const matched = matchWord(inventory, word);
-    if (matched.length === 0) throw nothing(inventory, word, what, code);
+    if (matched.length === 0) throw nothing(word);
     for (const name of matched) chosen.add(name);
   }
   for (const word of words.filter((w) => w.startsWith("&"))) {
@@ -114,10 +116,10 @@ export function select(
   for (const word of words.filter((w) => w.startsWith("!"))) {
     // Whoever misspells the host that has to be left alone must not hit it.
     const left = word.slice(1);
-    if (!isPattern(left) && !isKnown(inventory, left)) throw nothing(inventory, word, what, code);
+    if (!isPattern(left) && !isKnown(inventory, left)) throw nothing(word);
     for (const name of matchWord(inventory, left)) chosen.delete(name);
   }
-  if (chosen.size === 0) throw nothing(inventory, pattern, what, code);
+  if (chosen.size === 0) throw nothing(pattern);
   return inventory.hosts.filter((h) => chosen.has(h.name));
 }
 
@@ -136,7 +138,11 @@ function linesOf(file: string, what: string): string[] {
     .filter((line) => line !== "" && !line.startsWith("#"));
 }
 
-function nothing(inventory: Inventory, word: string, what: string, code: ErrorCode): CausewayError {
+function matchesNothing(
+  inventory: Inventory,
+  word: string,
+  { what, code, at }: { what: string; code: ErrorCode; at: Position | undefined },
+): CausewayError {
   const names = [...inventory.groups.keys(), ...inventory.hosts.map((h) => h.name)];
   const meant = nearest(word.replace(/^[!&]/, ""), names);
   const dashed = /^(.+)\[(\d+)-(\d*)\]$/.exec(word);
@@ -144,7 +150,9 @@ function nothing(inventory: Inventory, word: string, what: string, code: ErrorCo
     .slice(0, 8)
     .map((h) => h.name)
     .join(", ");
-  return new CausewayError(code, `${what} ${word} matches no host of the inventory`, {
+  const from = inventory.paths.join(", ") || "-i";
+  return new CausewayError(code, `${what} ${word} matches no host of the inventory ${from}`, {
+    ...(at ? { at } : {}),
     found: inventory.groups.has(word) ? `the group ${word} is empty` : word,
     expected: `groups ${[...inventory.groups.keys()].slice(0, 12).join(", ")}; hosts ${shown}${inventory.hosts.length > 8 ? ", …" : ""}`,
     ...(dashed

@@ -1,5 +1,5 @@
 import type { Static, TObject } from "typebox";
-import type { CausewayError } from "../errors.ts";
+import type { CausewayError, Position } from "../errors.ts";
 import type { Reader } from "../host/reader.ts";
 import type { Entry } from "../journal/entries.ts";
 import type { TaskInstance } from "../task/define.ts";
@@ -100,7 +100,11 @@ export interface PlaybookDefinition<S extends TObject, F extends Facts> {
 }
 
 /** A playbook as the engine takes it, whatever its variables are. */
-export type Playbook = PlaybookDefinition<TObject, Facts> & { readonly causeway: "playbook" };
+export type Playbook = PlaybookDefinition<TObject, Facts> & {
+  readonly causeway: "playbook";
+  /** Where a key was most likely written, behind a text such as a play's title; unknown where no file was loaded. */
+  readonly whereIs?: (key: string, behind?: string) => Position;
+};
 
 /** Defines a playbook; it is the default export of its file. */
 export function definePlaybook<S extends TObject, const F extends Facts = Record<never, never>>(

@@ -9,6 +9,8 @@ export interface HostView<V = Readonly<Record<string, unknown>>, F = Readonly<Re
   readonly vars: V;
   /** Where the inventory, or `-e`, gives this host a variable; undefined for a default. */
   readonly whereIs?: (variable: string) => Position | undefined;
+  /** Where the inventory names this host. */
+  readonly at?: Position;
   /** What was read of the host before the first step. Asking for it defers the play until it was read. */
   readonly facts: F;
 }

@@ -100,7 +100,8 @@ export function playbookOf(given: Playbook, file: string, source: string): Playb
   if (given.plays.length === 0 && !given.undoes && !(given.hosts && given.verify))
     fault("the playbook does nothing", "plays", { expected: "plays, or hosts and verify" });
   throwAll(errors);
-  return answering(given, (key) => whereIs(key, file, source));
+  const at = (key: string, behind?: string) => whereIs(key, file, source, behind);
+  return { ...answering(given, at), whereIs: at };
 }
 
 function isSchema(vars: object): boolean {
@@ -147,10 +148,12 @@ function answering(given: Playbook, at: (key: string) => Position): Playbook {
   };
 }
 
-/** Where a key of the playbook was most likely written. */
-function whereIs(key: string, file: string, source: string): Position {
+/** Where a key of the playbook was most likely written, behind the line with a text. */
+function whereIs(key: string, file: string, source: string, behind = ""): Position {
   const lines = source.split("\n");
+  const from = lines.findIndex((line) => line.includes(behind));
   for (const [index, line] of lines.entries()) {
+    if (index < from) continue;
     const column = new RegExp(`(?<![\\w.])${key.replaceAll(/\W/g, "\\$&")}(?=\\s*[:,(}])`).exec(line)?.index;
     if (column !== undefined) return { file, line: index + 1, column: column + 1 };
   }

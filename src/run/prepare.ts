@@ -90,20 +90,21 @@ export function prepare({
     dead: left?.dead === true,
   }));
   const fleet = new Fleet(views, reached, gone);
-  throwAll(playbook.check?.(fleet as never) ?? []);
+  throwAll(distinct(playbook.check?.(fleet as never) ?? []));
   return { members, chosen, leaving, fleet, hostsOf, facts, reached };
 }
 
 /** The hosts that a playbook names, in the inventory's order, and whom each of its plays is for. */
 export function membersOf(playbook: Playbook, inventory: Inventory): Pick<Prepared, "hostsOf" | "members"> {
   const names = (hosts: readonly InventoryHost[]) => new Set(hosts.map((h) => h.name));
+  const at = (title?: string) => playbook.whereIs?.("hosts", title);
   const hostsOf = new Map(
     playbook.plays.map((play): [AnyPlay, Set<string>] => [
       play,
-      names(select(inventory, play.hosts, `play “${play.title}”: hosts`, "playbook")),
+      names(select(inventory, play.hosts, `play “${play.title}”: hosts`, "playbook", at(play.title))),
     ]),
   );
-  const others = playbook.hosts ? select(inventory, playbook.hosts, "hosts", "playbook") : [];
+  const others = playbook.hosts ? select(inventory, playbook.hosts, "hosts", "playbook", at()) : [];
   const named = new Set([...[...hostsOf.values()].flatMap((hosts) => [...hosts]), ...names(others)]);
   return { hostsOf, members: inventory.hosts.filter((h) => named.has(h.name)) };
 }
@@ -115,6 +116,7 @@ function knownBy(host: InventoryHost, vars: Record<string, unknown>): Omit<HostV
     groups: host.groups,
     vars,
     whereIs: (variable) => host.whereIs(variable),
+    ...(host.at ? { at: host.at } : {}),
   };
 }
 
