@@ -5,6 +5,18 @@ export interface Position {
   column: number;
 }
 
+/** A value that takes part in a fault, and where it was written. */
+export interface GivenValue {
+  /** The variable's name, or `address` for that of a host. */
+  name: string;
+  /** As it is shown; of a secret, only that there is one. Absent where the variable is not set. */
+  value?: string;
+  /** The host that has it. */
+  host: string;
+  /** In a file of the inventory, or in `-e` or `-i`; absent for the playbook's default. */
+  at?: Position;
+}
+
 /** The stable classes of expected errors, and the exit code of each. Anything else is a bug of causeway, exit 70. */
 export const exitCodes = {
   usage: 5,
@@ -24,6 +36,8 @@ export type ErrorCode = keyof typeof exitCodes;
 export interface ErrorDetail {
   /** Where in a file the fault stands. */
   at?: Position;
+  /** The values that do not go together, each with its place. */
+  values?: readonly GivenValue[];
   /** What was found, in the words of the one who wrote it. */
   found?: string;
   /** What would have been right. */
@@ -78,20 +92,28 @@ export function throwAll(errors: readonly CausewayError[]): void {
 /** The error as a person reads it: position, message, found, expected, advice, command and output; no stack. */
 export function describeError(error: CausewayError): string {
   if (error instanceof CausewayErrors) return error.errors.map(describeError).join("\n\n");
-  const { at, host, task, found, expected, advice, command, output } = error.detail;
-  const where = [at && `${at.file}:${at.line}:${at.column}`, host, task && `[${task}]`]
-    .filter(Boolean)
-    .join(" ");
+  const { at, host, task, values = [], found, expected, advice, command, output } = error.detail;
+  const where = [at && placeWords(at), host, task && `[${task}]`].filter(Boolean).join(" ");
   const line = (label: string, text: string | undefined) =>
     text === undefined || text === ""
       ? []
       : [`  ${label.padEnd(9)} ${text.trimEnd().replaceAll("\n", `\n${" ".repeat(12)}`)}`];
   return [
     where ? `${where}: ${error.message}` : error.message,
-    ...line("found", found),
+    ...line("found", [...(found ? [found] : []), ...values.map(valueWords)].join("\n")),
     ...line("expected", expected),
     ...line("do", advice),
     ...line("command", command),
     ...line("output", output),
   ].join("\n");
+}
+
+function placeWords({ file, line, column }: Position): string {
+  return `${file}:${line}:${column}`;
+}
+
+/** `docker-200: bip 192.168.100.1/24 (hosts.yaml:5:14)`. */
+function valueWords({ name, value, host, at }: GivenValue): string {
+  const place = at ? placeWords(at) : value === undefined ? "not set" : "the playbook's default";
+  return [`${host}: ${name}`, value, `(${place})`].filter(Boolean).join(" ");
 }

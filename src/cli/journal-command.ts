@@ -52,7 +52,14 @@ export async function rollbackCommand(args: readonly string[]): Promise<number> 
   };
   const { inventory, extraVars } = await inventoryOf(values);
   const limit = values.limit === undefined ? {} : { limit: values.limit };
-  return runWith(values, { playbook, inventory, extraVars, ...limit });
+  const what = { playbook, inventory, extraVars, ...limit };
+  const [{ prepare }, { refuseOneMachineTwice }] = await Promise.all([
+    import("../run/prepare.ts"),
+    import("../run/same-machine.ts"),
+  ]);
+  const prepared = prepare(what);
+  await refuseOneMachineTwice(prepared.members, values["ssh-config"]);
+  return runWith(values, what, () => {}, prepared);
 }
 
 const historyOptions = {

@@ -24,9 +24,13 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
   refuseMisspeltCommand(given);
   const playbook = await loadPlaybook(resolvePlaybookPath(given), door());
   const { inventory, extraVars } = await inventoryOf(values);
-  const { prepare } = await import("../run/prepare.ts");
+  const [{ prepare }, { refuseOneMachineTwice }] = await Promise.all([
+    import("../run/prepare.ts"),
+    import("../run/same-machine.ts"),
+  ]);
   const limit = values.limit === undefined ? {} : { limit: values.limit };
   const prepared = prepare({ playbook, inventory, extraVars, ...limit });
+  await refuseOneMachineTwice(prepared.members, values["ssh-config"]);
   if (values["syntax-check"] || values["list-hosts"] || values["list-tasks"]) {
     const { listHosts, listTasks } = await import("./listings.ts");
     if (values["syntax-check"]) process.stdout.write(`${given}: OK\n`);

@@ -39,10 +39,9 @@ export async function sshConfigFor(host: string, file: string | undefined): Prom
   const users = join(homedir(), ".ssh", "config");
   if (file === "none" || (file === undefined && !existsSync(users))) return defaultSshConfig();
   const files = file === undefined ? [users, "/etc/ssh/ssh_config"] : [file];
-  if (files.some(tellsHostsApart)) return parseSshConfig(await effective(host, file), host);
-  const key = file ?? users;
-  const answer = oneForAll.get(key) ?? effective(host, file).then((text) => parseSshConfig(text, host));
-  oneForAll.set(key, answer);
+  const key = files.some(tellsHostsApart) ? `${files[0]} ${host}` : `${files[0]}`;
+  const answer = answers.get(key) ?? effective(host, file).then((text) => parseSshConfig(text, host));
+  answers.set(key, answer);
   return answer;
 }
 
@@ -51,8 +50,8 @@ async function effective(host: string, file: string | undefined): Promise<string
   return (await promisify(execFile)("ssh", args)).stdout;
 }
 
-/** The answer of a configuration that says the same of every host: a process for each of a thousand takes seconds. */
-const oneForAll = new Map<string, Promise<SshConfig>>();
+/** One answer a host, and one for all of a configuration that says the same of every host: a thousand processes take seconds. */
+const answers = new Map<string, Promise<SshConfig>>();
 
 /** Whether a configuration may say different things of two hosts: a section, another file, or a token such as `%h`. */
 export function tellsHostsApart(file: string): boolean {

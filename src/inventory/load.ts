@@ -64,11 +64,9 @@ function addUngrouped(layout: Layout): void {
 }
 
 function addHostList(layout: Layout, list: string): void {
-  for (const name of list
-    .split(",")
-    .map((n) => n.trim())
-    .filter(Boolean)) {
-    if (!layout.hosts.has(name)) layout.hosts.set(name, { vars: new Map() });
+  for (const { 0: name, index } of list.matchAll(/[^\s,](?:[^,]*[^\s,])?/g)) {
+    const at = { file: "-i", line: 1, column: index + 1 };
+    if (!layout.hosts.has(name)) layout.hosts.set(name, { vars: new Map(), at });
     layout.groups.get("ungrouped")?.hosts.add(name);
   }
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
@@ -184,6 +184,31 @@ describe("a plan that cannot be is exit 6 before any connection", () => {
     const { code, stdout, stderr } = await run("static-route", "-i", inventory(...hosts));
     expect({ code, stdout }).toEqual({ code: 6, stdout: "" });
     expect(stderr).toMatch(words);
+  });
+
+  test.each([["verify"], ["reset"], ["rollback"]])(
+    "%s: two names of one machine, with both places; another port is another machine",
+    async (command) => {
+      const file = inventory(host("h1", a, "x: 1"), host("h2", a, "x: 1"));
+      const { code, stdout, stderr } = await run(command, "-i", file);
+      expect({ code, stdout }).toEqual({ code: 6, stdout: "" });
+      expect(stderr).toMatch(
+        /^\S+:\d+:\d+ h2: h1 and h2 are one machine\n.*both lead to 192\.0\.2\.1 port 22\n +h2: address \S+ \(\S+:\d+:\d+\)\n +h1: address/,
+      );
+      const other = inventory(host("h1", a, "x: 1"), host("h2", a, "ansible_port: 2222"));
+      if (command === "verify") expect((await run(command, "-i", other, "--syntax-check")).code).toBe(0);
+    },
+  );
+
+  test("a play for hosts that the inventory does not have: where it is written, and which inventory", async () => {
+    const { code, stderr } = await run("overlay", "-i", "h1,h2");
+    expect(code).toBe(6);
+    expect(stderr).toMatch(
+      /^\S*playbooks\/overlay\.ts:\d+:\d+: play “Start the store.*matches no host of the inventory -i\n/,
+    );
+    const [, line = ""] = /overlay\.ts:(\d+)/.exec(stderr) ?? [];
+    const written = readFileSync(join(packageDir, "playbooks/overlay.ts"), "utf8").split("\n");
+    expect(written[Number(line) - 1]).toContain("hosts: dockerOrStore");
   });
 });
 
