@@ -15,14 +15,13 @@ import { flannelNetwork } from "../tasks/flannel-network.ts";
 import { flannelPeers } from "../tasks/flannel-peers.ts";
 import { flanneldConfig } from "../tasks/flanneld-config.ts";
 import { storeHealth } from "../tasks/store-health.ts";
+import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
 import { foreignFirewalls, hostFacts, offLinkPeers, sameHostNames } from "./checks/facts.ts";
 import {
   addressesNotOnHost,
-  badNetwork,
-  badSource,
   beforeFirstLease,
   flannelFact,
   interruptions,
@@ -30,9 +29,11 @@ import {
   partialReconfiguration,
   sharedChange,
 } from "./checks/flannel.ts";
+import { badFlannelVars } from "./checks/flannel-plan.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
 import {
+  evenMembers,
   leavingStore,
   movedStore,
   newStoreOfTwo,
@@ -124,8 +125,9 @@ export default definePlaybook({
       "flannel_prefix",
       "probe_image",
     ]),
-    ...badSource(fleet),
-    ...badNetwork(fleet),
+    ...badAddresses(fleet.hosts),
+    ...reservedNetworks(fleet.group("docker"), ["flannel_network"]),
+    ...badFlannelVars(fleet),
     ...incompleteArchives(fleet, "etcd"),
   ],
   preflight: (fleet) => [
@@ -141,7 +143,11 @@ export default definePlaybook({
     ...(fleet.group("docker")[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
     ...conflictingLeftovers(fleet, claim),
   ],
-  remarks: (fleet) => [...harmlessLeftovers(fleet, claim), ...storeOfTwo(fleet, "etcd")],
+  remarks: (fleet) => [
+    ...harmlessLeftovers(fleet, claim),
+    ...storeOfTwo(fleet, "etcd"),
+    ...evenMembers(fleet, "etcd"),
+  ],
   plays: [
     {
       title: "Start etcd, open to these hosts only",

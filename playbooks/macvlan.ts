@@ -1,6 +1,7 @@
 import { Cidr, defineFact, definePlaybook, Ipv4, type Static, Type } from "causeway";
 import { macvlanNet, readUnderlay } from "../tasks/macvlan-net.ts";
 import { macvlanShim } from "../tasks/macvlan-shim.ts";
+import { reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { hostFacts, sameHostNames } from "./checks/facts.ts";
 import { type Claim, harmlessLeftovers } from "./checks/leftovers.ts";
@@ -61,7 +62,11 @@ export default definePlaybook({
     underlay: defineFact({ name: "underlay", read: readUnderlay }),
     slice: sliceFact,
   },
-  check: (fleet) => [...badParts(fleet), ...differingVars(fleet.hosts, ["probe_image"])],
+  check: (fleet) => [
+    ...reservedNetworks(fleet.hosts, ["macvlan_subnet"]),
+    ...badParts(fleet),
+    ...differingVars(fleet.hosts, ["probe_image"]),
+  ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...withoutDocker(fleet),

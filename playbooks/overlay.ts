@@ -4,6 +4,7 @@ import { dockerdClusterStore, hostFile } from "../tasks/dockerd-cluster-store.ts
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { overlayNet } from "../tasks/overlay-net.ts";
 import { peerPorts } from "../tasks/peer-ports.ts";
+import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
 import { foreignFirewalls, hostFacts, sameHostNames } from "./checks/facts.ts";
@@ -15,18 +16,17 @@ import {
   containersElsewhere,
   containersOfTheDead,
   joining,
-  missingTlsPaths,
   movedServers,
   openApis,
   overlayFacts,
   refusals,
   serversOf,
   storeOf,
-  subnetOverHosts,
   wantedNetwork,
 } from "./checks/overlay.ts";
+import { badOverlayVars } from "./checks/overlay-plan.ts";
 import { proofOf } from "./checks/proofs.ts";
-import { leavingStore, newStoreOfTwo, storeOfTwo } from "./checks/store.ts";
+import { evenMembers, leavingStore, newStoreOfTwo, storeOfTwo } from "./checks/store.ts";
 
 const vars = Type.Object({
   overlay_name: Type.String({ default: "overlay_1", description: "the network's name in Docker" }),
@@ -88,8 +88,9 @@ export default definePlaybook({
       "probe_image",
     ]),
     ...differingVars(agents(fleet), ["consul_gossip_key"], { secret: true }),
-    ...subnetOverHosts(fleet),
-    ...missingTlsPaths(fleet),
+    ...badAddresses(fleet.hosts),
+    ...reservedNetworks(fleet.group("docker"), ["overlay_subnet"]),
+    ...badOverlayVars(fleet),
     ...incompleteArchives(fleet, "consul"),
     ...incompleteArchives(fleet, "etcd"),
   ],
@@ -109,6 +110,7 @@ export default definePlaybook({
     ...harmlessLeftovers(fleet, claim),
     ...storeOfTwo(fleet, storeOf(fleet)),
     ...containersOfTheDead(fleet),
+    ...evenMembers(fleet, storeOf(fleet)),
   ],
   plays: [
     {

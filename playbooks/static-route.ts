@@ -11,6 +11,7 @@ import {
 import { dockerBip } from "../tasks/docker-bip.ts";
 import { iptablesForward } from "../tasks/iptables-forward.ts";
 import { staticRoute } from "../tasks/static-route.ts";
+import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import {
   dockersWithoutDirectRouting,
@@ -74,7 +75,9 @@ export default definePlaybook({
   vars,
   facts: hostFacts,
   check: ({ hosts }) => [
-    ...badSubnets(hosts, (host) => host.vars.bip),
+    ...badAddresses(hosts),
+    ...reservedNetworks(hosts, ["bip", "container_network"]),
+    ...badSubnets(hosts),
     ...outsideOfNetwork(hosts),
     ...differingVars(hosts, ["probe_image"]),
   ],

@@ -2,7 +2,7 @@
 
 export { type Static, Type } from "typebox";
 export type { Archive } from "./archives/archive.ts";
-export { CausewayError } from "./errors.ts";
+export { CausewayError, type ErrorDetail, type GivenValue } from "./errors.ts";
 export { isKept, type Kept, type KeptPart, type Reader } from "./host/reader.ts";
 export type { Companion } from "./host/session.ts";
 export { rawScript, type Script, Secret, sh } from "./host/sh.ts";
@@ -49,6 +49,7 @@ export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
 export { type Firewall, missingPortRules, type PeerPorts, readFirewall } from "./peer-ports/peer-ports.ts";
 export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
+export { given, givenAddress, together } from "./playbook/given.ts";
 export { missingPrograms, type Programs, readPrograms } from "./programs/programs.ts";
 export {
   AbsolutePath,

@@ -1,4 +1,14 @@
-import { type Archive, CausewayError, DownloadUrl, FetchedBy, type Fleet, Sha256, Type } from "causeway";
+import {
+  type Archive,
+  CausewayError,
+  DownloadUrl,
+  FetchedBy,
+  type Fleet,
+  given,
+  Sha256,
+  Type,
+  together,
+} from "causeway";
 
 function parts(name: string, programs: string) {
   return {
@@ -37,11 +47,12 @@ export function incompleteArchives<V extends object, F>(fleet: Fleet<V, F>, name
   });
   if (!half) return [];
   const { url } = partsOf(half.vars, name);
-  const [given, missing] = url === undefined ? ["sha256", "url"] : ["url", "sha256"];
+  const both = [`${name}_url`, `${name}_sha256`] as const;
+  const [has, misses] = url === undefined ? both.toReversed() : both;
   return [
-    new CausewayError("variables", `${name}_${given} is given without ${name}_${missing}`, {
+    new CausewayError("variables", `${has} is given without ${misses}`, {
+      ...together(...both.map((part) => given(half, part as keyof V & string))),
       host: half.name,
-      found: url ?? `${name}_sha256 alone`,
       expected: `${name}_url and ${name}_sha256, or neither`,
       advice: `take the checksum from its publisher, or from sha256sum on an archive that you trust`,
     }),

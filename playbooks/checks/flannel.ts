@@ -1,15 +1,12 @@
 import {
   type Address,
   CausewayError,
-  contains,
   type DockerState,
   defineFact,
   type Fleet,
   type HostView,
   type Link,
   localOutput,
-  networkOf,
-  parseAddress,
   runningContainers,
   sh,
 } from "causeway";
@@ -67,46 +64,8 @@ interface Facts {
   addresses: readonly Address[];
 }
 
-const sources = ["flannel_binary", "flannel_url", "flannel_package"] as const;
-
-/** flanneld comes from one place, and an archive has a checksum. */
-export function badSource({ hosts }: Fleet<FlannelVars>): CausewayError[] {
-  const given = hosts.map(({ vars }) => sources.filter((name) => vars[name] !== undefined));
-  const several = given.find((names) => names.length > 1);
-  if (several)
-    return [
-      new CausewayError("variables", "two sources are given for flanneld", {
-        found: several.join(" and "),
-        expected: "one of them, or none where flanneld is on the hosts already",
-      }),
-    ];
-  if (hosts.every(({ vars }) => (vars.flannel_url === undefined) === (vars.flannel_sha256 === undefined)))
-    return [];
-  return [
-    new CausewayError("variables", "flannel_url and flannel_sha256 must be given together", {
-      found: "one of them",
-      expected: "the URL of the archive and its checksum",
-      advice: "sha256sum FILE prints it, for a file that you trust",
-    }),
-  ];
-}
-
-/** A network that holds the hosts' own addresses would send their packets into the tunnel, and the runner's with them. */
-export function badNetwork({ hosts }: Fleet<FlannelVars>): CausewayError[] {
-  return hosts.flatMap(({ name, address, vars }) => {
-    const network = networkOf(vars.flannel_network);
-    const own = parseAddress(address);
-    if (!network || own === undefined || !contains(network, own)) return [];
-    return [
-      new CausewayError("variables", `flannel_network contains the address of ${name}`, {
-        host: name,
-        found: `${address} is in ${vars.flannel_network}`,
-        expected: "a network other than the one on which hosts are reached",
-        advice: "choose another flannel_network, such as 172.30.0.0/16",
-      }),
-    ];
-  });
-}
+/** Whence a flanneld comes; one of them, or none. */
+export const sources = ["flannel_binary", "flannel_url", "flannel_package"] as const;
 
 /** flanneld binds to the address that its peers send to. */
 export function addressesNotOnHost<F extends Pick<Facts, "addresses">>({
@@ -223,6 +182,6 @@ function nextVersion({ flannel_binary, flannel_url }: FlannelVars): string | und
   return flannel_url === undefined ? undefined : versionOf(flannel_url.replaceAll(/[/_-]/g, " "));
 }
 
-function dockerHosts<V, F>(hosts: readonly HostView<V, F>[]): readonly HostView<V, F>[] {
+export function dockerHosts<V, F>(hosts: readonly HostView<V, F>[]): readonly HostView<V, F>[] {
   return hosts.filter(({ groups }) => groups.includes("docker"));
 }

@@ -1,16 +1,22 @@
 import {
   CausewayError,
   contains,
+  type ErrorDetail,
   type Fleet,
   formatAddress,
+  type GivenValue,
+  given,
+  givenAddress,
   type HostView,
   lastAddress,
   networkOf,
   overlaps,
   parseAddress,
   type Remark,
+  together,
 } from "causeway";
 import { parentFor, type Underlay } from "../../tasks/macvlan-net.ts";
+import { hostsIn } from "./addresses.ts";
 import { longestPrefix, type SliceFacts, slicesOf } from "./slices.ts";
 
 /** The variables that a user sets; the rest follows from the inventory. */
@@ -47,10 +53,12 @@ export function partOf<V extends MacvlanVars, F extends SliceFacts>(
     const address = parseAddress(text);
     return subnet !== undefined && address !== undefined && contains(subnet, address);
   };
+  const reserved = [gateway, ...Object.values(macvlan_aux)];
+  // Docker refuses an address that is reserved twice.
   const hosts = fleet.hosts
-    .filter((h) => inside(h.address))
+    .filter((h) => inside(h.address) && !reserved.includes(h.address))
     .map((h) => [`host-${h.name}`, h.address] as const);
-  const taken = new Set([gateway, ...Object.values(macvlan_aux), ...hosts.map(([, address]) => address)]);
+  const taken = new Set([...reserved, ...hosts.map(([, address]) => address)]);
   const shim = highestFree(ip_range, macvlan_subnet, taken);
   return { gateway, ip_range, aux: { ...Object.fromEntries(hosts), ...macvlan_aux, shim }, shim };
 }
@@ -72,7 +80,7 @@ export function badParts<V extends MacvlanVars, F extends SliceFacts>(fleet: Fle
   const apart = disagreements(fleet);
   if (apart.length > 0) return apart;
   const slices = slicesOf(fleet);
-  const outside = fleet.hosts.flatMap((host) => badNumbers(host, slices.get(host.name) ?? ""));
+  const outside = fleet.hosts.flatMap((host) => badNumbers(host, fleet, slices.get(host.name) ?? ""));
   return outside.length > 0 ? outside : [...sharedRanges(fleet, slices), ...shimsOverHosts(fleet, slices)];
 }
 
@@ -82,48 +90,115 @@ type Slices = ReadonlyMap<string, string>;
 function disagreements<V extends MacvlanVars, F>({ hosts }: Fleet<V, F>): CausewayError[] {
   const [first, ...others] = hosts;
   if (!first) return [];
-  const network = ({ vars }: HostView<V, F>) =>
-    `${vars.macvlan_name} ${vars.macvlan_subnet} gateway ${gatewayOf(vars)}`;
-  return others
-    .filter((host) => network(host) !== network(first))
-    .map(
-      (host) =>
-        new CausewayError("variables", `${first.name} and ${host.name} are set to different networks`, {
-          host: host.name,
-          found: network(host),
-          expected: network(first),
-          advice: "set macvlan_name, macvlan_subnet and macvlan_gateway for the group, not for a host",
-        }),
-    );
+  const network = ({ vars }: HostView<V, F>) => ({
+    macvlan_name: vars.macvlan_name,
+    macvlan_subnet: vars.macvlan_subnet,
+    macvlan_gateway: gatewayOf(vars),
+  });
+  const names = ["macvlan_name", "macvlan_subnet", "macvlan_gateway"] as const;
+  return others.flatMap((host) => {
+    const apart = names.filter((name) => network(host)[name] !== network(first)[name]);
+    if (apart.length === 0) return [];
+    return [
+      new CausewayError("variables", `${first.name} and ${host.name} are set to different networks`, {
+        ...together(...apart.flatMap((name) => [given(host, name), given(first, name)])),
+        host: host.name,
+        expected: "one network for all hosts",
+        advice: "set macvlan_name, macvlan_subnet and macvlan_gateway for the group, not for a host",
+      }),
+    ];
+  });
 }
 
-function badNumbers<V extends MacvlanVars, F>(host: HostView<V, F>, range: string): CausewayError[] {
+function badNumbers<V extends MacvlanVars, F extends SliceFacts>(
+  host: HostView<V, F>,
+  fleet: Fleet<V, F>,
+  range: string,
+): CausewayError[] {
   const { vars, name } = host;
   const [subnet, slice] = [networkOf(vars.macvlan_subnet), networkOf(range)];
   if (!subnet || !slice) return [];
-  const wrong = (message: string, found: string, expected: string) =>
-    new CausewayError("variables", message, { host: name, found, expected });
-  const reserved = { gateway: gatewayOf(vars), ...vars.macvlan_aux };
-  const outside = Object.entries(reserved)
-    .filter(([, address]) => !contains(subnet, parseAddress(address) ?? -1))
-    .map(([what, address]) =>
-      wrong(`${what} is not in macvlan_subnet`, address, `an address in ${vars.macvlan_subnet}`),
-    );
-  const twice = Object.entries(vars.macvlan_aux)
-    .filter(([, address]) => address === gatewayOf(vars))
-    .map(([what, address]) => wrong(`macvlan_aux ${what} is the gateway`, address, "another address"));
+  const wrong = (message: string, of: readonly (keyof MacvlanVars)[], detail: ErrorDetail) =>
+    new CausewayError("variables", message, {
+      ...together(...of.map((variable) => given(host as HostView<MacvlanVars, F>, variable))),
+      host: name,
+      ...detail,
+    });
+  const rangeIs = vars.macvlan_range === undefined ? "macvlan_subnet" : "macvlan_range";
   if (slice.prefix > longestPrefix)
     return [
-      wrong("the range is too small", range, `a prefix of at most ${longestPrefix}; a larger macvlan_subnet`),
+      wrong("the range is too small", [rangeIs], {
+        found: `${range} for ${name}`,
+        expected: `a prefix of at most ${longestPrefix}; a larger macvlan_subnet`,
+      }),
     ];
-  const inside = contains(subnet, slice.first) && contains(subnet, lastAddress(slice));
-  if (!inside)
-    return [wrong("macvlan_range is not in macvlan_subnet", range, `a part of ${vars.macvlan_subnet}`)];
-  return [...outside, ...twice];
+  if (!(contains(subnet, slice.first) && contains(subnet, lastAddress(slice))))
+    return [
+      wrong("macvlan_range is not in macvlan_subnet", ["macvlan_range", "macvlan_subnet"], {
+        expected: `a part of ${vars.macvlan_subnet}`,
+      }),
+    ];
+  const reserved = reservedIn(host);
+  const outside = reserved
+    .filter(({ address }) => !contains(subnet, parseAddress(address) ?? -1))
+    .map(({ what, of, address }) =>
+      wrong(`${what} is not in macvlan_subnet`, [of, "macvlan_subnet"], {
+        found: address,
+        expected: `an address in ${vars.macvlan_subnet}`,
+      }),
+    );
+  const twice = reserved.flatMap(({ what, of, address }, index) => {
+    const other = reserved.slice(0, index).find((before) => before.address === address);
+    if (!other) return [];
+    return [
+      wrong(`${other.what} and ${what} have one address`, [other.of, of], {
+        found: address,
+        expected: "an address of its own for each: Docker refuses one that is reserved twice",
+      }),
+    ];
+  });
+  if (outside.length + twice.length > 0) return [...outside, ...twice];
+  if (freeIn(range, subnet, partOf(host, fleet)) > 0) return [];
+  return [
+    wrong("no address is left for a container", [rangeIs, "macvlan_aux"], {
+      found: `all of ${range} is reserved: for the gateway, hosts, macvlan_aux or the shim`,
+      expected: "at least one address for containers in each host's part",
+      advice: "choose a larger macvlan_subnet, or another macvlan_range",
+    }),
+  ];
+}
+
+/** How many addresses of a range Docker can give to containers. */
+function freeIn(range: string, subnet: NonNullable<ReturnType<typeof networkOf>>, part: Part): number {
+  const slice = networkOf(range);
+  if (!slice) return 0;
+  const reserved = [part.gateway, ...Object.values(part.aux)].flatMap((text) => parseAddress(text) ?? []);
+  const taken = new Set([subnet.first, lastAddress(subnet), ...reserved]);
+  return 2 ** (32 - slice.prefix) - [...taken].filter((address) => contains(slice, address)).length;
+}
+
+interface Reserved {
+  what: string;
+  of: "macvlan_gateway" | "macvlan_aux";
+  address: string;
+}
+
+/** What the variables reserve: Docker takes each of these for itself, and fails where two are the same. */
+function reservedIn<V extends MacvlanVars, F>({ vars }: HostView<V, F>): Reserved[] {
+  const aux = Object.entries(vars.macvlan_aux);
+  return [
+    { what: "the gateway", of: "macvlan_gateway", address: gatewayOf(vars) },
+    ...aux.map(([name, address]): Reserved => ({ what: `macvlan_aux ${name}`, of: "macvlan_aux", address })),
+  ];
+}
+
+/** Where a host's part comes from: its own range, or its place in the subnet. */
+function givenRange(host: HostView<MacvlanVars, unknown>): GivenValue {
+  return given(host, host.vars.macvlan_range === undefined ? "macvlan_subnet" : "macvlan_range");
 }
 
 /** Docker does not coordinate addresses between hosts: two that assign the same one do not warn. */
-function sharedRanges<V, F>({ hosts }: Fleet<V, F>, slices: Slices): CausewayError[] {
+function sharedRanges<V extends MacvlanVars, F>({ hosts }: Fleet<V, F>, slices: Slices): CausewayError[] {
   const ranges = hosts.map((host) => ({ host, range: slices.get(host.name) ?? "" }));
   return ranges.flatMap((one, index) =>
     ranges.slice(0, index).flatMap((other) => {
@@ -131,6 +206,7 @@ function sharedRanges<V, F>({ hosts }: Fleet<V, F>, slices: Slices): CausewayErr
       if (!a || !b || !overlaps(a, b)) return [];
       return [
         new CausewayError("variables", `the ranges of ${other.host.name} and ${one.host.name} overlap`, {
+          ...together(givenRange(one.host), givenRange(other.host)),
           found: `${other.range} and ${one.range}`,
           expected: "a different range for each host",
           advice: "set macvlan_range for every host, or for none",
@@ -146,24 +222,23 @@ function shimsOverHosts<V extends MacvlanVars, F>(fleet: Fleet<V, F>, slices: Sl
     .filter((host) => host.vars.macvlan_shim)
     .flatMap((host) => {
       const range = slices.get(host.name) ?? "";
-      return hostsInside(range, fleet).map((inside) => shimConflict(host, inside, range));
+      return hostsIn(fleet.hosts, range).map((inside) =>
+        shimConflict(host, inside, range, [givenRange(host), givenAddress(inside)]),
+      );
     });
-}
-
-function hostsInside<V, F>(range: string, { hosts }: Fleet<V, F>): HostView<V, F>[] {
-  const network = networkOf(range);
-  return hosts.filter((h) => network && contains(network, parseAddress(h.address) ?? -1));
 }
 
 function shimConflict(
   host: { readonly name: string },
   inside: { readonly name: string; readonly address: string },
   range: string,
+  values: readonly GivenValue[],
 ): CausewayError {
   return new CausewayError(
     "variables",
     `the shim of ${host.name} would take over the route to ${inside.name}`,
     {
+      ...together(...values),
       host: host.name,
       found: `${inside.address} is in ${range}`,
       expected: "a range that contains no host address",
@@ -182,7 +257,9 @@ export function shimsOverTheRunner<V extends MacvlanVars, F extends SliceFacts &
     const [network, runner] = [networkOf(range), parseAddress(host.facts.runner)];
     if (!host.vars.macvlan_shim || network === undefined || !contains(network, runner ?? -1)) return [];
     return [
-      shimConflict(host, { name: "the machine that runs causeway", address: host.facts.runner }, range),
+      shimConflict(host, { name: "the machine that runs causeway", address: host.facts.runner }, range, [
+        givenRange(host),
+      ]),
     ];
   });
 }

@@ -1,13 +1,11 @@
 import {
   CausewayError,
-  contains,
   defineFact,
   type Fleet,
   type HostView,
   type KnownHost,
   networkOf,
   overlaps,
-  parseAddress,
   type Remark,
 } from "causeway";
 import {
@@ -85,7 +83,8 @@ export function joining<F extends Pick<Seen, "store">>(
   };
 }
 
-function tlsFiles({
+/** The three files, where the API listens with TLS. */
+export function tlsFiles({
   docker_api,
   docker_tls_ca: ca,
   docker_tls_cert: cert,
@@ -133,21 +132,6 @@ export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
         expected: `${wanted}, as the inventory has it now`,
         advice:
           "put the servers back into the group consul; one that has to go is taken out with: run remove overlay HOST; to start again with an empty store: run playbooks/reset.ts with the previous inventory, then this playbook",
-      }),
-    ];
-  });
-}
-
-/** The API over TLS without the files for it. */
-export function missingTlsPaths(fleet: Fleet<OverlayVars>): CausewayError[] {
-  return fleet.group("docker").flatMap(({ name, vars }) => {
-    if (vars.docker_api !== "tls" || tlsFiles(vars)) return [];
-    const names = ["docker_tls_ca", "docker_tls_cert", "docker_tls_key"] as const;
-    return [
-      new CausewayError("variables", "docker_api: tls needs three files", {
-        host: name,
-        found: `not given: ${names.filter((key) => !vars[key]).join(", ")}`,
-        expected: "paths on the host, such as docker_tls_ca: /etc/docker/tls/ca.pem",
       }),
     ];
   });
@@ -273,23 +257,6 @@ export function badSubnet<F extends Seen>(fleet: Fleet<{ overlay_subnet: string 
         host: name,
         found: `${hit.cidr} on ${hit.dev}, and ${vars.overlay_subnet}`,
         expected: "a subnet that no interface uses",
-        advice: "choose another overlay_subnet, such as 172.31.0.0/24",
-      }),
-    ];
-  });
-}
-
-/** A subnet that contains a host's management address would cut its containers off from it. */
-export function subnetOverHosts(fleet: Fleet<{ overlay_subnet: string }>): CausewayError[] {
-  return fleet.hosts.flatMap(({ name, address, vars }) => {
-    const network = networkOf(vars.overlay_subnet);
-    const own = parseAddress(address);
-    if (!network || own === undefined || !contains(network, own)) return [];
-    return [
-      new CausewayError("variables", `overlay_subnet contains the address of ${name}`, {
-        host: name,
-        found: `${address} is in ${vars.overlay_subnet}`,
-        expected: "a network other than the one on which hosts are reached",
         advice: "choose another overlay_subnet, such as 172.31.0.0/24",
       }),
     ];

@@ -1,4 +1,13 @@
-import { CausewayError, defineFact, type Fleet, type HostView, type KnownHost, type Remark } from "causeway";
+import {
+  CausewayError,
+  defineFact,
+  type Fleet,
+  givenAddress,
+  type HostView,
+  type KnownHost,
+  type Remark,
+  together,
+} from "causeway";
 
 /** Where a host's own configuration says which hosts keep the store: files, and what of their text holds the addresses. */
 export interface StoreConfig {
@@ -113,8 +122,9 @@ export function newStoreOfTwo<V, F extends { store: readonly string[] }>(
   if (members.length !== 2 || fleet.reached.some(({ facts }) => facts.store.length > 0)) return [];
   return [
     new CausewayError("inventory", `${group} with two members stops when either is lost`, {
-      found: members.map(({ name }) => name).join(", "),
+      ...together(...members.map(givenAddress)),
       expected: `one member, or three or more, in the group ${group}`,
+      advice: `add a host to the group ${group}, or remove one from it`,
     }),
   ];
 }
@@ -128,4 +138,13 @@ export function storeOfTwo<V, F>(fleet: Fleet<V, F>, group: string): Remark[] {
       text: `${group} has two members, ${members.map(({ name }) => name).join(" and ")}: it stops when either is lost`,
     },
   ];
+}
+
+/** An even number is not wrong, but the last one buys nothing. */
+export function evenMembers<V, F>(fleet: Fleet<V, F>, group: string): Remark[] {
+  const { length } = fleet.group(group);
+  if (length < 4 || length % 2 === 1) return [];
+  const lost = length / 2 - 1;
+  const text = `${group} with ${length} members goes on when ${lost} of them ${lost === 1 ? "is" : "are"} lost, which it does with ${length - 1}, too; with ${length + 1} it goes on without ${lost + 1}`;
+  return [{ level: "info", text }];
 }

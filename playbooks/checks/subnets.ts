@@ -1,78 +1,117 @@
 import {
   CausewayError,
   contains,
-  formatNetwork,
+  given,
+  givenAddress,
   type HostView,
+  lastAddress,
   networkOf,
   overlaps,
-  parseAddress,
+  subnetOf,
+  together,
 } from "causeway";
+import { hostsIn } from "./addresses.ts";
 
-/** Errors in a plan of subnets, checked before the first connection. `bipOf` gives each host's bridge address. */
-export function badSubnets<H extends HostView<object, unknown>>(
-  hosts: readonly H[],
-  bipOf: (host: H) => string,
-): CausewayError[] {
-  const plan = hosts.map((host) => ({ host, bip: bipOf(host), network: networkOf(bipOf(host)) }));
-  const errors: CausewayError[] = [];
-  for (const [index, one] of plan.entries()) {
-    if (!one.network) continue;
-    for (const other of plan.slice(0, index)) {
-      if (!other.network || !overlaps(one.network, other.network)) continue;
-      errors.push(
-        new CausewayError(
-          "variables",
-          `the container subnets of ${other.host.name} and ${one.host.name} overlap`,
-          {
-            found: `${formatNetwork(other.network)} and ${formatNetwork(one.network)}`,
-            expected: "a different subnet for each host",
-            advice: `give ${one.host.name} another bip`,
-          },
-        ),
-      );
-    }
-    for (const peer of hosts) {
-      const management = parseAddress(peer.address);
-      if (management === undefined || !contains(one.network, management)) continue;
-      errors.push(
-        new CausewayError(
-          "variables",
-          `the container subnet of ${one.host.name} contains the management address of ${peer.name}`,
-          {
-            found: `${peer.address} is in ${formatNetwork(one.network)}`,
-            expected: "a container subnet outside the network on which hosts are reached",
-            advice: `give ${one.host.name} another bip; with this one the host would lose its connection`,
-          },
-        ),
-      );
-    }
+type Host = HostView<{ bip: string }, unknown>;
+
+/** Errors in a plan of subnets, before the first connection. */
+export function badSubnets(hosts: readonly Host[]): CausewayError[] {
+  return [...sharedBips(hosts), ...overlappingBips(hosts), ...bipsOverHosts(hosts)];
+}
+
+/** One line that gives several hosts their bip is one fault, not one for each pair of them. */
+function sharedBips(hosts: readonly Host[]): CausewayError[] {
+  return [...byLine(hosts).values()].flatMap((sharing) => {
+    const [first, second] = sharing;
+    if (!first || !second) return [];
+    return [
+      new CausewayError("variables", `one bip is given to ${sharing.length} hosts`, {
+        ...together(...sharing.slice(0, 4).map((host) => given(host, "bip"))),
+        expected: "a different subnet for each host",
+        advice: `give each host a bip of its own, below its name in the inventory: bip: ${first.vars.bip}`,
+      }),
+    ];
+  });
+}
+
+/** The hosts by the line that gives them their bip. */
+function byLine(hosts: readonly Host[]): Map<string, Host[]> {
+  const lines = new Map<string, Host[]>();
+  for (const host of hosts) {
+    const line = lineOf(host);
+    lines.set(line, [...(lines.get(line) ?? []), host]);
   }
-  return errors;
+  return lines;
+}
+
+function lineOf(host: Host): string {
+  const at = host.whereIs?.("bip");
+  return at ? `${at.file}:${at.line}:${at.column}` : host.name;
+}
+
+/** For each host the first that it overlaps: of many alike, one error a host. */
+function overlappingBips(hosts: readonly Host[]): CausewayError[] {
+  const apart = (one: Host, other: Host) => {
+    const [a, b] = [networkOf(one.vars.bip), networkOf(other.vars.bip)];
+    return !a || !b || !overlaps(a, b) || lineOf(one) === lineOf(other);
+  };
+  return hosts.flatMap((one, index) => {
+    const other = hosts.slice(0, index).find((before) => !apart(one, before));
+    if (!other) return [];
+    return [
+      new CausewayError("variables", `the container subnets of ${other.name} and ${one.name} overlap`, {
+        ...together(given(one, "bip"), given(other, "bip")),
+        found: `${subnetOf(other.vars.bip)} and ${subnetOf(one.vars.bip)}`,
+        expected: "a different subnet for each host",
+        advice: `give ${one.name} another bip`,
+      }),
+    ];
+  });
+}
+
+function bipsOverHosts(hosts: readonly Host[]): CausewayError[] {
+  return hosts.flatMap((one) =>
+    hostsIn(hosts, one.vars.bip).map(
+      (peer) =>
+        new CausewayError(
+          "variables",
+          `the container subnet of ${one.name} contains the management address of ${peer.name}`,
+          {
+            ...together(given(one, "bip"), givenAddress(peer)),
+            found: `${peer.address} is in ${subnetOf(one.vars.bip)}`,
+            expected: "a container subnet outside the network on which hosts are reached",
+            advice: `give ${one.name} another bip; with this one the host would lose its connection`,
+          },
+        ),
+    ),
+  );
 }
 
 /** A network for all containers has to hold each host's subnet, or that host's packets would be dropped. */
 export function outsideOfNetwork(
   hosts: readonly HostView<{ bip: string; container_network?: string }, unknown>[],
 ): CausewayError[] {
-  return hosts.flatMap((host) => {
-    const { container_network: text } = host.vars;
-    const network = text === undefined ? undefined : networkOf(text);
-    if (network === undefined) return [];
-    return hosts.flatMap(({ name, vars: { bip } }) => {
+  const networks = new Map(hosts.map((host) => [host.vars.container_network, host]));
+  return [...networks.values()].flatMap((host) => {
+    const network = networkOf(host.vars.container_network ?? "");
+    if (!network) return [];
+    const outside = hosts.filter(({ vars: { bip } }) => {
       const subnet = networkOf(bip);
-      if (!subnet || (contains(network, subnet.first) && subnet.prefix >= network.prefix)) return [];
-      return [
+      return subnet && !(contains(network, subnet.first) && contains(network, lastAddress(subnet)));
+    });
+    return outside.map(
+      (peer) =>
         new CausewayError(
           "variables",
-          `the container_network of ${host.name} does not contain the subnet of ${name}`,
+          `the container_network of ${host.name} does not contain the subnet of ${peer.name}`,
           {
+            ...together(given(host, "container_network"), given(peer, "bip")),
             host: host.name,
-            found: `${formatNetwork(subnet)} is outside ${text}`,
+            found: `${subnetOf(peer.vars.bip)} is outside ${host.vars.container_network}`,
             expected: "one network that contains every host's bip",
-            advice: `choose a larger container_network, or another bip for ${name}; without container_network the subnets themselves are used`,
+            advice: `choose a larger container_network, or another bip for ${peer.name}; without container_network the subnets themselves are used`,
           },
         ),
-      ];
-    });
+    );
   });
 }

@@ -59,7 +59,7 @@ export async function rollbackCommand(args: readonly string[]): Promise<number> 
   ]);
   const prepared = prepare(what);
   await refuseOneMachineTwice(prepared.members, values["ssh-config"]);
-  return runWith(values, what, () => {}, prepared);
+  return runWith(values, what, {}, prepared);
 }
 
 const historyOptions = {

@@ -42,11 +42,12 @@ function plainStep(step: ShownStep, withDiff: boolean): ShownStep {
 
 function plainError(error: CausewayError): object {
   if (error instanceof CausewayErrors) return { errors: error.errors.map(plainError) };
-  const { at, found, expected, advice, host, task, command, output } = error.detail;
+  const { at, values, found, expected, advice, host, task, command, output } = error.detail;
   return {
     code: error.code,
     message: error.message,
     at,
+    values,
     found,
     expected,
     advice,

@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { clocksApart } from "../../playbooks/checks/clocks.ts";
 import { offLinkPeers } from "../../playbooks/checks/facts.ts";
 import {
-  badSource,
   beforeFirstLease,
   type FlannelVars,
   interruptions,
@@ -177,10 +176,4 @@ describe("flanneld's sources", () => {
     const one = { flannel_binary: "./flanneld" };
     expect(mixedFlannelds(fleet([running(0), running(1, { version: "0.20.2" })], 2, one))).toEqual([]);
   });
-  test.each<[Partial<FlannelVars>, string[]]>([
-    [{ flannel_binary: "./f", flannel_package: "flannel" }, ["flannel_binary and flannel_package"]],
-    [{ flannel_url: "https://example.org/f.tar.gz" }, ["one of them"]],
-    [{ flannel_url: "https://example.org/f.tar.gz", flannel_sha256: "a".repeat(64) }, []],
-    [{}, []],
-  ])("%o", (over, errors) => expect(found(badSource(fleet([{}, {}], 0, over)))).toEqual(errors));
 });

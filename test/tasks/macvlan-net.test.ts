@@ -341,7 +341,11 @@ describe("the plan of addresses", () => {
     ["a range elsewhere", [1, () => ({ macvlan_range: "172.16.11.0/25" })], /not in macvlan_subnet/],
     ["a gateway elsewhere", [1, () => ({ macvlan_gateway: "172.16.11.1" })], /gateway is not in/],
     ["a reserved address elsewhere", [1, () => ({ macvlan_aux: { a: "1.2.3.4" } })], /a is not in/],
-    ["the gateway reserved twice", [1, () => ({ macvlan_aux: { a: "172.16.10.1" } })], /a is the gateway/],
+    [
+      "the gateway reserved twice",
+      [1, () => ({ macvlan_aux: { a: "172.16.10.1" } })],
+      /the gateway and macvlan_aux a have one address/,
+    ],
     ["more hosts than the subnet has room for", [65, () => ({})], /too small/],
     [
       "hosts that plan different networks",

@@ -1,0 +1,96 @@
+import {
+  CausewayError,
+  contains,
+  given,
+  givenAddress,
+  type HostView,
+  networkOf,
+  overlaps,
+  parseAddress,
+  together,
+} from "causeway";
+
+type Host = HostView<object, unknown>;
+
+/** Peers are told each other's addresses: each has to be an IPv4 address, and of one host alone. */
+export function badAddresses(hosts: readonly Host[]): CausewayError[] {
+  return [...notAddresses(hosts), ...sharedAddresses(hosts)];
+}
+
+/** A route, a lease or a member list has no use for a name. */
+function notAddresses(hosts: readonly Host[]): CausewayError[] {
+  return hosts
+    .filter(({ address }) => parseAddress(address) === undefined)
+    .map(
+      (host) =>
+        new CausewayError("inventory", `the address of ${host.name} is not an IPv4 address`, {
+          ...together(givenAddress(host)),
+          host: host.name,
+          expected: "the IPv4 address at which its peers reach it",
+          advice: `below ${host.name}: ansible_host: 10.0.0.200 (${host.name} stays its name)`,
+        }),
+    );
+}
+
+/** Ports tell such hosts apart for SSH; packets between containers have no such port. */
+function sharedAddresses(hosts: readonly Host[]): CausewayError[] {
+  const seen = new Map<string, Host>();
+  return hosts.flatMap((host) => {
+    const other = seen.get(host.address);
+    seen.set(host.address, other ?? host);
+    if (!other || parseAddress(host.address) === undefined) return [];
+    return [
+      new CausewayError("inventory", `${other.name} and ${host.name} have one address: ${host.address}`, {
+        ...together(givenAddress(host), givenAddress(other)),
+        host: host.name,
+        expected: "an address of its own for each host, at which its peers reach it",
+        advice: `correct ansible_host, or remove ${host.name} from the inventory if it is the same machine`,
+      }),
+    ];
+  });
+}
+
+/** The hosts whose addresses a network holds: what is for them would go among the containers. */
+export function hostsIn<H extends { readonly address: string }>(hosts: readonly H[], network: string): H[] {
+  const holding = networkOf(network);
+  return hosts.filter(({ address }) => {
+    const own = parseAddress(address);
+    return holding !== undefined && own !== undefined && contains(holding, own);
+  });
+}
+
+/** No container can have an address in these (RFC 6890, RFC 1112). */
+const reserved: Readonly<Record<string, string>> = {
+  "0.0.0.0/8": "stands for no host",
+  "127.0.0.0/8": "is loopback, the host itself",
+  "169.254.0.0/16": "is link-local",
+  "224.0.0.0/3": "is multicast and reserved",
+};
+
+/** Networks for containers in which no container can be. */
+export function reservedNetworks<V extends object, F>(
+  hosts: readonly HostView<V, F>[],
+  variables: readonly (keyof V & string)[],
+): CausewayError[] {
+  return hosts.flatMap((host) =>
+    variables.flatMap((variable) => {
+      const hit = reservedPart(String(host.vars[variable]));
+      if (!hit) return [];
+      return [
+        new CausewayError("variables", `${variable} is not a network for containers`, {
+          ...together(given(host, variable)),
+          found: `${hit} ${reserved[hit]}`,
+          expected: "a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or of another network of yours",
+        }),
+      ];
+    }),
+  );
+}
+
+function reservedPart(network: string): string | undefined {
+  const wanted = networkOf(network);
+  return Object.keys(reserved).find((text) => {
+    const other = networkOf(text);
+    return wanted && other && overlaps(wanted, other);
+  });
+}

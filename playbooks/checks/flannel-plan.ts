@@ -1,0 +1,67 @@
+import { CausewayError, type Fleet, given, givenAddress, type HostView, networkOf, together } from "causeway";
+import { hostsIn } from "./addresses.ts";
+import { incompleteArchives } from "./archive.ts";
+import { dockerHosts, type FlannelVars, sources } from "./flannel.ts";
+
+/** Errors in flannel's variables, before the first connection. */
+export function badFlannelVars(fleet: Fleet<FlannelVars>): CausewayError[] {
+  const hosts = dockerHosts(fleet.hosts);
+  return [
+    ...twoSources(fleet.hosts),
+    ...incompleteArchives(fleet, "flannel"),
+    ...networkOverHosts(fleet),
+    ...tooFewSubnets(hosts),
+  ];
+}
+
+function twoSources(hosts: readonly HostView<FlannelVars>[]): CausewayError[] {
+  const sourcesOf = ({ vars }: HostView<FlannelVars>) => sources.filter((name) => vars[name] !== undefined);
+  const torn = hosts.find((host) => sourcesOf(host).length > 1);
+  if (!torn) return [];
+  return [
+    new CausewayError("variables", "two sources are given for flanneld", {
+      ...together(...sourcesOf(torn).map((name) => given(torn, name))),
+      expected: "one of them, or none where flanneld is on the hosts already",
+    }),
+  ];
+}
+
+/** A network that holds the hosts' own addresses would send their packets into the tunnel, and the runner's with them. */
+function networkOverHosts({ hosts }: Fleet<FlannelVars>): CausewayError[] {
+  // All hosts of Docker have one network; one that only keeps etcd need not be told.
+  const [owner] = dockerHosts(hosts);
+  if (!owner) return [];
+  return hostsIn(hosts, owner.vars.flannel_network).map(
+    (host) =>
+      new CausewayError("variables", `flannel_network contains the address of ${host.name}`, {
+        ...together(given(owner, "flannel_network"), givenAddress(host)),
+        host: host.name,
+        expected: "a network other than the one on which hosts are reached",
+        advice: "choose another flannel_network, such as 172.30.0.0/16",
+      }),
+  );
+}
+
+/**
+ * flanneld gives the first subnet of its network to nobody, and does not start where it has fewer than four (CheckNetworkConfig
+ * in flannel's pkg/subnet/config.go). A host that finds none free waits for ever.
+ */
+function tooFewSubnets(hosts: readonly HostView<FlannelVars>[]): CausewayError[] {
+  const [owner] = hosts;
+  const network = networkOf(owner?.vars.flannel_network ?? "");
+  if (!owner || !network) return [];
+  const { flannel_subnet_len: length } = owner.vars;
+  const subnets = length < network.prefix ? 0 : 2 ** (length - network.prefix);
+  if (subnets >= 4 && subnets > hosts.length) return [];
+  const bits = Math.max(2, Math.ceil(Math.log2(hosts.length + 1)));
+  const longer = network.prefix + bits;
+  const larger = `choose a flannel_network with a prefix of at most ${length - bits}`;
+  return [
+    new CausewayError("variables", "flannel_network has too few subnets for the hosts", {
+      ...together(given(owner, "flannel_network"), given(owner, "flannel_subnet_len")),
+      found: `${subnets} subnets for ${hosts.length} hosts; flanneld gives the first one to nobody`,
+      expected: `at least ${2 ** bits} subnets`,
+      advice: longer > 30 ? larger : `${larger}, or set flannel_subnet_len: ${longer}`,
+    }),
+  ];
+}
