@@ -29,7 +29,7 @@ import {
   partialReconfiguration,
   sharedChange,
 } from "./checks/flannel.ts";
-import { badFlannelVars } from "./checks/flannel-plan.ts";
+import { badFlannelVars, networkOverLifelines } from "./checks/flannel-plan.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { proofOf } from "./checks/proofs.ts";
 import {
@@ -133,6 +133,7 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...foreignFirewalls(fleet),
+    ...networkOverLifelines(fleet),
     ...clocksApart(fleet),
     ...newStoreOfTwo(fleet, "etcd"),
     ...movedStore(fleet, "etcd"),

@@ -8,9 +8,9 @@ import { type Claim, harmlessLeftovers } from "./checks/leftovers.ts";
 import {
   badParents,
   badParts,
+  lifelinesInRanges,
   parentParams,
   partOf,
-  shimsOverTheRunner,
   unseenSlices,
   withoutDocker,
 } from "./checks/macvlan.ts";
@@ -72,7 +72,7 @@ export default definePlaybook({
     ...withoutDocker(fleet),
     ...badParts(fleet),
     ...badParents(fleet),
-    ...shimsOverTheRunner(fleet),
+    ...lifelinesInRanges(fleet),
   ],
   remarks: (fleet) => [...harmlessLeftovers(fleet, claim), ...unseenSlices(fleet)],
   plays: [

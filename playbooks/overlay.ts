@@ -24,7 +24,7 @@ import {
   storeOf,
   wantedNetwork,
 } from "./checks/overlay.ts";
-import { badOverlayVars } from "./checks/overlay-plan.ts";
+import { badOverlayVars, subnetOverDns } from "./checks/overlay-plan.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { evenMembers, leavingStore, newStoreOfTwo, storeOfTwo } from "./checks/store.ts";
 
@@ -101,6 +101,7 @@ export default definePlaybook({
     ...movedServers(fleet),
     ...refusals(fleet),
     ...badSubnet(fleet),
+    ...subnetOverDns(fleet),
     ...conflictingLeftovers(fleet, claim),
     ...containersElsewhere(fleet),
     ...apiAddressesNotOnHost(fleet),

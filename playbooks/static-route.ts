@@ -2,6 +2,7 @@ import {
   Cidr,
   definePlaybook,
   type Fleet,
+  given,
   type HostView,
   InterfaceCidr,
   type Static,
@@ -19,9 +20,9 @@ import {
   hostFacts,
   offLinkPeers,
   sameHostNames,
-  subnetsOverTheRunner,
 } from "./checks/facts.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
+import { lifelinesTaken } from "./checks/lifelines.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { badSubnets, outsideOfNetwork } from "./checks/subnets.ts";
 
@@ -84,7 +85,10 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...offLinkPeers(fleet),
-    ...subnetsOverTheRunner(fleet, (host) => host.vars.bip),
+    ...lifelinesTaken(
+      fleet.reached,
+      fleet.hosts.map((host) => ({ network: host.vars.bip, value: given(host, "bip") })),
+    ),
     ...foreignFirewalls(fleet),
     ...dockersWithoutDirectRouting(fleet),
     ...conflictingLeftovers(fleet, claim),

@@ -6,38 +6,21 @@ import {
   type HostView,
   networkOf,
   parseAddress,
-  type Reader,
-  sh,
   versionParts,
 } from "causeway";
 import { byHand } from "./by-hand.ts";
-
-/** A few words about a host, which it says in one read: a line each, `NAME VALUE`. */
-const look = sh`read -r name </proc/sys/kernel/hostname && echo "hostname $name"
-echo "runner \${SSH_CONNECTION%% *}"
-command -v firewalld >/dev/null && systemctl is-active -q firewalld && echo "firewall firewalld"
-[ -e /etc/ufw/ufw.conf ] && grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && echo "firewall ufw"
-true`;
-
-async function said(host: Reader, name: string): Promise<string> {
-  const { stdout } = await host.read(look, { looksAt: [] });
-  const lines = stdout.split("\n").filter((line) => line.startsWith(`${name} `));
-  return lines
-    .map((line) => line.slice(name.length + 1))
-    .join("\n")
-    .trim();
-}
+import { lifelinesFact } from "./lifelines.ts";
+import { said } from "./look.ts";
 
 /** What is asked of every host before the first step anywhere. */
 export const hostFacts = {
   byHand,
-  hostname: defineFact({ name: "hostname", read: (host) => said(host, "hostname") }),
+  hostname: defineFact({ name: "hostname", read: async (host) => (await said(host, "hostname"))[0] ?? "" }),
   addresses: defineFact({ name: "addresses", read: (host) => host.addresses() }),
   docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).version }),
   /** firewalld and ufw, where active, delete rules or put their own before them. ufw's unit is active even when ufw is off. */
-  firewall: defineFact({ name: "firewall", read: (host) => said(host, "firewall") }),
-  /** The address from which this run connects; empty for a local host or behind sudo. */
-  runner: defineFact({ name: "runner", read: (host) => said(host, "runner") }),
+  firewall: defineFact({ name: "firewall", read: async (host) => (await said(host, "firewall")).join("\n") }),
+  lifelines: lifelinesFact,
 };
 
 type Facts = { readonly [K in keyof typeof hostFacts]: Awaited<ReturnType<(typeof hostFacts)[K]["read"]>> };
@@ -82,33 +65,6 @@ export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayErro
         }),
       ];
     });
-  });
-}
-
-/** A container subnet that contains the address from which this run connects would take over the route back to it. */
-export function subnetsOverTheRunner<V extends object>(
-  fleet: AnyFleet<V>,
-  bipOf: (host: HostView<V, Facts>) => string,
-): CausewayError[] {
-  const networks = fleet.hosts.map((other) => ({ other, network: networkOf(bipOf(other)) }));
-  return fleet.reached.flatMap((host) => {
-    const runner = parseAddress(host.facts.runner);
-    const taking = networks.find(
-      ({ network }) => runner !== undefined && network !== undefined && contains(network, runner),
-    )?.other;
-    if (!taking) return [];
-    return [
-      new CausewayError(
-        "host",
-        `the container subnet of ${taking.name} contains this machine's own address`,
-        {
-          host: host.name,
-          found: `this run connects from ${host.facts.runner}; bip ${bipOf(taking)}`,
-          expected: "a container subnet outside the network on which hosts are reached",
-          advice: `give ${taking.name} another bip; with this one the hosts could no longer answer`,
-        },
-      ),
-    ];
   });
 }
 

@@ -2,6 +2,7 @@ import { CausewayError, type Fleet, given, givenAddress, type HostView, networkO
 import { hostsIn } from "./addresses.ts";
 import { incompleteArchives } from "./archive.ts";
 import { dockerHosts, type FlannelVars, sources } from "./flannel.ts";
+import { type Lifeline, lifelinesTaken } from "./lifelines.ts";
 
 /** Errors in flannel's variables, before the first connection. */
 export function badFlannelVars(fleet: Fleet<FlannelVars>): CausewayError[] {
@@ -64,4 +65,14 @@ function tooFewSubnets(hosts: readonly HostView<FlannelVars>[]): CausewayError[]
       advice: longer > 30 ? larger : `${larger}, or set flannel_subnet_len: ${longer}`,
     }),
   ];
+}
+
+/** The same for what the hosts of Docker have to reach: any part of the network may be led into the tunnel. */
+export function networkOverLifelines<F extends { lifelines: readonly Lifeline[] }>(
+  fleet: Fleet<FlannelVars, F>,
+): CausewayError[] {
+  const [owner] = dockerHosts(fleet.hosts);
+  if (!owner) return [];
+  const { flannel_network: network } = owner.vars;
+  return lifelinesTaken(dockerHosts(fleet.reached), [{ network, value: given(owner, "flannel_network") }]);
 }

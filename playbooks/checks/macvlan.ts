@@ -17,6 +17,7 @@ import {
 } from "causeway";
 import { parentFor, type Underlay } from "../../tasks/macvlan-net.ts";
 import { hostsIn } from "./addresses.ts";
+import type { Lifeline } from "./lifelines.ts";
 import { longestPrefix, type SliceFacts, slicesOf } from "./slices.ts";
 
 /** The variables that a user sets; the rest follows from the inventory. */
@@ -247,20 +248,56 @@ function shimConflict(
   );
 }
 
-/** A shim must not take over the route back to the machine that runs causeway. */
-export function shimsOverTheRunner<V extends MacvlanVars, F extends SliceFacts & { runner: string }>(
-  fleet: Fleet<V, F>,
-): CausewayError[] {
+/**
+ * A container must not get the address of something that its host needs, and a shim must not take over the way to it: all
+ * stand in one segment.
+ */
+export function lifelinesInRanges<
+  V extends MacvlanVars,
+  F extends SliceFacts & { lifelines: readonly Lifeline[] },
+>(fleet: Fleet<V, F>): CausewayError[] {
   const slices = slicesOf(fleet);
   return fleet.reached.flatMap((host) => {
     const range = slices.get(host.name) ?? "";
-    const [network, runner] = [networkOf(range), parseAddress(host.facts.runner)];
-    if (!host.vars.macvlan_shim || network === undefined || !contains(network, runner ?? -1)) return [];
-    return [
-      shimConflict(host, { name: "the machine that runs causeway", address: host.facts.runner }, range, [
-        givenRange(host),
-      ]),
-    ];
+    const { gateway, aux } = partOf(host, fleet);
+    const kept = [gateway, ...Object.values(aux)];
+    // The way to the default gateway names its device: a shim does not take it over.
+    const isSafe = ({ what, address }: Lifeline) =>
+      kept.includes(address) && (!host.vars.macvlan_shim || what === "the default gateway");
+    return linesIn(fleet.reached, range)
+      .filter((line) => !isSafe(line))
+      .map((line) =>
+        host.vars.macvlan_shim
+          ? shimConflict(host, { name: line.what, address: line.address }, range, [givenRange(host)])
+          : addressGivenAway(host, line, range),
+      );
+  });
+}
+
+/** Of all hosts together, each address once. */
+function linesIn(
+  hosts: readonly HostView<unknown, { lifelines: readonly Lifeline[] }>[],
+  range: string,
+): Lifeline[] {
+  const network = networkOf(range);
+  const inside = hosts
+    .flatMap(({ facts }) => facts.lifelines)
+    .filter(({ address }) => network && contains(network, parseAddress(address) ?? -1));
+  return [...new Map(inside.map((line) => [line.address, line])).values()];
+}
+
+function addressGivenAway(
+  host: HostView<MacvlanVars, unknown>,
+  line: Lifeline,
+  range: string,
+): CausewayError {
+  const reserve = { macvlan_aux: { ...host.vars.macvlan_aux, reserved: line.address } };
+  return new CausewayError("host", `a container of ${host.name} could get the address of ${line.what}`, {
+    ...together(givenRange(host)),
+    host: host.name,
+    found: `${line.address} is in ${range}`,
+    expected: "a range without it, or its address among those that no container may get",
+    advice: `reserve it for all hosts: -e '${JSON.stringify(reserve)}'; or set another macvlan_range for ${host.name}`,
   });
 }
 

@@ -1,5 +1,6 @@
 import { CausewayError, type Fleet, given, givenAddress, networkOf, together } from "causeway";
 import { hostsIn } from "./addresses.ts";
+import { type Lifeline, lifelinesTaken } from "./lifelines.ts";
 import { type OverlayVars, tlsFiles } from "./overlay.ts";
 
 /** Errors in overlay's variables, before the first connection. */
@@ -54,4 +55,15 @@ function missingTlsPaths(fleet: Fleet<OverlayVars>): CausewayError[] {
           expected: "paths on the host, such as docker_tls_ca: /etc/docker/tls/ca.pem",
         }),
     );
+}
+
+/** Containers ask the host's DNS servers, and would look for one in the overlay's subnet among themselves. */
+export function subnetOverDns<F extends { lifelines: readonly Lifeline[] }>(
+  fleet: Fleet<OverlayVars, F>,
+): CausewayError[] {
+  const [owner] = fleet.group("docker");
+  if (!owner) return [];
+  const hosts = fleet.reached.filter(({ groups }) => groups.includes("docker"));
+  const value = given(owner, "overlay_subnet");
+  return lifelinesTaken(hosts, [{ network: owner.vars.overlay_subnet, value }], { only: /DNS/ });
 }
