@@ -74,7 +74,7 @@ export const dockerBip = defineTask({
       return [owed(restart("docker"), address ? `docker0 has ${address}` : "docker0 has no address")];
     const write = step.jsonKeys({ was: state.config, keys, causes: [restart("docker")] });
     return [
-      ...(address ? [addressStep(address, wanted.bip)] : []),
+      ...(address && address !== wanted.bip ? [addressStep(address, wanted.bip)] : []),
       hit.length > 0 ? { ...write, to: `${write.to}; interrupts ${hit.join(", ")}` } : write,
     ];
   },

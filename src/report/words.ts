@@ -10,7 +10,9 @@ export function stepParts(
   paint: Paint,
 ): { what: string; change: string } {
   const lasting = irreversible ? paint("red", `  (cannot be undone: ${oneLine(irreversible)})`) : "";
-  return { what: oneLine(what), change: `: ${oneLine(`${from ?? "—"} → ${to ?? "—"}`)}${lasting}` };
+  // Words that leave out what differs must not read as if nothing did.
+  const change = from === to ? `${to}, made anew` : `${from ?? "—"} → ${to ?? "—"}`;
+  return { what: oneLine(what), change: `: ${oneLine(change)}${lasting}` };
 }
 
 /** A command after its host, as one could paste it: one line with its end behind it, several on lines of their own. */

@@ -64,6 +64,12 @@ describe("docker-bip plans", () => {
       ["owed: restart docker (docker0 has 172.17.0.1/16)"],
     ],
     [
+      "the key alone, where docker0 has the address already",
+      state({ docker0: "192.168.100.1/24" }),
+      {},
+      [`keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`],
+    ],
+    [
       "a docker0 that has lost its address",
       state({ config: fileWith(path, '{"bip":"192.168.100.1/24"}'), docker0: "" }),
       {},

@@ -151,7 +151,7 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
       joined(),
       { api: "insecure" },
       [
-        `file ${path}: 8 lines, mode 600 → 8 lines, mode 600; opens the API on 10.0.0.200:2375 WITHOUT TLS: anyone who can reach it is root${then}`,
+        `file ${path}: 8 lines, mode 600 → 8 lines, mode 600, another text; opens the API on 10.0.0.200:2375 WITHOUT TLS: anyone who can reach it is root${then}`,
         notYet,
       ],
     ],
@@ -174,7 +174,7 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
       "open, to be closed",
       joined({}, { api: "insecure" }),
       {},
-      [`file ${path}: 8 lines, mode 600 → 8 lines, mode 600${then}`, notYet],
+      [`file ${path}: 8 lines, mode 600 → 8 lines, mode 600, another text${then}`, notYet],
     ],
     ["open over TLS", joined({ nodes: ["10.0.0.200:2376"] }, tls), tls, []],
   ])("%s", (_name, now, over, expected) => {

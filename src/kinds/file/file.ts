@@ -18,11 +18,13 @@ export interface FileStep {
 export function file({ was, content, mode, owner, causes = [] }: FileStep): Step {
   const text = content instanceof Secret ? content.reveal() : content;
   const secret = content instanceof Secret;
+  const from = was.kind === "absent" ? null : summary(was.content, was.mode, secret);
+  const to = text === null ? null : summary(text, mode ?? (was.mode || "644"), secret);
   const step: Step = {
     kind: "file",
     what: `file ${was.path}`,
-    from: was.kind === "absent" ? null : summary(was.content, was.mode, secret),
-    to: text === null ? null : summary(text, mode ?? (was.mode || "644"), secret),
+    from,
+    to: from === to ? `${to}, ${text === was.content ? "another owner" : "another text"}` : to,
     resource: ["file", was.path],
     perform: text === null ? remove(was) : write(was, text, secret, mode, owner),
     touches: [`file:${was.path}`],
