@@ -107,6 +107,9 @@ async function follow(
   if (ended.how === "no library") ({ follower, ended, output } = await send([]));
   if (armed && !armedBefore && unchanged.has(ended.how)) host.switch.off();
   noteEnd(host, run, actions, due, ended);
+  // What asked for it was undone, and the service started again without it: nothing is owed any more.
+  if (ended.how === "restart failed" && ended.undone.length > 0 && ended.stuck.length === 0)
+    host.owed.delete(ended.what);
   if (ended.how !== "all") throw errorOf(ended, { host, run, actions, follower, output });
   return follower;
 }
@@ -164,7 +167,8 @@ function listenerOn(host: HostRun, due: readonly Due[]) {
   return {
     action(action: Action, state: "started" | "done" | "failed", ms: number) {
       current = state === "started" ? action : undefined;
-      if (state === "started") for (const cause of causesOf(action)) oweFor(host, cause, action);
+      // A step that failed has changed nothing that would want a restart.
+      if (state === "done") for (const cause of causesOf(action)) oweFor(host, cause, action);
       if (state === "done") host.recap.steps += 1;
       const task = action.does === "step" ? action.identity.task : action.entry.task;
       const about = { type: "step", host: host.name, task, step: shownAction(action), state } as const;

@@ -251,6 +251,24 @@ describe("converging one host", () => {
     expect(host.ends).toEqual(["done"]);
   });
 
+  test("a step that fails owes no restart; one that was done before it does", async () => {
+    const steps = (names: string[]) =>
+      taskWith(() => names.map((name) => ({ ...put(name, "1", [restart(name)]), ...failing(name) })));
+    const failing = (name: string) => (name === "bad" ? { perform: rawScript("fail bad") } : {});
+    const owing = async (names: string[]) => {
+      const { outcome } = await runOn(
+        ["h1"],
+        playbook([play(() => [steps(names)({ name: "x", value: "" })])]),
+        {
+          hosts: new Map([["h1", new FakeHost()]]),
+        },
+      );
+      return outcome.hosts.h1?.owed;
+    };
+    expect(await owing(["bad"])).toEqual([]);
+    expect(await owing(["good", "bad"])).toEqual(["restart good"]);
+  });
+
   test("a file that cannot be sent owes no restart: nothing ran", async () => {
     const sent = taskWith(() => [
       { ...put("a", "1", [restart("docker")]), push: { from: "/dev/null", to: "/parked" } },
