@@ -14,6 +14,18 @@ const state = (content: string, kind: FileState["kind"] = "file"): FileState => 
   content,
 });
 
+test("a byte order mark is named, with the command that takes it away", () => {
+  expect(() => readJson(state('\ufeff{"a": 1}'))).toThrow(
+    expect.objectContaining({
+      message: "/etc/docker/daemon.json begins with a byte order mark, which is not JSON",
+      detail: expect.objectContaining({
+        at: { file: "/etc/docker/daemon.json", line: 1, column: 1 },
+        advice: "sed -i '1s/^\\xEF\\xBB\\xBF//' /etc/docker/daemon.json",
+      }),
+    }),
+  );
+});
+
 describe("keys are set and taken away, everything else stays byte for byte", () => {
   test.each<[string, string, Record<string, Json | undefined>, string]>([
     [

@@ -31,6 +31,13 @@ export function readJson(was: FileState): Record<string, Json> {
       advice: "edit it by hand, or make it smaller; it was not changed",
     });
   }
+  if (was.content.startsWith("\ufeff"))
+    throw new CausewayError("host", `${was.path} begins with a byte order mark, which is not JSON`, {
+      at: { file: was.path, line: 1, column: 1 },
+      found: "the bytes EF BB BF, as some editors write them before the text",
+      expected: "a JSON object, { … }; dockerd does not read the file either",
+      advice: `sed -i '1s/^\\xEF\\xBB\\xBF//' ${was.path}`,
+    });
   if (was.kind === "absent" || was.content.trim() === "") return {};
   const errors: ParseError[] = [];
   const value: unknown = parse(was.content, errors, { allowTrailingComma: false, disallowComments: true });
