@@ -209,7 +209,12 @@ export class Shell {
   }
 
   #timeOut(job: Job): void {
-    const advice = "try it by hand on that host; --command-timeout gives it longer";
+    // What tells of its steps asks for their limits, never below the option's; any other limit is the command's own.
+    const isOwn = job.options.timeoutMs !== undefined && !job.options.onLine;
+    const longer = isOwn
+      ? "this limit is the command's own, whatever --command-timeout says"
+      : `a --command-timeout of more than ${job.limitMs / 1000} gives it longer`;
+    const advice = `try it by hand on that host; ${longer}`;
     void this.#cutShort(job, `a command did not end within ${job.limitMs / 1000} s`, advice);
   }
 
