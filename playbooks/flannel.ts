@@ -19,7 +19,7 @@ import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
-import { foreignFirewalls, hostFacts, offLinkPeers, sameHostNames } from "./checks/facts.ts";
+import { foreignFirewalls, hostFacts, offLinkPeers, sameHostNames, stoppedDockers } from "./checks/facts.ts";
 import {
   addressesNotOnHost,
   beforeFirstLease,
@@ -145,6 +145,7 @@ export default definePlaybook({
     ...conflictingLeftovers(fleet, claim),
   ],
   remarks: (fleet) => [
+    ...stoppedDockers(fleet),
     ...harmlessLeftovers(fleet, claim),
     ...storeOfTwo(fleet, "etcd"),
     ...evenMembers(fleet, "etcd"),

@@ -3,7 +3,7 @@ import { macvlanNet, readUnderlay } from "../tasks/macvlan-net.ts";
 import { macvlanShim } from "../tasks/macvlan-shim.ts";
 import { reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
-import { hostFacts, sameHostNames } from "./checks/facts.ts";
+import { hostFacts, sameHostNames, stoppedDockers } from "./checks/facts.ts";
 import { type Claim, harmlessLeftovers } from "./checks/leftovers.ts";
 import {
   badParents,
@@ -58,7 +58,6 @@ export default definePlaybook({
   vars,
   facts: {
     ...hostFacts,
-    docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).state }),
     underlay: defineFact({ name: "underlay", read: readUnderlay }),
     slice: sliceFact,
   },
@@ -74,7 +73,7 @@ export default definePlaybook({
     ...badParents(fleet),
     ...lifelinesInRanges(fleet),
   ],
-  remarks: (fleet) => [...harmlessLeftovers(fleet, claim), ...unseenSlices(fleet)],
+  remarks: (fleet) => [...stoppedDockers(fleet), ...harmlessLeftovers(fleet, claim), ...unseenSlices(fleet)],
   plays: [
     {
       title: "Put a macvlan network on the interface that leads to the peers",

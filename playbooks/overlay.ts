@@ -7,7 +7,7 @@ import { peerPorts } from "../tasks/peer-ports.ts";
 import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
-import { foreignFirewalls, hostFacts, sameHostNames } from "./checks/facts.ts";
+import { foreignFirewalls, hostFacts, sameHostNames, stoppedDockers } from "./checks/facts.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import {
   agents,
@@ -108,6 +108,7 @@ export default definePlaybook({
   ],
   remarks: (fleet) => [
     ...openApis(fleet),
+    ...stoppedDockers(fleet),
     ...harmlessLeftovers(fleet, claim),
     ...storeOfTwo(fleet, storeOf(fleet)),
     ...containersOfTheDead(fleet),

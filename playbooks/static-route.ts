@@ -20,6 +20,7 @@ import {
   hostFacts,
   offLinkPeers,
   sameHostNames,
+  stoppedDockers,
 } from "./checks/facts.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { lifelinesTaken } from "./checks/lifelines.ts";
@@ -93,7 +94,7 @@ export default definePlaybook({
     ...dockersWithoutDirectRouting(fleet),
     ...conflictingLeftovers(fleet, claim),
   ],
-  remarks: (fleet) => harmlessLeftovers(fleet, claim),
+  remarks: (fleet) => [...stoppedDockers(fleet), ...harmlessLeftovers(fleet, claim)],
   // Make before break: whoever is asked for a new subnet has it in every peer's routes and rules before, and none loses its
   // route meanwhile.
   plays: [

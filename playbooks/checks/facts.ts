@@ -6,6 +6,7 @@ import {
   type HostView,
   networkOf,
   parseAddress,
+  type Remark,
   versionParts,
 } from "causeway";
 import { byHand } from "./by-hand.ts";
@@ -18,6 +19,7 @@ export const hostFacts = {
   hostname: defineFact({ name: "hostname", read: async (host) => (await said(host, "hostname"))[0] ?? "" }),
   addresses: defineFact({ name: "addresses", read: (host) => host.addresses() }),
   docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).version }),
+  dockerState: defineFact({ name: "dockerState", read: async (host) => (await host.docker()).state }),
   /** firewalld and ufw, where active, delete rules or put their own before them. ufw's unit is active even when ufw is off. */
   firewall: defineFact({ name: "firewall", read: async (host) => (await said(host, "firewall")).join("\n") }),
   lifelines: lifelinesFact,
@@ -66,6 +68,16 @@ export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayErro
       ];
     });
   });
+}
+
+/** A run that starts Docker says that it did not run before: somebody may have stopped it on purpose. */
+export function stoppedDockers<V extends object>(fleet: AnyFleet<V>): Remark[] {
+  return fleet.reached
+    .filter(({ groups, facts }) => groups.includes("docker") && facts.dockerState === "stopped")
+    .map(({ name }) => ({
+      host: name,
+      text: "Docker does not run here; a run that changes its settings or networks starts it",
+    }));
 }
 
 /** A firewall manager that would delete the rules or put its own before them. */

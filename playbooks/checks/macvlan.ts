@@ -343,11 +343,11 @@ export function parentParams<V extends MacvlanVars, F>(
 }
 
 /** Without Docker on a host there is nothing to make the network with. */
-export function withoutDocker<V extends object, F extends { docker: string }>(
+export function withoutDocker<V extends object, F extends { dockerState: string }>(
   fleet: Fleet<V, F>,
 ): CausewayError[] {
   return fleet.reached
-    .filter((host) => host.facts.docker === "missing")
+    .filter((host) => host.facts.dockerState === "missing")
     .map(
       (host) =>
         new CausewayError("host", "Docker is not installed on this host", {

@@ -21,7 +21,11 @@ test.each([
   ["198.51.100.8", "default"],
 ])("the way to %s is by %s", (address, dst) => expect(routeTo(address, routes)?.dst).toBe(dst));
 
-const line = (what: string, address: string): Lifeline => ({ what, address, route: routeTo(address, routes) });
+const line = (what: string, address: string): Lifeline => ({
+  what,
+  address,
+  route: routeTo(address, routes),
+});
 const host = (lifelines: Lifeline[]) => ({
   name: "h1",
   address: "10.0.0.200",
@@ -32,16 +36,28 @@ const host = (lifelines: Lifeline[]) => ({
 
 test.each<[string, Lifeline, string, boolean]>([
   ["a DNS server elsewhere", line("the DNS server", "198.51.100.53"), "198.51.100.0/24", true],
-  ["the same in no network of containers", line("the DNS server", "198.51.100.53"), "192.168.100.0/24", false],
+  [
+    "the same in no network of containers",
+    line("the DNS server", "198.51.100.53"),
+    "192.168.100.0/24",
+    false,
+  ],
   ["the default gateway", line("the default gateway", "10.0.0.1"), "10.0.0.0/16", true],
   ["the runner behind a router", line("the address", "10.9.0.5"), "10.9.0.0/16", true],
   ["a DNS server in a container here", line("the DNS server", "192.168.100.2"), "192.168.100.0/24", false],
   ["a DNS server in a peer's container", line("the DNS server", "192.168.101.2"), "192.168.101.0/24", false],
-  ["a DNS server in a larger network that is new", line("the DNS server", "198.51.100.7"), "198.51.0.0/16", false],
+  [
+    "a DNS server in a larger network that is new",
+    line("the DNS server", "198.51.100.7"),
+    "198.51.0.0/16",
+    false,
+  ],
 ])("%s", (_, lifeline, network, refused) => {
   const value = { name: "bip", value: network, host: "h2", at: { file: "hosts.yaml", line: 5, column: 7 } };
   const errors = lifelinesTaken([host([lifeline])], [{ network, value }]);
-  expect(errors.map(({ code, message, detail }) => ({ code, message, at: detail.at, host: detail.host }))).toEqual(
+  expect(
+    errors.map(({ code, message, detail }) => ({ code, message, at: detail.at, host: detail.host })),
+  ).toEqual(
     refused
       ? [
           {
@@ -56,7 +72,12 @@ test.each<[string, Lifeline, string, boolean]>([
 });
 
 test.each<[string, { shim?: boolean; aux?: Record<string, string> }, Lifeline, string | undefined]>([
-  ["a DNS server that a container could get", {}, line("the DNS server", "10.0.0.53"), "could get the address"],
+  [
+    "a DNS server that a container could get",
+    {},
+    line("the DNS server", "10.0.0.53"),
+    "could get the address",
+  ],
   ["reserved, it is safe", { aux: { dns: "10.0.0.53" } }, line("the DNS server", "10.0.0.53"), undefined],
   ["the gateway is macvlan's own", {}, line("the default gateway", "10.0.0.1"), undefined],
   ["also beside a shim", { shim: true }, line("the default gateway", "10.0.0.1"), undefined],
