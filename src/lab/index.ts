@@ -130,7 +130,7 @@ export async function labStatus(
   return { up: hosts.every((h) => h.state === "up"), image, hosts };
 }
 
-/** Takes the lab away: hosts, disks, network; its image and keys stay. */
+/** Takes the lab away: hosts, disks, network, keys. Its image stays, which other labs share. */
 export async function labDown(spec: LabSpec): Promise<void> {
   await withLock(labPaths(spec.name).lock, async () => {
     // Also hosts that an earlier inventory named.
@@ -138,6 +138,7 @@ export async function labDown(spec: LabSpec): Promise<void> {
     const names = [...new Set([...known, ...spec.hosts.map((h) => h.name)])];
     await Promise.all(names.map((name) => discard(spec, name)));
     await networkDown(spec);
+    await rm(labPaths(spec.name).folder, withAllInIt);
   });
   await rm(labPaths(spec.name).lock, { force: true });
 }

@@ -40,6 +40,7 @@ ip -o link | grep -oE '(${a.outer}|${b.outer})@'
 ls /run/netns | grep -E '${a.netns}|${b.netns}'
 find /sys/fs/cgroup -maxdepth 4 -path '*causeway-lab/*' | grep -E '/(${one.spec.name}|${two.spec.name})(/|$)'
 ls /run/systemd/nspawn/propagate | grep -E '[.](${one.spec.name}|${two.spec.name})$'
+ls -d ${a.folder} ${b.folder} 2>/dev/null
 for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline 2>/dev/null | grep -E '${a.folder}/|${b.folder}/' | grep -v grep; done
 true`,
   ]);
@@ -47,7 +48,7 @@ true`,
 }
 
 describe.sequential("a lab", () => {
-  test("down leaves no mount, interface, namespace, cgroup or process behind", async () => {
+  test("down leaves no mount, interface, namespace, cgroup, folder or process behind", async () => {
     const before = await traces();
     await labUp(one.spec);
     const kinds = [
@@ -58,6 +59,7 @@ describe.sequential("a lab", () => {
       /keeper\.sh/,
       /^docker-200\.test-a/m,
       /nspawn/,
+      /labs\/test-a.*$/m,
     ];
     const during = await traces();
     for (const kind of kinds) expect(during).toMatch(kind);
