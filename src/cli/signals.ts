@@ -25,7 +25,7 @@ export function listenForSignals(say: (text: string) => void): Signals {
       soft.abort();
     } else if (!hard.signal.aborted) {
       say(
-        "stopping now; the current step may be half-done: the next run or a rollback finishes or undoes it",
+        "stopping now; the current step may be half-done: the next run of this playbook, or a rollback, completes or undoes it",
       );
       hard.abort();
       setTimeout(() => process.exit(130), graceMs).unref();

@@ -218,23 +218,33 @@ export function halfDone(host: HostRun): Entry[] {
 }
 
 /** Says what an interrupted run left on the hosts, and who completes it: this run, or another playbook's. */
-export function tellHalfDone(options: RunOptions, context: RunContext, hosts: readonly HostRun[]): void {
+export function tellHalfDone(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+  whole: boolean,
+): void {
   for (const host of hosts) {
     const left = halfDone(host).filter((e) => e.begun);
     for (const run of new Set(left.map((e) => e.run))) {
       const entries = left.filter((e) => e.run === run);
-      const text = `run ${run} left unfinished: ${entries.map((e) => e.what).join(", ")}; ${whoCompletes(options, host, run)}`;
+      const text = `run ${run} left unfinished: ${entries.map((e) => e.what).join(", ")}; ${whoCompletes(options, host, run, whole)}`;
       context.say({ type: "message", level: "warning", host: host.name, text });
     }
   }
 }
 
-function whoCompletes({ playbook }: RunOptions, host: HostRun, run: string): string {
+/** A check completes nothing itself, and a run of some hosts undoes nothing that it does not plan. */
+function whoCompletes({ playbook, check }: RunOptions, host: HostRun, run: string, whole: boolean): string {
   const record = host.journal.runs.find(({ id }) => id === run);
-  const owner = record?.playbook ?? "its playbook";
-  const taken = playbook.owns !== undefined && record?.owns === playbook.owns;
-  if (owner === playbook.name || taken) return "this run completes or undoes it";
-  return `this run leaves it as it is: run ${owner} again to complete it, or run rollback ${run} to undo it`;
+  const owner = record?.playbook;
+  const taken = playbook.owns !== undefined && record?.owns === playbook.owns && owner !== playbook.name;
+  const who = check ? "a run without --check" : "this run";
+  if (taken || (owner === playbook.name && whole)) return `${who} completes or undoes it`;
+  if (owner === playbook.name)
+    return `${who} completes what it still plans of it; a run of ${owner} over all hosts undoes the rest`;
+  const again = owner === undefined ? "its playbook" : `the playbook ${owner}`;
+  return `this run leaves it as it is; to complete it: ${again}, once more; to undo it and what came after: run rollback ${run}`;
 }
 
 /** Steps that were left half-done, and whose task is in place by now, count as done. */

@@ -123,11 +123,11 @@ async function change(
   hosts: readonly HostRun[],
   prepared: Prepared,
 ): Promise<PlaysEnded> {
-  tellHalfDone(options, context, hosts);
-  await takeOver(options, context, hosts);
   // A limit, or a host that did not answer: then nothing can be inferred from what was not planned.
   const { chosen, members } = prepared;
   const whole = chosen.length === members.length && hosts.length === chosen.length;
+  tellHalfDone(options, context, hosts, whole);
+  await takeOver(options, context, hosts);
   const ended = await runPlays(options, context, hosts, prepared, whole);
   if (whole && isComplete(ended, hosts) && options.playbook.plays.length > 0)
     await removeUnplanned(options, context, hosts);

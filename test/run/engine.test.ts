@@ -520,14 +520,22 @@ describe("over the fleet", () => {
   });
 
   test.each([
-    ["this playbook", { playbook: "test" }, "this run completes or undoes it"],
-    ["another that owns the same", { owns: "it" }, "this run completes or undoes it"],
+    ["this playbook", { playbook: "test" }, {}, "a run without --check completes or undoes it"],
+    ["another that owns the same", { owns: "it" }, {}, "a run without --check completes or undoes it"],
+    ["this playbook", { playbook: "test" }, { check: false }, "this run completes or undoes it"],
+    [
+      "this playbook, in a run of some hosts",
+      { playbook: "test" },
+      { check: false, limit: "h1" },
+      "this run completes what it still plans of it; a run of test over all hosts undoes the rest",
+    ],
     [
       "another",
       {},
-      "this run leaves it as it is: run other again to complete it, or run rollback r1 to undo it",
+      {},
+      "this run leaves it as it is; to complete it: the playbook other, once more; to undo it and what came after: run rollback r1",
     ],
-  ])("what a run of %s left unfinished is told, and who completes it", async (_, run, words) => {
+  ])("what a run of %s left unfinished is told, and who completes it", async (_, run, over, words) => {
     const host = new FakeHost();
     host.journal = entryOf("t", "key")
       .replace("0001.done", "0001.begun")
@@ -536,9 +544,13 @@ describe("over the fleet", () => {
         `run.json:${JSON.stringify({ id: "r1", playbook: "other", owns: null, hosts: [], ...run })}`,
       );
     const book = { ...playbook([play(() => [])]), owns: "it" };
-    const { events } = await runOn(["h1"], book, { hosts: new Map([["h1", host]]), check: true });
+    const hosts = new Map([
+      ["h1", host],
+      ["h2", new FakeHost()],
+    ]);
+    const { events } = await runOn(["h1", "h2"], book, { hosts, check: true, ...over });
     const texts = events.filter((e) => e.type === "message").map((e) => e.text);
-    expect(texts).toEqual([`run r1 left unfinished: key; ${words}`]);
+    expect(texts[0]).toBe(`run r1 left unfinished: key; ${words}`);
   });
 
   test("somebody else's lock is named before anything is planned", async () => {
