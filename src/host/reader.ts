@@ -77,6 +77,8 @@ interface Seen {
 export class ReadMemory {
   readonly #seen = new Map<string, Seen>();
   readonly session: Session;
+  /** How often something was forgotten: what was concluded from its answers holds until the number is another. */
+  forgotten = 0;
 
   constructor(session: Session) {
     this.session = session;
@@ -109,6 +111,7 @@ export class ReadMemory {
 
   /** What the steps touched is read again when it is next asked for. */
   forget(touched: readonly Resource[]): void {
+    this.forgotten += 1;
     for (const [text, { looksAt }] of this.#seen) if (anyRelated(touched, looksAt)) this.#seen.delete(text);
   }
 }

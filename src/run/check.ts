@@ -1,9 +1,8 @@
 import { CausewayError } from "../errors.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
-import { named } from "./converge.ts";
 import type { HostRun } from "./host-run.ts";
-import { inOrder, isConverged, planTask } from "./plan.ts";
+import { inOrder, isConverged } from "./plan.ts";
 
 /** Whether no earlier play of this check does the very same: then it will have been done. */
 function isNew(host: HostRun, { resource, perform }: Step): boolean {
@@ -34,8 +33,8 @@ export async function checkPlay(
       task: instance.task,
       key: instance.key,
     } as const;
-    const plan = await planTask(instance, host.reader()).catch((error: unknown) => {
-      if (!host.takesOver || !(error instanceof CausewayError)) throw named(error, host, instance);
+    const plan = await host.plan(instance).catch((error: unknown) => {
+      if (!host.takesOver || !(error instanceof CausewayError)) throw error;
       return error;
     });
     if (plan instanceof CausewayError) {

@@ -6,7 +6,7 @@ import { consequenceWords, type Step } from "../task/step.ts";
 import { carryOut, type Intended, owe } from "./carry-out.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
-import { inOrder, isConverged, planTask, type TaskPlan } from "./plan.ts";
+import { inOrder, isConverged, type TaskPlan } from "./plan.ts";
 
 /** How often a plan may depend on the effect of the step before; more is a task that never ends. */
 const roundsAtMost = 8;
@@ -69,11 +69,11 @@ async function convergeTask(
     task: instance.task,
     key: instance.key,
   } as const;
-  let plan = await planOn(host, instance);
+  let plan = await host.plan(instance);
   // What a step that is still waiting could have changed has to be performed and read first.
   if (anyRelated(touchedBy(pending), [...plan.looked])) {
     await flush(host, run, pending, false);
-    plan = await planOn(host, instance);
+    plan = await host.plan(instance);
   }
   if (isConverged(plan)) {
     host.say({ ...about, state: "ok" });
@@ -86,16 +86,10 @@ async function convergeTask(
     intend(host, run, play, plan, pending);
     if (plan.later === undefined) return;
     await flush(host, run, pending, false);
-    plan = await planOn(host, instance);
+    plan = await host.plan(instance);
     if (isConverged(plan)) return;
     if (plan.later !== undefined && plan.steps.length === 0) plan = await wait(host, run, play, plan);
   }
-}
-
-function planOn(host: HostRun, instance: TaskInstance): Promise<TaskPlan> {
-  return planTask(instance, host.reader()).catch((error: unknown) => {
-    throw named(error, host, instance);
-  });
 }
 
 function intend(host: HostRun, run: RunContext, play: PlayOnHost, plan: TaskPlan, pending: Intended[]): void {
@@ -133,7 +127,7 @@ async function prove(
   tasks: readonly TaskInstance[],
 ): Promise<void> {
   for (let round = 0; ; round += 1) {
-    const plans = await Promise.all(tasks.map((t) => planOn(host, t)));
+    const plans = await Promise.all(tasks.map((t) => host.plan(t)));
     let missing = plans.filter((p) => !isConverged(p));
     missing = await settle(host, run, play, missing);
     if (missing.length === 0) return;
@@ -185,7 +179,7 @@ async function wait(host: HostRun, run: RunContext, play: PlayOnHost, plan: Task
     await sleep(ms, undefined, { signal: run.interrupted }).catch(() => {});
     stopIfInterrupted(run, host, play.title);
     host.memory.forget(["*"]);
-    now = await planOn(host, instance);
+    now = await host.plan(instance);
     if (isConverged(now) || (hasWork(now) && !hasWork(plan))) return now;
   }
   if (now.later !== undefined && now.steps.length === 0) throw notConverged(host, now);
@@ -226,17 +220,6 @@ function notSettled(host: HostRun, instance: TaskInstance, plan: TaskPlan): Caus
     host: host.name,
     task: `${instance.task} ${instance.key}`,
     found: missingWords(plan),
-  });
-}
-
-/** The error with the host and task it belongs to; what is not one of ours is passed on as it is. */
-export function named(error: unknown, host: HostRun, instance: TaskInstance): unknown {
-  if (!(error instanceof CausewayError) || error.detail.task) return error;
-  return new CausewayError(error.code, error.message, {
-    ...error.detail,
-    host: host.name,
-    task: `${instance.task} ${instance.key}`,
-    cause: error,
   });
 }
 

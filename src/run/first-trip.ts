@@ -5,6 +5,7 @@ import type { InventoryHost } from "../inventory/types.ts";
 import { standingEntries } from "../journal/entries.ts";
 import { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
+import { tasksOf } from "./compose.ts";
 import type { RunContext } from "./context.ts";
 import { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -154,11 +155,11 @@ function composeEarly(play: AnyPlay, host: HostRun, prepared: Prepared): readonl
   };
   try {
     const { hosts, leaving } = prepared.fleet;
-    const tasks = play.tasks(host.view, new Fleet(hosts, reached, leaving));
+    const tasks = tasksOf(play, host, new Fleet(hosts, reached, leaving));
     if (final) host.composed.set(play, tasks);
     return tasks;
   } catch {
-    // It needs facts, or it is wrong: both show when the play's turn comes.
+    // It needs facts, or it is wrong: both show once the facts are there.
     return [];
   }
 }

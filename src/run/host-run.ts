@@ -7,6 +7,7 @@ import type { HostView } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
 import type { Consequence } from "../task/step.ts";
 import type { HostRecap, RunEvent } from "./events.ts";
+import { planTask, type TaskPlan } from "./plan.ts";
 import type { AnyPlay } from "./prepare.ts";
 import { Switch } from "./switch.ts";
 
@@ -31,8 +32,9 @@ export class HostRun {
   readonly owed = new Map<string, { consequence: Consequence; causedBy: string[]; why: Set<string> }>();
   /** Identities that were planned, as `task key`; as `task * kind` what an earlier version did under any key. */
   readonly planned = new Set<string>();
-  /** The tasks of plays that could be composed on the first trip; the others are composed when their turn comes. */
+  /** The tasks of plays as far as they are composed: those that need no facts on the first trip, the others after it. */
   readonly composed = new Map<AnyPlay, readonly TaskInstance[]>();
+  readonly #plans = new Map<TaskInstance, { asOf: number; plan: Promise<TaskPlan> }>();
   readonly recap: HostRecap & { owed: string[] } = emptyRecap();
   failure?: CausewayError;
   /** In check: what was planned so far, which a later play of the same need not do again. */
@@ -65,6 +67,18 @@ export class HostRun {
 
   reader(): HostReader {
     return new HostReader(this.memory);
+  }
+
+  /** What a task still misses here, planned anew only after something was performed; an error names host and task. */
+  plan(instance: TaskInstance): Promise<TaskPlan> {
+    const known = this.#plans.get(instance);
+    if (known?.asOf === this.memory.forgotten) return known.plan;
+    const plan = planTask(instance, this.reader()).catch((error: unknown) => {
+      this.#plans.delete(instance);
+      throw named(error, this.name, instance);
+    });
+    this.#plans.set(instance, { asOf: this.memory.forgotten, plan });
+    return plan;
   }
 
   async readJournal(): Promise<void> {
@@ -101,4 +115,15 @@ export class HostRun {
 
 export function emptyRecap(): HostRecap & { owed: string[] } {
   return { ok: 0, changed: 0, failed: 0, unreachable: false, steps: 0, restarts: 0, owed: [] };
+}
+
+/** The error with the host and task it belongs to; what is not one of ours is passed on as it is. */
+function named(error: unknown, host: string, { task, key }: TaskInstance): unknown {
+  if (!(error instanceof CausewayError) || error.detail.task) return error;
+  return new CausewayError(error.code, error.message, {
+    ...error.detail,
+    host,
+    task: `${task} ${key}`,
+    cause: error,
+  });
 }

@@ -1,9 +1,10 @@
 import { CausewayError } from "../errors.ts";
 import type { TaskInstance } from "../task/define.ts";
+import { compose } from "./compose.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
-import { compose, notePlanned, planNamed } from "./plays.ts";
+import { notePlanned } from "./plays.ts";
 import type { Prepared } from "./prepare.ts";
 
 /**
@@ -23,7 +24,7 @@ export async function planAhead(
       try {
         for (const task of compose(play, host, fleet)) {
           notePlanned(host, context, task);
-          const plan = await planNamed(task, host);
+          const plan = await host.plan(task);
           if (plan.later !== undefined && plan.steps.length === 0 && plan.owed.length === 0)
             errors.push(stillWaiting(task, host, plan.later));
         }

@@ -1,17 +1,16 @@
-import { CausewayError } from "../errors.ts";
 import type { Playbook } from "../playbook/define.ts";
 import type { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
-import { isNotYet } from "../thrown.ts";
 import { type FailurePolicy, whyStop } from "./batches.ts";
 import { checkPlay } from "./check.ts";
+import { compose } from "./compose.ts";
 import type { RunContext } from "./context.ts";
-import { convergePlay, named } from "./converge.ts";
+import { convergePlay } from "./converge.ts";
 import { Gate } from "./gate.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import { defaultRolling, type RunOptions } from "./options.ts";
-import { isConverged, planTask, type TaskPlan } from "./plan.ts";
+import { isConverged } from "./plan.ts";
 import type { AnyPlay, Prepared } from "./prepare.ts";
 import { type Place, type RollEnded, roll } from "./roll.ts";
 import { type Spread, spreadOf } from "./spread.ts";
@@ -138,12 +137,6 @@ function isOver(
   return true;
 }
 
-/** The plan of one task; an error says whose it is. */
-export function planNamed(task: TaskInstance, host: HostRun): Promise<TaskPlan> {
-  return planTask(task, host.reader()).catch((error: unknown) => {
-    throw named(error, host, task);
-  });
-}
 
 /** One play on one host; an error is the host's own. True when the host went through it. */
 async function playOn(
@@ -193,9 +186,7 @@ function gateOf(
 /** Whether a host has something to do in a play. What goes wrong while it is planned is known before any batch. */
 async function isBusy(host: HostRun, play: AnyPlay, fleet: Fleet): Promise<boolean> {
   try {
-    for (const task of compose(play, host, fleet)) {
-      if (!isConverged(await planNamed(task, host))) return true;
-    }
+    for (const task of compose(play, host, fleet)) if (!isConverged(await host.plan(task))) return true;
   } catch (error) {
     host.failWith(error);
   }
@@ -221,18 +212,4 @@ export function notePlanned(host: HostRun, context: RunContext, instance: TaskIn
   const planned = scope === "fleet" ? context.plannedOfFleet : host.planned;
   planned.add(`${task} ${key}`);
   for (const one of formerly) planned.add("key" in one ? `${task} ${one.key}` : `${task} * ${one.kind}`);
-}
-
-/** The tasks of a play on one host. */
-export function compose(play: AnyPlay, host: HostRun, fleet: Fleet): readonly TaskInstance[] {
-  try {
-    const tasks = host.composed.get(play) ?? play.tasks(host.view, fleet);
-    return play.runOnce ? tasks.map((task) => ({ ...task, scope: "fleet" })) : tasks;
-  } catch (error) {
-    if (!isNotYet(error)) throw error;
-    throw new CausewayError("host", `play “${play.title}” needs the facts of a host that did not answer`, {
-      host: host.name,
-      advice: "start that host, or remove it from the inventory",
-    });
-  }
 }

@@ -2,6 +2,7 @@ import { CausewayError, throwAll } from "../errors.ts";
 import { type Entry, entryPath, liveEntries, standingEntries } from "../journal/entries.ts";
 import { shownAction } from "../journal/follow.ts";
 import { finishScript } from "../journal/script.ts";
+import type { Playbook } from "../playbook/define.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import { type Consequence, consequenceWords } from "../task/step.ts";
 import { carryOut, type Intended } from "./carry-out.ts";
@@ -22,14 +23,11 @@ export async function takeOver(
   context: RunContext,
   hosts: readonly HostRun[],
 ): Promise<void> {
-  const { name, owns } = options.playbook;
+  const { owns } = options.playbook;
   if (owns === undefined) return;
   const held = new Map(
     hosts.map((host) => {
-      const runs = new Map(host.journal.runs.map((r) => [r.id, r]));
-      const entries = standingEntries(host.journal).filter(
-        (e) => e.owner !== name && runs.get(e.run)?.owns === owns,
-      );
+      const entries = heldByOthers(options.playbook, host);
       if (context.check && entries[0]) host.takesOver = entries[0].owner;
       return [host.name, entries] as const;
     }),
@@ -43,6 +41,13 @@ export async function takeOver(
     // Before the playbook's own plays, which are numbered from 0.
     (index, count) => index - count,
   );
+}
+
+/** What stands on a host of another playbook that owns the same as this one. */
+export function heldByOthers({ name, owns }: Playbook, { journal }: HostRun): readonly Entry[] {
+  if (owns === undefined) return [];
+  const runs = new Map(journal.runs.map((run) => [run.id, run]));
+  return standingEntries(journal).filter((e) => e.owner !== name && runs.get(e.run)?.owns === owns);
 }
 
 /** What a complete run no longer plans is undone. A partial run infers nothing. */

@@ -11,6 +11,7 @@ import type { RunOptions, RunOutcome } from "./options.ts";
 import { isComplete, type PlaysEnded, runPlays } from "./plays.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { type Proof, runProbes } from "./probes.ts";
+import { refusalsOf } from "./refusals.ts";
 import { finishHalfDone, removeUnplanned, takeOver, tellHalfDone } from "./removals.ts";
 import { partedPlays } from "./spread.ts";
 import { confirm } from "./switch.ts";
@@ -69,6 +70,10 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     if (refused.length === 0 && options.leaving)
       refused = await whyNotTakenOut(options, context, prepared, { going, staying: hosts });
     if (refused.length === 0) refused = await watch.start(hosts);
+    if (refused.length === 0) {
+      refused = await refusalsOf(options, hosts, prepared);
+      tellRefusals(refused, options, context, hosts);
+    }
     if (refused.length === 0) {
       if (playbook.undoes) await undoRuns(options, context, hosts);
       else if (await takeOwnPartBack(options, context, going))
@@ -133,6 +138,20 @@ async function change(
     await removeUnplanned(options, context, hosts);
   if (!options.check) await finishHalfDone(context, hosts);
   return ended;
+}
+
+/** That the others were left alone, too, and how they can go on. */
+function tellRefusals(
+  refused: readonly CausewayError[],
+  { limit }: RunOptions,
+  { say }: RunContext,
+  hosts: readonly HostRun[],
+): void {
+  const names = [...new Set(refused.flatMap(({ detail: { host } }) => host ?? []))];
+  if (names.length === 0 || names.length === hosts.length) return;
+  const others = [limit ?? [], ...names.map((name) => `!${name}`)].flat().join(":");
+  const text = `no host is changed, because of ${names.join(", ")}; to go on without: --limit '${others}'`;
+  say({ type: "message", level: "warning", text });
 }
 
 function held({ failed, errors }: Proof): boolean {

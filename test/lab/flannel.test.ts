@@ -192,7 +192,7 @@ describe.sequential("flannel", () => {
       const refused = await lab.run(playbook, [], inventory());
       expect(refused).toMatchObject({
         code: 2,
-        stdout: expect.stringContaining("missed the lease of docker-202"),
+        stderr: expect.stringContaining("missed the lease of docker-202"),
       });
       const leave = inventory({ interrupt_containers: true });
       expect((await lab.run(playbook, ["--check"], leave)).stdout).toContain(

@@ -120,9 +120,9 @@ docker run -d --name chosen --network macvlan_1 busybox sleep 9000`,
     async () => {
       const before = await lab.must("docker-200", "docker network inspect macvlan_1");
       const elsewhere = lab.inventory({ vars: { macvlan_subnet: "172.16.90.0/24" } });
-      const { code, stdout } = await lab.run(playbook, ["-l", "docker-200"], elsewhere);
+      const { code, stderr } = await lab.run(playbook, ["-l", "docker-200"], elsewhere);
       expect(code).toBe(2);
-      expect(stdout).toMatch(/web has 172\.16\.10\.77/);
+      expect(stderr).toMatch(/web has 172\.16\.10\.77/);
       expect(await lab.must("docker-200", "docker network inspect macvlan_1")).toBe(before);
     },
   );

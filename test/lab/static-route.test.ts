@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { labPowerOff, labPowerOn, labReboot } from "../../src/lab/index.ts";
+import { differences, snapshot } from "./snapshot.ts";
 import { cellsOf, doneBy, idle, inFull, recapOf, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-route", 1, 3);
@@ -109,9 +110,16 @@ describe.sequential("static-route", () => {
   test("running containers are named before they lose their network, and are the operator's to decide", async () => {
     await lab.must("docker-200", "docker run -d --name web busybox sleep 1000");
     const inventory = lab.inventory({ of: { "docker-200": { bip: "192.168.101.1/24" } } });
-    const refused = await lab.run(playbook, ["-l", "docker-200"], inventory);
-    expect(refused.code).toBe(2);
-    expect(refused.stdout).toMatch(/on docker0: web/);
+    const snapshots = () => Promise.all(lab.names.map((host) => snapshot(lab, host)));
+    const before = await snapshots();
+    for (const args of [[], ["--check"]]) {
+      const refused = await lab.run(playbook, args, inventory);
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toMatch(/^docker-200 \[docker-bip docker0\]: [^\n]*\n[^\n]*on docker0: web$/m);
+    }
+    // Not even the routes to the new subnet were added on the others.
+    for (const [index, now] of (await snapshots()).entries())
+      expect(differences(before[index] ?? [], now)).toEqual([]);
     expect(await lab.must("docker-200", `cat ${daemonJson}`)).toContain("192.168.100.1/24");
     await lab.must("docker-200", "docker rm -f web");
   });
@@ -130,20 +138,19 @@ describe.sequential("static-route", () => {
     );
   });
 
-  test("daemon.json: foreign keys stay; one that is not JSON is left byte for byte while others converge", async () => {
+  test("daemon.json: foreign keys stay; one that is not JSON is refused before anything is changed, and can be left out", async () => {
     await lab.reset();
     const foreign = '{\n    "registry-mirrors" : [ "https://mirror.example" ],\n    "debug": false\n}\n';
     const broken = '{\n  "debug": true,,\n}';
     await lab.must("docker-200", `mkdir -p /etc/docker && printf %s '${foreign}' >${daemonJson}`);
     await lab.must("docker-201", `mkdir -p /etc/docker && printf %s '${broken}' >${daemonJson}`);
-    const { code, events } = await lab.events(playbook);
-    expect(code).toBe(2);
+    const refused = await lab.run(playbook);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain(`${daemonJson}:2:17`);
+    expect(await lab.must("docker-200", "ls /var/lib/causeway 2>&1 || true")).toContain("No such file");
+    const { code, events } = await lab.events(playbook, ["-l", "!docker-201"]);
+    expect(code).toBe(0);
     expect(await lab.must("docker-201", `cat ${daemonJson}`)).toBe(broken);
-    const failed = events.find((e) => e.type === "failed");
-    expect(failed).toMatchObject({
-      host: "docker-201",
-      error: { at: { file: daemonJson, line: 2, column: 17 } },
-    });
     const written = await lab.must("docker-200", `cat ${daemonJson}`);
     expect(JSON.parse(written)).toEqual({ ...JSON.parse(foreign), bip: "192.168.100.1/24" });
     expect(written).toContain('    "registry-mirrors" : [ "https://mirror.example" ],\n');

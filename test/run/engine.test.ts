@@ -333,6 +333,50 @@ describe("over the fleet", () => {
     });
   });
 
+  const picky = taskWith((now, { name }) => {
+    if (now === "bad") throw new CausewayError("host", "it is bad", { found: name });
+    return now === "1" ? [] : [put(name, "1")];
+  });
+  const adds = play(() => [value({ name: "a", value: "1" })], "adds");
+  const interrupts = play(() => [picky({ name: "b", value: "1" })], "interrupts");
+
+  test.each([false, true])(
+    "what one host refuses in a later play is told before the first step anywhere (check: %s)",
+    async (check) => {
+      const hosts = new Map(["h1", "h2"].map((n) => [n, new FakeHost()]));
+      hosts.get("h2")?.values.set("b", "bad");
+      const again = { ...interrupts, title: "and again" };
+      const { outcome, events } = await runOn(["h1", "h2"], playbook([adds, interrupts, again]), {
+        hosts,
+        check,
+      });
+      expect(outcome.refused.map(({ message, detail }) => [message, detail.host, detail.task])).toEqual([
+        ["it is bad", "h2", "value b"],
+      ]);
+      expect(outcome).toMatchObject({ exitCode: 2, retry: [] });
+      expect(events.flatMap((e) => (e.type === "message" ? [e.text] : []))).toEqual([
+        "no host is changed, because of h2; to go on without: --limit '!h2'",
+      ]);
+      expect([...hosts.values()].flatMap((host) => host.performed)).toEqual([]);
+    },
+  );
+
+  test("what cannot be looked at yet is no refusal: an earlier play may bring it", async () => {
+    const needsStore = defineTask({
+      name: "needs-store",
+      summary: "x",
+      params: Type.Object({}),
+      key: () => "k",
+      read: async (host) => {
+        const { code } = await host.read(rawScript("cat a"), { looksAt: ["value:a"] });
+        if (code !== 0) throw new CausewayError("host", "the store does not answer");
+      },
+      present: () => [],
+    });
+    const { outcome, host } = await runOn(["h1"], playbook([adds, play(() => [needsStore({})])]));
+    expect([outcome.exitCode, host.performed]).toEqual([0, ["put a 1"]]);
+  });
+
   test("an unreachable host is exit 4, and wins over a failed one", async () => {
     const failing = taskWith((_now, { name }) => [{ ...put(name, "1"), perform: rawScript("fail") }]);
     const { outcome } = await runOn(

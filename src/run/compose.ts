@@ -1,0 +1,29 @@
+import { CausewayError } from "../errors.ts";
+import type { Fleet } from "../playbook/fleet.ts";
+import type { TaskInstance } from "../task/define.ts";
+import { isNotYet } from "../thrown.ts";
+import type { HostRun } from "./host-run.ts";
+import type { AnyPlay } from "./prepare.ts";
+
+/** The tasks of a play on one host, composed once: on the first trip, or after it where they need what that trip reads. */
+export function compose(play: AnyPlay, host: HostRun, fleet: Fleet): readonly TaskInstance[] {
+  const known = host.composed.get(play);
+  if (known) return known;
+  try {
+    const tasks = tasksOf(play, host, fleet);
+    host.composed.set(play, tasks);
+    return tasks;
+  } catch (error) {
+    if (!isNotYet(error)) throw error;
+    throw new CausewayError("host", `play “${play.title}” needs the facts of a host that did not answer`, {
+      host: host.name,
+      advice: "start that host, or remove it from the inventory",
+    });
+  }
+}
+
+/** What a play does once belongs to the fleet, whatever its tasks say. */
+export function tasksOf(play: AnyPlay, { view }: HostRun, fleet: Fleet): readonly TaskInstance[] {
+  const tasks = play.tasks(view, fleet);
+  return play.runOnce ? tasks.map((task) => ({ ...task, scope: "fleet" })) : tasks;
+}
