@@ -1,9 +1,10 @@
-import { Cidr, definePlaybook, Ipv4, type Static, secret, Type } from "causeway";
+import { Cidr, definePlaybook, type Fleet, type HostView, Ipv4, type Static, secret, Type } from "causeway";
 import { consulAgent } from "../tasks/consul-agent.ts";
 import { dockerdClusterStore, hostFile } from "../tasks/dockerd-cluster-store.ts";
 import { etcdInstall } from "../tasks/etcd-install.ts";
 import { overlayNet } from "../tasks/overlay-net.ts";
 import { peerPorts } from "../tasks/peer-ports.ts";
+import { storeHealth } from "../tasks/store-health.ts";
 import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
@@ -13,6 +14,7 @@ import {
   agents,
   apiAddressesNotOnHost,
   badSubnet,
+  beforeFirstNetwork,
   containersElsewhere,
   containersOfTheDead,
   joining,
@@ -21,12 +23,13 @@ import {
   overlayFacts,
   refusals,
   serversOf,
+  sharedChange,
   storeOf,
   wantedNetwork,
 } from "./checks/overlay.ts";
 import { badOverlayVars, subnetOverDns } from "./checks/overlay-plan.ts";
 import { proofOf } from "./checks/proofs.ts";
-import { evenMembers, leavingStore, newStoreOfTwo, storeOfTwo } from "./checks/store.ts";
+import { evenMembers, leavingStore, newStoreOfTwo, storeOfTwo, withoutQuorum } from "./checks/store.ts";
 
 const vars = Type.Object({
   overlay_name: Type.String({ default: "overlay_1", description: "the network's name in Docker" }),
@@ -116,66 +119,31 @@ export default definePlaybook({
   ],
   plays: [
     {
-      title: "Start the store, open to these hosts only",
+      title: "Start the servers of the store, open to these hosts only",
       hosts: dockerOrStore,
-      atOnce: "the servers of a new store wait for each other",
-      tasks: (host, fleet) => {
-        const servers = serversOf(fleet);
-        const isServer = servers.some((server) => server.name === host.name);
-        const clients = fleet.hosts.map(({ address }) => address);
+      atOnce: (fleet) => withoutQuorum(fleet, serversOf(fleet)),
+      oneByOne: "the other servers keep the quorum",
+      gate: (fleet) => [storeHealth({ store: storeOf(fleet), members: membersOf(fleet) })],
+      tasks: (host, fleet) => (isServer(host, fleet) ? [server(host, fleet)] : []),
+    },
+    {
+      title: "Lead every other Docker to the store",
+      hosts: "docker",
+      atOnce: beforeFirstNetwork,
+      tasks: (host, fleet) => [
         // Before the port is opened: an undo then closes the port first, and the rules go after it.
-        const portRules =
-          host.groups.includes("docker") && host.vars.docker_api === "insecure"
-            ? [peerPorts({ tcp: [2375], from: clients, comment: `${comment}-api` })]
-            : [];
-        if (storeOf(fleet) === "etcd") {
-          const members = servers.map(({ name, address }) => ({ name, address }));
-          const { name } = host;
-          const data_dir = "/var/lib/etcd/causeway";
-          return [
-            ...portRules,
-            ...(isServer
-              ? [
-                  etcdInstall({
-                    name,
-                    members,
-                    ...leavingStore(fleet, "etcd"),
-                    clients,
-                    ...archiveOf(host.vars, "etcd"),
-                    data_dir,
-                    comment,
-                  }),
-                ]
-              : []),
-          ];
-        }
-        if (!isServer && !host.groups.includes("docker")) return [];
-        const { consul_gossip_key: gossip_key, consul_ui: ui } = host.vars;
-        return [
-          ...portRules,
-          consulAgent({
-            name: host.name,
-            address: host.address,
-            server: isServer,
-            servers: servers.map(({ address }) => address),
-            ...(fleet.leaving.length > 0
-              ? { leaving: fleet.leaving.map(({ name, address }) => ({ name, address })) }
-              : {}),
-            clients,
-            ...(gossip_key === undefined ? {} : { gossip_key }),
-            ui,
-            ...archiveOf(host.vars, "consul"),
-            data_dir: "/var/lib/consul/causeway",
-            comment,
-          }),
-        ];
-      },
+        ...(host.vars.docker_api === "insecure"
+          ? [peerPorts({ tcp: [2375], from: addressesOf(fleet), comment: `${comment}-api` })]
+          : []),
+        ...(storeOf(fleet) === "consul" && !isServer(host, fleet) ? [agent(host, fleet, false)] : []),
+      ],
     },
     {
       title:
         "Join every Docker to the store, and disconnect containers from a network that has to be recreated",
       hosts: "docker",
-      atOnce: "Dockers of two stores do not see each other's networks",
+      atOnce: beforeFirstNetwork,
+      indivisible: sharedChange,
       tasks: (host, fleet) => [
         dockerdClusterStore(joining(host, fleet)),
         overlayNet({ ...wantedNetwork(host), part: "leave" }),
@@ -190,6 +158,7 @@ export default definePlaybook({
     {
       title: "Check that every host sees it",
       hosts: "docker",
+      atOnce: "it only adds",
       tasks: (host) => [overlayNet({ ...wantedNetwork(host), part: "see" })],
     },
   ],
@@ -202,3 +171,51 @@ export default definePlaybook({
       );
   },
 });
+
+type Vars = Static<typeof vars>;
+type Known = { store: readonly string[] };
+type Host = HostView<Vars, Known>;
+
+function isServer(host: { readonly name: string }, fleet: Fleet<Vars, Known>): boolean {
+  return serversOf(fleet).some(({ name }) => name === host.name);
+}
+
+function membersOf(fleet: Fleet<Vars, Known>): { name: string; address: string }[] {
+  return serversOf(fleet).map(({ name, address }) => ({ name, address }));
+}
+
+function addressesOf(fleet: Fleet<Vars, Known>): string[] {
+  return fleet.hosts.map(({ address }) => address);
+}
+
+function server(host: Host, fleet: Fleet<Vars, Known>) {
+  if (storeOf(fleet) === "consul") return agent(host, fleet, true);
+  return etcdInstall({
+    name: host.name,
+    members: membersOf(fleet),
+    ...leavingStore(fleet, "etcd"),
+    clients: addressesOf(fleet),
+    ...archiveOf(host.vars, "etcd"),
+    data_dir: "/var/lib/etcd/causeway",
+    comment,
+  });
+}
+
+function agent({ name, address, vars }: Host, fleet: Fleet<Vars, Known>, isOne: boolean) {
+  const { consul_gossip_key: gossip_key, consul_ui: ui } = vars;
+  return consulAgent({
+    name,
+    address,
+    server: isOne,
+    servers: membersOf(fleet).map((member) => member.address),
+    ...(fleet.leaving.length > 0
+      ? { leaving: fleet.leaving.map(({ name, address }) => ({ name, address })) }
+      : {}),
+    clients: addressesOf(fleet),
+    ...(gossip_key === undefined ? {} : { gossip_key }),
+    ui,
+    ...archiveOf(vars, "consul"),
+    data_dir: "/var/lib/consul/causeway",
+    comment,
+  });
+}

@@ -230,6 +230,12 @@ function portOf(api: ClusterStoreParams["api"]): number {
   return api === "tls" ? 2376 : 2375;
 }
 
+/** The kind of store to which this task joined Docker before. */
+export function standingStore({ dropIn }: Dockerd): StoreKind | undefined {
+  const now = / --cluster-store=(\S+)/.exec(dropIn.content)?.[1];
+  return now === undefined ? undefined : kindOf(now);
+}
+
 /** What is added to the unit's own command line; the store's flag is the first, by which the rest is found again. */
 function flags(state: Dockerd, wanted: ClusterStoreParams): string {
   const { api, address, api_address = address, tls } = wanted;

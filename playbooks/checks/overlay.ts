@@ -14,9 +14,17 @@ import {
   readDockerd,
   refuseClusterStore,
   type StoreKind,
+  standingStore,
 } from "../../tasks/dockerd-cluster-store.ts";
 import { differs, type OverlaySeen, readOverlay, refuseOverlay } from "../../tasks/overlay-net.ts";
-import { leavingStore, movedStore, type StoreConfig, storeFact, storeHosts } from "./store.ts";
+import {
+  leavingStore,
+  movedStore,
+  type StoreConfig,
+  storeFact,
+  storeHosts,
+  storeRunsFact,
+} from "./store.ts";
 
 /** The variables that decide how Docker is joined to its store, and what it then shares. */
 export interface OverlayVars {
@@ -53,6 +61,7 @@ export const overlayFacts = {
       groups.includes("docker") ? readOverlay(host, vars.overlay_name) : undefined,
   }),
   store: storeFact(({ overlay_store }: OverlayVars) => storeConfig[overlay_store]),
+  storeRuns: storeRunsFact(({ overlay_store }: OverlayVars) => `${overlay_store}.service`),
 };
 
 interface Seen {
@@ -60,6 +69,33 @@ interface Seen {
   dockerd: Dockerd | undefined;
   overlay: OverlaySeen | undefined;
   store: readonly string[];
+}
+
+/** Where no Docker sees the network yet, no container can lose it. */
+export function beforeFirstNetwork(fleet: Fleet<OverlayVars, Seen>): string | undefined {
+  const stands = fleet.reached.some(({ facts: { overlay } }) => overlay?.seen !== undefined);
+  return stands ? undefined : "no host has the network yet";
+}
+
+/**
+ * What changes that Dockers of before and after would not understand each other: those of two stores do not see each other's
+ * networks, and a network is recreated once all its containers have left it.
+ */
+export function sharedChange(fleet: Fleet<OverlayVars, Seen>): string | undefined {
+  const changes = fleet.reached.flatMap((host) => [...storeChange(host), ...networkChange(host)]);
+  return changes.length > 0 ? [...new Set(changes)].join(", ") : undefined;
+}
+
+function storeChange({ vars, facts }: HostView<OverlayVars, Seen>): string[] {
+  const now = facts.dockerd && standingStore(facts.dockerd);
+  return now === undefined || now === vars.overlay_store
+    ? []
+    : [`overlay_store ${now} → ${vars.overlay_store}`];
+}
+
+function networkChange({ vars, facts: { overlay } }: HostView<OverlayVars, Seen>): string[] {
+  if (!overlay?.seen || !differs(overlay, wantedNetwork({ vars }))) return [];
+  return [`${vars.overlay_name} ${overlay.seen} → overlay global ${vars.overlay_subnet}`];
 }
 
 /** The parameters of dockerd-cluster-store on one host. */
