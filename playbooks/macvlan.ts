@@ -8,9 +8,12 @@ import { type Claim, harmlessLeftovers } from "./checks/leftovers.ts";
 import {
   badParents,
   badParts,
+  beforeFirstNetwork,
   lifelinesInRanges,
   parentParams,
   partOf,
+  sharedChange,
+  standingParent,
   unseenSlices,
   withoutDocker,
 } from "./checks/macvlan.ts";
@@ -60,6 +63,7 @@ export default definePlaybook({
     ...hostFacts,
     underlay: defineFact({ name: "underlay", read: readUnderlay }),
     slice: sliceFact,
+    parent: standingParent,
   },
   check: (fleet) => [
     ...reservedNetworks(fleet.hosts, ["macvlan_subnet"]),
@@ -78,6 +82,8 @@ export default definePlaybook({
     {
       title: "Put a macvlan network on the interface that leads to the peers",
       hosts: "docker",
+      atOnce: beforeFirstNetwork,
+      indivisible: sharedChange,
       tasks: (host, fleet) => {
         const { macvlan_name: name, macvlan_subnet: subnet, macvlan_shim } = host.vars;
         const { gateway, ip_range, aux, shim: address } = partOf(host, fleet);

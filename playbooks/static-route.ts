@@ -25,7 +25,7 @@ import {
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { lifelinesTaken } from "./checks/lifelines.ts";
 import { proofOf } from "./checks/proofs.ts";
-import { badSubnets, outsideOfNetwork } from "./checks/subnets.ts";
+import { badSubnets, outsideOfNetwork, swappedSubnets } from "./checks/subnets.ts";
 
 const vars = Type.Object({
   bip: InterfaceCidr({
@@ -107,6 +107,7 @@ export default definePlaybook({
     {
       title: "Give each docker0 its own subnet",
       hosts: "docker",
+      indivisible: swappedSubnets,
       tasks: ({ vars: { bip, interrupt_containers } }) => [
         dockerBip({ bip, interrupt_containers, direct_routing: true }),
       ],

@@ -1,6 +1,7 @@
 import {
   CausewayError,
   contains,
+  defineFact,
   type ErrorDetail,
   type Fleet,
   formatAddress,
@@ -8,6 +9,7 @@ import {
   given,
   givenAddress,
   type HostView,
+  type KnownHost,
   lastAddress,
   networkOf,
   overlaps,
@@ -15,8 +17,9 @@ import {
   type Remark,
   together,
 } from "causeway";
-import { parentFor, type Underlay } from "../../tasks/macvlan-net.ts";
+import { parentFor, readNetworks, type Underlay } from "../../tasks/macvlan-net.ts";
 import { hostsIn } from "./addresses.ts";
+import { handedOver } from "./handed-over.ts";
 import type { Lifeline } from "./lifelines.ts";
 import { longestPrefix, type SliceFacts, slicesOf } from "./slices.ts";
 
@@ -340,6 +343,51 @@ export function parentParams<V extends MacvlanVars, F>(
     .peersOf(host)
     .flatMap((p) => (parseAddress(p.address) === undefined ? [] : [p.address]));
   return { ...(parent === undefined ? {} : { parent }), peers };
+}
+
+/** The interface below the network that a host has already; undefined where there is no such network. */
+export const standingParent = defineFact({
+  name: "parent",
+  read: async (host, { vars }: KnownHost<MacvlanVars>): Promise<string | undefined> =>
+    (await readNetworks(host)).find(({ name }) => name === vars.macvlan_name)?.parent,
+});
+
+type Seen = SliceFacts & { underlay: Underlay; parent: string | undefined };
+
+/** Where no host has the network yet, no container can lose it. */
+export function beforeFirstNetwork<F extends Seen>(fleet: Fleet<MacvlanVars, F>): string | undefined {
+  return fleet.reached.some(({ facts }) => facts.slice) ? undefined : "no host has the network yet";
+}
+
+/**
+ * What changes that containers of before and after would not reach each other: those of two subnets, or of two parents, which may
+ * be two segments; and an address that is another host's until its turn comes. A host's own part, its shim, the gateway and
+ * the reserved addresses are each host's own.
+ */
+export function sharedChange<F extends Seen>(fleet: Fleet<MacvlanVars, F>): string | undefined {
+  const changes = fleet.reached.flatMap((host) => {
+    const { name, vars, facts } = host;
+    if (!facts.slice) return [];
+    const parent = parentFor(facts.underlay, parentParams(host, fleet));
+    return [
+      ...(facts.slice.subnet === vars.macvlan_subnet
+        ? []
+        : [`macvlan_subnet ${facts.slice.subnet} → ${vars.macvlan_subnet}`]),
+      ...(facts.parent === parent ? [] : [`the parent on ${name} ${facts.parent} → ${parent}`]),
+    ];
+  });
+  return changes.length > 0 ? [...new Set(changes)].join(", ") : movedParts(fleet);
+}
+
+function movedParts<F extends Seen>(fleet: Fleet<MacvlanVars, F>): string | undefined {
+  const slices = slicesOf(fleet);
+  return handedOver(
+    fleet.reached.map(({ name, facts }) => ({
+      name,
+      has: facts.slice?.range,
+      wants: slices.get(name) ?? "",
+    })),
+  );
 }
 
 /** Without Docker on a host there is nothing to make the network with. */

@@ -17,14 +17,7 @@ import {
   standingStore,
 } from "../../tasks/dockerd-cluster-store.ts";
 import { differs, type OverlaySeen, readOverlay, refuseOverlay } from "../../tasks/overlay-net.ts";
-import {
-  leavingStore,
-  movedStore,
-  type StoreConfig,
-  storeFact,
-  storeHosts,
-  storeRunsFact,
-} from "./store.ts";
+import { leavingStore, movedStore, type StoreConfig, storeFact, storeHosts, storeRunsFact } from "./store.ts";
 
 /** The variables that decide how Docker is joined to its store, and what it then shares. */
 export interface OverlayVars {

@@ -1,6 +1,8 @@
 import {
+  type Address,
   CausewayError,
   contains,
+  type Fleet,
   given,
   givenAddress,
   type HostView,
@@ -11,6 +13,7 @@ import {
   together,
 } from "causeway";
 import { hostsIn } from "./addresses.ts";
+import { handedOver } from "./handed-over.ts";
 
 type Host = HostView<{ bip: string }, unknown>;
 
@@ -84,6 +87,18 @@ function bipsOverHosts(hosts: readonly Host[]): CausewayError[] {
           },
         ),
     ),
+  );
+}
+
+/** What changes that cannot be led to on both sides: a subnet that docker0 of another host has until its turn comes. */
+export function swappedSubnets<F extends { addresses: readonly Address[] }>({
+  reached,
+}: Fleet<{ bip: string }, F>): string | undefined {
+  return handedOver(
+    reached.map(({ name, vars: { bip }, facts: { addresses } }) => {
+      const docker0 = addresses.find(({ dev }) => dev === "docker0")?.cidr;
+      return { name, wants: subnetOf(bip), has: docker0 && subnetOf(docker0) };
+    }),
   );
 }
 

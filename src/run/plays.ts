@@ -137,7 +137,6 @@ function isOver(
   return true;
 }
 
-
 /** One play on one host; an error is the host's own. True when the host went through it. */
 async function playOn(
   host: HostRun,

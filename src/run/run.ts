@@ -63,17 +63,8 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
   try {
     for (const remark of playbook.remarks?.(fleet as never) ?? [])
       say({ type: "message", level: "warning", ...remark });
-    refused = [
-      ...(playbook.preflight?.(fleet as never) ?? []),
-      ...partedPlays(options, fleet, hosts, prepared.hostsOf),
-    ];
-    if (refused.length === 0 && options.leaving)
-      refused = await whyNotTakenOut(options, context, prepared, { going, staying: hosts });
+    refused = await whyNothingIsDone(options, context, prepared, { hosts, going });
     if (refused.length === 0) refused = await watch.start(hosts);
-    if (refused.length === 0) {
-      refused = await refusalsOf(options, hosts, prepared);
-      tellRefusals(refused, options, context, hosts);
-    }
     if (refused.length === 0) {
       if (playbook.undoes) await undoRuns(options, context, hosts);
       else if (await takeOwnPartBack(options, context, going))
@@ -119,6 +110,31 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     .map(([name]) => name)
     .sort();
   return { exitCode, hosts: recaps, retry, refused };
+}
+
+/** What stops the run before the first step anywhere; the first judge that finds something is the last one asked. */
+async function whyNothingIsDone(
+  options: RunOptions,
+  context: RunContext,
+  prepared: Prepared,
+  { hosts, going }: { hosts: readonly HostRun[]; going: readonly HostRun[] },
+): Promise<readonly CausewayError[]> {
+  const { playbook, leaving } = options;
+  const judges: (() => readonly CausewayError[] | Promise<readonly CausewayError[]>)[] = [
+    () => playbook.preflight?.(prepared.fleet as never) ?? [],
+    () => partedPlays(options, hosts, prepared),
+    () => (leaving ? whyNotTakenOut(options, context, prepared, { going, staying: hosts }) : []),
+    async () => {
+      const found = await refusalsOf(options, hosts, prepared);
+      tellRefusals(found, options, context, hosts);
+      return found;
+    },
+  ];
+  for (const judge of judges) {
+    const found = await judge();
+    if (found.length > 0) return found;
+  }
+  return [];
 }
 
 /** Undoes what is in the way, plays, and undoes what is no longer planned. */

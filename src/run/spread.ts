@@ -3,7 +3,7 @@ import type { Fleet } from "../playbook/fleet.ts";
 import { batchesOf, parseSerial } from "./batches.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
-import type { AnyPlay } from "./prepare.ts";
+import type { AnyPlay, Prepared } from "./prepare.ts";
 
 /** How a play goes over its hosts. */
 export interface Spread {
@@ -47,25 +47,39 @@ function sizesOf(play: AnyPlay, rolling: RunOptions["rolling"]): Spread["sizes"]
   return rolling?.oneBatch ? allAtOnce : undefined;
 }
 
-/** The plays that `--serial` would part although their hosts would not understand each other half-way. */
+/** The plays that `--serial`, or hosts that do not take part, would part although their hosts would not understand each other half-way. */
 export function partedPlays(
   { playbook, rolling }: RunOptions,
-  fleet: Fleet,
   hosts: readonly HostRun[],
-  hostsOf: ReadonlyMap<AnyPlay, ReadonlySet<string>>,
+  { fleet, hostsOf }: Prepared,
 ): CausewayError[] {
-  const serial = rolling?.serial;
-  if (serial === undefined) return [];
   return playbook.plays.flatMap((play: AnyPlay) => {
     const change = play.indivisible?.(fleet);
-    const theirs = hosts.filter(({ name }) => hostsOf.get(play)?.has(name));
-    if (change === undefined || batchesOf(theirs, parseSerial(serial, "--serial")).length < 2) return [];
-    return [
-      new CausewayError("host", `“${play.title}” cannot be done in batches`, {
-        found: `--serial ${serial}, and ${change}`,
-        expected: "a change that hosts which have it and hosts which do not have it yet both understand",
-        advice: "run without --serial: then all hosts change at once",
-      }),
-    ];
+    if (change === undefined) return [];
+    const here = hosts.filter(({ name }) => hostsOf.get(play)?.has(name));
+    const away = [...(hostsOf.get(play) ?? [])].filter((name) => !here.some((host) => host.name === name));
+    const { serial = "100%" } = rolling ?? {};
+    if (away.length > 0) return [partedByLimit(play, change, away)];
+    return batchesOf(here, parseSerial(serial, "--serial")).length < 2
+      ? []
+      : [partedBySerial(play, change, serial)];
+  });
+}
+
+const understood = "a change that hosts which have it and hosts which do not have it yet both understand";
+
+function partedBySerial({ title }: AnyPlay, change: string, serial: string): CausewayError {
+  return new CausewayError("host", `“${title}” cannot be done in batches`, {
+    found: `--serial ${serial}, and ${change}`,
+    expected: understood,
+    advice: "run without --serial: then all hosts change at once",
+  });
+}
+
+function partedByLimit({ title }: AnyPlay, change: string, away: readonly string[]): CausewayError {
+  return new CausewayError("host", `“${title}” has to be done on all hosts in one run`, {
+    found: `${change}; not in this run, or unreachable: ${away.join(", ")}`,
+    expected: understood,
+    advice: "run without --limit; remove a host that no longer exists from the inventory",
   });
 }

@@ -78,6 +78,18 @@ describe("a play in batches", () => {
     }
   });
 
+  test.each<[string, Partial<Given>, number]>([
+    ["a host that is left out", { limit: "h1:h2" }, 2],
+    ["a host that cannot be reached", { unreachable: ["h3"] }, 4],
+  ])("nor does a fleet understand it without %s", async (_, given, code) => {
+    const play = { indivisible: () => "backend a → b" };
+    const { outcome, changed } = await rollOn({ hosts: 3, play, ...given });
+    expect(outcome.refused.map(({ message, detail }) => [message, detail.found])).toEqual([
+      ["“Roll” has to be done on all hosts in one run", "backend a → b; not in this run, or unreachable: h3"],
+    ]);
+    expect([outcome.exitCode, changed]).toEqual([code, []]);
+  });
+
   test("one host after the other, where the play says so, whatever is asked for", async () => {
     const play = { oneByOne: "they keep a quorum" };
     for (const serial of [undefined, "100%"]) {
