@@ -20,6 +20,11 @@ const rollbackOptions = {
   limit: inventoryOptions.limit,
   "extra-vars": inventoryOptions["extra-vars"],
   check: { type: "boolean", short: "C", help: "show what would be taken back; change nothing" },
+  play: {
+    type: "string",
+    value: "N",
+    help: "only back to before the run's Nth play: what it did earlier stays",
+  },
   force: {
     type: "boolean",
     help: "also undo files that somebody changed since; forget what cannot be undone",
@@ -30,24 +35,30 @@ const rollbackOptions = {
   ...helpOption,
 } as const satisfies Options;
 
-/** `run rollback [RUN]`: back to before that run. */
+/** `run rollback [RUN [--play N]]`: back to before that run, or before one of its plays. */
 export async function rollbackCommand(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(rollbackOptions, args);
-  if (values.help) return help("run rollback [RUN] [-i INVENTORY]", rollbackOptions);
+  if (values.help) return help("run rollback [RUN [--play N]] [-i INVENTORY]", rollbackOptions);
   const [since, more] = positionals;
   if (more !== undefined)
     throw new CausewayError("usage", "rollback takes one run", {
       found: positionals.join(" "),
       advice: "that run and all later ones are taken back",
     });
+  if (since === undefined && values.play !== undefined)
+    throw new CausewayError("usage", "--play needs the run whose play it is", {
+      expected: "run rollback RUN --play N",
+      advice: "list all runs with: run history",
+    });
+  const play = values.play === undefined ? {} : { play: numberOption("play", values.play, 1) - 1 };
   const { Type } = await import("typebox");
   const playbook: Playbook = {
     causeway: "playbook",
     name: "rollback",
-    summary: since === undefined ? "Back to before the last run" : `Back to before run ${since}`,
+    summary: `Back to before ${values.play === undefined ? "" : `play ${values.play} of `}${since === undefined ? "the last run" : `run ${since}`}`,
     vars: Type.Object({}),
     hosts: "all",
-    undoes: since === undefined ? "last" : { since },
+    undoes: since === undefined ? "last" : { since, ...play },
     plays: [],
   };
   const { inventory, extraVars } = await inventoryOf(values);

@@ -93,8 +93,8 @@ export interface PlaybookDefinition<S extends TObject, F extends Facts> {
   /** A pattern: the hosts of a playbook that has no plays, only a proof. */
   hosts?: string;
   plays: readonly Play<Static<S>, FactValues<F>>[];
-  /** Instead of plays: what was done on the hosts is taken back, newest first; all of it, or a run and what came after. */
-  undoes?: "everything" | "last" | { since: string };
+  /** Instead of plays: what was done on the hosts is taken back, newest first; all of it, or a run (or one of its plays, from 0) and what came after. */
+  undoes?: "everything" | "last" | { since: string; play?: number };
   /** What proves that it works. */
   verify?: (fleet: Fleet<Static<S>, FactValues<F>>) => readonly ProbeInstance[];
 }

@@ -98,6 +98,7 @@ export async function runPlays(
         ...(options.rolling ?? defaultRolling),
         ...policyOf(play, options),
         play: play.title,
+        number: index + 1,
         sizes,
         isAsked: play.oneByOne === undefined || options.rolling?.serial !== undefined,
         isBusy: (host) => isBusy(host, play, fleet),

@@ -12,8 +12,9 @@ export interface Place {
 
 /** How a play is rolled over its hosts. */
 export interface Roll extends FailurePolicy {
-  /** The title of the play. */
+  /** The title of the play, and which one of its playbook it is, from 1. */
   play: string;
+  number: number;
   /** Numbers and percentages; the last one repeats. */
   sizes: readonly (number | string)[];
   order: Order;
@@ -144,7 +145,7 @@ async function giveUp(batch: Batch, context: RunContext, how: Roll): Promise<voi
   const began = batch.flatMap(({ host }) => (host?.began ? [host] : []));
   if (began.length === 0) return;
   const say = (level: "info" | "warning", text: string) => context.say({ type: "message", level, text });
-  const undoing = (hosts: readonly HostRun[]) => `${context.rollback} -l ${hosts.map(nameOf).join(",")}`;
+  const undoing = (hosts: readonly HostRun[]) => `${context.rollback} --play ${how.number} -l ${hosts.map(nameOf).join(",")}`;
   if (how.onFailure === "stop") {
     say("info", `the batch is left as it is; to undo it: ${undoing(began)}`);
     return;

@@ -10,6 +10,18 @@ export interface UndoGroup {
   entries: ReadonlyMap<string, readonly Entry[]>;
 }
 
+/** How far back: to before a run, or to before one of its plays. What came after goes first. */
+export interface Since {
+  run: string;
+  /** From 0. */
+  play?: number;
+}
+
+/** Whether an entry came with that or after it. */
+export function isSince(entry: Entry, { run, play }: Since): boolean {
+  return entry.run > run || (entry.run === run && (play === undefined || entry.play >= play));
+}
+
 /** Backwards through what was done on the fleet: runs and their plays, newest first, each a barrier over its hosts. */
 export function undoOrder(byHost: ReadonlyMap<string, readonly Entry[]>): UndoGroup[] {
   const groups = new Map<string, { run: string; play: number; entries: Map<string, Entry[]> }>();
@@ -77,9 +89,9 @@ function asOne(older: Entry, newer: Entry): Entry | undefined {
 export function cancelled(
   entries: readonly Entry[],
   all: readonly Entry[],
-  since: string,
+  since: Since,
 ): { real: Entry[]; empty: Entry[] } {
-  const closedInside = new Set(all.filter((e) => e.run >= since).map(entryPath));
+  const closedInside = new Set(all.filter((e) => isSince(e, since)).map(entryPath));
   const isEmpty = (e: Entry) => e.closes !== undefined && closedInside.has(e.closes);
   return { real: entries.filter((e) => !isEmpty(e)), empty: entries.filter(isEmpty) };
 }

@@ -9,7 +9,7 @@ import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
 import { consequencesOf, heldBack, showRemoval } from "./removals.ts";
 import { lastingError, type WayBack, wayBack } from "./take-back.ts";
-import { cancelled, together, undoOrder } from "./undo-order.ts";
+import { cancelled, isSince, type Since, together, undoOrder } from "./undo-order.ts";
 
 /**
  * Takes back what was done on the hosts, from a run on, newest first: plays backwards with a barrier over the hosts after
@@ -21,9 +21,9 @@ export async function undoRuns(
   context: RunContext,
   hosts: readonly HostRun[],
 ): Promise<void> {
-  const since = firstRun(options.playbook.undoes, hosts);
+  const since = whereToEnd(options.playbook.undoes, hosts);
   tellBeforehand(options, context, hosts, since);
-  await undoSince(options, context, hosts, { since });
+  await undoSince(options, context, hosts, since);
 }
 
 /** Undoes all that was done on some hosts; an entry that `stays` counts as taken back, and is left as it is. */
@@ -33,12 +33,13 @@ export async function undoAll(
   hosts: readonly HostRun[],
   stays: (entry: Entry) => boolean,
 ): Promise<void> {
-  await undoSince(options, context, hosts, { since: "", stays });
+  await undoSince(options, context, hosts, { run: "" }, stays);
 }
 
 /**
- * Undoes what this very run did on some hosts in one play, those that failed included: a batch that did not come out well.
- * What plays before it did stays: batches that came out well may need it. Gives the hosts on which something of it is left.
+ * Undoes what this very run did on some hosts in its present play, those that failed included: a batch that did not come out
+ * well. What plays before it did stays: batches that came out well may need it. `run rollback RUN --play N` does the same.
+ * Gives the hosts on which something of it is left.
  */
 export async function rollBack(
   options: RunOptions,
@@ -48,7 +49,7 @@ export async function rollBack(
 ): Promise<readonly HostRun[]> {
   const unknown = await readJournals(hosts);
   const known = hosts.filter((host) => !unknown.has(host));
-  await undoSince(options, context, known, { since: context.id, play });
+  await undoSince(options, context, known, { run: context.id, play });
   const unread = await readJournals(known);
   const left = hosts.filter(
     (host) =>
@@ -76,28 +77,21 @@ async function readJournals(hosts: readonly HostRun[]): Promise<ReadonlySet<Host
   return unread;
 }
 
-interface Undone {
-  /** The oldest run; empty for the very first. */
-  since: string;
-  /** Only what was done in one play. */
-  play?: number;
-  /** Whether an entry is left as it is, and only counts as taken back. */
-  stays?: (entry: Entry) => boolean;
-}
-
-/** Undoes runs from one on, or what they did in one play alone. Hosts that had failed before are not what holds the others back. */
+/**
+ * Undoes runs from one on, or from one of its plays on; an entry that `stays` only counts as taken back. Hosts that had failed
+ * before are not what holds the others back.
+ */
 async function undoSince(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
-  { since, play, stays = () => false }: Undone,
+  since: Since,
+  stays: (entry: Entry) => boolean = () => false,
 ): Promise<void> {
   const failedBefore = new Set(hosts.filter((host) => host.failure));
   const plan = new Map(
     hosts.map((host) => {
-      const live = liveEntries(host.journal).filter(
-        (e) => e.run >= since && (play === undefined || e.play === play),
-      );
+      const live = liveEntries(host.journal).filter((entry) => isSince(entry, since));
       return [host.name, together(live, context.check)] as const;
     }),
   );
@@ -153,16 +147,18 @@ function tellLeft(context: RunContext, host: HostRun, entries: readonly Entry[])
   context.say({ type: "message", level: "info", host: host.name, text });
 }
 
-/** The run with which the undoing ends; empty for the very first. */
-function firstRun(undoes: Playbook["undoes"], hosts: readonly HostRun[]): string {
-  if (undoes === "everything" || undoes === undefined) return "";
+/** Where the undoing ends; an empty run is before the very first. */
+function whereToEnd(undoes: Playbook["undoes"], hosts: readonly HostRun[]): Since {
+  if (undoes === "everything" || undoes === undefined) return { run: "" };
   const live = [...new Set(hosts.flatMap((h) => liveEntries(h.journal).map((e) => e.run)))].sort();
-  if (undoes === "last") return live.at(-1) ?? "";
+  if (undoes === "last") return { run: live.at(-1) ?? "" };
   const found = live.filter((id) => id.startsWith(undoes.since));
   const [only, second] = found;
   if (only !== undefined && second === undefined) {
     refuseFolded(only, live, hosts);
-    return only;
+    if (undoes.play === undefined) return { run: only };
+    refuseOtherPlay(only, undoes.play, hosts);
+    return { run: only, play: undoes.play };
   }
   throw new CausewayError(
     "usage",
@@ -172,6 +168,17 @@ function firstRun(undoes: Playbook["undoes"], hosts: readonly HostRun[]): string
       advice: "list all runs with: run history",
     },
   );
+}
+
+/** A play in which the run did nothing here would undo later ones without a word. */
+function refuseOtherPlay(run: string, play: number, hosts: readonly HostRun[]): void {
+  const entries = hosts.flatMap(({ journal }) => liveEntries(journal).filter((entry) => entry.run === run));
+  const plays = [...new Set(entries.map((entry) => entry.play))].filter((n) => n >= 0).sort((a, b) => a - b);
+  if (plays.includes(play)) return;
+  throw new CausewayError("usage", `nothing stands of play ${play + 1} of run ${run} on these hosts`, {
+    found: `of play ${plays.map((n) => n + 1).join(", ") || "none, but what it undid first"}`,
+    expected: "--play N with one of these; 1 is the first play of its playbook",
+  });
 }
 
 /** Of folded runs only the oldest state is kept: back to before the first of them, or to before one that came after. */
@@ -196,15 +203,16 @@ function tellBeforehand(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
-  since: string,
+  since: Since,
 ): void {
   const warn = (text: string, host?: string) =>
     context.say({ type: "message", level: "warning", text, ...(host === undefined ? {} : { host }) });
   const known = new Set<string>();
   for (const host of hosts) {
-    for (const run of host.journal.runs) if (run.id >= since) for (const name of run.hosts) known.add(name);
+    for (const run of host.journal.runs)
+      if (run.id >= since.run) for (const name of run.hosts) known.add(name);
     for (const entry of liveEntries(host.journal)) {
-      if (entry.run >= since && entry.irreversible)
+      if (isSince(entry, since) && entry.irreversible)
         warn(`cannot be undone: ${entry.what} (${entry.irreversible})`, host.name);
     }
   }

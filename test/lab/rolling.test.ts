@@ -110,4 +110,52 @@ describe.sequential("a roll", () => {
         expect(await lab.must(host, "docker inspect -f '{{.State.Running}}' web"), host).toBe("true\n");
     },
   );
+
+  inFull(
+    "the command that is printed takes back just that batch, as --on-failure rollback does",
+    async () => {
+      const inventory = moved({ [first]: 102, [second]: 205, [third]: 211 });
+      await lab.must(third, "iptables -I FORWARD -d 192.168.205.0/24 -j DROP");
+      const snapshots = () => Promise.all(lab.names.map((host) => snapshot(lab, host)));
+      const undone = await lab.events(playbook, ["--serial", "1", "--on-failure", "rollback"], inventory);
+      expect(undone.code).toBe(3);
+      const expected = await snapshots();
+
+      const left = await lab.events(playbook, ["--serial", "1"], inventory);
+      expect(left.code).toBe(3);
+      expect(await lab.must(second, "cat /etc/docker/daemon.json")).toContain("192.168.205.1/24");
+      const said = left.events.flatMap((e) => (e.type === "message" ? [String(e.text)] : []));
+      const [, command = ""] =
+        /to undo it: run (rollback .*)$/.exec(said.find((text) => text.includes("to undo it")) ?? "") ?? [];
+      expect(command).toMatch(new RegExp(`^rollback \\S+ --play 2 -l ${second}$`));
+      const [name = "", ...args] = command.split(" ");
+      expect((await lab.run(name, args, inventory)).code).toBe(0);
+      for (const [index, now] of (await snapshots()).entries())
+        expect(differences(expected[index] ?? [], now), lab.names[index]).toEqual([]);
+      // What was added first stays, where others may need it by now.
+      expect(await lab.must(first, routes)).toMatch(/192\.168\.201\.0.*192\.168\.205\.0/s);
+
+      await lab.must(third, "iptables -D FORWARD -d 192.168.205.0/24 -j DROP");
+      expect((await lab.events(playbook, ["--serial", "1"], inventory)).code).toBe(0);
+    },
+  );
+
+  inFull("two hosts that swap subnets are refused with --serial, and done at once without it", async () => {
+    const inventory = moved({ [first]: 205, [second]: 102, [third]: 211 });
+    const before = await Promise.all(lab.names.map((host) => snapshot(lab, host)));
+    const words = `${first} gets 192.168.205.0/24, and ${second} still has 192.168.205.0/24`;
+    const check = await lab.run(playbook, ["--check"], inventory);
+    expect(check.stdout).toContain(`is done on all hosts at once: ${words}`);
+    const refused = await lab.run(playbook, ["--serial", "1"], inventory);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain(`--serial 1, and ${words}`);
+    const limited = await lab.run(playbook, ["-l", first], inventory);
+    expect(limited.stderr).toContain("has to be done on all hosts in one run");
+    for (const [index, host] of lab.names.entries())
+      expect(differences(before[index] ?? [], await snapshot(lab, host)), host).toEqual([]);
+    const { code, events } = await lab.events(playbook, [], inventory);
+    expect(code).toBe(0);
+    expect(cellsOf(events).filter(({ ok }) => ok)).toHaveLength(6);
+    expect(doneBy(await lab.events(playbook, [], inventory))).toEqual(idle(lab.names));
+  });
 });

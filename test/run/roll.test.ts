@@ -163,7 +163,7 @@ describe("a play in batches", () => {
       ["h1", "h2"],
     ]);
     expect(outcome.retry).toEqual(["h3", "h4"]);
-    expect(texts.some((t) => /run rollback \S+ -l h2$/.test(t))).toBe(true);
+    expect(texts.some((t) => /run rollback \S+ --play 1 -l h2$/.test(t))).toBe(true);
   });
 
   test("what did not work before the first batch does not fail the gate, unless it is strict", async () => {

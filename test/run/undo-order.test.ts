@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Entry } from "../../src/journal/entries.ts";
-import { together, undoOrder } from "../../src/run/undo-order.ts";
+import { isSince, together, undoOrder } from "../../src/run/undo-order.ts";
 
 const entry = (run: string, n: string, play: number): Entry => ({
   run,
@@ -93,4 +93,17 @@ describe("entries of one resource that are taken back together", () => {
       "R2 R2's",
       "R3 R3's",
     ]));
+});
+
+test.each<[string, Parameters<typeof isSince>[1], string[]]>([
+  ["a run", { run: "r2" }, ["r2 -1", "r2 0", "r2 1", "r3 0"]],
+  ["one of its plays, and what came after", { run: "r2", play: 1 }, ["r2 1", "r3 0"]],
+  ["the very first", { run: "" }, ["r1 1", "r2 -1", "r2 0", "r2 1", "r3 0"]],
+])("back to before %s", (_, since, expected) => {
+  const all = ["r1 1", "r2 -1", "r2 0", "r2 1", "r3 0"];
+  const within = all.filter((name) => {
+    const [run, play] = name.split(" ");
+    return isSince({ run, play: Number(play) } as Entry, since);
+  });
+  expect(within).toEqual(expected);
 });
