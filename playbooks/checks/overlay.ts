@@ -54,7 +54,7 @@ export const overlayFacts = {
       groups.includes("docker") ? readOverlay(host, vars.overlay_name) : undefined,
   }),
   store: storeFact(({ overlay_store }: OverlayVars) => storeConfig[overlay_store]),
-  storeRuns: storeRunsFact(({ overlay_store }: OverlayVars) => `${overlay_store}.service`),
+  storeRuns: storeRunsFact(({ overlay_store }: OverlayVars) => `${overlay_store}.service`, "overlay"),
 };
 
 interface Seen {
