@@ -188,6 +188,8 @@ export const consulAgent = defineTask({
       ...missingFiles(state, wanted),
       ...takenOut(state, wanted),
     ];
+    if (missing.some(({ causes }) => causes.some((cause) => cause.do === "restart")))
+      refuseLosingQuorum(state, wanted);
     const { unit, hasData } = state;
     if (unit.enabled !== "enabled" || !["active", "activating"].includes(unit.active))
       return [
@@ -449,6 +451,20 @@ function refuseLostQuorum(state: State, wanted: Params): void {
         "start the servers that are down; take out fewer hosts at a time; or, to give this consul up: run playbooks/reset.ts on all hosts, then the playbook on those that stay",
     },
   );
+}
+
+/** Where there is a leader, and one more server that stops for its restart would end the quorum. */
+function refuseLosingQuorum({ leader, alive }: State, { server, servers, address }: Params): void {
+  const most = Math.floor(servers.length / 2) + 1;
+  const others = servers.filter((one) => one !== address);
+  const away = others.filter((one) => !alive.includes(one));
+  if (!server || servers.length < 3 || !leader.there || others.length - away.length >= most) return;
+  throw new CausewayError("host", "restarting this server of consul would end the quorum of its cluster", {
+    found: `not alive: ${away.join(", ")}`,
+    expected: `${most} of the other servers alive`,
+    command: "consul members; consul operator raft list-peers",
+    advice: "bring them back (systemctl start consul on these hosts), then run the same command again",
+  });
 }
 
 function refuseWithoutIptables({ rules: { present } }: Firewall): void {

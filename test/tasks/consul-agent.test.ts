@@ -93,6 +93,20 @@ const running = (over: Parameters<typeof state>[0] = {}) =>
   });
 
 describe("consul-agent: state read → exact steps", () => {
+  test.each<[string, boolean, Parameters<typeof state>[0], Partial<Wanted>]>([
+    ["a server of three, of which another is away", true, {}, {}],
+    ["when all are there", false, { alive: ["10.0.0.200", "10.0.0.201", "10.0.0.202"] }, {}],
+    ["when there is no quorum to lose", false, { leader: { there: false, said: "" } }, {}],
+    ["a client", false, {}, { server: false }],
+    ["when nothing restarts", false, { active: "inactive" }, {}],
+  ])("a restart that would end the quorum is refused: %s", (_, isRefused, over, more) => {
+    const servers = ["10.0.0.200", "10.0.0.201", "10.0.0.202"];
+    const changed = running({ alive: ["10.0.0.200", "10.0.0.201"], config: noFile(config), ...over });
+    const planned = () => plan(changed, { servers, ...more });
+    if (isRefused) expect(planned).toThrow(/would end the quorum/);
+    else expect(planned).not.toThrow();
+  });
+
   test("a bare host: the package and the closed ports, the rest once it is there", () => {
     const words = plan(state({ program: "", firewall: openFirewall }));
     expect(words[0]).toBe("package consul: — → installed");
