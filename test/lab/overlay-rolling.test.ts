@@ -5,6 +5,7 @@ import { cellsOf, doneBy, full, idle, type RunEventLike, useLab } from "./suppor
 const lab = useLab("test-overlay-roll", 46, 3);
 const [first, second, third] = lab.names as [string, string, string];
 const overlay = "playbooks/overlay.ts";
+const macvlan = "playbooks/macvlan.ts";
 
 const batchesOf = (events: readonly RunEventLike[]) =>
   events.flatMap((e) =>
@@ -146,6 +147,61 @@ describe.runIf(full).sequential("an overlay network in use", () => {
     await lab.events(overlay, ["--no-verify"], wanted);
     console.log(JSON.stringify(await hangUp(second)));
     for (const host of lab.names) expect(await addressOf(host)).toMatch(/^10\.0\./);
+    for (const host of lab.names) await lab.must(host, `docker rm -f ${webOn(host)}`);
+    await fine("playbooks/reset.ts", [], wanted);
+  });
+});
+
+describe.runIf(full).sequential("a macvlan network in use", () => {
+  const inventory = (of: Record<string, object> = {}, vars: Record<string, unknown> = {}) =>
+    lab.inventory({ vars, of });
+  const reserved = { macvlan_aux: { printer: "172.16.10.9" } };
+  const addressOf = async (host: string) =>
+    (
+      await lab.must(
+        host,
+        `docker inspect -f '{{.NetworkSettings.Networks.macvlan_1.IPAddress}}' ${webOn(host)}`,
+      )
+    ).trim();
+
+  beforeAll(async () => {
+    await fine(macvlan, ["--no-verify"], inventory());
+    for (const host of lab.names)
+      await lab.must(host, `docker run -d --name ${webOn(host)} --network macvlan_1 busybox sleep 100000`);
+  });
+
+  test("what is a host's own is changed host by host: the others lose no packet", async () => {
+    await call(second, await addressOf(third));
+    await call(third, await addressOf(first));
+    const { events } = await fine(macvlan, ["--serial", "1"], inventory({ [first]: reserved }));
+    const [others, own] = [await hangUp(second), await hangUp(third)];
+    expect(batchesOf(events)).toEqual([first]);
+    expect(others.sent).toBeGreaterThan(10);
+    expect(others.lost).toBe(0);
+    console.log(JSON.stringify({ others, own }));
+    const all = await fine(macvlan, ["--serial", "1"], inventory({}, reserved));
+    expect(batchesOf(all.events)).toEqual([second, third]);
+    expect(doneBy(await lab.events(macvlan, ["--serial", "1"], inventory({}, reserved)))).toEqual(
+      idle(lab.names),
+    );
+  });
+
+  test("another subnet is refused with --serial before the first step, and done at once without it", async () => {
+    const wanted = inventory(
+      {},
+      { ...reserved, macvlan_subnet: "172.16.8.0/22", macvlan_gateway: "172.16.10.1" },
+    );
+    const words = "macvlan_subnet 172.16.10.0/24 → 172.16.8.0/22";
+    const before = await snapshots();
+    const refused = await lab.run(macvlan, ["--serial", "1"], wanted);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain(`--serial 1, and ${words}`);
+    for (const [index, now] of (await snapshots()).entries())
+      expect(differences(before[index] ?? [], now)).toEqual([]);
+    await call(second, await addressOf(third));
+    const { events } = await fine(macvlan, [], wanted);
+    console.log(JSON.stringify(await hangUp(second)));
+    expect(messagesOf(events).join("\n")).toContain(`is done on all hosts at once: ${words}`);
     for (const host of lab.names) await lab.must(host, `docker rm -f ${webOn(host)}`);
     await fine("playbooks/reset.ts", [], wanted);
   });
