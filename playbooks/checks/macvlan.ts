@@ -382,11 +382,8 @@ export function sharedChange<F extends Seen>(fleet: Fleet<MacvlanVars, F>): stri
 function movedParts<F extends Seen>(fleet: Fleet<MacvlanVars, F>): string | undefined {
   const slices = slicesOf(fleet);
   return handedOver(
-    fleet.reached.map(({ name, facts }) => ({
-      name,
-      has: facts.slice?.range,
-      wants: slices.get(name) ?? "",
-    })),
+    fleet.reached.map(({ name }) => ({ name, network: slices.get(name) ?? "" })),
+    fleet.reached.flatMap(({ name, facts: { slice } }) => (slice ? [{ name, network: slice.range }] : [])),
   );
 }
 

@@ -9,6 +9,7 @@ import {
   lastAddress,
   networkOf,
   overlaps,
+  type Route,
   subnetOf,
   together,
 } from "causeway";
@@ -90,16 +91,31 @@ function bipsOverHosts(hosts: readonly Host[]): CausewayError[] {
   );
 }
 
-/** What changes that cannot be led to on both sides: a subnet that docker0 of another host has until its turn comes. */
-export function swappedSubnets<F extends { addresses: readonly Address[] }>({
-  reached,
-}: Fleet<{ bip: string }, F>): string | undefined {
-  return handedOver(
-    reached.map(({ name, vars: { bip }, facts: { addresses } }) => {
-      const docker0 = addresses.find(({ dev }) => dev === "docker0")?.cidr;
-      return { name, wants: subnetOf(bip), has: docker0 && subnetOf(docker0) };
-    }),
+interface Ways {
+  addresses: readonly Address[];
+  byHand: { readonly routes: readonly Route[] };
+}
+
+/**
+ * What changes that cannot be led to on both sides: a subnet that docker0 of another host has until its turn comes. What a
+ * host has that is not in this run, the others' routes tell.
+ */
+export function swappedSubnets<F extends Ways>(fleet: Fleet<{ bip: string }, F>): string | undefined {
+  const { reached } = fleet;
+  const wanted = reached.map(({ name, vars: { bip } }) => ({ name, network: subnetOf(bip) }));
+  const here = reached.flatMap(({ name, facts }) =>
+    facts.addresses.flatMap(({ dev, cidr }) =>
+      dev === "docker0" ? [{ name, network: subnetOf(cidr) }] : [],
+    ),
   );
+  const elsewhere = fleet.hosts
+    .filter((host) => !reached.includes(host))
+    .flatMap(({ name, address }) =>
+      reached
+        .flatMap(({ facts }) => facts.byHand.routes.filter(({ via }) => via === address))
+        .map(({ dst }) => ({ name, network: dst })),
+    );
+  return handedOver(wanted, [...here, ...elsewhere]);
 }
 
 /** A network for all containers has to hold each host's subnet, or that host's packets would be dropped. */

@@ -145,7 +145,8 @@ async function giveUp(batch: Batch, context: RunContext, how: Roll): Promise<voi
   const began = batch.flatMap(({ host }) => (host?.began ? [host] : []));
   if (began.length === 0) return;
   const say = (level: "info" | "warning", text: string) => context.say({ type: "message", level, text });
-  const undoing = (hosts: readonly HostRun[]) => `${context.rollback} --play ${how.number} -l ${hosts.map(nameOf).join(",")}`;
+  const undoing = (hosts: readonly HostRun[]) =>
+    `${context.rollback} --play ${how.number} -l ${hosts.map(nameOf).join(",")}`;
   if (how.onFailure === "stop") {
     say("info", `the batch is left as it is; to undo it: ${undoing(began)}`);
     return;

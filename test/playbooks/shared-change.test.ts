@@ -21,7 +21,8 @@ const bips = (...moves: string[]) =>
   fleetOf(
     moves.map((move) => {
       const [now, next] = move.split(" → ").map((net) => `192.168.${net}.1/24`);
-      return { vars: { bip: next }, facts: { addresses: now ? [{ dev: "docker0", cidr: now }] : [] } };
+      const addresses = now ? [{ dev: "docker0", cidr: now }] : [];
+      return { vars: { bip: next }, facts: { addresses, byHand: { routes: [] } } };
     }),
   );
 
@@ -38,6 +39,30 @@ test.each<[string, never, string | undefined]>([
     "a gets 192.168.200.0/24, and b still has 192.168.200.0/24",
   ],
 ])("static-route, %s", (_, fleet, expected) => expect(swappedSubnets(fleet)).toBe(expected));
+
+test("static-route, one of two that swap: the other is not in the run, and the routes say what it has", () => {
+  const host = (name: string, n: number, bip: string, facts?: object) => ({
+    name,
+    address: `10.0.0.${n}`,
+    groups: ["docker"],
+    vars: { bip },
+    facts,
+  });
+  const routes = [
+    { dst: "default", via: "10.0.0.254" },
+    { dst: "192.168.200.0/24", via: "10.0.0.2" },
+  ];
+  const hosts = [
+    host("a", 1, "192.168.200.1/24", {
+      addresses: [{ dev: "docker0", cidr: "192.168.100.1/24" }],
+      byHand: { routes },
+    }),
+    host("b", 2, "192.168.100.1/24"),
+  ];
+  expect(swappedSubnets(new Fleet(hosts, () => new Set(["a"])) as never)).toBe(
+    "a gets 192.168.200.0/24, and b still has 192.168.200.0/24",
+  );
+});
 
 const links = parseLinks(
   [
