@@ -230,7 +230,7 @@ if [ -z "$DOCKER_HOST" ] && [ -S /var/run/docker.sock ] && command -v curl >/dev
   # Each answer's head names the daemon's version; to ask for it makes the daemon start runc and others.
   told=$(curl -sfi --fail-early --unix-socket /var/run/docker.sock $at/networks "$at/containers/json?all=1") && case $told in *"Server: Docker/"*) printf '%s\n' "$told"; exit 0 ;; esac
 fi
-docker version -f 'running {{.Server.Version}}' && docker network ls --no-trunc --format '{{.ID}} {{.Driver}} {{.Scope}} {{.Name}}' && echo -- && docker ps -a --no-trunc --format '{{if not (.Label "${ownLabel}")}}{{.ID}} {{.State}} {{.Names}} {{.Networks}}{{end}}'`;
+docker version -f 'running {{.Server.Version}}' && ids=$(docker network ls -q --no-trunc) && docker network inspect -f '{{.ID}} {{.Driver}} {{.Scope}} {{with index .Options "com.docker.network.bridge.name"}}{{.}}{{else}}-{{end}} {{range .IPAM.Config}}{{.Subnet}},{{end}}- {{.Name}}' $ids && echo -- && docker ps -a --no-trunc --format '{{if not (.Label "${ownLabel}")}}{{.ID}} {{.State}} {{.Names}} {{.Networks}}{{end}}'`;
     return this.#must(script, ["docker", "unit:docker"], parseDocker);
   }
 

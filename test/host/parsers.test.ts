@@ -225,8 +225,10 @@ CommandLine=dockerd\0-H\0fd://\0
 describe("docker", () => {
   test("a running daemon", () => {
     const text = `running 20.10.5+dfsg1
-aaa bridge local bridge
-bbb macvlan local my net
+aaa bridge local docker0 172.17.0.0/16,- bridge
+bbb macvlan local - 10.0.0.0/24,fd00::/64,- my net
+0123456789abcdef bridge local - 172.18.0.0/16,- compose
+fff host local - - host
 --
 ccc running web bridge,my net
 ddd exited old 
@@ -236,8 +238,10 @@ ddd exited old
       state: "running",
       version: "20.10.5+dfsg1",
       networks: [
-        { id: "aaa", driver: "bridge", scope: "local", name: "bridge" },
-        { id: "bbb", driver: "macvlan", scope: "local", name: "my net" },
+        { id: "aaa", name: "bridge", subnets: ["172.17.0.0/16"], bridge: "docker0" },
+        { id: "bbb", driver: "macvlan", scope: "local", name: "my net", subnets: ["10.0.0.0/24", "fd00::/64"] },
+        { name: "compose", subnets: ["172.18.0.0/16"], bridge: "br-0123456789ab" },
+        { name: "host", driver: "host", subnets: [] },
       ],
     });
     expect(state.containers.map((c) => [c.id, c.state, c.name])).toEqual([
@@ -250,7 +254,17 @@ ddd exited old
   test("the same, as its API answers", () => {
     const head = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10.5+dfsg1 (linux)\r\n\r\n";
     const answers = [
-      [{ Name: "my net", Id: "bbb", Scope: "local", Driver: "macvlan", IPAM: {} }],
+      [
+        { Name: "my net", Id: "bbb", Scope: "local", Driver: "macvlan", IPAM: { Config: null }, Options: null },
+        {
+          Name: "shop_default",
+          Id: "0123456789abcdef",
+          Scope: "local",
+          Driver: "bridge",
+          IPAM: { Config: [{ Subnet: "172.18.0.0/16", Gateway: "172.18.0.1" }] },
+          Options: { "com.docker.network.bridge.name": "shop0" },
+        },
+      ],
       [
         {
           Id: "ccc",
@@ -270,7 +284,17 @@ ddd exited old
     expect(parseDocker(answers.map((one) => `${head}${JSON.stringify(one)}\n`).join(""))).toEqual({
       state: "running",
       version: "20.10.5+dfsg1",
-      networks: [{ id: "bbb", driver: "macvlan", scope: "local", name: "my net" }],
+      networks: [
+        { id: "bbb", driver: "macvlan", scope: "local", name: "my net", subnets: [] },
+        {
+          id: "0123456789abcdef",
+          driver: "bridge",
+          scope: "local",
+          name: "shop_default",
+          subnets: ["172.18.0.0/16"],
+          bridge: "shop0",
+        },
+      ],
       containers: [{ id: "ccc", state: "running", name: "web", networks: ["my net"] }],
     });
   });

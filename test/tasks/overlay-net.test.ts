@@ -5,7 +5,7 @@ import { planWords } from "./words.ts";
 type State = Parameters<typeof overlayNet.definition.present>[0];
 type Part = "leave" | "make" | "see";
 
-const bridge = { id: "2", name: "docker_gwbridge", driver: "bridge", scope: "local" };
+const bridge = { id: "2", name: "docker_gwbridge", driver: "bridge", scope: "local", subnets: [] };
 const docker = { state: "running" as const, version: "20.10.5", networks: [bridge], containers: [] };
 const state = (seen: string | undefined, over: Partial<State> = {}): State => ({
   docker,

@@ -3,6 +3,10 @@ export interface DockerNetwork {
   name: string;
   driver: string;
   scope: string;
+  /** Its IPv4 and IPv6 subnets, `172.18.0.0/16`; none for host and none. */
+  subnets: readonly string[];
+  /** The host's interface of a bridge network; undefined for the other drivers. */
+  bridge?: string;
 }
 
 export interface DockerContainer {
@@ -51,8 +55,9 @@ export function parseDocker(text: string): DockerState {
   }
   const split = lines.indexOf("--");
   const networks = lines.slice(0, split).map((line) => {
-    const [id = "", driver = "", scope = "", ...name] = line.split(" ");
-    return { id, driver, scope, name: name.join(" ") };
+    const [id = "", driver = "", scope = "", bridge = "", subnets = "", ...name] = line.split(" ");
+    const own = { id, driver, scope, name: name.join(" "), subnets: subnets.split(",").filter(isNamed) };
+    return { ...own, ...bridgeOf(own, isNamed(bridge) ? bridge : undefined) };
   });
   const containers = lines
     .slice(split + 1)
@@ -64,11 +69,28 @@ export function parseDocker(text: string): DockerState {
   return { state: "running", version: head.slice("running ".length).trim(), networks, containers };
 }
 
+/** Where Docker's command line has nothing to say, the reader has it say `-`. */
+function isNamed(word: string): boolean {
+  return word !== "" && word !== "-";
+}
+
+/** A bridge network's interface has the name that it was given, or one that begins like the network's id. */
+function bridgeOf({ id, driver }: { id: string; driver: string }, given?: string): { bridge?: string } {
+  return driver === "bridge" ? { bridge: given ?? `br-${id.slice(0, 12)}` } : {};
+}
+
 /** The answers to `/networks` and `/containers/json`, each a line behind its head (Docker Engine API). */
 function parseAnswers(text: string): DockerState {
   const bodies = text.split("\r\n\r\n").slice(1);
   const [networks = "", containers = ""] = bodies.map((body) => body.split("\n", 1)[0] ?? "");
-  type Named = { Id: string; Name: string; Driver: string; Scope: string };
+  type Named = {
+    Id: string;
+    Name: string;
+    Driver: string;
+    Scope: string;
+    IPAM: { Config: readonly { Subnet?: string }[] | null };
+    Options: Readonly<Record<string, string>> | null;
+  };
   type Listed = {
     Id: string;
     State: string;
@@ -82,12 +104,11 @@ function parseAnswers(text: string): DockerState {
   return {
     state: "running",
     version: /^Server: Docker\/(\S+)/m.exec(text)?.[1] ?? "",
-    networks: (JSON.parse(networks) as Named[]).map(({ Id, Name, Driver, Scope }) => ({
-      id: Id,
-      driver: Driver,
-      scope: Scope,
-      name: Name,
-    })),
+    networks: (JSON.parse(networks) as Named[]).map(({ Id: id, Name: name, Driver: driver, ...one }) => {
+      const subnets = (one.IPAM.Config ?? []).flatMap(({ Subnet }) => Subnet ?? []);
+      const bridge = bridgeOf({ id, driver }, one.Options?.["com.docker.network.bridge.name"]);
+      return { id, driver, scope: one.Scope, name, subnets, ...bridge };
+    }),
     containers: (JSON.parse(containers) as Listed[]).filter(isNotOwn).map((one) => ({
       id: one.Id,
       state: one.State,
