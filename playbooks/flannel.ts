@@ -31,6 +31,7 @@ import {
 } from "./checks/flannel.ts";
 import { badFlannelVars, networkOverLifelines } from "./checks/flannel-plan.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
+import { foreignNetworks, poolsOverlapping, type Uses } from "./checks/networks.ts";
 import { proofOf } from "./checks/proofs.ts";
 import {
   evenMembers,
@@ -105,6 +106,13 @@ const claim: Claim<Vars> = {
   networks: ({ vars: { flannel_network } }) => [flannel_network],
 };
 
+const uses: Uses<Vars, object> = {
+  on: (of) => [
+    { subnet: of.vars.flannel_network, what: "flannel's network", variable: "flannel_network", of },
+  ],
+  except: () => ["docker0"],
+};
+
 export default definePlaybook({
   name: "flannel",
   summary: "flannel gives every host a subnet and carries the packets; Docker uses that subnet",
@@ -142,6 +150,7 @@ export default definePlaybook({
     ...partialReconfiguration(fleet),
     ...interruptions(fleet),
     ...(fleet.group("docker")[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
+    ...foreignNetworks(fleet, uses),
     ...conflictingLeftovers(fleet, claim),
   ],
   remarks: (fleet) => [
@@ -149,6 +158,7 @@ export default definePlaybook({
     ...harmlessLeftovers(fleet, claim),
     ...storeOfTwo(fleet, "etcd"),
     ...evenMembers(fleet, "etcd"),
+    ...poolsOverlapping(fleet, uses),
   ],
   plays: [
     {

@@ -1,5 +1,5 @@
 import { Cidr, defineFact, definePlaybook, Ipv4, type Static, Type } from "causeway";
-import { macvlanNet, readUnderlay } from "../tasks/macvlan-net.ts";
+import { macvlanNet, readUnderlay, type Underlay } from "../tasks/macvlan-net.ts";
 import { macvlanShim } from "../tasks/macvlan-shim.ts";
 import { reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
@@ -10,6 +10,7 @@ import {
   badParts,
   beforeFirstNetwork,
   lifelinesInRanges,
+  parentOf,
   parentParams,
   partOf,
   sharedChange,
@@ -17,6 +18,7 @@ import {
   unseenSlices,
   withoutDocker,
 } from "./checks/macvlan.ts";
+import { foreignNetworks, type Uses } from "./checks/networks.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { sliceFact } from "./checks/slices.ts";
 
@@ -51,8 +53,18 @@ const vars = Type.Object({
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
 
+type Vars = Static<typeof vars>;
+
 /** Its packets pass by the host: nothing on the host is in their way. */
-const claim: Claim<Static<typeof vars>> = { breaks: [] };
+const claim: Claim<Vars> = { breaks: [] };
+
+/** The containers may be in the hosts' own subnet, on the parent interface. */
+const uses: Uses<Vars, { underlay: Underlay }> = {
+  on: (of) => [
+    { subnet: of.vars.macvlan_subnet, what: "the macvlan network", variable: "macvlan_subnet", of },
+  ],
+  except: (host, fleet) => [host.vars.macvlan_name, "macvlan-shim", ...parentOf(host, fleet)],
+};
 
 export default definePlaybook({
   name: "macvlan",
@@ -76,6 +88,7 @@ export default definePlaybook({
     ...badParts(fleet),
     ...badParents(fleet),
     ...lifelinesInRanges(fleet),
+    ...foreignNetworks(fleet, uses),
   ],
   remarks: (fleet) => [...stoppedDockers(fleet), ...harmlessLeftovers(fleet, claim), ...unseenSlices(fleet)],
   plays: [

@@ -10,10 +10,10 @@ import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
 import { foreignFirewalls, hostFacts, sameHostNames, stoppedDockers } from "./checks/facts.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
+import { foreignNetworks, poolsOverlapping, type Uses } from "./checks/networks.ts";
 import {
   agents,
   apiAddressesNotOnHost,
-  badSubnet,
   beforeFirstNetwork,
   containersElsewhere,
   containersOfTheDead,
@@ -72,9 +72,16 @@ const comment = "causeway:overlay";
 /** The inventory need not have the groups consul and etcd: an expression may match nothing where a name may not. */
 const dockerOrStore = "~^(docker|consul|etcd)$";
 
-const claim: Claim<Static<typeof vars>> = {
+const claim: Claim<Vars> = {
   breaks: ["cluster store", "daemon.json", "consul"],
   keys: ["cluster-store", "cluster-advertise", "cluster-store-opts"],
+};
+
+const uses: Uses<Vars, object> = {
+  on: (of) => [
+    { subnet: of.vars.overlay_subnet, what: "the overlay network", variable: "overlay_subnet", of },
+  ],
+  except: ({ vars: { overlay_name } }) => [overlay_name],
 };
 
 export default definePlaybook({
@@ -103,7 +110,7 @@ export default definePlaybook({
     ...newStoreOfTwo(fleet, storeOf(fleet)),
     ...movedServers(fleet),
     ...refusals(fleet),
-    ...badSubnet(fleet),
+    ...foreignNetworks(fleet, uses),
     ...subnetOverDns(fleet),
     ...conflictingLeftovers(fleet, claim),
     ...containersElsewhere(fleet),
@@ -116,6 +123,7 @@ export default definePlaybook({
     ...storeOfTwo(fleet, storeOf(fleet)),
     ...containersOfTheDead(fleet),
     ...evenMembers(fleet, storeOf(fleet)),
+    ...poolsOverlapping(fleet, uses),
   ],
   plays: [
     {

@@ -24,6 +24,7 @@ import {
 } from "./checks/facts.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { lifelinesTaken } from "./checks/lifelines.ts";
+import { foreignNetworks, type Uses } from "./checks/networks.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { badSubnets, outsideOfNetwork, swappedSubnets } from "./checks/subnets.ts";
 
@@ -53,6 +54,18 @@ const claim: Claim<Vars> = {
   breaks: ["bip", "flannel options", "route"],
   networks: (_, { hosts }) => hosts.map(({ vars: { bip } }) => subnetOf(bip)),
   replaces: (host, fleet) => fleet.peersOf(host).map(({ vars: { bip } }) => subnetOf(bip)),
+};
+
+/** Each host has routes to all peers' subnets, and in its own is docker0. */
+const uses: Uses<Vars, object> = {
+  on: (_, { hosts }) =>
+    hosts.map((of) => ({
+      subnet: subnetOf(of.vars.bip),
+      what: `the container subnet of ${of.name}`,
+      variable: "bip",
+      of,
+    })),
+  except: () => ["docker0"],
 };
 
 /** What a host needs to know of its peers' subnets; with `keep` beside what it knows of those that they had before. */
@@ -92,6 +105,7 @@ export default definePlaybook({
     ),
     ...foreignFirewalls(fleet),
     ...dockersWithoutDirectRouting(fleet),
+    ...foreignNetworks(fleet, uses),
     ...conflictingLeftovers(fleet, claim),
   ],
   remarks: (fleet) => [...stoppedDockers(fleet), ...harmlessLeftovers(fleet, claim)],

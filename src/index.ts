@@ -7,6 +7,7 @@ export { isKept, type Kept, type KeptPart, type Reader } from "./host/reader.ts"
 export type { Companion } from "./host/session.ts";
 export { rawScript, type Script, Secret, sh } from "./host/sh.ts";
 export {
+  type DockerNetwork,
   type DockerState,
   type NetworkMember,
   runningContainers,

@@ -1,4 +1,5 @@
 import {
+  CausewayError,
   Cidr,
   defineTask,
   Ipv4,
@@ -66,6 +67,7 @@ export const staticRoute = defineTask({
     const list = listOf(state.kept, name);
     const kept = (list ?? []).flatMap(routeOf);
     const routes = keep ? asked.filter((route) => !hasToWait(route, kept, state.routes)) : asked;
+    refuseTheirs(routes.flatMap((route) => there.get(shown(route.to)) ?? []));
     const wanted = new Set(routes.map(({ to }) => to));
     const old = kept.filter(({ to }) => !wanted.has(to));
     const gone = keep ? [] : old.map(({ to }) => to);
@@ -98,6 +100,23 @@ export const staticRoute = defineTask({
     ];
   },
 });
+
+/**
+ * What the kernel made for an interface, a routing daemon, or the network's configuration is not replaced. docker0 leaves
+ * its subnet before a peer gets it.
+ */
+function refuseTheirs(there: readonly Route[]): void {
+  const theirs = there.find(
+    ({ proto, dev }) => proto !== undefined && proto !== String(routeProtocol) && dev !== "docker0",
+  );
+  if (!theirs) return;
+  throw new CausewayError("host", `the route to ${theirs.dst} is not replaced: it is of ${theirs.proto}`, {
+    found: theirs.line,
+    expected: "no route there, or one of causeway's own or typed by hand",
+    command: `ip route show ${theirs.dst}`,
+    advice: "give the peer another subnet; or take that route away where it is configured",
+  });
+}
 
 const to = (route: Wanted) => route.to;
 

@@ -151,6 +151,11 @@ function readKeys(config: FileState): Record<string, unknown> {
   }
 }
 
+/** Typed as the article has it: a route through a gateway, of which `ip` says no protocol. */
+export function isTyped({ via, proto }: Route): boolean {
+  return via !== undefined && proto === undefined;
+}
+
 /** Processes that are of no service and of no container: they were started from a login, and are gone after a reboot. */
 export function unmanaged(processes: readonly Process[]): Process[] {
   return processes.filter(({ cgroup }) => {

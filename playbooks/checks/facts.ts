@@ -12,10 +12,12 @@ import {
 import { byHand } from "./by-hand.ts";
 import { lifelinesFact } from "./lifelines.ts";
 import { said } from "./look.ts";
+import { networksFact } from "./networks.ts";
 
 /** What is asked of every host before the first step anywhere. */
 export const hostFacts = {
   byHand,
+  networks: networksFact,
   hostname: defineFact({ name: "hostname", read: async (host) => (await said(host, "hostname"))[0] ?? "" }),
   addresses: defineFact({ name: "addresses", read: (host) => host.addresses() }),
   docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).version }),

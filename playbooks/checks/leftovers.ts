@@ -12,7 +12,7 @@ import {
   sh,
   withKeys,
 } from "causeway";
-import { type ByHand, keysOfUser, type Setting, settings, unmanaged } from "./by-hand.ts";
+import { type ByHand, isTyped, keysOfUser, type Setting, settings, unmanaged } from "./by-hand.ts";
 
 /** The traces that the article's commands leave on a host. */
 export type Kind =
@@ -220,7 +220,7 @@ function conflictingRoute(
 ): Find[] {
   const { dst, via, dev, line } = route;
   const to = networkOf(dst.includes("/") ? dst : `${dst}/32`);
-  if (!to || via === undefined || isOfCauseway(byHand, route)) return [];
+  if (!to || via === undefined || !isTyped(route) || isOfCauseway(byHand, route)) return [];
   const hit = networks.find((text) => {
     const network = networkOf(text);
     return network !== undefined && overlaps(network, to) && to.prefix >= network.prefix;
@@ -240,7 +240,7 @@ function conflictingRoute(
 }
 
 /** Made by a route step, or by the flanneld that causeway set up: what a switch undoes. */
-function isOfCauseway({ standing, flannel }: ByHand, { dst, proto }: Route): boolean {
+export function isOfCauseway({ standing, flannel }: ByHand, { dst, proto }: Route): boolean {
   if (proto === String(routeProtocol)) return true;
   if (!hasFlanneld(standing)) return false;
   const [network, to] = [networkOf(flannel), parseAddress(dst.split("/")[0] ?? "")];

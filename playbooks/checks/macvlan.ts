@@ -323,14 +323,31 @@ export function badParents<V extends MacvlanVars, F extends { underlay: Underlay
   fleet: Fleet<V, F>,
 ): CausewayError[] {
   return fleet.reached.flatMap((host) => {
-    try {
-      parentFor(host.facts.underlay, parentParams(host, fleet));
-      return [];
-    } catch (error) {
-      if (!(error instanceof CausewayError)) throw error;
-      return [new CausewayError(error.code, error.message, { ...error.detail, host: host.name })];
-    }
+    const parent = foundParent(host, fleet);
+    if (!(parent instanceof CausewayError)) return [];
+    return [new CausewayError(parent.code, parent.message, { ...parent.detail, host: host.name })];
   });
+}
+
+/** The interface that carries a host's network; none where there is no fitting one. */
+export function parentOf<V extends MacvlanVars, F extends { underlay: Underlay }>(
+  host: HostView<V, F>,
+  fleet: Fleet<V, F>,
+): string[] {
+  const parent = foundParent(host, fleet);
+  return parent instanceof CausewayError ? [] : [parent];
+}
+
+function foundParent<V extends MacvlanVars, F extends { underlay: Underlay }>(
+  host: HostView<V, F>,
+  fleet: Fleet<V, F>,
+): string | CausewayError {
+  try {
+    return parentFor(host.facts.underlay, parentParams(host, fleet));
+  } catch (error) {
+    if (error instanceof CausewayError) return error;
+    throw error;
+  }
 }
 
 /** How a host's parent is found. */

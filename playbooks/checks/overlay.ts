@@ -1,13 +1,4 @@
-import {
-  CausewayError,
-  defineFact,
-  type Fleet,
-  type HostView,
-  type KnownHost,
-  networkOf,
-  overlaps,
-  type Remark,
-} from "causeway";
+import { CausewayError, defineFact, type Fleet, type HostView, type KnownHost, type Remark } from "causeway";
 import {
   type ClusterStoreParams,
   type Dockerd,
@@ -267,27 +258,6 @@ export function apiAddressesNotOnHost(fleet: Fleet<OverlayVars, Seen>): Causeway
           expected: "docker_api_address: an address of the host itself",
         },
       ),
-    ];
-  });
-}
-
-/** A subnet that holds the hosts' own addresses, or that Docker has given away already. */
-export function badSubnet<F extends Seen>(fleet: Fleet<{ overlay_subnet: string }, F>): CausewayError[] {
-  return fleet.reached.flatMap(({ name, vars, facts }) => {
-    const wanted = networkOf(vars.overlay_subnet);
-    if (!wanted) return [];
-    const hit = facts.addresses.find(({ cidr }) => {
-      const other = networkOf(cidr);
-      return other !== undefined && overlaps(wanted, other);
-    });
-    if (!hit) return [];
-    return [
-      new CausewayError("variables", `overlay_subnet overlaps a network of ${name}`, {
-        host: name,
-        found: `${hit.cidr} on ${hit.dev}, and ${vars.overlay_subnet}`,
-        expected: "a subnet that no interface uses",
-        advice: "choose another overlay_subnet, such as 172.31.0.0/24",
-      }),
     ];
   });
 }

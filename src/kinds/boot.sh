@@ -129,7 +129,13 @@ for file in links/*; do
   there=$(ip link show dev "${name%-*}" 2>/dev/null)
   sh "$file" || [ -n "$there" ] || code=1
 done
-cat routes/* 2>/dev/null | cw_routes_replace || code=1
+# Somebody's network may be up in the meantime, and is not replaced.
+theirs=$(ip -4 -o route show table main | sed -n '/ proto 202/d; s/^\([a-z]* \)\{0,1\}\([0-9][^ ]*\) .*proto .*/^\2 /p')
+if held=$(cat routes/* 2>/dev/null | grep -e "${theirs:-none}"); then
+  echo "not replaced, because causeway did not make the route that is there: $held" >&2
+  code=1
+fi
+cat routes/* 2>/dev/null | grep -v -e "${theirs:-none}" | cw_routes_replace || code=1
 for file in chains/*; do
   [ ! -f "$file" ] || cw_iptables_load <"$file" || code=1
 done

@@ -239,7 +239,13 @@ ddd exited old
       version: "20.10.5+dfsg1",
       networks: [
         { id: "aaa", name: "bridge", subnets: ["172.17.0.0/16"], bridge: "docker0" },
-        { id: "bbb", driver: "macvlan", scope: "local", name: "my net", subnets: ["10.0.0.0/24", "fd00::/64"] },
+        {
+          id: "bbb",
+          driver: "macvlan",
+          scope: "local",
+          name: "my net",
+          subnets: ["10.0.0.0/24", "fd00::/64"],
+        },
         { name: "compose", subnets: ["172.18.0.0/16"], bridge: "br-0123456789ab" },
         { name: "host", driver: "host", subnets: [] },
       ],
@@ -255,7 +261,14 @@ ddd exited old
     const head = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10.5+dfsg1 (linux)\r\n\r\n";
     const answers = [
       [
-        { Name: "my net", Id: "bbb", Scope: "local", Driver: "macvlan", IPAM: { Config: null }, Options: null },
+        {
+          Name: "my net",
+          Id: "bbb",
+          Scope: "local",
+          Driver: "macvlan",
+          IPAM: { Config: null },
+          Options: null,
+        },
         {
           Name: "shop_default",
           Id: "0123456789abcdef",

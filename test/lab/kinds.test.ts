@@ -305,7 +305,7 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
   ],
   [
     "routes: a new list, over a route of somebody's own and beside another metric",
-    `ip route add 10.89.1.0/24 via ${lab.net}.1; ip route add 10.89.2.0/24 via ${lab.net}.1 proto 9 metric 7`,
+    `ip route add 10.89.1.0/24 via ${lab.net}.1; ip route add 10.89.2.0/24 via ${lab.net}.1 metric 7`,
     () => [routesTo({ "10.89.0.0/24": 2, "10.89.1.0/24": 2, "10.89.2.0/24": 2, "10.89.3.1/32": 2 })],
   ],
   [
@@ -652,6 +652,42 @@ describe.sequential("performed and undone, a host is what it was", () => {
     expect(await session.run(`${call} force`)).toMatchObject({ code: 0 });
     expect(await on("ip route show exact 10.90.0.0/24")).toContain(`via ${lab.net}.1`);
     await on("ip route flush exact 10.90.0.0/24");
+  });
+
+  test("a route of the kernel's own or of a routing daemon is not replaced, now or at boot, and nothing is changed", async () => {
+    const via = `${lab.net}.2`;
+    await on(
+      "ip link add cw-theirs type bridge && ip addr add 10.87.1.1/24 dev cw-theirs && ip link set cw-theirs up",
+    );
+    await on(`ip route add 10.87.2.0/24 via ${lab.net}.1 proto bird metric 9`);
+    const before = await snapshot(lab, host);
+    for (const [steps, theirs] of [
+      [[step.route({ to: "10.87.1.0/24", via })], "10.87.1.0/24 dev cw-theirs proto kernel"],
+      [[routesTo({ "10.87.2.0/24": 2, "10.87.3.0/24": 2 })], "10.87.2.0/24 via"],
+    ] as const) {
+      const { code, stdout } = await perform(steps);
+      expect(code).not.toBe(0);
+      expect(stdout).toContain(`not replaced, because neither causeway nor a person made it: ${theirs}`);
+    }
+    expect(
+      differences(before, await snapshot(lab, host)).filter((line) => !line.includes("/var/lib/causeway")),
+    ).toEqual([]);
+    await on("ip route del 10.87.2.0/24; ip link del cw-theirs");
+    const { entries } = await perform([routesTo({ "10.87.1.0/24": 2, "10.87.3.0/24": 2 })]);
+    await on("ip route del 10.87.1.0/24; ip route del 10.87.3.0/24");
+    await on(
+      "ip link add cw-theirs type bridge && ip addr add 10.87.1.1/24 dev cw-theirs && ip link set cw-theirs up",
+    );
+    expect(
+      await on("systemctl restart causeway-network || true; journalctl -u causeway-network -n 5 -o cat"),
+    ).toContain(
+      `not replaced, because causeway did not make the route that is there: 10.87.1.0/24 via ${via}`,
+    );
+    expect(await on("ip route show root 10.87.0.0/16 | sed 's/ dev host0//'")).toBe(
+      `10.87.1.0/24 dev cw-theirs proto kernel scope link src 10.87.1.1 \n10.87.3.0/24 via ${via} proto 202 \n`,
+    );
+    await on("ip link del cw-theirs");
+    expect((await undo(entries)).code).toBe(0);
   });
 
   test("a list goes before the routes that are kept one by one, and gives them back", async () => {

@@ -38,7 +38,9 @@ function runningOn({
   standing = [],
   stopped,
 }: Host): Running {
-  const lines = ["b bridge local bridge", ...networks.split("\n").filter(Boolean)];
+  const named = networks.split("\n").filter(Boolean);
+  // Neither an interface nor a subnet is asked of them.
+  const lines = ["b bridge local bridge", ...named].map((line) => line.replace(/ (\S+)$/, " - - $1"));
   return {
     docker: parseDocker(stopped ? "stopped" : `running 20.10.5\n${lines.join("\n")}\n--\n`),
     lease,

@@ -32,6 +32,7 @@ cw_route_tidy() { cw_boot_tidy routes "$1"; }
 
 # cw_route_put DESTINATION ARGUMENTS: now, and at every boot. A destination is replaced, never doubled.
 cw_route_put() (
+  cw_routes_free "$1" || exit 1
   cw_boot_keep routes "$1" "$1 $2 proto 202" || exit 1
   ip -4 route flush exact "$1" table main 2>/dev/null
   ip -4 route replace $1 $2 proto 202 table main

@@ -91,9 +91,19 @@ cw_routes_restore() (
 
 cw_routes_tidy() { cw_boot_tidy routes "$1"; }
 
+# cw_routes_free DESTINATIONS: fails where the kernel, a routing daemon or the network's configuration leads there: such a
+# route is not ours to replace. One that somebody typed is of the protocol boot, which `ip` does not print.
+cw_routes_free() {
+  cw_theirs=$(cw_routes_to "$1" | grep ' proto ' | grep -v ' proto 202')
+  [ -n "$cw_theirs" ] || return 0
+  printf 'not replaced, because neither causeway nor a person made it: %s\n' "$cw_theirs"
+  return 1
+}
+
 # cw_routes_put NAME DESTINATIONS LINES: now, and at every boot. A route is replaced, and only then whatever else leads to
 # its destination goes, so that no packet finds none; of the other destinations only what is ours goes.
 cw_routes_put() (
+  cw_routes_free "$(printf '%s\n' "$3" | cw_routes_destinations)" || exit 1
   if [ -n "$3" ]; then cw_boot_keep routes "$1" "$3" || exit 1; else cw_boot_forget routes "$1"; fi
   printf '%s\n' "$3" | sed '/./!d' | cw_routes_replace
   cw_wanted=$(printf '%s\n' "$3" | cw_routes_destinations)
