@@ -52,6 +52,11 @@ export interface ErrorDetail {
   command?: string;
   /** What the command or the daemon said, already free of secrets. */
   output?: string;
+  /**
+   * For a refusal by what causeway itself may have set, such as another playbook's keys: the resources that it is about, in
+   * the words of src/host/resources.ts. Where these are undone first, it is no refusal yet.
+   */
+  restsOn?: readonly string[];
   cause?: unknown;
 }
 

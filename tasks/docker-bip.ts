@@ -130,6 +130,7 @@ function refuseFlag({ unit }: State): void {
     {
       found: `${flag} in ExecStart of ${[unit.fragmentPath, ...unit.dropIns].join(", ")}`,
       expected: `the key "bip" in ${file} alone`,
+      restsOn: ["unit:docker.service"],
       advice: `remove the flag: systemctl edit --full docker.service (or remove the drop-in), then systemctl daemon-reload && systemctl restart docker`,
     },
   );

@@ -405,6 +405,7 @@ function refuseOtherCluster({ running, config }: State, wanted: Params): void {
     found: running.members.join(", ") || running.said,
     expected: expected.join(", "),
     command: "ETCDCTL_API=3 etcdctl member list",
+    restsOn: ["unit:etcd.service"],
     advice: `give the group etcd exactly these members, or stop that etcd and move ${config.path} and its data away`,
   });
 }
@@ -422,6 +423,7 @@ function refuseChangedMembers(state: State, wanted: Params): void {
   if (before === expected) return;
   throw new CausewayError("host", "the members of this etcd cluster changed", {
     found: before,
+    restsOn: ["unit:etcd.service"],
     expected,
     advice:
       "run remove PLAYBOOK HOST takes a member out of the running cluster; none is added to it (by hand: etcdctl member add); to start again without its data: run rollback, then this playbook",

@@ -295,6 +295,7 @@ function refuseConflictingNetworks(networks: readonly NetworkSeen[], wanted: Net
         : `the subnet of the network ${other.name} overlaps ${wanted.subnets.join(", ")}`,
       {
         found: `${other.name}: ${words(other)}`,
+        restsOn: [other.name === "bridge" ? "unit:docker.service" : `network:${other.name}`],
         expected: sameParent ? `${wanted.parent} free, or another parent` : "a subnet of its own",
         advice: `docker network rm ${other.name}, or use it: macvlan_name: ${other.name}`,
       },

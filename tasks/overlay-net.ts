@@ -174,6 +174,7 @@ export function refuseOverlay(state: OverlaySeen, wanted: Wanted): void {
   if (!seen.startsWith("overlay global"))
     throw new CausewayError("host", `another network has the name ${name}`, {
       found: seen,
+      restsOn: [`network:${name}`],
       expected: expected(wanted),
       advice: `docker network rm ${name}, or choose another name: -e overlay_name=…`,
     });

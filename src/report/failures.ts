@@ -63,7 +63,7 @@ function mapped(error: CausewayError, change: (text: string, of: string) => stri
     const [first, ...rest] = error.errors.map((e) => mapped(e, change));
     return first ? new CausewayErrors([first, ...rest]) : error;
   }
-  const { at, values, cause: _, ...texts } = error.detail;
+  const { at, values, cause: _, restsOn: __, ...texts } = error.detail;
   const changed = Object.entries(texts).map(([of, text]) => [of, change(text, of)] as const);
   return new CausewayError(error.code, change(error.message, "message"), {
     ...(at ? { at } : {}),

@@ -1,49 +1,88 @@
-import { CausewayError } from "../errors.ts";
+import { CausewayError, CausewayErrors } from "../errors.ts";
+import { anyRelated, type Resource } from "../host/resources.ts";
+import type { InventoryHost } from "../inventory/types.ts";
+import type { Entry } from "../journal/entries.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { compose } from "./compose.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
 import type { Prepared } from "./prepare.ts";
-import { heldByOthers } from "./removals.ts";
+import { heldByOthers, keptFromUndo } from "./removals.ts";
 
 /**
  * What any task of any play refuses on any host as that is now, asked before the first step anywhere: what an earlier play
  * adds on the other hosts would stand there for nothing, and a host that is left out would miss what they then change.
- * A host whose network another playbook holds is not asked: it looks different once that is undone.
+ * Where another playbook is undone first, also what its undo would refuse; what that undo may lift is no refusal yet.
  */
 export async function refusalsOf(
-  { playbook }: RunOptions,
+  options: RunOptions,
   hosts: readonly HostRun[],
-  { hostsOf, fleet }: Prepared,
+  { chosen, hostsOf, fleet }: Prepared,
 ): Promise<CausewayError[]> {
+  const { playbook } = options;
+  const held = new Map(hosts.map((host) => [host, heldByOthers(playbook, host)] as const));
   const found = playbook.plays.map(async (play) => {
     const theirs = hosts.filter((host) => hostsOf.get(play)?.has(host.name));
-    const asked = (play.runOnce ? theirs.slice(0, 1) : theirs).filter(
-      (host) => heldByOthers(playbook, host).length === 0,
-    );
-    const each = asked.map(async (host) => {
+    const each = (play.runOnce ? theirs.slice(0, 1) : theirs).map(async (host) => {
+      const undone = (held.get(host) ?? []).flatMap(touchedByUndo);
       try {
         const tasks = compose(play, host, fleet);
-        return (await Promise.all(tasks.map((task) => refusalOf(task, host)))).flat();
+        const errors = (await Promise.all(tasks.map((task) => refusalOf(task, host)))).flat();
+        return errors.filter(({ detail: { restsOn = [] } }) => !anyRelated(undone, restsOn));
       } catch (error) {
         return [ours(error)];
       }
     });
     return (await Promise.all(each)).flat();
   });
-  return distinct((await Promise.all(found)).flat());
+  const kept = [...held].map(([host, entries]) => keptFromUndo(options, host, entries));
+  return [
+    ...missingInSwitch(held, chosen),
+    ...(await Promise.all(kept)).flat(),
+    ...distinct((await Promise.all(found)).flat()),
+  ];
+}
+
+/** What changes when an entry is taken back, in the words of what is read. */
+function touchedByUndo({ resource, causes }: Entry): Resource[] {
+  const units = causes.flatMap((cause) => ("unit" in cause ? [cause.unit] : []));
+  return [
+    resource.replace(" ", ":"),
+    ...units.map((unit) => `unit:${unit.includes(".") ? unit : `${unit}.service`}`),
+  ];
+}
+
+/** A host that does not answer keeps what is undone on the others: that fleet would be between two schemes. */
+function missingInSwitch(
+  held: ReadonlyMap<HostRun, readonly Entry[]>,
+  chosen: readonly InventoryHost[],
+): CausewayError[] {
+  const there = new Set([...held.keys()].map(({ name }) => name));
+  const missing = chosen.map(({ name }) => name).filter((name) => !there.has(name));
+  const owners = new Set([...held.values()].flat().map(({ owner }) => owner));
+  if (missing.length === 0 || owners.size === 0) return [];
+  const names = missing.join(", ");
+  return [
+    new CausewayError("host", `${[...owners].join(" and ")} cannot be undone on hosts that do not answer`, {
+      found: names,
+      expected: "all hosts, so that none is left with another scheme than the others",
+      advice: `start them, or go on without: --limit '${missing.map((name) => `!${name}`).join(":")}'`,
+    }),
+  ];
 }
 
 /** What cannot be looked at yet may be what an earlier play brings, such as a store: it is looked at again in its turn. */
 async function refusalOf(task: TaskInstance, host: HostRun): Promise<CausewayError[]> {
-  const canBeSeen = await task.look(host.reader()).then(
-    () => true,
-    () => false,
-  );
-  if (!canBeSeen) return [];
+  try {
+    await task.look(host.reader());
+  } catch (error) {
+    // What is wrong on this machine, such as a file that is not there, stays so.
+    const isOfHost = error instanceof CausewayError && ["host", "unreachable"].includes(error.code);
+    return isOfHost ? [] : [ours(error)];
+  }
   return host.plan(task).then(
     () => [],
-    (error: unknown) => [ours(error)],
+    (error: unknown) => (error instanceof CausewayErrors ? [...error.errors] : [ours(error)]),
   );
 }
 

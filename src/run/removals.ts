@@ -1,4 +1,4 @@
-import { CausewayError, throwAll } from "../errors.ts";
+import { CausewayError, CausewayErrors, throwAll } from "../errors.ts";
 import { type Entry, entryPath, liveEntries, standingEntries } from "../journal/entries.ts";
 import { shownAction } from "../journal/follow.ts";
 import { finishScript } from "../journal/script.ts";
@@ -181,6 +181,23 @@ export function takenBack(entry: Entry, diffs: WayBack["diffs"]): ShownStep {
 export function consequencesOf(entries: readonly Entry[]): Consequence[] {
   const all = entries.flatMap((e) => e.causes);
   return [...new Map(all.map((c) => [consequenceWords(c), c])).values()];
+}
+
+/** Why entries that are to be undone cannot be: what somebody changed since, and what has no way back. */
+export async function keptFromUndo(
+  options: RunOptions,
+  host: HostRun,
+  entries: readonly Entry[],
+): Promise<CausewayError[]> {
+  if (entries.length === 0) return [];
+  try {
+    await openWay(options, host, together(entries, true));
+    return [];
+  } catch (error) {
+    if (error instanceof CausewayErrors) return [...error.errors];
+    if (error instanceof CausewayError) return [error];
+    throw error;
+  }
 }
 
 /** The way back of entries that something else has to go for: all of them, or none. */

@@ -53,6 +53,7 @@ export function refusePair(version: string | undefined, store: StoreAnswer): voi
   throw new CausewayError("host", `flannel ${version} cannot read from this etcd`, {
     found: `etcd ${store.version}${api === "v2" ? `, ${without}` : ""}`,
     expected: api === "v2" ? "etcd's API v2, the only one that flannel up to 0.17 speaks" : "etcd 3 or newer",
+    restsOn: ["unit:etcd.service"],
     advice:
       api === "v2"
         ? "give a flanneld of 0.18 or newer, or an etcd up to 3.5 with ETCD_ENABLE_V2=true"

@@ -27,6 +27,7 @@ export function refuseKeysOfDaemon({ files }: State): void {
     {
       found: both.map((key) => `"${key}": ${JSON.stringify(keys[key])}`).join(", "),
       expected: "an address of docker0 that comes from flannel's lease only",
+      restsOn: [`file:${paths.daemon}`],
       advice: `remove ${both.join(" and ")} from ${paths.daemon}: causeway did not set it, or would have removed it`,
     },
   );

@@ -361,6 +361,76 @@ describe("over the fleet", () => {
     },
   );
 
+  /** Another playbook holds what this one takes over; its one step changed the file x. */
+  const heldBy = (host: FakeHost) => {
+    const run = { id: "r1", playbook: "old", owns: "it", started: "", user: "", machine: "", hosts: [] };
+    const entry = { run: "r1", n: "0001", owner: "old", task: "t", key: "k", scope: "host", play: 0 };
+    const did = {
+      kind: "run",
+      resource: "run x",
+      what: "x",
+      from: null,
+      to: "1",
+      causes: [restart("docker")],
+    };
+    host.journal = [
+      "format 2",
+      "head r1 0001",
+      `runs/r1/run.json:${JSON.stringify(run)}`,
+      `runs/r1/0001.json:${JSON.stringify({ ...entry, ...did })}`,
+      "mark runs/r1/0001.done",
+    ].join("\n");
+    return host;
+  };
+  const refusing = (restsOn: string[]) =>
+    taskWith(() => {
+      throw new CausewayError("host", "it is in the way", { restsOn });
+    })({ name: "a", value: "1" });
+
+  test.each<[string, string[], number]>([
+    ["which says nothing of what it rests on, stays", [], 2],
+    ["about something else stays", ["unit:consul.service"], 2],
+    ["about what the undo changes may go with it", ["unit:docker.service"], 0],
+  ])("in a switch, before the undo of anything, a refusal %s", async (_, restsOn, exitCode) => {
+    const hosts = new Map(["h1", "h2"].map((n) => [n, heldBy(new FakeHost())]));
+    const book = playbook([play((host) => (host.name === "h2" ? [refusing(restsOn)] : []))], { owns: "it" });
+    const check = await runOn(["h1", "h2"], book, { hosts, check: true });
+    expect(check.outcome.exitCode).toBe(exitCode);
+    if (exitCode === 0) return;
+    const { outcome } = await runOn(["h1", "h2"], book, { hosts });
+    expect(outcome.refused.map(({ message, detail }) => [detail.host, message])).toEqual([
+      ["h2", "it is in the way"],
+    ]);
+    expect([...hosts.values()].flatMap((host) => host.scripts)).toEqual([]);
+  });
+
+  test("a switch waits for all its hosts; one that is left out is no reason", async () => {
+    const hosts = new Map([["h1", heldBy(new FakeHost())]]);
+    const book = playbook([play(() => [])], { owns: "it" });
+    const lost = await runOn(["h1", "h2"], book, { hosts });
+    expect(lost.outcome.refused.map(({ message, detail }) => [message, detail.found])).toEqual([
+      ["old cannot be undone on hosts that do not answer", "h2"],
+    ]);
+    expect(lost.outcome.exitCode).toBe(4);
+    const without = await runOn(["h1", "h2"], book, { hosts, check: true, limit: "!h2" });
+    expect(without.outcome.exitCode).toBe(0);
+  });
+
+  test("what is wrong on this machine is a refusal, also where a host cannot be looked at without it", async () => {
+    const needsFile = defineTask({
+      name: "needs-file",
+      summary: "x",
+      params: Type.Object({}),
+      key: () => "k",
+      read: async () => {
+        throw new CausewayError("variables", "no such file");
+      },
+      present: () => [],
+    });
+    const { outcome, host } = await runOn(["h1"], playbook([adds, play(() => [needsFile({})])]));
+    expect([outcome.exitCode, host.performed]).toEqual([6, []]);
+  });
+
   test("what cannot be looked at yet is no refusal: an earlier play may bring it", async () => {
     const needsStore = defineTask({
       name: "needs-store",
