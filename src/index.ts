@@ -71,3 +71,4 @@ export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
 export { inStandingOrder } from "./task/standing-order.ts";
 export { daemonReload, later, owed, type PlanItem, reload, restart, type Step } from "./task/step.ts";
 export type { Gap, Watched, WatchedPair, Watcher, WatchRun } from "./task/watched.ts";
+export { refuseMasked, refuseUnitOfOthers } from "./units/units.ts";

@@ -15,6 +15,7 @@ import {
   type Programs,
   readFirewall,
   readPrograms,
+  refuseUnitOfOthers,
   restart,
   Secret,
   type Static,
@@ -177,6 +178,7 @@ export const consulAgent = defineTask({
       ];
     refuseForeign(state);
     refuseForeignUnit(state, wanted);
+    refuseUnitOfOthers(state.unit, hasOwnUnit(state, wanted) ? unitPath : dropInPath);
     refuseReconfiguration(state, wanted);
     const waits = `consul has no leader yet: ${state.leader.said || state.unit.active}`;
     if (wanted.leaving && state.unit.active === "active" && !state.leader.there) return [later(waits)];
@@ -332,8 +334,9 @@ function missingFiles(state: State, wanted: Params): Step[] {
   // A consul with data asks its own list of members, and not for the servers that it was begun with.
   const idle = state.hasData && withoutServers(text) === withoutServers(config.content);
   const content = wanted.gossip_key === undefined ? text : new Secret(text);
-  const ownUnit = wanted.archive !== undefined || !unit.present || unitFile.content.startsWith(marker);
-  const [was, service] = ownUnit ? [unitFile, unitText(state, wanted)] : [dropIn, dropInText(state, wanted)];
+  const [was, service] = hasOwnUnit(state, wanted)
+    ? [unitFile, unitText(state, wanted)]
+    : [dropIn, dropInText(state, wanted)];
   return [
     ...(state.hasUser ? [] : [step.systemUser({ name: "consul", home: "/var/lib/consul" })]),
     ...(config.content === text && config.mode === "640"
@@ -352,6 +355,11 @@ function withoutServers(content: string): string {
     bootstrap_expect?: number;
   };
   return JSON.stringify(rest);
+}
+
+/** Where no package brings a unit, or not the one that an archive needs. */
+function hasOwnUnit({ unit, unitFile }: State, { archive }: Params): boolean {
+  return archive !== undefined || !unit.present || unitFile.content.startsWith(marker);
 }
 
 /** Not awaited: a server alone waits for its peers, a client for a server. */

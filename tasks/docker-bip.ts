@@ -8,6 +8,7 @@ import {
   owed,
   type PlanItem,
   readJson,
+  refuseMasked,
   restart,
   runningContainers,
   type Static,
@@ -68,6 +69,7 @@ export const dockerBip = defineTask({
     const keys = missingKeys(state, wanted);
     const address = state.addresses.find((a) => a.dev === "docker0")?.cidr;
     if (keys === undefined && address === wanted.bip) return [];
+    refuseMasked(state.unit);
     const hit = runningContainers(state.docker, "bridge");
     refuseInterruption(hit, wanted);
     if (keys === undefined)

@@ -11,6 +11,7 @@ import {
   type PlanItem,
   type Reader,
   readJson,
+  refuseUnitOfOthers,
   restart,
   runningContainers,
   type Script,
@@ -181,6 +182,7 @@ export async function readDockerd(
 export function refuseClusterStore(state: Dockerd, wanted: ClusterStoreParams): void {
   refuseUnfit(state, wanted);
   refuseOthersStore(state);
+  refuseUnitOfOthers(state.unit, dropInPath);
   refuseOtherListeners(state, wanted);
   refuseMissingFiles(state, wanted);
   const hit = runningContainers(state.docker);

@@ -15,6 +15,7 @@ import {
   type Programs,
   readFirewall,
   readPrograms,
+  refuseUnitOfOthers,
   restart,
   type Script,
   type Static,
@@ -184,6 +185,8 @@ export const etcdInstall = defineTask({
     if (wanted.leaving && unit.active === "active" && !running.healthy) return [later(waits)];
     refuseLostQuorum(state, wanted);
     refuseForeignUnit(state, wanted);
+    // Its settings are variables: flags of somebody's own command line would overrule them.
+    refuseUnitOfOthers(unit, unitPath, /^(ExecStart|EnvironmentFile)=|^Environment=.*(ETCD_|DAEMON_ARGS)/);
     const packages = missingPackages(state, wanted);
     if (packages.length > 0)
       return [

@@ -8,6 +8,7 @@ import {
   owed,
   type PlanItem,
   type RuleStep,
+  refuseUnitOfOthers,
   restart,
   rulesIn,
   runningContainers,
@@ -45,6 +46,8 @@ export const flanneldConfig = defineTask({
     refuseWithoutDocker(state);
     refuseKeysOfDaemon(state);
     refuseFlag(state);
+    refuseUnitOfOthers(state.docker, paths.dropIn);
+    refuseUnitOfOthers(state.flanneld, paths.unit, /^(ExecStart|EnvironmentFile)=|^Environment=.*FLANNEL/);
     const program = programOf(state, wanted);
     refusePair(program.version, state.store);
     const lease = leaseOf(state.files.lease);

@@ -198,8 +198,21 @@ export class HostReader implements Reader {
   async unit(name: string): Promise<UnitState> {
     const properties =
       "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths,MainPID,ExecStart";
-    const script = sh`shown=$(systemctl show -p ${properties} ${name}) || exit
+    const script = sh`newline='
+'
+shown=$(systemctl show -p ${properties} ${name}) || exit
 printf '%s\n' "$shown"
+drops=
+case $shown in
+  # It has no drop-ins yet; these it will have.
+  *LoadState=not-found*) drops="/etc/systemd/system/"${name}".d/*.conf /run/systemd/system/"${name}".d/*.conf" ;;
+  *DropInPaths=*) drops=\${shown##*DropInPaths=}; drops=\${drops%%"$newline"*} ;;
+esac
+for file in $drops; do
+  while IFS= read -r line || [ -n "$line" ]; do
+    case $line in ExecStart[\ =]* | Environment[\ =]* | EnvironmentFile[\ =]*) printf 'Sets %s %s\n' "$file" "$line" ;; esac
+  done 2>/dev/null <"$file"
+done
 pid=\${shown##*MainPID=}; pid=\${pid%%[!0-9]*}
 [ "\${pid:-0}" = 0 ] || { printf CommandLine=; exec cat; } 2>/dev/null <"/proc/$pid/cmdline"
 true`;

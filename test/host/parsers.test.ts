@@ -186,6 +186,8 @@ DropInPaths=/etc/systemd/system/docker.service.d/a.conf /etc/systemd/system/dock
 UnitFileState=enabled
 NeedDaemonReload=yes
 SubState=running
+Sets /etc/systemd/system/docker.service.d/a.conf ExecStart=
+Sets /etc/systemd/system/docker.service.d/b.conf ExecStart = dockerd -H fd://
 CommandLine=dockerd\0-H\0fd://\0
 `;
     expect(parseUnit("docker", text)).toEqual({
@@ -197,6 +199,10 @@ CommandLine=dockerd\0-H\0fd://\0
       needsReload: true,
       fragmentPath: "/lib/systemd/system/docker.service",
       dropIns: ["/etc/systemd/system/docker.service.d/a.conf", "/etc/systemd/system/docker.service.d/b.conf"],
+      sets: [
+        { path: "/etc/systemd/system/docker.service.d/a.conf", key: "ExecStart", value: "" },
+        { path: "/etc/systemd/system/docker.service.d/b.conf", key: "ExecStart", value: "dockerd -H fd://" },
+      ],
       mainPid: 4711,
       execStart: "/bin/sh -c true ; exec dockerd -H fd://",
       commandLine: "dockerd -H fd://",

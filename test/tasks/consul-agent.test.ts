@@ -52,6 +52,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string } = {}
       needsReload: false,
       fragmentPath: "",
       dropIns: [],
+      sets: [],
       mainPid: 0,
       execStart: "",
       commandLine: "",

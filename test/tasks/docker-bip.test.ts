@@ -28,6 +28,7 @@ function state(
       needsReload: false,
       fragmentPath: "/lib/systemd/system/docker.service",
       dropIns: [],
+      sets: [],
       mainPid: 1,
       execStart: "/usr/sbin/dockerd -H fd://",
       commandLine: "/usr/sbin/dockerd -H fd://",

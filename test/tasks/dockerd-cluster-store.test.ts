@@ -42,6 +42,7 @@ function state(
       needsReload: false,
       fragmentPath: "/lib/systemd/system/docker.service",
       dropIns: [],
+      sets: [],
       mainPid: 1,
       execStart,
       commandLine,

@@ -70,6 +70,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string }): St
       needsReload: false,
       fragmentPath: "",
       dropIns: [],
+      sets: [],
       mainPid: 0,
       execStart: "",
       commandLine: "",

@@ -27,6 +27,7 @@ export const unit = (name: string, over: Partial<State["docker"]>): State["docke
   needsReload: false,
   fragmentPath: "",
   dropIns: [],
+  sets: [],
   mainPid: 1,
   execStart: "",
   commandLine: "",

@@ -11,7 +11,10 @@ export interface UnitState {
   enabled: string;
   needsReload: boolean;
   fragmentPath: string;
+  /** In the order in which they apply: by their files' names, whatever folder they are in. */
   dropIns: readonly string[];
+  /** What the drop-ins say of how it is started, in that order. */
+  sets: readonly UnitSetting[];
   mainPid: number;
   /** The command line of its main process, its arguments parted by spaces; empty while there is none. */
   commandLine: string;
@@ -19,7 +22,14 @@ export interface UnitState {
   execStart: string;
 }
 
-/** Parses `systemctl show -p …`, and `CommandLine=` with what the kernel has of it, which the reader's script adds. */
+/** A line of a drop-in; without a value it forgets those before it. */
+export interface UnitSetting {
+  path: string;
+  key: "ExecStart" | "Environment" | "EnvironmentFile";
+  value: string;
+}
+
+/** Parses `systemctl show -p …`, and what the reader's script adds: `Sets PATH LINE` of drop-ins, and the kernel's `CommandLine=`. */
 export function parseUnit(name: string, given: string): UnitState {
   const [text = "", commandLine = ""] = given.split(/^CommandLine=/m);
   const property = (key: string) => new RegExp(`^${key}=(.*)$`, "m").exec(text)?.[1] ?? "";
@@ -32,6 +42,9 @@ export function parseUnit(name: string, given: string): UnitState {
     needsReload: property("NeedDaemonReload") === "yes",
     fragmentPath: property("FragmentPath"),
     dropIns: property("DropInPaths").split(" ").filter(Boolean),
+    sets: [...text.matchAll(/^Sets (\S+) (ExecStart|Environment|EnvironmentFile) *= *(.*?) *$/gm)].map(
+      ([, path = "", key, value = ""]) => ({ path, key: key as UnitSetting["key"], value }),
+    ),
     mainPid: Number(property("MainPID") || 0),
     commandLine: commandLine.replaceAll(/[\0\n]/g, " ").trimEnd(),
     execStart: /argv\[\]=(.*?) ; ignore_errors=/.exec(property("ExecStart"))?.[1]?.trim() ?? "",
