@@ -108,7 +108,13 @@ const claim: Claim<Vars> = {
 
 const uses: Uses<Vars, object> = {
   on: (of) => [
-    { subnet: of.vars.flannel_network, what: "flannel's network", variable: "flannel_network", of },
+    {
+      subnet: of.vars.flannel_network,
+      what: "flannel's network",
+      variable: "flannel_network",
+      of,
+      isOfFleet: true,
+    },
   ],
   except: () => ["docker0"],
 };

@@ -61,7 +61,13 @@ const claim: Claim<Vars> = { breaks: [] };
 /** The containers may be in the hosts' own subnet, on the parent interface. */
 const uses: Uses<Vars, { underlay: Underlay }> = {
   on: (of) => [
-    { subnet: of.vars.macvlan_subnet, what: "the macvlan network", variable: "macvlan_subnet", of },
+    {
+      subnet: of.vars.macvlan_subnet,
+      what: "the macvlan network",
+      variable: "macvlan_subnet",
+      of,
+      isOfFleet: true,
+    },
   ],
   except: (host, fleet) => [host.vars.macvlan_name, "macvlan-shim", ...parentOf(host, fleet)],
 };

@@ -79,7 +79,13 @@ const claim: Claim<Vars> = {
 
 const uses: Uses<Vars, object> = {
   on: (of) => [
-    { subnet: of.vars.overlay_subnet, what: "the overlay network", variable: "overlay_subnet", of },
+    {
+      subnet: of.vars.overlay_subnet,
+      what: "the overlay network",
+      variable: "overlay_subnet",
+      of,
+      isOfFleet: true,
+    },
   ],
   except: ({ vars: { overlay_name } }) => [overlay_name],
 };

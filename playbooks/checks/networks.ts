@@ -40,6 +40,8 @@ export interface Use {
   /** The variable that says so, and the host that has it. */
   variable: string;
   of: Pick<HostView, "name" | "whereIs">;
+  /** It is the same for all hosts. */
+  isOfFleet?: true;
 }
 
 /** Which networks a scheme uses, and what on a host it brings itself or takes over. */
@@ -112,18 +114,19 @@ function isHit({ network }: Used, theirs: Taken): boolean {
 
 function overlapError(
   { name: host }: { readonly name: string },
-  { what, variable, of, network }: Used,
+  { what, variable, of, isOfFleet, network }: Used,
   theirs: Taken,
   free: Network | undefined,
 ): CausewayError {
   const at = of.whereIs?.(variable);
-  const other = free && `, such as ${written(free, variable)}`;
+  const other = free && `${isOfFleet ? `-e ${variable}=` : ""}${written(free, variable)}`;
+  const whose = isOfFleet ? "all hosts" : of.name;
   return new CausewayError("host", `${what} overlaps ${theirs.what}`, {
     ...(at ? { at } : {}),
     host,
     found: `${theirs.found}; ${what}: ${formatNetwork(network)}`,
     expected: "a network that nothing else uses on any host",
-    advice: `set another ${variable} for ${of.name}${other ?? ""}; or, if nobody needs ${theirs.what}: ${theirs.free}`,
+    advice: `set another ${variable} for ${whose}${other ? `, such as ${other}` : ""}; or, if nobody needs ${theirs.what}: ${theirs.free}`,
   });
 }
 
