@@ -168,6 +168,7 @@ export const consulAgent = defineTask({
   present: (state, wanted): readonly PlanItem[] => {
     refuseWithoutIptables(state.firewall);
     refuseUnmanaged(state);
+    refuseUnitOfOthers(state.unit, hasOwnUnit(state, wanted) ? unitPath : dropInPath);
     const ports = { tcp: [8300, 8301], udp: [8301], from: wanted.clients, comment: wanted.comment };
     const portRules = missingPortRules(state.firewall, ports);
     if (!wanted.archive && state.program === "")
@@ -178,7 +179,6 @@ export const consulAgent = defineTask({
       ];
     refuseForeign(state);
     refuseForeignUnit(state, wanted);
-    refuseUnitOfOthers(state.unit, hasOwnUnit(state, wanted) ? unitPath : dropInPath);
     refuseReconfiguration(state, wanted);
     const waits = `consul has no leader yet: ${state.leader.said || state.unit.active}`;
     if (wanted.leaving && state.unit.active === "active" && !state.leader.there) return [later(waits)];

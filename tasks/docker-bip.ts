@@ -97,9 +97,9 @@ function addressStep(from: string, to: string): PlanItem {
 start=$(systemctl show -p ExecStart docker.service | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors.*/\1/p')
 [ -n "$start" ] || exit 0
 drop=/run/systemd/system/docker.service.d
-mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s --bip=%s\n' "$start" ${from} >$drop/causeway-once.conf || exit 1
+mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s --bip=%s\n' "$start" ${from} >$drop/zzz-causeway-once.conf || exit 1
 systemctl daemon-reload; systemctl reset-failed docker.service; systemctl restart docker.service; code=$?
-rm -f $drop/causeway-once.conf; rmdir $drop 2>/dev/null; systemctl daemon-reload; exit $code`,
+rm -f $drop/zzz-causeway-once.conf; rmdir $drop 2>/dev/null; systemctl daemon-reload; exit $code`,
     touches: ["link"],
     causes: [restart("docker")],
   });

@@ -156,11 +156,11 @@ systemctl daemon-reload
 start=$(systemctl show -p ExecStart docker.service | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors.*/\1/p')
 [ -n "$start" ] || exit 0
 drop=/run/systemd/system/docker.service.d
-mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s --bip=%s\n' "$start" ${docker0} >$drop/causeway-once.conf || exit 1
+mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s --bip=%s\n' "$start" ${docker0} >$drop/zzz-causeway-once.conf || exit 1
 # Docker starts after flanneld, and one that finds no etcd would keep it waiting for ever; it is stopped next.
 [ "$(systemctl is-active flanneld.service)" != activating ] || systemctl stop flanneld.service
 systemctl daemon-reload; systemctl reset-failed docker.service; systemctl restart docker.service; code=$?
-rm -f $drop/causeway-once.conf; rmdir $drop 2>/dev/null; systemctl daemon-reload; exit $code`,
+rm -f $drop/zzz-causeway-once.conf; rmdir $drop 2>/dev/null; systemctl daemon-reload; exit $code`,
       touches: ["link"],
     }),
   ];

@@ -163,6 +163,8 @@ function takenOn<F extends NetworkFacts>(
 ): Taken[] {
   const { networks, addresses, byHand } = facts;
   const isOurs = (name: string) => except.includes(name) || isMadeByCauseway(byHand, name);
+  // Docker tells them in any order.
+  const ofDocker = networks.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const bridges = networks.flatMap(({ bridge }) => bridge ?? []);
   const isKnown = (dev: string) => dev === "lo" || isOurs(dev) || bridges.includes(dev);
   const ownWays = new Set(addresses.map(({ dev, cidr }) => `${subnetOf(cidr)} ${dev}`));
@@ -172,7 +174,7 @@ function takenOn<F extends NetworkFacts>(
     return !isTyped(route) && !isOfCauseway(byHand, route);
   });
   return [
-    ...networks.filter(({ name, bridge }) => !isOurs(name) && !isOurs(bridge ?? name)).flatMap(asDocker),
+    ...ofDocker.filter(({ name, bridge }) => !isOurs(name) && !isOurs(bridge ?? name)).flatMap(asDocker),
     ...addresses.filter(({ dev }) => !isKnown(dev)).flatMap(asInterface),
     ...routes.flatMap(asRoute),
   ];

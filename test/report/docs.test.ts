@@ -66,7 +66,14 @@ describe("docs/json-events.md", () => {
     ["A matrix", [...(interfaces.get("Matrix") ?? []), ...(interfaces.get("MatrixCell") ?? [])]],
     ["A matrix", [...(interfaces.get("MatrixEvidence") ?? []), "evidence"]],
     ["recap", interfaces.get("HostRecap")],
-    ["An error", ["code", "message", ...(details.get("ErrorDetail") ?? []).filter((f) => !["cause", "restsOn"].includes(f))]],
+    [
+      "An error",
+      [
+        "code",
+        "message",
+        ...(details.get("ErrorDetail") ?? []).filter((f) => !["cause", "restsOn"].includes(f)),
+      ],
+    ],
     ["An error", details.get("Position")],
   ])("names every field of: %s", (title, fields = []) => {
     expect(fields.length).toBeGreaterThan(2);
