@@ -24,7 +24,6 @@ import {
   addressesNotOnHost,
   beforeFirstLease,
   flannelFact,
-  interruptions,
   mixedFlannelds,
   partialReconfiguration,
   sharedChange,
@@ -82,10 +81,6 @@ const vars = Type.Object({
     }),
   ),
   ...archiveVars("etcd", "etcd and etcdctl"),
-  interrupt_containers: Type.Boolean({
-    default: false,
-    description: "whether running containers may lose their network when Docker restarts",
-  }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
 
@@ -154,7 +149,6 @@ export default definePlaybook({
     ...addressesNotOnHost(fleet),
     ...mixedFlannelds(fleet),
     ...partialReconfiguration(fleet),
-    ...interruptions(fleet),
     ...(fleet.group("docker")[0]?.vars.flannel_backend === "host-gw" ? offLinkPeers(fleet) : []),
     ...foreignNetworks(fleet, uses),
     ...conflictingLeftovers(fleet, claim),
@@ -219,7 +213,6 @@ export default definePlaybook({
           address: host.address,
           ...networkOfFlannel(host.vars),
           ...sourceOfFlannel(host.vars),
-          interrupt_containers: host.vars.interrupt_containers,
           comment,
         }),
       ],
@@ -236,7 +229,6 @@ export default definePlaybook({
             .group("docker")
             .filter(({ name }) => name !== host.name)
             .map(({ name, address }) => ({ name, address })),
-          interrupt_containers: host.vars.interrupt_containers,
         }),
       ],
     },

@@ -61,10 +61,6 @@ const vars = Type.Object({
   docker_tls_ca: Type.Optional(hostFile("on the host: the CA that signed the clients' certificates")),
   docker_tls_cert: Type.Optional(hostFile("on the host: the host's certificate")),
   docker_tls_key: Type.Optional(hostFile("on the host: the key of that certificate")),
-  interrupt_containers: Type.Boolean({
-    default: false,
-    description: "whether a restart of Docker may stop running containers",
-  }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
 

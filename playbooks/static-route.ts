@@ -38,10 +38,6 @@ const vars = Type.Object({
         "one network that holds the container subnets of all hosts; then two rules let them all through, whatever hosts there are",
     }),
   ),
-  interrupt_containers: Type.Boolean({
-    default: false,
-    description: "whether running containers may lose their network when Docker restarts",
-  }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
 
@@ -122,9 +118,7 @@ export default definePlaybook({
       title: "Give each docker0 its own subnet",
       hosts: "docker",
       indivisible: swappedSubnets,
-      tasks: ({ vars: { bip, interrupt_containers } }) => [
-        dockerBip({ bip, interrupt_containers, direct_routing: true }),
-      ],
+      tasks: ({ vars: { bip } }) => [dockerBip({ bip, direct_routing: true })],
     },
     {
       title: "Take away what led to subnets that no host has any more",

@@ -2,6 +2,7 @@
 
 export { type Static, Type } from "typebox";
 export type { Archive } from "./archives/archive.ts";
+export { docker0Address, refuseLiveRestore } from "./docker0/docker0.ts";
 export { CausewayError, type ErrorDetail, type GivenValue } from "./errors.ts";
 export { isKept, type Kept, type KeptPart, type Reader } from "./host/reader.ts";
 export type { Companion } from "./host/session.ts";
@@ -10,7 +11,6 @@ export {
   type DockerNetwork,
   type DockerState,
   type NetworkMember,
-  runningContainers,
   versionParts,
 } from "./host/tools/docker.ts";
 export type { FileState } from "./host/tools/file.ts";
@@ -69,6 +69,15 @@ export { localOutput } from "./task/local-output.ts";
 export type { Matrix, MatrixCell } from "./task/matrix.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
 export { inStandingOrder } from "./task/standing-order.ts";
-export { daemonReload, later, owed, type PlanItem, reload, restart, type Step } from "./task/step.ts";
+export {
+  daemonReload,
+  isLater,
+  later,
+  owed,
+  type PlanItem,
+  reload,
+  restart,
+  type Step,
+} from "./task/step.ts";
 export type { Gap, Watched, WatchedPair, Watcher, WatchRun } from "./task/watched.ts";
 export { refuseMasked, refuseUnitOfOthers } from "./units/units.ts";

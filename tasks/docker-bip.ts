@@ -3,16 +3,16 @@ import {
   CausewayError,
   type DockerState,
   defineTask,
+  docker0Address,
   type FileState,
   InterfaceCidr,
   owed,
   type PlanItem,
   readJson,
+  refuseLiveRestore,
   refuseMasked,
   restart,
-  runningContainers,
   type Static,
-  sh,
   step,
   Type,
   type UnitState,
@@ -24,10 +24,6 @@ const file = "/etc/docker/daemon.json";
 const params = Type.Object(
   {
     bip: InterfaceCidr({ description: "the address of docker0, with the prefix of its subnet" }),
-    interrupt_containers: Type.Boolean({
-      default: false,
-      description: "whether running containers on docker0 may lose their network when Docker restarts",
-    }),
     direct_routing: Type.Boolean({
       default: false,
       description: "let other hosts reach containers by their own address (a key of Docker 28.2 and newer)",
@@ -70,40 +66,15 @@ export const dockerBip = defineTask({
     const address = state.addresses.find((a) => a.dev === "docker0")?.cidr;
     if (keys === undefined && address === wanted.bip) return [];
     refuseMasked(state.unit);
-    const hit = runningContainers(state.docker, "bridge");
-    refuseInterruption(hit, wanted);
+    if (address !== wanted.bip) refuseLiveRestore({ ...state, address, wanted: wanted.bip });
     if (keys === undefined)
       return [owed(restart("docker"), address ? `docker0 has ${address}` : "docker0 has no address")];
-    const write = step.jsonKeys({ was: state.config, keys, causes: [restart("docker")] });
     return [
-      ...(address && address !== wanted.bip ? [addressStep(address, wanted.bip)] : []),
-      hit.length > 0 ? { ...write, to: `${write.to}; interrupts ${hit.join(", ")}` } : write,
+      ...(address ? [docker0Address({ from: address, to: wanted.bip, causes: [restart("docker")] })] : []),
+      step.jsonKeys({ was: state.config, keys, causes: [restart("docker")] }),
     ];
   },
 });
-
-/**
- * The restart gives docker0 its address; this step is there for its undo. A Docker without a `bip` takes the last one
- * out of its own store, whatever docker0 has (seen on 20.10), so that it has to be started once with the old address.
- */
-function addressStep(from: string, to: string): PlanItem {
-  return step.run({
-    what: "address of docker0",
-    from,
-    to: `${to}, with the restart`,
-    do: sh`:`,
-    done: sh`ip -o -4 addr show dev docker0 | grep -qF ${` ${to} `}`,
-    undo: sh`! grep -qs '"bip"' ${file} || exit 0
-start=$(systemctl show -p ExecStart docker.service | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors.*/\1/p')
-[ -n "$start" ] || exit 0
-drop=/run/systemd/system/docker.service.d
-mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s --bip=%s\n' "$start" ${from} >$drop/zzz-causeway-once.conf || exit 1
-systemctl daemon-reload; systemctl reset-failed docker.service; systemctl restart docker.service; code=$?
-rm -f $drop/zzz-causeway-once.conf; rmdir $drop 2>/dev/null; systemctl daemon-reload; exit $code`,
-    touches: ["link"],
-    causes: [restart("docker")],
-  });
-}
 
 function missingKeys(state: State, wanted: Params): Record<string, string | boolean> | undefined {
   const now = readJson(state.config);
@@ -136,13 +107,4 @@ function refuseFlag({ unit }: State): void {
       advice: `remove the flag: systemctl edit --full docker.service (or remove the drop-in), then systemctl daemon-reload && systemctl restart docker`,
     },
   );
-}
-
-function refuseInterruption(hit: readonly string[], { interrupt_containers }: Params): void {
-  if (hit.length === 0 || interrupt_containers) return;
-  throw new CausewayError("host", "restarting Docker would disconnect running containers", {
-    found: `on docker0: ${hit.join(", ")}`,
-    expected: "no running container on docker0, or permission to interrupt them",
-    advice: "stop them, or run with -e interrupt_containers=true",
-  });
 }

@@ -13,7 +13,6 @@ import {
   readJson,
   refuseUnitOfOthers,
   restart,
-  runningContainers,
   type Script,
   type SerfState,
   type Static,
@@ -53,10 +52,6 @@ const params = Type.Object(
         { additionalProperties: false, description: "files on the host, for api: tls" },
       ),
     ),
-    interrupt_containers: Type.Boolean({
-      default: false,
-      description: "whether the restart may stop running containers",
-    }),
   },
   { additionalProperties: false },
 );
@@ -113,14 +108,13 @@ export const dockerdClusterStore = defineTask({
   },
   present: (state, wanted): readonly PlanItem[] => {
     refuseClusterStore(state, wanted);
-    const hit = runningContainers(state.docker);
     if (state.dropIn.content !== dropInText(state, wanted)) {
       const write = step.file({
         was: state.dropIn,
         content: dropInText(state, wanted),
         causes: [daemonReload, restart("docker")],
       });
-      const words = [write.to, openWords(wanted), hit.length > 0 ? `interrupts ${hit.join(", ")}` : ""];
+      const words = [write.to, openWords(wanted)];
       return [
         { ...write, to: words.filter(Boolean).join("; ") },
         later("Docker has not registered in the store yet"),
@@ -135,7 +129,7 @@ export const dockerdClusterStore = defineTask({
     }
     const known = state.nodes?.includes(advertised(wanted)) ?? true;
     if (!known) return [later("Docker has not registered in the store yet")];
-    return meetsOthers(state, wanted, hit);
+    return meetsOthers(state, wanted);
   },
 });
 
@@ -143,13 +137,12 @@ export const dockerdClusterStore = defineTask({
 function meetsOthers(
   { nodes = [], serf: { aloneFor } }: State,
   wanted: ClusterStoreParams,
-  hit: readonly string[],
 ): readonly PlanItem[] {
   if (aloneFor === undefined || nodes.every((node) => node === advertised(wanted))) return [];
   if (aloneFor < patience) return [later("Docker has not connected to any other host's Docker yet")];
-  const why = "it connected to no other host's Docker when it started (TCP and UDP 7946)";
-  if (hit.length > 0 && !wanted.interrupt_containers) refuseInterruption(hit, `: ${why}`);
-  return [owed(restart("docker"), why)];
+  return [
+    owed(restart("docker"), "it connected to no other host's Docker when it started (TCP and UDP 7946)"),
+  ];
 }
 
 export async function readDockerd(
@@ -185,11 +178,6 @@ export function refuseClusterStore(state: Dockerd, wanted: ClusterStoreParams): 
   refuseUnitOfOthers(state.unit, dropInPath);
   refuseOtherListeners(state, wanted);
   refuseMissingFiles(state, wanted);
-  const hit = runningContainers(state.docker);
-  const restarts =
-    state.dropIn.content !== dropInText(state, wanted) ||
-    !state.unit.commandLine.endsWith(flags(state, wanted));
-  if (restarts && hit.length > 0 && !wanted.interrupt_containers) refuseInterruption(hit);
 }
 
 export type StoreKind = "consul" | "etcd";
@@ -365,13 +353,5 @@ function refuseMissingFiles({ missing }: Dockerd, { api, tls }: ClusterStorePara
     found: `missing: ${missing.join(", ")}`,
     expected: "the CA, this host's certificate and its key, as PEM",
     advice: "put them there first; docs.docker.com/engine/security/protect-access explains how to make them",
-  });
-}
-
-function refuseInterruption(hit: readonly string[], why = ""): never {
-  throw new CausewayError("host", `restarting Docker would stop running containers${why}`, {
-    found: hit.join(", "),
-    expected: "no running container, or permission to interrupt them",
-    advice: "stop them, or run with -e interrupt_containers=true",
   });
 }

@@ -1,7 +1,5 @@
 import {
-  CausewayError,
   contains,
-  type DockerState,
   defineTask,
   Ipv4,
   later,
@@ -11,7 +9,6 @@ import {
   parseRoutes,
   type Route,
   restart,
-  runningContainers,
   type Script,
   type Static,
   sh,
@@ -33,10 +30,6 @@ const params = Type.Object(
         description: "the other hosts of the inventory; the task does not wait for one without a lease",
       },
     ),
-    interrupt_containers: Type.Boolean({
-      default: false,
-      description: "whether running containers on docker0 may lose their network when Docker restarts",
-    }),
   },
   { additionalProperties: false },
 );
@@ -46,7 +39,6 @@ type Params = Static<typeof params>;
 interface State {
   flanneld: UnitState;
   docker: UnitState;
-  daemon: DockerState;
   leases: readonly PeerLease[];
   routes: readonly Route[];
   /** `bridge fdb show dev flannel.1`: the far ends of the tunnel by their MACs. */
@@ -73,10 +65,9 @@ export const flannelPeers = defineTask({
   settles: "30s",
   read: async (host, wanted): Promise<State> => {
     const running = ["shared:etcd", "unit:flanneld.service"];
-    const [flanneld, docker, daemon, leases, ways] = await Promise.all([
+    const [flanneld, docker, leases, ways] = await Promise.all([
       host.unit("flanneld.service"),
       host.unit("docker.service"),
-      host.docker(),
       host.read(askLeases(wanted), { looksAt: ["shared:etcd", "package", "rule"] }),
       // After the leases, so that none of them is newer.
       host.read(waysOf(wanted), { looksAt: [...running, "link", "route"] }),
@@ -85,7 +76,6 @@ export const flannelPeers = defineTask({
     return {
       flanneld,
       docker,
-      daemon,
       leases: parseLeases(leases.stdout),
       routes: parseRoutes(routes),
       tunnels: tunnels.split("\n"),
@@ -100,9 +90,7 @@ export const flannelPeers = defineTask({
       return state.docker.active === "active" ? [] : [later("Docker has not restarted yet")];
     const names = missed.map(({ name }) => name).join(", ");
     if (state.age < patience) return [later(`flanneld has not received the lease of ${names} yet`)];
-    const why = `it missed the lease of ${names}`;
-    refuseInterruption(state, wanted, why);
-    return [owed(restart("flanneld"), why)];
+    return [owed(restart("flanneld"), `it missed the lease of ${names}`)];
   },
 });
 
@@ -137,19 +125,4 @@ const arrived: Readonly<Record<Params["backend"], (lease: PeerLease, state: Stat
 function isWithin(subnet: string, dst: string): boolean {
   const [inner, outer] = [networkOf(subnet), networkOf(dst)];
   return inner !== undefined && outer !== undefined && contains(outer, inner.first);
-}
-
-/** flanneld's restart is Docker's, too. */
-function refuseInterruption({ daemon }: State, { interrupt_containers }: Params, why: string): void {
-  const hit = runningContainers(daemon, "bridge");
-  if (hit.length === 0 || interrupt_containers) return;
-  throw new CausewayError(
-    "host",
-    `restarting flanneld, and Docker with it, would disconnect running containers: ${why}`,
-    {
-      found: `on docker0: ${hit.join(", ")}`,
-      expected: "no running container on docker0, or permission to interrupt them",
-      advice: "stop them, or run with -e interrupt_containers=true",
-    },
-  );
 }

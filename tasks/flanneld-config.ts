@@ -2,18 +2,19 @@ import {
   canonicalRule,
   daemonReload,
   defineTask,
+  docker0Address,
   isKept,
+  isLater,
   keptRule,
   later,
   owed,
   type PlanItem,
   type RuleStep,
+  refuseLiveRestore,
   refuseUnitOfOthers,
   restart,
   rulesIn,
-  runningContainers,
   type Step,
-  sh,
   step,
   type UnitState,
 } from "causeway";
@@ -22,12 +23,7 @@ import { dropInText, missingFiles, optionsText } from "./flanneld-config/files.t
 import { type Lease, leaseDifference, leaseOf } from "./flanneld-config/lease.ts";
 import { type Params, params } from "./flanneld-config/params.ts";
 import { programOf } from "./flanneld-config/program.ts";
-import {
-  refuseFlag,
-  refuseInterruption,
-  refuseKeysOfDaemon,
-  refuseWithoutDocker,
-} from "./flanneld-config/refusals.ts";
+import { refuseFlag, refuseKeysOfDaemon, refuseWithoutDocker } from "./flanneld-config/refusals.ts";
 import { paths, readState, type State } from "./flanneld-config/state.ts";
 import { leftovers, traces } from "./flanneld-config/traces.ts";
 
@@ -54,27 +50,34 @@ export const flanneldConfig = defineTask({
     const joined = state.files.dropIn.content === dropInText(state);
     const docker0 = state.addresses.find((a) => a.dev === "docker0")?.cidr;
     const stale = lease && staleness(lease, state, wanted);
-    if (!joined || stale || docker0 !== lease?.subnet) refuseInterruption(state, wanted);
+    if (docker0 !== lease?.subnet || (lease && leaseDifference(lease, state, wanted) !== undefined))
+      refuseLiveRestore({
+        config: state.files.daemon,
+        unit: state.docker,
+        docker: state.daemon,
+        address: docker0,
+        wanted: `the address of a lease in ${wanted.network}`,
+      });
+    const causes = joined && !stale && docker0 === lease?.subnet ? [] : [restart("docker")];
     const steps = [
       ...program.missing,
       ...missingFiles(state, wanted, program.path),
       ...leftovers(state, wanted, lease),
       ...forwarding(state, wanted),
     ];
-    // Docker is restarted with flanneld.
-    if (steps.some(restartsIt)) refuseInterruption(state, wanted);
-    if (program.missing.some((item) => "later" in item)) return program.missing;
+    if (program.missing.some(isLater))
+      return program.missing.map((item) => (isLater(item) ? later(item.later, causes) : item));
     const { flanneld } = state;
     if (flanneld.enabled !== "enabled" || !["active", "activating"].includes(flanneld.active))
       return [
         ...steps,
         ...(hasTraces(state) ? [] : [traces(wanted)]),
         start(flanneld),
-        later("no lease yet"),
+        later("no lease yet", causes),
       ];
     if (flanneld.active !== "active" || !lease)
-      return [...steps, later(`no lease yet: flanneld says “${state.said}”`)];
-    if (stale) return [...steps, owed(restart("flanneld"), `${stale}${interrupted(state)}`)];
+      return [...steps, later(`no lease yet: flanneld says “${state.said}”`, causes)];
+    if (stale) return [...steps, owed(restart("flanneld"), stale)];
     if (!joined) return [...steps, ...earlierAddress(docker0, lease), join(state)];
     const reload = state.docker.needsReload
       ? [owed(daemonReload, "docker.service changed on disk since systemd loaded it")]
@@ -83,10 +86,6 @@ export const flanneldConfig = defineTask({
     return [...steps, ...reload, owed(restart("docker"), dockerWords(state, docker0, lease))];
   },
 });
-
-function restartsIt(item: PlanItem): boolean {
-  return "causes" in item && item.causes.some((cause) => cause.do === "restart");
-}
 
 /** Why the running flanneld has to be restarted: it read another configuration, or Docker's options are not its lease's. */
 function staleness(lease: Lease, state: State, wanted: Params): string | undefined {
@@ -138,45 +137,14 @@ function start(unit: UnitState): Step {
   return step.unit({ name: "flanneld.service", enabled: true, active: true, was, noBlock: true });
 }
 
-/**
- * Only there for its undo: a Docker without a --bip takes its last one out of its own store, whatever docker0 has (seen on
- * 20.10), so that it has to be started once with the address of before.
- */
 function earlierAddress(docker0: string | undefined, { subnet }: Lease): Step[] {
-  if (docker0 === undefined || docker0 === subnet) return [];
-  return [
-    step.run({
-      what: "address of docker0",
-      from: docker0,
-      to: `${subnet}, with the restart`,
-      do: sh`:`,
-      done: sh`! ip -o -4 addr show dev docker0 | grep -qF ${` ${docker0} `}`,
-      undo: sh`! grep -qs '"bip"' ${paths.daemon} || exit 0
-systemctl daemon-reload
-start=$(systemctl show -p ExecStart docker.service | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors.*/\1/p')
-[ -n "$start" ] || exit 0
-drop=/run/systemd/system/docker.service.d
-mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s --bip=%s\n' "$start" ${docker0} >$drop/zzz-causeway-once.conf || exit 1
-# Docker starts after flanneld, and one that finds no etcd would keep it waiting for ever; it is stopped next.
-[ "$(systemctl is-active flanneld.service)" != activating ] || systemctl stop flanneld.service
-systemctl daemon-reload; systemctl reset-failed docker.service; systemctl restart docker.service; code=$?
-rm -f $drop/zzz-causeway-once.conf; rmdir $drop 2>/dev/null; systemctl daemon-reload; exit $code`,
-      touches: ["link"],
-    }),
-  ];
+  return docker0 === undefined || docker0 === subnet ? [] : [docker0Address({ from: docker0, to: subnet })];
 }
 
 function join(state: State): Step {
-  const write = step.file({
+  return step.file({
     was: state.files.dropIn,
     content: dropInText(state),
     causes: [daemonReload, restart("docker")],
   });
-  return { ...write, to: `${write.to}${interrupted(state)}` };
-}
-
-/** The containers that a restart of Docker disconnects, where that is allowed. */
-function interrupted({ daemon }: State): string {
-  const hit = runningContainers(daemon, "bridge");
-  return hit.length > 0 ? `; interrupts ${hit.join(", ")}` : "";
 }

@@ -1,18 +1,15 @@
 import {
   type Address,
   CausewayError,
-  type DockerState,
   defineFact,
   type Fleet,
   type HostView,
   type Link,
   localOutput,
-  runningContainers,
   sh,
 } from "causeway";
 import { apiOf, versionOf } from "../../tasks/flanneld-config/etcd-api.ts";
 import { backendOf, type Lease, leaseOf } from "../../tasks/flanneld-config/lease.ts";
-import { interruption } from "../../tasks/flanneld-config/refusals.ts";
 
 /** The variables that a user sets; the rest follows from the inventory. */
 export interface FlannelVars {
@@ -24,7 +21,6 @@ export interface FlannelVars {
   flannel_url?: string;
   flannel_sha256?: string;
   flannel_package?: string;
-  interrupt_containers: boolean;
 }
 
 interface Running {
@@ -33,7 +29,6 @@ interface Running {
   /** The folder of its keys in etcd, where causeway told it. */
   prefix: string | undefined;
   links: readonly Link[];
-  daemon: DockerState;
   /** Of the flanneld that is installed, where there is one. */
   version: string | undefined;
 }
@@ -44,18 +39,17 @@ const toldPrefix = /^# Written by causeway[\s\S]*^FLANNEL_ETCD_PREFIX="(.*)"$/m;
 export const flannelFact = defineFact({
   name: "flannel",
   read: async (host): Promise<Running> => {
-    const [unit, env, redhat, debian, links, daemon, said] = await Promise.all([
+    const [unit, env, redhat, debian, links, said] = await Promise.all([
       host.unit("flanneld.service"),
       host.file("/run/flannel/subnet.env"),
       host.file("/etc/sysconfig/flanneld"),
       host.file("/etc/default/flanneld"),
       host.links(),
-      host.docker(),
       host.read(sh`f=$(command -v flanneld) && timeout 5 "$f" --version 2>&1`, { looksAt: ["package"] }),
     ]);
     const lease = unit.active === "active" ? leaseOf(env) : undefined;
     const prefix = [redhat, debian].flatMap(({ content }) => toldPrefix.exec(content)?.[1] ?? [])[0];
-    return { lease, prefix, links, daemon, version: versionOf(said.stdout) };
+    return { lease, prefix, links, version: versionOf(said.stdout) };
   },
 });
 
@@ -115,19 +109,6 @@ export function partialReconfiguration<F extends Facts>(fleet: Fleet<FlannelVars
         advice: "run without --limit; remove a host that no longer exists from the inventory",
       }),
     ];
-  });
-}
-
-/** Whose running containers would lose their network, before the key in etcd is written: afterwards it is half done. */
-export function interruptions<F extends Facts>({ reached }: Fleet<FlannelVars, F>): CausewayError[] {
-  return dockerHosts(reached).flatMap((host) => {
-    const { flannel, addresses } = host.facts;
-    const hit = runningContainers(flannel.daemon, "bridge");
-    const docker0 = addresses.find(({ dev }) => dev === "docker0")?.cidr;
-    const stays = flannel.lease && docker0 === flannel.lease.subnet && changeOf(host) === undefined;
-    if (hit.length === 0 || stays || host.vars.interrupt_containers) return [];
-    const { code, message, detail } = interruption(hit);
-    return [new CausewayError(code, message, { ...detail, host: host.name })];
   });
 }
 

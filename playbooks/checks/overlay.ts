@@ -20,7 +20,6 @@ export interface OverlayVars {
   docker_tls_ca?: string;
   docker_tls_cert?: string;
   docker_tls_key?: string;
-  interrupt_containers: boolean;
 }
 
 /** Where a host's configuration names the store: each Docker connects to etcd itself, or to the consul agent of its host. */
@@ -87,7 +86,7 @@ export function joining<F extends Pick<Seen, "store">>(
   { address, vars }: HostView<OverlayVars, F>,
   fleet: Fleet<OverlayVars, F>,
 ): ClusterStoreParams {
-  const { docker_api: api, docker_api_address: api_address, interrupt_containers } = vars;
+  const { docker_api: api, docker_api_address: api_address } = vars;
   const tls = tlsFiles(vars);
   const members = serversOf(fleet)
     .map((member) => `${member.address}:2379`)
@@ -99,7 +98,6 @@ export function joining<F extends Pick<Seen, "store">>(
     api,
     ...(api_address === undefined ? {} : { api_address }),
     ...(tls ? { tls } : {}),
-    interrupt_containers,
   };
 }
 

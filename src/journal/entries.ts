@@ -26,6 +26,8 @@ export interface Entry {
   to: string | null;
   causes: readonly Consequence[];
   irreversible?: string;
+  /** As the step has it. */
+  undoneIdle?: true;
   /** Its bytes hold a secret and are never shown. */
   secret?: boolean;
   /** For keys of a JSON file: what they were set to; null for a key that was taken away. */

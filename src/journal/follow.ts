@@ -16,6 +16,8 @@ export type Ended =
   | { how: "no journal"; path: string }
   /** The host cannot promise to take back by itself what is done now; nothing was done. */
   | { how: "not armed"; why: string }
+  /** It would end containers without leave; nothing was done. */
+  | { how: "interrupts" }
   /** The library is not on the host as it ought to be: to be sent again. */
   | { how: "no library" }
   | { how: "step failed"; action?: Action; code: string }
@@ -27,6 +29,12 @@ export type Ended =
 export interface Left {
   action: Action;
   output: string;
+}
+
+/** The containers that a script found running before it ended Docker, and what became of them; in the host's lines. */
+export interface Told {
+  atRisk: readonly string[];
+  returned: readonly string[];
 }
 
 /** Told of each action and consequence as it goes. */
@@ -43,6 +51,7 @@ export class Follower {
   /** The one that could not be taken back, and with which the undoing ended. */
   stuck?: Left;
   readonly done = new Set<Action>();
+  readonly containers = { atRisk: [] as string[], returned: [] as string[] };
   readonly #actions: ReadonlyMap<string, Action>;
   readonly #secrets: readonly string[];
   readonly #listener: Listener;
@@ -96,6 +105,10 @@ export class Follower {
         // Of a removal for good it ends the undoing; of a step, whose restart failed, it is one of several.
         if (action?.does === "take back") this.#left = { word, action };
         else if (action) this.#notUndone.push(action);
+        return undefined;
+      case "container":
+        if (rest[0] === "is") this.containers.returned.push(rest.slice(1).join(" "));
+        else this.containers.atRisk.push(rest.join(" "));
         return undefined;
       case "unit":
         this.#unit = rest.join(" is ");
@@ -152,6 +165,8 @@ export class Follower {
         return { how: "no journal", path: [first, ...rest].join(" ") };
       case "unarmed":
         return { how: "not armed", why: [first, ...rest].join(" ") };
+      case "interrupts":
+        return { how: "interrupts" };
       case "nolibrary":
         return { how: "no library" };
       case "failed":

@@ -67,16 +67,29 @@ export interface HostScript {
   due: readonly Due[];
   /** Where the script may cut the runner off: nothing of it is done before this is armed. */
   armed?: Armed | undefined;
+  /** The units that it restarts or stops, with which containers may end, and whether there is leave for that. */
+  interrupts?: { units: readonly string[]; leave: boolean };
 }
 
 /**
  * The one script that changes a host: lock, write-ahead, actions, then reloads and restarts. It tells its progress in lines
  * that a Follower takes apart.
  */
-export function hostScript({ run, head, who, record, libraries, actions, due, armed }: HostScript): Script {
+export function hostScript({
+  run,
+  head,
+  who,
+  record,
+  libraries,
+  actions,
+  due,
+  armed,
+  interrupts,
+}: HostScript): Script {
   const gently = actions.some(({ does }) => does !== "step") ? "gently" : "''";
   const lines = [
     ...libraryLines(libraries),
+    ...(interrupts ? mindContainers(interrupts) : []),
     ["cw_begin", run, quoteAlways(head), quoteAlways(who), quoteAlways(record)].join(" "),
     `cw_keep_library ${hostLibrary().hash}`,
     ...(armed ? [`cw_arm ${armed.token} ${armed.seconds} ${armed.from} ${hostLibrary().hash}`] : []),
@@ -96,6 +109,12 @@ export function hostScript({ run, head, who, record, libraries, actions, due, ar
     "cw_undone $cw_owing",
   ];
   return rawScript(lines.join("\n"), actions.flatMap(secretsOf));
+}
+
+/** Nothing is asked of a script that restarts and stops no unit. */
+function mindContainers({ units, leave }: NonNullable<HostScript["interrupts"]>): string[] {
+  if (units.length === 0) return [];
+  return [["cw_mind_containers", leave ? "leave" : "''", ...units.map(quoteAlways)].join(" ")];
 }
 
 /** The number that the journal's head has after these actions; what is taken back for good has none of its own. */
@@ -147,7 +166,7 @@ function recordOf(action: Extract<Action, { n: string }>): Omit<Entry, "run" | "
       ...(secret ? { secret } : {}),
     };
   }
-  const { kind, what, from, to, causes, irreversible, keys, perform } = action.step;
+  const { kind, what, from, to, causes, irreversible, undoneIdle, keys, perform } = action.step;
   return {
     n,
     from,
@@ -158,6 +177,7 @@ function recordOf(action: Extract<Action, { n: string }>): Omit<Entry, "run" | "
     to,
     causes,
     ...(irreversible === undefined ? {} : { irreversible }),
+    ...(undoneIdle ? { undoneIdle } : {}),
     ...(perform.secrets.length > 0 ? { secret: true } : {}),
     ...(keys === undefined ? {} : { keys }),
   };

@@ -98,12 +98,16 @@ function hints(all: readonly Named[], paint: Paint): string[] {
   const failed = all.filter(([, r]) => r.failed > 0).length;
   const unreachable = all.filter(([, r]) => r.unreachable).length;
   const owing = all.filter(([, r]) => r.owed.length > 0).length;
+  const gone = all.filter(([, { notBack = [] }]) => notBack.length > 0);
   const lost = [
     failed > 0 ? `${count(failed, "host")} failed` : "",
     unreachable > 0 ? `${count(unreachable, "host")} unreachable` : "",
   ].filter(Boolean);
   return [
     ...(lost.length > 0 ? [paint("red", `${lost.join(", ")}: see the errors above`)] : []),
+    ...gone.map(([name, { notBack = [] }]) =>
+      paint("yellow", `ended with Docker on ${name}, and not back: ${notBack.join(", ")}`),
+    ),
     ...(owing > 0 ? [paint("red", "owed restarts did not run; the next run does them")] : []),
   ];
 }
@@ -112,7 +116,10 @@ function reason({ hosts, check, interrupted, notBegun, undone, overMaxGap, exitC
   if (interrupted) return "interrupted";
   switch (exitCode) {
     case 0:
-      return check ? "check completed" : "every host is as it should be";
+      if (check) return "check completed";
+      return Object.values(hosts).some(({ notBack }) => notBack)
+        ? "every host is as it should be, but for the containers that are not back"
+        : "every host is as it should be";
     case 2:
       return Object.values(hosts).some((r) => r.failed > 0)
         ? "a host failed"

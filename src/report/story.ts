@@ -1,4 +1,5 @@
 import { describeError } from "../errors.ts";
+import { endedWords, fateWords } from "../run/container-words.ts";
 import type { RunEvent } from "../run/events.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import { hostRanges } from "./host-names.ts";
@@ -61,6 +62,8 @@ export class Story {
         return event.state === "done" ? this.#stepDone(event) : [];
       case "consequence":
         return this.#consequence(event);
+      case "containers":
+        return [this.#containers(event)];
       case "failed":
       case "unreachable":
         return [this.#paint("red", this.on(event.host, event.type)), ...indented(describeError(event.error))];
@@ -169,6 +172,14 @@ export class Story {
         ...(ms === undefined ? {} : { ms }),
       },
     ];
+  }
+
+  #containers({ host, state, containers }: Of<"containers">): Fact {
+    if (state === "planned")
+      return { host, style: "yellow", did: "would end", about: fateWords(containers), rest: "" };
+    const lost = containers.some(({ returns }) => returns !== "yes");
+    const style = lost ? "red" : "yellow";
+    return { host, style, did: "ended", about: endedWords(containers), rest: "" };
   }
 
   #probe(event: Of<"probe">): string[] {

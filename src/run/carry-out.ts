@@ -1,6 +1,7 @@
 import { fetchedMember } from "../archives/fetched.ts";
 import { CausewayError } from "../errors.ts";
 import { masked } from "../host/sh.ts";
+import { parseAtRisk } from "../host/tools/containers.ts";
 import { journalFolder } from "../journal/folder.ts";
 import { causesOf, type Ended, Follower, type Left, shownAction } from "../journal/follow.ts";
 import { hostLibrary } from "../journal/library.ts";
@@ -14,7 +15,9 @@ import {
   shownScript,
   timeoutOf,
 } from "../journal/script.ts";
+import { mayInterrupt } from "../playbook/leave.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
+import { changeOf, ended as endedContainers, endedUnits, owedChange, refusal } from "./containers.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import { inOrder } from "./plan.ts";
@@ -65,6 +68,7 @@ async function follow(
   due: readonly Due[],
   armed: Armed | undefined,
 ): Promise<Follower> {
+  const changes = [...actions.flatMap(changeOf), ...due.map((one) => owedChange(one.consequence, ""))];
   const whole = {
     run: run.id,
     head: host.journal.head,
@@ -73,6 +77,7 @@ async function follow(
     actions,
     due,
     armed,
+    interrupts: { units: [...endedUnits(changes).keys()], leave: mayInterrupt(host.view.vars) },
   };
   const send = async (libraries: readonly string[]) => {
     const script = hostScript({ ...whole, libraries });
@@ -110,6 +115,7 @@ async function follow(
   // What asked for it was undone, and the service started again without it: nothing is owed any more.
   if (ended.how === "restart failed" && ended.undone.length > 0 && ended.stuck.length === 0)
     host.owed.delete(ended.what);
+  if (ended.how !== "interrupts") host.tellEnded(endedContainers(follower.containers));
   if (ended.how !== "all") throw errorOf(ended, { host, run, actions, follower, output });
   return follower;
 }
@@ -121,6 +127,7 @@ const unchanged: ReadonlySet<Ended["how"]> = new Set([
   "no journal",
   "no library",
   "not armed",
+  "interrupts",
 ]);
 
 /** What the script did to the host, as far as the next one has to know. */
@@ -258,6 +265,11 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
           advice: "run again to finish, or roll back",
         },
       );
+    case "interrupts": {
+      const refused = refusal(host, parseAtRisk(follower.containers.atRisk));
+      if (refused) return refused;
+      break;
+    }
     case "no journal":
       return new CausewayError("host", "the journal cannot be written, so nothing was changed", {
         ...common,
@@ -283,13 +295,12 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
     }
     case "restart failed":
       return restartFailed(ended, { ...common, undoing: actions.some(({ does }) => does === "take back") });
-    default:
-      return new CausewayError("host", "the script on the host ended unexpectedly", {
-        ...common,
-        found: ended.how === "unknown" ? `code ${ended.code}` : ended.how,
-        advice: "run again: it says what was left unfinished, and completes or undoes it",
-      });
   }
+  return new CausewayError("host", "the script on the host ended unexpectedly", {
+    ...common,
+    found: ended.how === "unknown" ? `code ${ended.code}` : ended.how,
+    advice: "run again: it says what was left unfinished, and completes or undoes it",
+  });
 }
 
 function restartFailed(

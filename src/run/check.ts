@@ -1,6 +1,7 @@
 import { CausewayError } from "../errors.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { type Consequence, consequenceWords, type Step } from "../task/step.ts";
+import { type Change, endedUnits, owedChange, stepChange } from "./containers.ts";
 import type { HostRun } from "./host-run.ts";
 import { inOrder, isConverged } from "./plan.ts";
 
@@ -25,6 +26,7 @@ export async function checkPlay(
     known.why.push(why);
     consequences.set(words, known);
   };
+  const changes: Change[] = [];
   for (const instance of tasks) {
     const about = {
       type: "task",
@@ -47,8 +49,10 @@ export async function checkPlay(
     const isReady = isConverged({ ...plan, steps });
     host.recap[isReady ? "ok" : "changed"] += 1;
     host.recap.steps += steps.length;
+    changes.push(...steps.map(stepChange));
     for (const step of steps) for (const cause of step.causes) because(cause, step.what);
     for (const { consequence, why } of plan.owed) because(consequence, why);
+    for (const consequence of plan.coming) because(consequence, plan.later ?? "");
     if (isReady) host.say({ ...about, state: "ok" });
     else
       host.say({
@@ -58,7 +62,8 @@ export async function checkPlay(
         ...(plan.later === undefined ? {} : { later: plan.later }),
       });
   }
-  const ordered = inOrder([...consequences.values()].map((c) => c.consequence)).map(consequenceWords);
+  const due = inOrder([...consequences.values()].map((c) => c.consequence));
+  const ordered = due.map(consequenceWords);
   for (const what of ordered) {
     if (what.startsWith("restart")) host.recap.restarts += 1;
     host.say({
@@ -69,4 +74,5 @@ export async function checkPlay(
       state: "planned",
     });
   }
+  host.tellAtRisk(endedUnits([...changes, ...due.map((one) => owedChange(one, ""))]));
 }

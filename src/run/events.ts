@@ -3,6 +3,7 @@ import type { CausewayError } from "../errors.ts";
 import type { Matrix } from "../task/matrix.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import type { Gap, WatchedPair } from "../task/watched.ts";
+import type { ContainerFate } from "./container-words.ts";
 
 /** How one host came out; `owed` are restarts that a failure kept from happening. */
 export interface HostRecap {
@@ -16,6 +17,8 @@ export interface HostRecap {
   steps: number;
   restarts: number;
   owed: readonly string[];
+  /** Containers that ended with Docker and do not run again, where there are any. */
+  notBack?: readonly string[];
 }
 
 /** A step or a restart that was going on. */
@@ -99,6 +102,8 @@ export type RunEvent = { at: number } & (
       state: "planned" | "started" | "done" | "failed";
       ms?: number;
     }
+  /** Containers that end with Docker (in check, `planned`), or that ended with it. */
+  | { type: "containers"; host: string; state: "planned" | "ended"; containers: readonly ContainerFate[] }
   /** A host that leaves the run. */
   | { type: "failed"; host: string; error: CausewayError }
   | { type: "unreachable"; host: string; error: CausewayError }

@@ -1,11 +1,13 @@
 import { CausewayError } from "../errors.ts";
 import { HostReader, ReadMemory } from "../host/reader.ts";
 import type { Session } from "../host/session.ts";
+import type { AtRisk } from "../host/tools/containers.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import { type Journal, parseJournal, readJournalScript } from "../journal/entries.ts";
 import type { HostView } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
 import type { Consequence } from "../task/step.ts";
+import { type ContainerFate, fateOf } from "./container-words.ts";
 import type { HostRecap, RunEvent } from "./events.ts";
 import { planTask, type TaskPlan } from "./plan.ts";
 import type { AnyPlay } from "./prepare.ts";
@@ -39,6 +41,8 @@ export class HostRun {
   failure?: CausewayError;
   /** In check: what was planned so far, which a later play of the same need not do again. */
   readonly foreseen = new Set<string>();
+  /** What ends with Docker where this run restarts or stops it. */
+  atRisk?: AtRisk;
   /** In check: whose steps would be undone first, so that what is planned after may look different then. */
   takesOver?: string;
 
@@ -84,6 +88,24 @@ export class HostRun {
   async readJournal(): Promise<void> {
     const { stdout } = await this.memory.ask(readJournalScript, { looksAt: ["journal"] });
     this.journal = parseJournal(stdout, this.name);
+  }
+
+  /** In check, once: the containers that end with a restart, or with a unit that is stopped. */
+  tellAtRisk(units: Pick<ReadonlyMap<string, unknown>, "has">): void {
+    if (!this.atRisk?.units.some((unit) => units.has(unit))) return;
+    const { outlive, containers } = this.atRisk;
+    delete this.atRisk;
+    if (outlive || containers.length === 0) return;
+    const fates = containers.map(fateOf);
+    this.say({ type: "containers", host: this.name, state: "planned", containers: fates });
+  }
+
+  /** Containers that ended with Docker; those that are not back are told once more at the end. */
+  tellEnded(containers: readonly ContainerFate[]): void {
+    if (containers.length === 0) return;
+    this.say({ type: "containers", host: this.name, state: "ended", containers });
+    const gone = containers.filter(({ returns }) => returns !== "yes").map(({ name }) => name);
+    if (gone.length > 0) this.recap.notBack = [...new Set([...(this.recap.notBack ?? []), ...gone])];
   }
 
   /** The same with whatever was thrown; a bug of ours goes on its way. */

@@ -9,6 +9,8 @@ export interface TaskPlan {
   steps: readonly Step[];
   /** Why the rest cannot be planned yet. */
   later?: string;
+  /** The reloads and restarts that the rest will make necessary. */
+  coming: readonly Consequence[];
   owed: readonly { consequence: Consequence; why: string }[];
   /** What the plan rests on. */
   looked: ReadonlySet<Resource>;
@@ -17,11 +19,12 @@ export interface TaskPlan {
 /** Reads and plans one task. Nothing is changed. */
 export async function planTask(instance: TaskInstance, reader: HostReader): Promise<TaskPlan> {
   const items = await instance.plan(reader);
-  const waits = items.find(isLater)?.later;
+  const waits = items.find(isLater);
   return {
     instance,
     steps: items.filter(isStep),
-    ...(waits === undefined ? {} : { later: waits }),
+    ...(waits === undefined ? {} : { later: waits.later }),
+    coming: waits?.causes ?? [],
     owed: items.filter(isOwed).map(({ owed, why }) => ({ consequence: owed, why })),
     looked: reader.looked,
   };

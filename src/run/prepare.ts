@@ -5,6 +5,7 @@ import type { Inventory, InventoryHost, Variable } from "../inventory/types.ts";
 import { without } from "../inventory/without.ts";
 import type { Play, Playbook } from "../playbook/define.ts";
 import { Fleet, type HostView } from "../playbook/fleet.ts";
+import { withLeave } from "../playbook/leave.ts";
 import { notYet } from "../thrown.ts";
 import { parsePercentage, parseSerial } from "./batches.ts";
 
@@ -54,7 +55,8 @@ export function prepare({
   const names = new Set(left?.names);
   const inventory = left ? without(whole, names) : whole;
   const leaving = whole.hosts.filter((h) => names.has(h.name));
-  throwAll(unknownExtraVars(playbook.vars, extraVars));
+  const vars = withLeave(playbook.vars);
+  throwAll(unknownExtraVars(vars, extraVars));
   for (const { title, serial, maxFailPercentage } of playbook.plays) {
     if (serial !== undefined) parseSerial(serial, `play “${title}”: serial`);
     if (maxFailPercentage !== undefined)
@@ -71,7 +73,7 @@ export function prepare({
   const facts = new Map<string, Record<string, unknown>>();
   const errors: CausewayError[] = [];
   const views = members.map((host): HostView => {
-    const resolved = resolveVars(playbook.vars, host);
+    const resolved = resolveVars(vars, host);
     errors.push(...resolved.errors);
     return {
       ...knownBy(host, resolved.vars),
@@ -86,7 +88,7 @@ export function prepare({
   const reached = () => facts;
   // What is wrong with the variables of a host that leaves is no reason to keep it.
   const gone = leaving.map((host) => ({
-    ...knownBy(host, resolveVars(playbook.vars, host).vars),
+    ...knownBy(host, resolveVars(vars, host).vars),
     dead: left?.dead === true,
   }));
   const fleet = new Fleet(views, reached, gone);

@@ -6,6 +6,7 @@ import type { Playbook } from "../playbook/define.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import { type Consequence, consequenceWords } from "../task/step.ts";
 import { carryOut, type Intended } from "./carry-out.ts";
+import { endedUnits, undoing } from "./containers.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -169,6 +170,7 @@ export function showRemoval(
     if (consequence.do === "restart") host.recap.restarts += 1;
     host.say({ type: "consequence", host: host.name, what, why: [], state: "planned" });
   }
+  host.tellAtRisk(endedUnits(entries.map(undoing)));
 }
 
 /** An entry that is taken back, as a step the other way round. */

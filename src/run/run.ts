@@ -7,6 +7,7 @@ import type { RunContext } from "./context.ts";
 import type { HostRecap, RunEvent } from "./events.ts";
 import { connectAll } from "./first-trip.ts";
 import { emptyRecap, type HostRun, type Said } from "./host-run.ts";
+import { interruptionsOf } from "./interruptions.ts";
 import type { RunOptions, RunOutcome } from "./options.ts";
 import { isComplete, type PlaysEnded, runPlays } from "./plays.ts";
 import { type Prepared, prepare } from "./prepare.ts";
@@ -125,7 +126,10 @@ async function whyNothingIsDone(
     () => partedPlays(options, hosts, prepared),
     () => (leaving ? whyNotTakenOut(options, context, prepared, { going, staying: hosts }) : []),
     async () => {
-      const found = await refusalsOf(options, hosts, prepared);
+      const found = [
+        ...(await refusalsOf(options, hosts, prepared)),
+        ...(await interruptionsOf(options, hosts, prepared)),
+      ];
       tellRefusals(found, options, context, hosts);
       return found;
     },

@@ -1,6 +1,7 @@
 import { CausewayError } from "../errors.ts";
-import { runningContainers } from "../host/tools/docker.ts";
 import { type Entry, liveEntries, standingEntries } from "../journal/entries.ts";
+import { mayInterrupt } from "../playbook/leave.ts";
+import { askAtRisk, endedUnits, refusal, undoing } from "./containers.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
@@ -32,7 +33,7 @@ export async function whyNotTakenOut(
   if (errors.length > 0) return errors;
   const [refused, interrupted] = await Promise.all([
     planAhead(options, context, staying, prepared),
-    Promise.all(going.map((host) => interruptions(options, host))),
+    Promise.all(going.map(interruptions)),
   ]);
   return [...refused, ...interrupted.flat()];
 }
@@ -113,25 +114,25 @@ function otherPlaybooks(
 }
 
 /** People's containers that go down, or off their network, with what is taken back. */
-async function interruptions({ playbook }: RunOptions, host: HostRun): Promise<CausewayError[]> {
+async function interruptions(host: HostRun): Promise<CausewayError[]> {
   const entries = liveEntries(host.journal);
-  const stops = entries.some(
-    ({ causes, resource }) => resource.startsWith("unit ") || causes.some((cause) => cause.do === "restart"),
+  const units = endedUnits(entries.map(undoing));
+  host.atRisk = await askAtRisk(host, [...units.keys()]);
+  const ended = refusal(host, host.atRisk, units);
+  if (ended) return [ended];
+  const networks = new Set(entries.flatMap(({ resource }) => /^network (\S+)/.exec(resource)?.[1] ?? []));
+  if (mayInterrupt(host.view.vars) || networks.size === 0) return [];
+  const { containers } = await host.reader().docker();
+  const hit = containers.filter(
+    (one) => one.state === "running" && one.networks.some((n) => networks.has(n)),
   );
-  const networks = entries.flatMap(({ resource }) => /^network (\S+)/.exec(resource)?.[1] ?? []);
-  if (host.view.vars.interrupt_containers === true || (!stops && networks.length === 0)) return [];
-  const docker = await host.reader().docker();
-  const hit = stops
-    ? runningContainers(docker)
-    : [...new Set(networks.flatMap((network) => runningContainers(docker, network)))];
   if (hit.length === 0) return [];
-  const leave = "interrupt_containers" in playbook.vars.properties;
   return [
-    new CausewayError("host", "nothing was changed: running containers would be interrupted", {
+    new CausewayError("host", "nothing was changed: running containers would lose their network", {
       host: host.name,
-      found: hit.join(", "),
-      expected: "no running container on a host that leaves, or permission to interrupt them",
-      advice: leave ? "stop them, or run with -e interrupt_containers=true" : "stop them first",
+      found: hit.map(({ name }) => name).join(", "),
+      expected: "no running container on a network that goes, or permission to interrupt them",
+      advice: "stop them, or run with -e interrupt_containers=true",
     }),
   ];
 }

@@ -36,6 +36,21 @@ export async function undoAll(
   await undoSince(options, context, hosts, { run: "" }, stays);
 }
 
+/** What a playbook that undoes runs will take back, by the host's name; nothing of another playbook. */
+export function toUndo(
+  { playbook }: RunOptions,
+  hosts: readonly HostRun[],
+): ReadonlyMap<string, readonly Entry[]> {
+  if (playbook.undoes === undefined) return new Map();
+  const since = whereToEnd(playbook.undoes, hosts);
+  return new Map(
+    hosts.map(({ name, journal }) => {
+      const live = liveEntries(journal).filter((entry) => isSince(entry, since));
+      return [name, cancelled(live, journal.entries, since).real];
+    }),
+  );
+}
+
 /**
  * Undoes what this very run did on some hosts in its present play, those that failed included: a batch that did not come out
  * well. What plays before it did stays: batches that came out well may need it. `run rollback RUN --play N` does the same.

@@ -22,6 +22,8 @@ export interface Step extends ShownStep {
   push?: { from: string | ArchiveMember; to: string };
   /** Why it cannot be undone, if so. */
   irreversible?: string;
+  /** Its undo restores something that Docker gets only when it starts without a running container; see live-restore. */
+  undoneIdle?: true;
   /** For keys of a JSON file: what they are set to; null for one that is taken away. */
   keys?: Readonly<Record<string, unknown>>;
   /** How long it may take, in milliseconds; the session's default otherwise. */
@@ -31,6 +33,8 @@ export interface Step extends ShownStep {
 /** A plan that depends on the effect of an earlier step, and what it waits for. */
 export interface Later {
   later: string;
+  /** What will become necessary then, where that is known: a check tells it, and leave is asked for before the first step. */
+  causes?: readonly Consequence[];
 }
 
 /** A reload or restart that the running state asks for although no step is missing. */
@@ -42,8 +46,8 @@ export interface Owed {
 export type PlanItem = Step | Later | Owed;
 
 /** The rest cannot be planned before an earlier step has taken effect; check says so. */
-export function later(reason: string): Later {
-  return { later: reason };
+export function later(reason: string, causes?: readonly Consequence[]): Later {
+  return { later: reason, ...(causes ? { causes } : {}) };
 }
 
 /** The running state is not what the files say: the daemon has to be reloaded or restarted. */

@@ -29,10 +29,6 @@ export const params = Type.Object(
         description: "the distribution's package that contains flanneld",
       }),
     ),
-    interrupt_containers: Type.Boolean({
-      default: false,
-      description: "whether running containers on docker0 may lose their network when Docker restarts",
-    }),
     comment: Type.String({
       default: "causeway:flannel",
       pattern: "^[\\w:.-]+$",

@@ -1,20 +1,5 @@
-import { CausewayError, readJson, runningContainers } from "causeway";
-import type { Params } from "./params.ts";
+import { CausewayError, readJson } from "causeway";
 import { paths, type State } from "./state.ts";
-
-/** What a restart of Docker would disconnect without permission. */
-export function interruption(containers: readonly string[]): CausewayError {
-  return new CausewayError("host", "restarting Docker would disconnect running containers", {
-    found: `on docker0: ${containers.join(", ")}`,
-    expected: "no running container on docker0, or permission to interrupt them",
-    advice: "stop them, or run with -e interrupt_containers=true",
-  });
-}
-
-export function refuseInterruption({ daemon }: State, { interrupt_containers }: Params): void {
-  const hit = runningContainers(daemon, "bridge");
-  if (hit.length > 0 && !interrupt_containers) throw interruption(hit);
-}
 
 /** flannel's options go to dockerd as flags, and it does not start with a key both as a flag and in its file. */
 export function refuseKeysOfDaemon({ files }: State): void {

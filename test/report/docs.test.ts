@@ -31,9 +31,9 @@ function declared(path: string) {
 
 const { events } = declared("src/run/events.ts");
 const interfaces = new Map(
-  ["src/run/events.ts", "src/task/matrix.ts", "src/task/shown-step.ts"].flatMap((path) => [
-    ...declared(path).interfaces,
-  ]),
+  ["src/run/events.ts", "src/run/container-words.ts", "src/task/matrix.ts", "src/task/shown-step.ts"].flatMap(
+    (path) => [...declared(path).interfaces],
+  ),
 );
 const details = declared("src/errors.ts").interfaces;
 
@@ -63,6 +63,7 @@ describe("docs/json-events.md", () => {
 
   it.each([
     ["A step", interfaces.get("ShownStep")],
+    ["A container", interfaces.get("ContainerFate")],
     ["A matrix", [...(interfaces.get("Matrix") ?? []), ...(interfaces.get("MatrixCell") ?? [])]],
     ["A matrix", [...(interfaces.get("MatrixEvidence") ?? []), "evidence"]],
     ["recap", interfaces.get("HostRecap")],

@@ -3,6 +3,7 @@ import { CausewayError } from "../../src/errors.ts";
 import { rawScript, Secret, sh } from "../../src/host/sh.ts";
 import { Type } from "../../src/index.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
+import type { Variable } from "../../src/inventory/types.ts";
 import type { Playbook } from "../../src/playbook/define.ts";
 import { defineFact, definePlaybook } from "../../src/playbook/define.ts";
 import type { RunEvent } from "../../src/run/events.ts";
@@ -60,17 +61,19 @@ async function runOn(
     check?: boolean;
     hosts?: Map<string, FakeHost>;
     limit?: string;
+    extraVars?: Map<string, Variable>;
     stopAt?: (event: RunEvent) => boolean;
     verbose?: boolean;
   } = {},
 ) {
   const hosts = over.hosts ?? new Map(names.map((n) => [n, new FakeHost()]));
   const events: RunEvent[] = [];
+  const extraVars = over.extraVars ?? new Map<string, Variable>();
   const stop = new AbortController();
   const outcome = await run({
     playbook: book,
-    inventory: await loadInventory([`${names.join(",")},`]),
-    extraVars: new Map(),
+    inventory: await loadInventory([`${names.join(",")},`], extraVars),
+    extraVars,
     check: over.check ?? false,
     verify: false,
     forks: 64,
@@ -269,11 +272,41 @@ describe("converging one host", () => {
     expect(await owing(["good", "bad"])).toEqual(["restart good"]);
   });
 
+  test("containers that end with Docker are the operator's to give, before the first step anywhere", async () => {
+    const line = `runs ${JSON.stringify({ id: "1", name: "/web", running: true, policy: "no", networks: ["n1"] })}`;
+    const busy = Object.assign(new FakeHost(), {
+      says: (script: string) =>
+        script.endsWith("cw_tell_running docker") ? `ends docker\n${line}\n` : undefined,
+    });
+    const hosts = new Map([
+      ["h1", new FakeHost()],
+      ["h2", busy],
+    ]);
+    const restarting = taskWith((now) => (now === "1" ? [] : [put("a", "1", [restart("docker")])]));
+    const book = playbook([play(() => [restarting({ name: "a", value: "1" })])]);
+    const { outcome } = await runOn(["h1", "h2"], book, { hosts });
+    expect(outcome.exitCode).toBe(2);
+    expect(
+      outcome.refused.map(({ message, detail }) => `${detail.host}: ${message}, ${detail.found}`),
+    ).toEqual([
+      "h2: this run restarts or stops Docker, and with it running containers, 1 container; not back: web (n1, restart policy no)\nbecause of a",
+    ]);
+    expect([...hosts.values()].flatMap(({ performed }) => performed)).toEqual([]);
+
+    const leave = { extraVars: new Map([["interrupt_containers", { value: true }]]) };
+    const check = await runOn(["h1", "h2"], book, { hosts, check: true, ...leave });
+    expect(check.events.flatMap((e) => (e.type === "containers" ? [`${e.host} ${e.state}`] : []))).toEqual([
+      "h2 planned",
+    ]);
+    expect((await runOn(["h1", "h2"], book, { hosts, ...leave })).outcome.exitCode).toBe(0);
+    expect(busy.performed).toEqual(["put a 1", "restart docker"]);
+  });
+
   test("a file that cannot be sent owes no restart: nothing ran", async () => {
     const sent = taskWith(() => [
-      { ...put("a", "1", [restart("docker")]), push: { from: "/dev/null", to: "/parked" } },
+      { ...put("a", "1", [restart("docker")]), push: { from: "/dev/null", to: "/sent-ahead" } },
     ]);
-    const hosts = new Map([["h1", Object.assign(new FakeHost(), { lostAt: "/parked" })]]);
+    const hosts = new Map([["h1", Object.assign(new FakeHost(), { lostAt: "/sent-ahead" })]]);
     const { outcome } = await runOn(["h1"], playbook([play(() => [sent({ name: "a", value: "1" })])]), {
       hosts,
     });

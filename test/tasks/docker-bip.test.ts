@@ -37,10 +37,12 @@ function state(
   };
 }
 
-const wanted = { bip: "192.168.100.1/24", interrupt_containers: false, direct_routing: false };
+const wanted = { bip: "192.168.100.1/24", direct_routing: false };
 const plan = (s: State, over: Partial<typeof wanted> = {}) =>
   planWords(dockerBip.definition.present(s, { ...wanted, ...over }));
 const moves = "address of docker0: 172.17.0.1/16 → 192.168.100.1/24, with the restart ⇒ restart docker";
+const live = fileWith(path, '{"live-restore": true}');
+const liveRight = fileWith(path, '{"live-restore": true, "bip":"192.168.100.1/24"}');
 const web = { id: "1", name: "web", state: "running", networks: ["bridge"] };
 
 describe("docker-bip plans", () => {
@@ -77,16 +79,22 @@ describe("docker-bip plans", () => {
       ["owed: restart docker (docker0 has no address)"],
     ],
     [
-      "containers that will be hit, by name, where that is allowed",
-      state({ containers: [web] }),
-      { interrupt_containers: true },
-      [moves, `keys of ${path}: — → bip "192.168.100.1/24"; interrupts web ⇒ restart docker`],
-    ],
-    [
-      "a stopped container is not hit",
-      state({ containers: [{ ...web, state: "exited" }] }),
+      "the same with live-restore, as long as no container with a network of its own runs",
+      state({
+        config: live,
+        containers: [
+          { ...web, state: "exited" },
+          { ...web, networks: [] },
+        ],
+      }),
       {},
       [moves, `keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`],
+    ],
+    [
+      "with live-restore nothing, where docker0 is right already",
+      state({ config: liveRight, docker0: "192.168.100.1/24", containers: [web] }),
+      {},
+      [],
     ],
     [
       "direct routing, where Docker has that key",
@@ -110,7 +118,16 @@ describe("docker-bip refuses", () => {
       state({ docker: { state: "missing", version: "", networks: [], containers: [] } }),
       /not installed/,
     ],
-    ["to interrupt containers unasked", state({ containers: [web] }), /disconnect running containers/],
+    [
+      "what live-restore keeps from taking effect, whatever network the containers are on",
+      state({ config: live, containers: [{ ...web, networks: ["host"] }] }),
+      /keeps its address while containers run, because of live-restore/,
+    ],
+    [
+      "the same by its flag",
+      state({ unit: { ...state().unit, commandLine: "dockerd --live-restore -H fd://" }, containers: [web] }),
+      /keeps its address/,
+    ],
     [
       "a flag in the unit",
       state({ unit: { ...state().unit, execStart: "/usr/bin/dockerd --bip 10.1.1.1/24" } }),

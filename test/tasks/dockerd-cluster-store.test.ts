@@ -12,7 +12,6 @@ const wanted: Params = {
   store: "consul://127.0.0.1:8500",
   address: "10.0.0.200",
   api: "closed",
-  interrupt_containers: false,
 };
 const etcd: Partial<Params> = { store: "etcd://10.0.0.200:2379,10.0.0.201:2379" };
 const tls: Partial<Params> = {
@@ -185,16 +184,6 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
   test("closed again, the drop-in is the one without the API", () => {
     const [item] = present(joined({}, { api: "insecure" }), wanted);
     expect(item && "diff" in item ? item.diff?.after : "").toBe(written());
-  });
-
-  test("containers are named, and interrupted only with leave", () => {
-    expect(() => plan(state({ docker: busy }))).toThrow(/would stop running containers/);
-    expect(plan(state({ docker: busy }), { interrupt_containers: true })[0]).toContain("; interrupts web");
-    const cutOff = joined({ ...alone(20), docker: busy });
-    expect(() => plan(cutOff)).toThrow(
-      /would stop running containers: it connected to no other host's Docker/,
-    );
-    expect(plan(cutOff, { interrupt_containers: true })).toHaveLength(1);
   });
 
   test.each<[string, State, Partial<Params>, RegExp]>([

@@ -5,7 +5,6 @@ import { offLinkPeers } from "../../playbooks/checks/facts.ts";
 import {
   beforeFirstLease,
   type FlannelVars,
-  interruptions,
   mixedFlannelds,
   partialReconfiguration,
   sharedChange,
@@ -22,7 +21,6 @@ const vars: FlannelVars = {
   flannel_subnet_len: 24,
   flannel_backend: "vxlan",
   flannel_prefix: "/atomic.io/network",
-  interrupt_containers: false,
 };
 
 /** A host that runs flannel, its container on docker0 included. */
@@ -154,16 +152,6 @@ describe("a re-config", () => {
     const known = { vars: {}, standing: Promise.resolve([{ owner }]) };
     const fact = storeRunsFact(() => "etcd.service", "flannel");
     expect(await fact.read(host as never, known as never)).toBe(runs);
-  });
-  test("names the containers that it would cut off, unless it may, or nothing restarts", () => {
-    const hosts = [running(0), running(1, { containers: true })];
-    expect(interruptions(fleet(hosts))).toEqual([]);
-    expect(found(interruptions(fleet(hosts, 2, { flannel_backend: "udp" })))).toEqual(["on docker0: web"]);
-    expect(interruptions(fleet(hosts, 2, { flannel_backend: "udp", interrupt_containers: true }))).toEqual(
-      [],
-    );
-    const before = [running(0, { containers: true, docker0: "172.17.0.1/16" })];
-    expect(found(interruptions(fleet(before)))).toEqual(["on docker0: web"]);
   });
 });
 

@@ -14,7 +14,6 @@ export const wanted: Wanted = {
   subnet_len: 24,
   backend: "vxlan",
   address: "10.0.0.200",
-  interrupt_containers: false,
   comment: "causeway:flannel",
 };
 

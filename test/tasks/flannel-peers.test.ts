@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parseRoutes } from "../../src/host/tools/ip.ts";
 import { askLeases, parseLeases } from "../../tasks/flannel-peers/leases.ts";
 import { flannelPeers } from "../../tasks/flannel-peers.ts";
-import { unit, web } from "./flannel-host.ts";
+import { unit } from "./flannel-host.ts";
 import { planWords } from "./words.ts";
 
 type State = Parameters<typeof flannelPeers.definition.present>[0];
@@ -16,7 +16,6 @@ const wanted: Wanted = {
     { name: "b", address: "10.0.0.201" },
     { name: "c", address: "10.0.0.202" },
   ],
-  interrupt_containers: false,
 };
 
 const lease = (subnet: string, address: string, backend = "vxlan", mac?: string) => ({
@@ -36,7 +35,6 @@ const other = (backend: string) => vxlan.map(({ subnet, address }) => lease(subn
 const knowing = (over: Partial<State> = {}): State => ({
   flanneld: unit("flanneld.service", {}),
   docker: unit("docker.service", {}),
-  daemon: { state: "running", version: "20.10.5", networks: [], containers: [] },
   leases: vxlan,
   routes: parseRoutes(
     "default via 10.0.0.1 dev eth0\n192.168.11.0/24 via 192.168.11.0 dev flannel.1 onlink\n192.168.12.0/24 via 192.168.12.0 dev flannel.1 onlink",
@@ -148,12 +146,6 @@ describe("flannel-peers plans", () => {
       ["later: Docker has not restarted yet"],
     ],
   ])("%s", (_, state, over, words) => expect(plan(state, over)).toEqual(words));
-
-  test("a running container is cut off with leave only", () => {
-    const state = knowing({ tunnels: [], daemon: { ...knowing().daemon, containers: [web] } });
-    expect(() => plan(state)).toThrow(/would disconnect running containers: it missed the lease of b, c/);
-    expect(plan(state, { interrupt_containers: true })).toEqual(missed("b, c"));
-  });
 });
 
 describe("the leases in etcd", () => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { parseRoutes } from "../../src/host/tools/ip.ts";
 import { parseRules } from "../../src/host/tools/iptables.ts";
+import { isLater, restart } from "../../src/task/step.ts";
 import { flannelNetwork } from "../../tasks/flannel-network.ts";
+import { flanneldConfig } from "../../tasks/flanneld-config.ts";
 import { fileWith, noFile } from "./files.ts";
 import {
   bare,
@@ -124,15 +126,18 @@ describe("flanneld-config plans", () => {
     );
   });
 
-  test("a container on docker0 is the operator's to decide, unless nothing is restarted", () => {
+  test("a check knows that Docker will be restarted before there is a lease", () => {
+    const causes = flanneldConfig.definition
+      .present(bare(), wanted)
+      .flatMap((item) => (isLater(item) ? (item.causes ?? []) : []));
+    expect(causes).toEqual([restart("docker")]);
+  });
+
+  test("with live-restore docker0 cannot get a lease's address while a container runs", () => {
+    const files = { ...bare().files, daemon: fileWith("/etc/docker/daemon.json", '{"live-restore": true}') };
     const daemon = { ...bare().daemon, containers: [web] };
+    expect(() => plan(bare({ daemon, files }))).toThrow(/because of live-restore/);
     expect(plan(joined({ daemon }))).toEqual([]);
-    expect(() => plan(bare({ daemon }))).toThrow(/disconnect running containers/);
-    // New settings restart flanneld, and Docker with it.
-    expect(() => plan(joined({ daemon }), { endpoints: ["http://10.0.0.9:2379"] })).toThrow(
-      /disconnect running containers/,
-    );
-    expect(plan(bare({ daemon }), { interrupt_containers: true })).toContain("later: no lease yet");
   });
 });
 

@@ -40,12 +40,6 @@ export interface NetworkMember {
  */
 export const ownLabel = "causeway.probe";
 
-/** The names of the containers that run, all of them or those on a network: whom a restart of Docker interrupts. */
-export function runningContainers({ containers }: DockerState, network?: string): string[] {
-  const on = containers.filter(({ networks }) => network === undefined || networks.includes(network));
-  return on.filter(({ state }) => state === "running").map(({ name }) => name);
-}
-
 /** Parses what the reader's script prints of a daemon: lines of its command line, or answers of its API. */
 export function parseDocker(text: string): DockerState {
   const [head = "", ...lines] = text.split("\n");

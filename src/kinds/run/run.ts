@@ -10,6 +10,7 @@ interface RunCommon {
   touches?: readonly Resource[];
   causes?: readonly Consequence[];
   timeoutMs?: number;
+  undoneIdle?: true;
 }
 
 /** The open kind has to say how it is taken back and how to see that it is done, or why it cannot be. */
@@ -33,6 +34,7 @@ export function run(step: RunStep): Step {
     causes: step.causes ?? [],
   };
   if (!reversible) built.irreversible = step.irreversible;
+  if (step.undoneIdle) built.undoneIdle = true;
   if (step.timeoutMs !== undefined) built.timeoutMs = step.timeoutMs;
   return built;
 }

@@ -51,7 +51,7 @@ export default definePlaybook({
     {
       title: "Give each docker0 its own subnet",
       hosts: "docker",
-      tasks: ({ vars: { bip } }) => [dockerBip({ bip, interrupt_containers: false, direct_routing: true })],
+      tasks: ({ vars: { bip } }) => [dockerBip({ bip, direct_routing: true })],
     },
     {
       title: "Route to every peer, and let its containers through",

@@ -31,7 +31,7 @@ const macvlan = { name: "row", subnet: "172.16.10.0/24", gateway: "172.16.10.1" 
 /** Each task with parameters that suit a host alone, and the rows that have to stand before it. */
 const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Host) => Task }>> = {
   "docker-bip": {
-    task: () => dockerBip({ bip: "192.168.77.1/24", interrupt_containers: false, direct_routing: true }),
+    task: () => dockerBip({ bip: "192.168.77.1/24", direct_routing: true }),
   },
   "static-route": {
     task: ({ address }) =>
@@ -63,7 +63,6 @@ const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Ho
         address,
         ...flannel,
         ...(stand_in === undefined ? {} : { binary: stand_in }),
-        interrupt_containers: false,
         comment: "causeway:row",
       }),
   },
@@ -102,7 +101,6 @@ const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Ho
         store: "consul://127.0.0.1:8500",
         address,
         api: "closed",
-        interrupt_containers: false,
       }),
   },
   "overlay-net": {

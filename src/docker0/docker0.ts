@@ -1,0 +1,92 @@
+import { CausewayError } from "../errors.ts";
+import { sh } from "../host/sh.ts";
+import type { DockerContainer, DockerState } from "../host/tools/docker.ts";
+import type { FileState } from "../host/tools/file.ts";
+import type { UnitState } from "../host/tools/systemd.ts";
+import { readJson } from "../kinds/file/json.ts";
+import { step } from "../kinds/index.ts";
+import type { Consequence, Step } from "../task/step.ts";
+
+/** What decides whether docker0 can get another address. */
+export interface Docker0 {
+  /** /etc/docker/daemon.json. */
+  config: FileState;
+  /** docker.service. */
+  unit: UnitState;
+  docker: DockerState;
+  /** What docker0 has, with its prefix; undefined where there is no docker0. */
+  address: string | undefined;
+  /** What it is to have, in words. */
+  wanted: string;
+}
+
+/** So many names make a command that a person still reads. */
+const namesAtMost = 8;
+
+/**
+ * With live-restore containers go on without their daemon, and one that starts and finds any of them leaves docker0 as it
+ * is, whatever networks they are on: "There are old running containers, the network config will not take affect"
+ * (initNetworkController in daemon/daemon_unix.go; seen on 20.10.5 with containers on docker0, on a network of their own, on
+ * the host's and on none).
+ */
+export function refuseLiveRestore({ config, unit, docker, address, wanted }: Docker0): void {
+  const flag = /--live-restore(=true)?( |$)/.test(unit.commandLine);
+  if (!flag && readJson(config)["live-restore"] !== true) return;
+  const running = docker.containers.filter(holdsDocker0);
+  if (running.length === 0) return;
+  const names = running.map(({ name }) => name);
+  const few = names.length <= namesAtMost;
+  const these = few ? names.join(" ") : "$(docker ps -q)";
+  const off = flag
+    ? "remove --live-restore from docker.service, systemctl daemon-reload && systemctl restart docker (which ends them)"
+    : `remove live-restore from ${config.path}, systemctl reload docker, and run with -e interrupt_containers=true (which ends them)`;
+  throw new CausewayError("host", "docker0 keeps its address while containers run, because of live-restore", {
+    found: `docker0 has ${address ?? "no address"}; live-restore is on in ${flag ? unit.fragmentPath : config.path}; ${names.length} running: ${few ? names.join(", ") : `${names.slice(0, namesAtMost).join(", ")}, …`}`,
+    expected: `${wanted}, which Docker gives to docker0 only when it starts without a running container`,
+    advice: `docker stop ${these}, run again, then docker start ${few ? these : "them again"}; or switch it off: ${off}`,
+  });
+}
+
+/** One without a network of its own shares another's. */
+function holdsDocker0({ state, networks }: DockerContainer): boolean {
+  return (state === "running" || state === "paused") && networks.length > 0;
+}
+
+/**
+ * Docker's restart gives docker0 its address; this step is there for its undo. A Docker without a `bip` takes the last one
+ * out of its own store, whatever docker0 has (seen on 20.10), so that it has to be started once with the old address.
+ */
+export function docker0Address({
+  from,
+  to,
+  causes = [],
+}: {
+  from: string;
+  to: string;
+  causes?: readonly Consequence[];
+}): Step {
+  return step.run({
+    what: "address of docker0",
+    from,
+    to: `${to}, with the restart`,
+    do: sh`:`,
+    done: sh`! ip -o -4 addr show dev docker0 | grep -qF ${` ${from} `}`,
+    undo: sh`! grep -qs '"bip"' /etc/docker/daemon.json || exit 0
+systemctl daemon-reload
+start=$(systemctl show -p ExecStart docker.service | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors.*/\1/p')
+[ -n "$start" ] || exit 0
+if cw_outlive_docker && [ -n "$(docker ps -q)" ]; then
+  echo "docker0 keeps its address while containers run, because of live-restore: docker stop $(docker ps --format '{{.Names}}' | tr '\n' ' '), then run this again, then docker start them"
+  exit 1
+fi
+drop=/run/systemd/system/docker.service.d
+mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s --bip=%s\n' "$start" ${from} >$drop/zzz-causeway-once.conf || exit 1
+# Docker starts after flanneld, and one that finds no etcd would keep it waiting for ever; it is stopped next.
+[ "$(systemctl is-active flanneld.service)" != activating ] || systemctl stop flanneld.service
+systemctl daemon-reload; systemctl reset-failed docker.service; systemctl restart docker.service; code=$?
+rm -f $drop/zzz-causeway-once.conf; rmdir $drop 2>/dev/null; systemctl daemon-reload; exit $code`,
+    touches: ["link"],
+    causes,
+    undoneIdle: true,
+  });
+}

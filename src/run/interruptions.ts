@@ -1,0 +1,64 @@
+import { CausewayError } from "../errors.ts";
+import { compose } from "./compose.ts";
+import {
+  askAtRisk,
+  type Change,
+  endedUnits,
+  keptByLiveRestore,
+  owedChange,
+  refusal,
+  stepChange,
+  undoing,
+} from "./containers.ts";
+import type { HostRun } from "./host-run.ts";
+import type { RunOptions } from "./options.ts";
+import type { TaskPlan } from "./plan.ts";
+import type { AnyPlay, Prepared } from "./prepare.ts";
+import { heldByOthers } from "./removals.ts";
+import { toUndo } from "./undo-runs.ts";
+
+/**
+ * The hosts on which this run would end somebody's containers without leave, asked before the first step anywhere: by what
+ * is undone, and by every play as far as it can be planned by now. What ends is noted on each host, for a check to tell.
+ */
+export async function interruptionsOf(
+  options: RunOptions,
+  hosts: readonly HostRun[],
+  { hostsOf, fleet }: Prepared,
+): Promise<CausewayError[]> {
+  const { playbook } = options;
+  const undone = toUndo(options, hosts);
+  const found = hosts.map(async (host) => {
+    const plays = playbook.plays.filter((play) => hostsOf.get(play)?.has(host.name));
+    const plans = (await Promise.all(plays.map((play) => plansOf(play, host, fleet)))).flat();
+    const entries = undone.get(host.name) ?? heldByOthers(playbook, host);
+    try {
+      const units = endedUnits([...entries.map(undoing), ...plans.flatMap(changesOf)]);
+      host.atRisk = await askAtRisk(host, [...units.keys()]);
+      return refusal(host, host.atRisk, units) ?? keptByLiveRestore(host, host.atRisk, entries) ?? [];
+    } catch (error) {
+      host.failWith(error);
+      return [];
+    }
+  });
+  return (await Promise.all(found)).flat();
+}
+
+function changesOf({ steps, owed, coming, later = "" }: TaskPlan): Change[] {
+  return [
+    ...steps.map(stepChange),
+    ...owed.map(({ consequence, why }) => owedChange(consequence, why)),
+    ...coming.map((consequence) => owedChange(consequence, later)),
+  ];
+}
+
+/** What cannot be planned yet is no reason: its own play says so, or refuses. */
+async function plansOf(play: AnyPlay, host: HostRun, fleet: Prepared["fleet"]): Promise<TaskPlan[]> {
+  try {
+    const plans = await Promise.allSettled(compose(play, host, fleet).map((task) => host.plan(task)));
+    return plans.flatMap((plan) => (plan.status === "fulfilled" ? [plan.value] : []));
+  } catch (error) {
+    if (error instanceof CausewayError) return [];
+    throw error;
+  }
+}
