@@ -262,7 +262,7 @@ describe.sequential("flannel", () => {
         const hostGw = (args: readonly string[]) =>
           lab.run(playbook, args, inventory({ flannel_backend: "host-gw" }));
         const cut = await hostGw([]);
-        expect(cut).toMatchObject({ code: 2, stderr: expect.stringContaining("on docker0: web") });
+        expect(cut).toMatchObject({ code: 2, stderr: expect.stringContaining("not back: web (bridge") });
         const half = await hostGw(["-l", "docker-200"]);
         expect(half).toMatchObject({ code: 2, stderr: expect.stringContaining("on all hosts in one run") });
       } finally {

@@ -88,7 +88,7 @@ describe.sequential("overlay", () => {
     await on("umount /usr/sbin/dockerd; rm /tmp/dockerd");
 
     await on("docker run -d --name busy busybox sleep 10000");
-    await refused(/would stop running containers[\s\S]*busy/);
+    await refused(/this run restarts or stops Docker[\s\S]*busy/);
     await on("docker rm -f busy");
 
     await on('mkdir -p /etc/docker && echo \'{"hosts": ["tcp://0.0.0.0:2375"]}\' >/etc/docker/daemon.json');
@@ -238,7 +238,8 @@ describe.sequential("overlay", () => {
       "docker-202 docker-201",
     ]);
     for (const { cause } of lost) expect(cause).toMatch(/^Docker alone: Docker on docker-202 /);
-    const { code, events } = await lab.events(playbook, [], inventory());
+    const leave = ["-e", "interrupt_containers=true"];
+    const { code, events } = await lab.events(playbook, leave, inventory());
     const restarts = events.filter((e) => e.type === "consequence" && e.state === "done");
     expect(restarts.map((e) => `${e.what} on ${e.host}`)).toEqual(["restart docker on docker-202"]);
     expect(code).toBe(0);
@@ -261,7 +262,11 @@ describe.sequential("overlay", () => {
     "an undo while the store is away changes nothing that needs it; with the store it leaves the hosts as they were",
     async () => {
       await lab.must("docker-200", "systemctl stop consul");
-      const { code, stdout, stderr } = await lab.run("playbooks/reset.ts", [], inventory());
+      const { code, stdout, stderr } = await lab.run(
+        "playbooks/reset.ts",
+        ["-e", "interrupt_containers=true"],
+        inventory(),
+      );
       expect(stdout + stderr).toMatch(/store consul:\/\/127.0.0.1:8500 does not answer/);
       expect(code).toBe(2);
       // Nobody goes on before the network has left the store.
@@ -271,7 +276,9 @@ describe.sequential("overlay", () => {
       expect(await lab.must("docker-202", "systemctl is-active consul")).toBe("active\n");
 
       await lab.must("docker-200", "systemctl start consul");
-      expect((await lab.run("playbooks/reset.ts", [], inventory())).code).toBe(0);
+      expect(
+        (await lab.run("playbooks/reset.ts", ["-e", "interrupt_containers=true"], inventory())).code,
+      ).toBe(0);
       // Taken off beforehand, wherever they ran: else the network could not be removed.
       expect(
         await lab.must("docker-202", "docker inspect -f '{{json .NetworkSettings.Networks}}' client"),

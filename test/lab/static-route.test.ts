@@ -115,7 +115,9 @@ describe.sequential("static-route", () => {
     for (const args of [[], ["--check"]]) {
       const refused = await lab.run(playbook, args, inventory);
       expect(refused.code).toBe(2);
-      expect(refused.stderr).toMatch(/^docker-200 \[docker-bip docker0\]: [^\n]*\n[^\n]*on docker0: web$/m);
+      expect(refused.stderr).toMatch(
+        /^docker-200: this run restarts[^\n]*\n[^\n]* web \(bridge, restart policy no\)$/m,
+      );
     }
     // Not even the routes to the new subnet were added on the others.
     for (const [index, now] of (await snapshots()).entries())
