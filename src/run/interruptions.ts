@@ -34,6 +34,7 @@ export async function interruptionsOf(
     const entries = undone.get(host.name) ?? heldByOthers(playbook, host);
     try {
       const units = endedUnits([...entries.map(undoing), ...plans.flatMap(changesOf)]);
+      if (entries.length === 0 && units.size > 0 && !(await hasRunning(host))) return [];
       host.atRisk = await askAtRisk(host, [...units.keys()]);
       return refusal(host, host.atRisk, units) ?? keptByLiveRestore(host, host.atRisk, entries) ?? [];
     } catch (error) {
@@ -42,6 +43,12 @@ export async function interruptionsOf(
     }
   });
   return (await Promise.all(found)).flat();
+}
+
+/** Tasks that restart Docker have looked at it by now, which costs no trip; before an undo nobody has. */
+async function hasRunning(host: HostRun): Promise<boolean> {
+  const { containers } = await host.reader().docker();
+  return containers.some(({ state }) => state === "running" || state === "paused");
 }
 
 function changesOf({ steps, owed, coming, later = "" }: TaskPlan): Change[] {

@@ -276,7 +276,11 @@ describe("converging one host", () => {
     const line = `runs ${JSON.stringify({ id: "1", name: "/web", running: true, policy: "no", networks: ["n1"] })}`;
     const busy = Object.assign(new FakeHost(), {
       says: (script: string) =>
-        script.endsWith("cw_tell_running docker") ? `ends docker\n${line}\n` : undefined,
+        script.endsWith("cw_tell_running docker")
+          ? `ends docker\n${line}\n`
+          : script.includes("docker ps -a")
+            ? "running 20.10.5\n--\n1 running web n1\n"
+            : undefined,
     });
     const hosts = new Map([
       ["h1", new FakeHost()],
