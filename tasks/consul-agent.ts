@@ -448,17 +448,14 @@ function refuseLostQuorum(state: State, wanted: Params): void {
   const leaving = stillIn(state, wanted).filter(({ address }) => peers.includes(address));
   const staying = wanted.servers.filter((address) => peers.includes(address) && alive.includes(address));
   if (leaving.length === 0 || staying.length * 2 > peers.length) return;
-  throw new CausewayError(
-    "host",
-    `without ${leaving.map(({ name }) => name).join(", ")} consul would have no quorum`,
-    {
-      found: `${peers.length} servers, of which would stay and are alive: ${staying.join(", ") || "none"}`,
-      expected: `at least ${Math.floor(peers.length / 2) + 1} of these ${peers.length} servers that stay and are alive`,
-      command: "consul operator raft list-peers",
-      advice:
-        "start the servers that are down; take out fewer hosts at a time; or, to give this consul up: run playbooks/reset.ts on all hosts, then the playbook on those that stay",
-    },
-  );
+  const names = leaving.map(({ name }) => name).join(", ");
+  throw new CausewayError("host", `without ${names} consul would have no quorum`, {
+    found: `${peers.length} servers, of which would stay and are alive: ${staying.join(", ") || "none"}`,
+    expected: `at least ${Math.floor(peers.length / 2) + 1} of these ${peers.length} servers that stay and are alive`,
+    command: "consul operator raft list-peers",
+    advice:
+      "start the servers that are down; take out fewer hosts at a time; or, to give this consul up: run playbooks/reset.ts on all hosts, then the playbook on those that stay",
+  });
 }
 
 /** Where there is a leader, and one more server that stops for its restart would end the quorum. */

@@ -70,7 +70,9 @@ export const dockerBip = defineTask({
     if (keys === undefined)
       return [owed(restart("docker"), address ? `docker0 has ${address}` : "docker0 has no address")];
     return [
-      ...(address ? [docker0Address({ from: address, to: wanted.bip, causes: [restart("docker")] })] : []),
+      ...(address !== undefined && address !== wanted.bip
+        ? [docker0Address({ from: address, to: wanted.bip, causes: [restart("docker")] })]
+        : []),
       step.jsonKeys({ was: state.config, keys, causes: [restart("docker")] }),
     ];
   },

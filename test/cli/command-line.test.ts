@@ -204,7 +204,7 @@ describe("a plan that cannot be is exit 6 before any connection", () => {
     const { code, stderr } = await run("overlay", "-i", "h1,h2");
     expect(code).toBe(6);
     expect(stderr).toMatch(
-      /^\S*playbooks\/overlay\.ts:\d+:\d+: play “Start the store.*matches no host of the inventory -i\n/,
+      /^\S*playbooks\/overlay\.ts:\d+:\d+: play “Start the servers.*matches no host of the inventory -i\n/,
     );
     const [, line = ""] = /overlay\.ts:(\d+)/.exec(stderr) ?? [];
     const written = readFileSync(join(packageDir, "playbooks/overlay.ts"), "utf8").split("\n");

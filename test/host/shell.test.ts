@@ -238,7 +238,7 @@ describe("a shell that does not answer", () => {
     await soon();
     answer("PID\n");
     await vi.advanceTimersByTimeAsync(1001);
-    expect(ended).toEqual([expect.stringContaining("below 4711)")]);
+    expect(ended).toEqual([expect.stringMatching(/cw_end_children 4711$/)]);
     answer("");
     await run;
     const next = shell.run("echo");

@@ -136,13 +136,6 @@ test.each<[string, unknown, Given, string, string[]]>([
     ],
   ],
   [
-    "two members",
-    flannel,
-    store("etcd", "a", "b"),
-    "etcd with two members stops when either is lost",
-    ["a: address 10.0.0.1 (hosts.yaml:4:28)", "b: address 10.0.0.2 (hosts.yaml:5:28)"],
-  ],
-  [
     "two sources of flanneld",
     flannel,
     { group: "flannel_package: flannel", extra: "flannel_binary=/f" },
@@ -169,13 +162,6 @@ test.each<[string, unknown, Given, string, string[]]>([
     { extra: "overlay_subnet=172.31.0.0/30" },
     "overlay_subnet is too small for a container on every host",
     ["a: overlay_subnet 172.31.0.0/30 (-e:1:1)"],
-  ],
-  [
-    "two servers of the store",
-    overlay,
-    store("consul", "a", "b"),
-    "consul with two members stops when either is lost",
-    ["a: address 10.0.0.1 (hosts.yaml:4:28)", "b: address 10.0.0.2 (hosts.yaml:5:28)"],
   ],
   [
     "tls without its files",

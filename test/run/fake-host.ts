@@ -58,7 +58,7 @@ export class FakeHost {
       const value = this.values.get(script.slice(4));
       return { stdout: value ?? "", stderr: "", code: value === undefined ? 1 : 0 };
     }
-    if (script.includes("cw_begin ")) return this.#perform(script, onLine);
+    if (/^cw_begin \S/m.test(script)) return this.#perform(script, onLine);
     const end = /^cw_end \S+ (.*)$/m.exec(script)?.[1];
     if (end !== undefined) {
       this.ends.push(end);
