@@ -81,10 +81,10 @@ describe.sequential("flannel", () => {
   beforeAll(async () => {
     // Docker's second start shows a gateway of its default network that its first one did not.
     await Promise.all(lab.names.map((h) => lab.must(h, "systemctl restart docker")));
-    // Somebody's own settings, and a route of theirs inside flannel's network, in the only subnet that it never leases.
+    // Somebody's own settings, and a route of theirs, outside flannel's network: one inside it is refused.
     await lab.must(
       "docker-202",
-      `echo 'FLANNEL_OPTIONS="-v=2"' >/etc/default/flanneld; ip route add 192.168.0.0/25 dev host0`,
+      `echo 'FLANNEL_OPTIONS="-v=2"' >/etc/default/flanneld; ip route add 172.29.0.0/25 dev host0`,
     );
     for (const host of lab.names) start.set(host, await snapshot(lab, host));
   });
@@ -288,7 +288,7 @@ describe.sequential("flannel", () => {
     expect(await lab.must("docker-202", "cat /etc/default/flanneld.bak")).toBe('FLANNEL_OPTIONS="-v=2"\n');
     await lab.must("docker-201", tracesOfOthers);
     // Somebody's route is gone since the reboot, and comes back by hand.
-    await lab.must("docker-202", "ip route replace 192.168.0.0/25 dev host0");
+    await lab.must("docker-202", "ip route replace 172.29.0.0/25 dev host0");
     await fine("playbooks/reset.ts");
     for (const host of lab.names)
       expect(differences(start.get(host) ?? [], await snapshot(lab, host))).toEqual([]);
@@ -406,7 +406,7 @@ describe.sequential("flannel", () => {
       expect(await lease(host)).toMatch(/^172\.30\.\d+\.1\/24 1450\n$/);
       const left = await lab.must(
         host,
-        "iptables-save -t nat; ip route show proto boot | grep -v 192.168.0.0/25",
+        "iptables-save -t nat; ip route show proto boot | grep -v 172.29.0.0/25",
       );
       expect(left).not.toContain("192.168.");
     }

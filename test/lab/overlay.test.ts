@@ -97,7 +97,7 @@ describe.sequential("overlay", () => {
 
     // The article's own way to open the port.
     await on(
-      "mkdir -p /etc/systemd/system/docker.service.d; printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/dockerd -H unix:///var/run/docker.sock -H tcp://0.0.0.0:2375\\n' >/etc/systemd/system/docker.service.d/own.conf; systemctl daemon-reload",
+      "mkdir -p /etc/systemd/system/docker.service.d; printf '[Service]\\nExecStart=\\nExecStart=/usr/sbin/dockerd -H unix:///var/run/docker.sock -H tcp://0.0.0.0:2375\\n' >/etc/systemd/system/docker.service.d/00-own.conf; systemctl daemon-reload",
     );
     await refused(/docker.service itself opens Docker's API/);
     await on("rm -r /etc/systemd/system/docker.service.d; systemctl daemon-reload");
