@@ -11,8 +11,9 @@ cw_ends_docker() {
 }
 
 # cw_outlive_docker: whether containers go on without their daemon: the one that ends, and the one that comes after it, have
-# to be told so.
+# to be told so. One that does not run is not asked: that would start it, and wait for whatever it waits for.
 cw_outlive_docker() {
+  systemctl is-active -q docker || return 1
   [ "$(docker info -f '{{.LiveRestoreEnabled}}' 2>/dev/null)" = true ] || return 1
   grep -Eqs '"live-restore"[[:space:]]*:[[:space:]]*true' /etc/docker/daemon.json ||
     systemctl show -p ExecStart docker.service | grep -Eq -- '--live-restore(=true)?[ ;]'
