@@ -254,8 +254,8 @@ describe.runIf(full).sequential("flannel, rolled over six hosts with three membe
       await lab.must("docker-202", "systemctl stop etcd");
       const refused = await lab.run(playbook, ["--no-verify"], inventory());
       expect(refused.code).toBe(2);
-      expect(refused.stdout).toContain("would end the quorum of its cluster");
-      expect(refused.stdout).toContain("not well: docker-202");
+      expect(refused.stderr).toContain("would end the quorum of its cluster");
+      expect(refused.stderr).toContain("not well: docker-202");
       // As the refusal says.
       await lab.must("docker-202", "systemctl start etcd");
       const again = await lab.events(playbook, ["--no-verify"], inventory());
