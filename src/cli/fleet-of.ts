@@ -5,6 +5,7 @@ import type { ConnectionTarget, SessionOptions } from "../host/session.ts";
 import { parseExtraVars } from "../inventory/extra-vars.ts";
 import { loadInventory } from "../inventory/load.ts";
 import type { Inventory, InventoryHost, Variable } from "../inventory/types.ts";
+import { ansibleSettings } from "./ansible-config.ts";
 import {
   type connectionOptions,
   type inventoryOptions,
@@ -13,12 +14,16 @@ import {
   wordOption,
 } from "./arguments.ts";
 
-/** The inventory that the command line names; the embedded lab's, if it names none. */
+/** The inventory that the command line names, or Ansible's settings; the embedded lab's, if neither does. */
 export async function inventoryOf(
   values: Values<typeof inventoryOptions>,
+  playbookFolder?: string,
 ): Promise<{ inventory: Inventory; extraVars: Map<string, Variable> }> {
   const extraVars = parseExtraVars(values["extra-vars"] ?? []);
-  return { extraVars, inventory: await loadInventory(values.inventory ?? ["lab"], extraVars) };
+  const { inventory, notes } = ansibleSettings(values);
+  for (const note of notes) process.stderr.write(`${note}\n`);
+  const named = values.inventory ?? inventory ?? ["lab"];
+  return { extraVars, inventory: await loadInventory(named, extraVars, playbookFolder) };
 }
 
 /** The session's options, from the command line. */
@@ -49,15 +54,15 @@ export async function reachable(
   values: Values<typeof connectionOptions>,
   progress: (text: string) => void,
 ): Promise<Inventory> {
+  const settings = ansibleSettings(values);
   const lab = inventory.lab ? await labHosts(inventory.lab, progress) : undefined;
   const password = values["ask-become-pass"] ? await askPassword() : undefined;
   const target = (host: InventoryHost): ConnectionTarget => {
     const given = host.connection;
-    const user = given.user ?? values.user ?? (lab?.names.has(host.name) ? "root" : undefined);
+    const isLab = lab?.names.has(host.name) === true;
+    const user = given.user ?? values.user ?? (isLab ? "root" : settings.user);
     const key =
-      given.privateKeyFile ??
-      values["private-key"] ??
-      (lab?.names.has(host.name) ? lab.privateKeyFile : undefined);
+      given.privateKeyFile ?? values["private-key"] ?? (isLab ? lab.privateKeyFile : settings.privateKey);
     const become = given.become || values.become === true || values["ask-become-pass"] === true;
     const becomePassword = given.becomePassword ?? password;
     return {
@@ -66,16 +71,12 @@ export async function reachable(
       ...(user === undefined ? {} : { user }),
       ...(key === undefined ? {} : { privateKeyFile: key }),
       ...(becomePassword === undefined ? {} : { becomePassword }),
-      ...(lab?.names.has(host.name) ? { knownHostsFiles: [lab.knownHostsFile] } : {}),
+      ...(isLab ? { knownHostsFiles: [lab.knownHostsFile] } : {}),
     };
   };
   return {
     ...inventory,
-    hosts: inventory.hosts.map((host) => ({
-      ...host,
-      whereIs: (variable: string) => host.whereIs(variable),
-      connection: target(host),
-    })),
+    hosts: inventory.hosts.map((host) => ({ ...host, connection: target(host) })),
   };
 }
 

@@ -1,5 +1,6 @@
 import { CausewayError } from "../errors.ts";
 import { asAnsibleList, asGraph, shownVars } from "../inventory/show.ts";
+import { remarkLines } from "../inventory/taking-part.ts";
 import { nearest } from "../schema/nearest.ts";
 import { helpOption, inventoryOptions, type Options, parse } from "./arguments.ts";
 import { inventoryOf } from "./fleet-of.ts";
@@ -30,6 +31,7 @@ export async function inventoryCommand(args: readonly string[]): Promise<number>
     });
   }
   const { inventory } = await inventoryOf(values);
+  for (const line of remarkLines(inventory, [])) process.stderr.write(`warning: ${line}\n`);
   if (values.graph) process.stdout.write(`${asGraph(inventory)}\n`);
   else if (values.list) process.stdout.write(`${JSON.stringify(asAnsibleList(inventory), null, 2)}\n`);
   else {

@@ -1,6 +1,7 @@
 import { CausewayError } from "../errors.ts";
 import type { Inventory } from "../inventory/types.ts";
 import type { Playbook } from "../playbook/define.ts";
+import { forksOf } from "./ansible-config.ts";
 import {
   connectionOptions,
   helpOption,
@@ -99,7 +100,7 @@ export async function historyCommand(args: readonly string[]): Promise<number> {
       inventory: ready,
       session: sessionOptions(values, signals.abandoned),
       connect,
-      forks: numberOption("forks", values.forks, 64),
+      forks: forksOf(values),
       ...(values.limit === undefined ? {} : { limit: values.limit }),
     });
     const { historyLines } = await import("../report/history.ts");

@@ -1,5 +1,5 @@
 import { rmSync, writeFileSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { CausewayError } from "../errors.ts";
 import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
 import { nearest } from "../schema/nearest.ts";
@@ -22,8 +22,9 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
   const [given, more] = positionals;
   if (given === undefined || more !== undefined) throw oneplaybook(positionals);
   refuseMisspeltCommand(given);
-  const playbook = await loadPlaybook(resolvePlaybookPath(given), door());
-  const { inventory, extraVars } = await inventoryOf(values);
+  const file = resolvePlaybookPath(given);
+  const playbook = await loadPlaybook(file, door());
+  const { inventory, extraVars } = await inventoryOf(values, dirname(file));
   const [{ prepare }, { refuseOneMachineTwice }] = await Promise.all([
     import("../run/prepare.ts"),
     import("../run/same-machine.ts"),
@@ -33,6 +34,7 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
   await refuseOneMachineTwice(prepared.members, values["ssh-config"]);
   if (values["syntax-check"] || values["list-hosts"] || values["list-tasks"]) {
     const { listHosts, listTasks } = await import("./listings.ts");
+    for (const text of prepared.remarks) process.stderr.write(`warning: ${text}\n`);
     if (values["syntax-check"]) process.stdout.write(`${given}: OK\n`);
     if (values["list-hosts"]) process.stdout.write(listHosts(playbook, inventory, prepared));
     if (values["list-tasks"]) process.stdout.write(listTasks(playbook, inventory, prepared));

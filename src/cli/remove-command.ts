@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { CausewayError } from "../errors.ts";
 import { select } from "../inventory/patterns.ts";
 import type { Inventory } from "../inventory/types.ts";
@@ -42,8 +43,9 @@ export async function removeCommand(args: readonly string[]): Promise<number> {
       found: positionals.join(" ") || "nothing",
       expected: "run remove PLAYBOOK HOST[,HOST] [--dead] [-i INVENTORY]",
     });
-  const playbook = await loadPlaybook(resolvePlaybookPath(given), door());
-  const { inventory, extraVars } = await inventoryOf(values);
+  const file = resolvePlaybookPath(given);
+  const playbook = await loadPlaybook(file, door());
+  const { inventory, extraVars } = await inventoryOf(values, dirname(file));
   const names = leavingHosts(playbook, inventory, pattern);
   const what = { playbook, inventory, extraVars, leaving: { names, dead: values.dead === true } };
   return runWith(values, what, undefined, prepare(what));

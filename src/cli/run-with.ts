@@ -1,6 +1,7 @@
 import { CausewayError, describeError, exitCodes } from "../errors.ts";
 import { type Prepared, type PrepareOptions, prepare, reachedThrough } from "../run/prepare.ts";
 import { leastConfirmSeconds } from "../run/switch.ts";
+import { forksOf } from "./ansible-config.ts";
 import {
   type connectionOptions,
   numberOption,
@@ -62,9 +63,10 @@ export async function runWith(
     const rolling = rollingOf(values, asking);
     const confirm = planQuestion(values, asking);
     const session = sessionOptions(values, signals.abandoned);
-    const forks = numberOption("forks", values.forks, 64);
+    const forks = forksOf(values);
     const watch = watchOf(values);
     const total = numberOption("timeout", values.timeout, 0, 0);
+    for (const text of prepared.remarks) message("warning", text);
     const inventory = await reachable(what.inventory, values, (text) => message("info", text));
     if (total > 0) signals.stopAfter(total * 1000, (text) => message("warning", text));
     const [{ run }, { connect }] = await Promise.all([import("../run/run.ts"), import("../host/connect.ts")]);

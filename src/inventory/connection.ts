@@ -1,16 +1,17 @@
 import { homedir } from "node:os";
 import { resolve } from "node:path";
-import { Type } from "typebox";
-import { CausewayError } from "../errors.ts";
+import { type TSchema, Type } from "typebox";
+import { CausewayError, type Position } from "../errors.ts";
 import type { ConnectionTarget } from "../host/session.ts";
 import { nearest } from "../schema/nearest.ts";
 import { coerce, validate } from "../schema/schema.ts";
 import { secret } from "../schema/types.ts";
-import type { Variable } from "./types.ts";
+import type { Remark, Variable } from "./types.ts";
+import { askedUnread } from "./unread.ts";
 
 const text = (description: string) => Type.Optional(Type.String({ description }));
 
-/** The connection variables of Ansible that are supported. */
+/** The connection variables of Ansible that are read. */
 export const connectionSchema = Type.Object({
   ansible_host: text("the address, if it differs from the name"),
   ansible_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535 })),
@@ -18,7 +19,17 @@ export const connectionSchema = Type.Object({
   ansible_ssh_private_key_file: text("a private key; relative to the inventory"),
   ansible_private_key_file: text("the same"),
   ansible_connection: Type.Optional(
-    Type.Union(["ssh", "local", "smart", "paramiko"].map((word) => Type.Literal(word))),
+    Type.Union(
+      [
+        "ssh",
+        "local",
+        "smart",
+        "paramiko",
+        "paramiko_ssh",
+        "ansible.builtin.ssh",
+        "ansible.builtin.local",
+      ].map((word) => Type.Literal(word)),
+    ),
   ),
   ansible_become: Type.Optional(Type.Boolean()),
   ansible_become_user: Type.Optional(Type.Literal("root")),
@@ -29,53 +40,96 @@ export const connectionSchema = Type.Object({
   ansible_become_method: Type.Optional(Type.Literal("sudo")),
 });
 
-const ignored = /^ansible_(python_interpreter|group_priority|shell_type|shell_executable|facts|managed)$/;
-const refusedArgs = /^ansible_ssh_(common|extra)_args$|^ansible_ssh_executable$/;
+/** Ansible's names of old, which win over those of today as they do there. */
+const namesOfOld: Readonly<Record<string, string>> = {
+  ansible_ssh_host: "ansible_host",
+  ansible_ssh_port: "ansible_port",
+  ansible_ssh_user: "ansible_user",
+};
+const sshArguments = /^ansible_ssh_(common|extra)_args$|^ansible_ssh_executable$/;
+/** Options of ssh that lead nowhere else: how long it keeps a connection, and whether it looks at host keys. */
+const harmlessOption =
+  /^-o\s*(StrictHostKeyChecking|UserKnownHostsFile|GlobalKnownHostsFile|LogLevel|Control\w+|ServerAlive\w+|ConnectTimeout|ConnectionAttempts|Compression|PreferredAuthentications|GSSAPIAuthentication|TCPKeepAlive|IdentitiesOnly)\s*[= ]\s*\S+\s*|^-[Cq]\s*/i;
 
 /** Variables whose values are never shown. */
-export const secretVariables = /pass(word)?$/;
+export const secretVariables = /(?:^|_)pass(?:_|$)|passw(?:or)?ds?(?:_|$)|passphrase/i;
 
-/** How a host is reached, from its merged variables; files are relative to the inventory's folder. Misspelt or mistyped connection variables are errors. */
+/** How a host is reached, and what is to be said of its connection variables. */
+export interface JudgedConnection {
+  target: ConnectionTarget;
+  /** Errors once the host takes part. */
+  faults: readonly CausewayError[];
+  remarks: readonly Remark[];
+}
+
+/** How a host is reached, from its merged variables; files are relative to the inventory's folder. */
 export function connectionOf(
   name: string,
   vars: ReadonlyMap<string, Variable>,
   folder: string,
-): { target: ConnectionTarget; errors: CausewayError[] } {
+): JudgedConnection {
   const given: Record<string, unknown> = {};
-  const errors: CausewayError[] = [];
+  const faults: CausewayError[] = [];
+  const remarks: Remark[] = [];
   const properties = connectionSchema.properties;
-  for (const [variable, { value, at }] of vars) {
-    if (!variable.startsWith("ansible_") || ignored.test(variable)) continue;
-    if (variable in properties) {
-      given[variable] = coerce(properties[variable as keyof typeof properties], value);
-      continue;
+  for (const [variable, { value, at, unread }] of [...vars].sort(thoseOfOldLast)) {
+    if (!variable.startsWith("ansible_")) continue;
+    const today = namesOfOld[variable] ?? variable;
+    const place = at ? { at } : {};
+    if (today in properties) {
+      if (unread) faults.push(askedUnread("inventory", variable, unread));
+      else given[today] = fitting(properties[today as keyof typeof properties], value);
+      if (today !== variable)
+        remarks.push({ text: `${variable} is read as ${today}, its name today`, ...place });
+    } else if (sshArguments.test(variable)) {
+      const judged = sshArgument(variable, String(value), at);
+      if (judged instanceof CausewayError) faults.push(judged);
+      else if (judged) remarks.push(judged);
+    } else {
+      const meant = nearest(variable, Object.keys(properties), 2);
+      if (meant) remarks.push({ text: `${variable} is not read; did you mean ${meant}?`, ...place });
     }
-    const today = variable.replace("ansible_ssh_", "ansible_");
-    const meant = today in properties ? today : nearest(variable, Object.keys(properties), 2);
-    if (refusedArgs.test(variable))
-      errors.push(
-        new CausewayError("inventory", `${variable} is not supported`, {
-          ...(at ? { at } : {}),
-          advice:
-            "set the same in ~/.ssh/config, which is read (HostName, User, Port, IdentityFile, ProxyJump)",
-        }),
-      );
-    else if (meant)
-      errors.push(
-        new CausewayError("inventory", `${variable} is not known`, {
-          ...(at ? { at } : {}),
-          advice: `did you mean ${meant}?`,
-        }),
-      );
   }
-  errors.push(
-    ...validate(connectionSchema, given, {
-      code: "inventory",
-      subject: `connection of ${name}`,
-      locate: (path) => vars.get(String(path[0]))?.at,
-    }),
-  );
-  return { target: target(name, given as Given, folder), errors };
+  const locate = (path: readonly (string | number)[]) => {
+    const today = String(path[0]);
+    const old = Object.keys(namesOfOld).find((key) => namesOfOld[key] === today && vars.has(key));
+    return vars.get(old ?? today)?.at;
+  };
+  const subject = `connection of ${name}`;
+  faults.push(...validate(connectionSchema, given, { code: "inventory", subject, locate }));
+  return { target: target(name, given as Given, folder), faults, remarks };
+}
+
+function thoseOfOldLast([a]: [string, Variable], [b]: [string, Variable]): number {
+  return Number(a in namesOfOld) - Number(b in namesOfOld);
+}
+
+/** A number where a text is meant is its digits: an INI inventory has no other way to write a password of digits. */
+function fitting(schema: TSchema, value: unknown): unknown {
+  return Type.IsString(schema) && typeof value === "number" ? String(value) : coerce(schema, value);
+}
+
+/** What becomes of ssh's own arguments: those that lead elsewhere are an error, for a host would be reached by another way. */
+function sshArgument(
+  variable: string,
+  value: string,
+  at: Position | undefined,
+): CausewayError | Remark | undefined {
+  let rest = value.trim();
+  for (let next = rest.replace(harmlessOption, ""); next !== rest; next = rest.replace(harmlessOption, ""))
+    rest = next;
+  const place = at ? { at } : {};
+  if (rest !== "")
+    return new CausewayError("inventory", `${variable} is not read`, {
+      ...place,
+      found: rest,
+      advice: `set the same in ~/.ssh/config, which is read (HostName, User, Port, IdentityFile, ProxyJump), and empty it here: -e ${variable}=`,
+    });
+  if (!/StrictHostKeyChecking\s*[= ]\s*(no|off|accept-new)/i.test(value)) return undefined;
+  return {
+    text: `${variable} is not read: host keys are checked all the same; --host-key-checking off (or accept-new) is the way not to`,
+    ...place,
+  };
 }
 
 type Given = Partial<Record<keyof typeof connectionSchema.properties, never>> &
@@ -90,7 +144,7 @@ function target(name: string, given: Given, folder: string): ConnectionTarget {
   const becomePassword = word("ansible_become_password", "ansible_become_pass");
   return {
     name,
-    kind: given.ansible_connection === "local" ? "local" : "ssh",
+    kind: String(given.ansible_connection).endsWith("local") ? "local" : "ssh",
     address: word("ansible_host") ?? name,
     become: given.ansible_become === true,
     ...(given.ansible_port === undefined ? {} : { port: Number(given.ansible_port) }),

@@ -1,7 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { CausewayError } from "../errors.ts";
+import { readText } from "./text-file.ts";
 import type { Variable } from "./types.ts";
+import { isTemplate } from "./unread.ts";
 import { readYaml } from "./yaml-document.ts";
+import { addVars, isMapping } from "./yaml-layout.ts";
 
 /** What `-e` says, later ones winning: `key=value …`, `{"json": …}`, `@file.yaml`. */
 export function parseExtraVars(given: readonly string[]): Map<string, Variable> {
@@ -19,21 +22,22 @@ function addFile(vars: Map<string, Variable>, file: string): void {
     throw new CausewayError("variables", `-e @${file}: the file does not exist`, {
       expected: "a YAML or JSON file with variables",
     });
-  addMapping(vars, file, readFileSync(file, "utf8"));
+  if (statSync(file).isDirectory())
+    throw new CausewayError("variables", `-e @${file}: this is a folder`, {
+      expected: "a YAML or JSON file with variables",
+      advice: "name one of its files; several -e may follow each other",
+    });
+  addMapping(vars, file, readText(file, "variables"));
 }
 
 function addMapping(vars: Map<string, Variable>, file: string, text: string): void {
   const document = readYaml(file, text, "variables");
-  if (typeof document.value !== "object" || document.value === null || Array.isArray(document.value)) {
+  if (!isMapping(document.value))
     throw new CausewayError("variables", `${file}: the variables are not a mapping`, {
       found: text.slice(0, 60),
       expected: "name: value",
     });
-  }
-  for (const [name, value] of Object.entries(document.value)) {
-    const at = document.locate([name], false);
-    vars.set(name, { value, ...(at ? { at } : {}) });
-  }
+  addVars(vars, document, document.at(), "variables");
 }
 
 /** `a=1 b="x y"`: words as a shell would split them; every value is a text until a schema says otherwise. */
@@ -45,9 +49,9 @@ function addPairs(vars: Map<string, Variable>, argument: string): void {
         found: word,
         expected: "-e name=value, -e '{\"name\": …}' or -e @file.yaml",
       });
-    vars.set(name, {
-      value: value.replace(/^(["'])([\s\S]*)\1$/, "$2"),
-      at: { file: "-e", line: 1, column: index + 1 },
-    });
+    const at = { file: "-e", line: 1, column: index + 1 };
+    const plain = value.replace(/^(["'])([\s\S]*)\1$/, "$2");
+    const unread = { what: "template", found: plain, at } as const;
+    vars.set(name, { value: plain, at, ...(isTemplate(plain) ? { unread } : {}) });
   }
 }

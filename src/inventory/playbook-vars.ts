@@ -5,38 +5,29 @@ import { CausewayError } from "../errors.ts";
 import { packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
 import { coerce, validate, withDefaults } from "../schema/schema.ts";
-import type { InventoryHost, Variable } from "./types.ts";
+import type { InventoryHost, Remark, Variable } from "./types.ts";
+import { askedUnread } from "./unread.ts";
 
 /** A playbook's variables for one host: typed, with defaults; or everything that is wrong with them. */
-export function resolveVars(
-  schema: TObject,
-  host: InventoryHost,
-): { vars: Record<string, unknown>; errors: CausewayError[] } {
+export interface ResolvedVars {
+  vars: Record<string, unknown>;
+  errors: CausewayError[];
+  remarks: Remark[];
+}
+
+export function resolveVars(schema: TObject, host: InventoryHost): ResolvedVars {
   const given: Record<string, unknown> = {};
   const errors: CausewayError[] = [];
   for (const [name, property] of Object.entries(schema.properties)) {
     if (host.vars[name] === undefined) continue;
+    const unread = host.unread(name);
+    if (unread) errors.push(askedUnread("variables", name, unread, host.name));
     given[name] = isLocalPath(property)
       ? besideItsWriter(String(host.vars[name]), host.whereIs(name)?.file)
       : coerce(property, host.vars[name]);
   }
-  for (const name of Object.keys(host.vars)) {
-    if (name in schema.properties || name.startsWith("ansible_")) continue;
-    const meant = nearest(
-      name,
-      Object.keys(schema.properties).filter((key) => given[key] === undefined),
-      name.length > 4 ? 2 : 1,
-    );
-    if (!meant) continue;
-    const at = host.whereIs(name);
-    errors.push(
-      new CausewayError("variables", `${name} looks misspelt`, {
-        host: host.name,
-        ...(at ? { at } : {}),
-        advice: `did you mean ${meant}? No variable of this playbook is called ${name}`,
-      }),
-    );
-  }
+  const { errors: misspelt, remarks } = misspeltVars(schema, host, given);
+  errors.push(...misspelt);
   const vars = withDefaults(schema, given);
   const found = validate(schema, vars, {
     code: "variables",
@@ -44,9 +35,42 @@ export function resolveVars(
     host: host.name,
     locate: (path) => host.whereIs(String(path[0])) ?? (path.length > 0 ? host.at : undefined),
   });
-  // What is missing because it was misspelt is said once.
-  const missing = (e: CausewayError) => errors.length > 0 && / is missing$/.test(e.message);
-  return { vars, errors: [...errors, ...found.filter((e) => !missing(e))] };
+  // What is missing because it was misspelt, or does not fit because it was not read, is said once.
+  const said = (e: CausewayError) =>
+    errors.length > 0 && (/ is missing$/.test(e.message) || isAboutUnread(e, host));
+  return { vars, errors: [...errors, ...found.filter((e) => !said(e))], remarks };
+}
+
+function isAboutUnread({ message }: CausewayError, host: InventoryHost): boolean {
+  const [, name = ""] = /^variables: (\w+)/.exec(message) ?? [];
+  return host.unread(name) !== undefined;
+}
+
+/** Variables that are nobody's and look like one that is not set: an error where that one has to be set, else a remark. */
+function misspeltVars(
+  schema: TObject,
+  host: InventoryHost,
+  given: Readonly<Record<string, unknown>>,
+): Pick<ResolvedVars, "errors" | "remarks"> {
+  const errors: CausewayError[] = [];
+  const remarks: Remark[] = [];
+  const unset = Object.keys(schema.properties).filter((key) => given[key] === undefined);
+  const needed = (key: string) =>
+    (schema.required ?? []).includes(key) && !("default" in (schema.properties[key] ?? {}));
+  for (const name of Object.keys(host.vars)) {
+    if (name in schema.properties || name.startsWith("ansible_")) continue;
+    const meant = nearest(name, unset, name.length > 4 ? 2 : 1);
+    if (!meant) continue;
+    const at = host.whereIs(name);
+    const place = at ? { at } : {};
+    const advice = `did you mean ${meant}? No variable of this playbook is called ${name}`;
+    if (needed(meant))
+      errors.push(
+        new CausewayError("variables", `${name} looks misspelt`, { host: host.name, ...place, advice }),
+      );
+    else remarks.push({ text: `${name} looks misspelt: ${advice}`, ...place });
+  }
+  return { errors, remarks };
 }
 
 function isLocalPath(property: object): boolean {

@@ -2,27 +2,34 @@ import { secretVariables } from "./connection.ts";
 import { childrenOf, hostsOfGroup } from "./patterns.ts";
 import type { Inventory, InventoryHost } from "./types.ts";
 
-/** A host's variables as `--host` prints them; passwords are masked. */
+/** A host's variables as `--host` prints them; passwords are masked, those inside of others, too. */
 export function shownVars(host: InventoryHost): Record<string, unknown> {
+  return masked(host.vars) as Record<string, unknown>;
+}
+
+function masked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(masked);
+  if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
-    Object.entries(host.vars).map(([key, value]) => [key, secretVariables.test(key) ? "********" : value]),
+    Object.entries(value).map(([key, below]) => [
+      key,
+      secretVariables.test(key) && below !== null && below !== "" ? "********" : masked(below),
+    ]),
   );
 }
 
-/** The inventory as `ansible-inventory --list` prints it. */
+/** The inventory as `ansible-inventory --list` prints it, without groups in which nothing is. */
 export function asAnsibleList(inventory: Inventory): Record<string, unknown> {
-  const groups = [...inventory.groups.values()].map((group) => {
-    const below = [...childrenOf(inventory, group.name)];
-    return [
-      group.name,
-      {
-        ...(group.hosts.size > 0 && group.name !== "all" ? { hosts: [...group.hosts] } : {}),
-        ...(below.length > 0 ? { children: below } : {}),
-      },
-    ];
-  });
+  const groups = [...inventory.groups.values()].map(({ name, hosts, children }) => [
+    name,
+    {
+      ...(hosts.size > 0 && name !== "all" ? { hosts: [...hosts] } : {}),
+      ...(children.size > 0 ? { children: [...children] } : {}),
+    },
+  ]);
   const hostvars = Object.fromEntries(inventory.hosts.map((host) => [host.name, shownVars(host)]));
-  return { _meta: { hostvars }, ...Object.fromEntries(groups) };
+  const filled = groups.filter(([, body]) => Object.keys(body as object).length > 0);
+  return { _meta: { hostvars }, ...Object.fromEntries(filled) };
 }
 
 /** The inventory as `ansible-inventory --graph` draws it. */

@@ -1,6 +1,7 @@
 import { CausewayError } from "../errors.ts";
 import type { Connect, SessionOptions } from "../host/session.ts";
 import { select } from "../inventory/patterns.ts";
+import { refuseFaulty } from "../inventory/taking-part.ts";
 import type { Inventory } from "../inventory/types.ts";
 import {
   type Journal,
@@ -37,6 +38,7 @@ export async function readHistory(options: {
   limit?: string;
 }): Promise<{ runs: FleetRun[]; lost: CausewayError[] }> {
   const hosts = select(options.inventory, options.limit ?? "all", "--limit");
+  refuseFaulty(hosts);
   const seen = new Map<string, { record: RunRecord; states: Map<string, FleetRun["state"]> }>();
   const lost: CausewayError[] = [];
   await inParallel(hosts, { atOnce: options.forks }, async (host) => {

@@ -1,7 +1,8 @@
 import { CausewayError, throwAll } from "../errors.ts";
 import { select } from "../inventory/patterns.ts";
 import { resolveVars, unknownExtraVars } from "../inventory/playbook-vars.ts";
-import type { Inventory, InventoryHost, Variable } from "../inventory/types.ts";
+import { refuseFaulty, refuseUnaddressed, remarkLines } from "../inventory/taking-part.ts";
+import type { Inventory, InventoryHost, Remark, Variable } from "../inventory/types.ts";
 import { without } from "../inventory/without.ts";
 import type { Play, Playbook } from "../playbook/define.ts";
 import { Fleet, type HostView } from "../playbook/fleet.ts";
@@ -42,6 +43,8 @@ export interface Prepared {
   facts: Map<string, Record<string, unknown>>;
   /** The hosts whose facts are known. */
   reached: () => Pick<ReadonlySet<string>, "has">;
+  /** What a person should know of the inventory before the run, a line each. */
+  remarks: readonly string[];
 }
 
 /** Everything that is known before the first connection. Variables, patterns and the playbook's own check are validated here. */
@@ -63,18 +66,21 @@ export function prepare({
       parsePercentage(maxFailPercentage, `play “${title}”: maxFailPercentage`);
   }
   const { hostsOf, members } = membersOf(playbook, inventory);
-  const named = new Set(members.map((h) => h.name));
-  const chosen =
-    limit === undefined ? members : select(inventory, limit, "--limit").filter((h) => named.has(h.name));
+  const within = limit === undefined ? undefined : new Set(select(inventory, limit, "--limit"));
+  const chosen = within ? members.filter((h) => within.has(h)) : members;
   if (chosen.length === 0)
     throw new CausewayError("usage", `--limit ${limit} leaves no host of this playbook`, {
       expected: members.map((h) => h.name).join(", "),
     });
+  refuseFaulty(chosen);
+  refuseUnaddressed(members);
   const facts = new Map<string, Record<string, unknown>>();
   const errors: CausewayError[] = [];
+  const remarks: Remark[] = [];
   const views = members.map((host): HostView => {
     const resolved = resolveVars(vars, host);
     errors.push(...resolved.errors);
+    remarks.push(...resolved.remarks);
     return {
       ...knownBy(host, resolved.vars),
       get facts() {
@@ -93,7 +99,8 @@ export function prepare({
   }));
   const fleet = new Fleet(views, reached, gone);
   throwAll(distinct(playbook.check?.(fleet as never) ?? []));
-  return { members, chosen, leaving, fleet, hostsOf, facts, reached };
+  const told = remarkLines(inventory, chosen, remarks);
+  return { members, chosen, leaving, fleet, hostsOf, facts, reached, remarks: told };
 }
 
 /** The hosts that a playbook names, in the inventory's order, and whom each of its plays is for. */

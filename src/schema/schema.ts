@@ -226,7 +226,10 @@ export function withDefaults(
 export function coerce(schema: TSchema | undefined, value: unknown): unknown {
   if (typeof value !== "string" || !schema) return value;
   const type = (schema as { type?: string }).type;
-  if ((type === "integer" || type === "number") && /^-?\d+(\.\d+)?$/.test(value)) return Number(value);
+  if ((type === "integer" || type === "number") && /^-?\d+(\.\d+)?$/.test(value)) {
+    // One that JavaScript would round is not the number that was written.
+    return value.includes(".") || Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  }
   if (type === "boolean" && /^(true|yes|on)$/i.test(value)) return true;
   if (type === "boolean" && /^(false|no|off)$/i.test(value)) return false;
   if ((type === "array" || type === "object") && /^[[{]/.test(value)) return tryJson(value);

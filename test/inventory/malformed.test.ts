@@ -5,6 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { CausewayError, describeError } from "../../src/errors.ts";
 import { parseExtraVars } from "../../src/inventory/extra-vars.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
+import { refuseFaulty } from "../../src/inventory/taking-part.ts";
 import { folderWith } from "./files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "causeway-malformed-"));
@@ -23,7 +24,6 @@ const cases: [string, string, string, RegExp][] = [
   ["no hosts at all", "all:\n  vars:\n    a: 1\n", "", /no hosts/],
   ["a misspelt key of a group", "all:\n  host:\n    h1:\n", "2:3", /did you mean hosts\?/],
   ["hosts as a list", "all:\n  hosts:\n    - h1\n", "3:5", /not a mapping/],
-  ["hosts as a text", "all:\n  hosts: h1\n", "2:10", /not a mapping/],
   ["vars as a list", `${hosts}  vars:\n    - a\n`, "6:5", /not a mapping/],
   ["children as a list", `${hosts}  children:\n    - web\n`, "6:5", /not a mapping/],
   ["a host's variables as a text", "all:\n  hosts:\n    h1: 10.0.0.1\n", "3:9", /not a mapping/],
@@ -32,12 +32,6 @@ const cases: [string, string, string, RegExp][] = [
     "a:\n  children:\n    b:\nb:\n  children:\n    a:\n  hosts:\n    h1:\n",
     "",
     /a → b → a|b → a → b/,
-  ],
-  [
-    "a misspelt connection variable",
-    `${hosts}      ansible_usr: root\n`,
-    "5:20",
-    /did you mean ansible_user\?/,
   ],
   ["a port that is none", `${hosts}      ansible_port: ssh\n`, "5:21", /whole number/],
   ["a port out of range", `${hosts}      ansible_port: 70000\n`, "5:21", /65535/],
@@ -73,8 +67,22 @@ const cases: [string, string, string, RegExp][] = [
   ["a star without quotes", "all:\n  hosts: *all\n", "2:10", /quote it: "\*all"/],
   ["an anchor that is not there", `${hosts}      x: *base\n`, "5:10", /no anchor/],
   ["two documents", `${hosts}---\n${hosts}`, "", /multiple documents/],
-  ["a vault", `${hosts}      x: !vault |\n        abc\n`, "5:17", /Ansible Vault/],
-  ["a template", `${hosts}      x: "{{ y }}"\n`, "5:10", /templates/],
+  ["a tag of YAML that is not read", `${hosts}      x: !mytag 5\n`, "5:17", /tags other than/],
+  ["a tag of Python", `${hosts}      x: !!python/name:os.system x\n`, "5:", /!!python/],
+  ["a host's name that is no text", "all:\n  hosts:\n    on:\n", "3:5", /put it in quotes/],
+  [
+    "a template as an address",
+    "all:\n  hosts:\n    h1: {ansible_host: '{{ ip }}'}\n",
+    "3:24",
+    /templates are not read/,
+  ],
+  [
+    "a plugin's configuration",
+    "plugin: constructed\nstrict: false\n",
+    "1:1",
+    /plugin constructed is not read/,
+  ],
+  ["a whole file of Ansible Vault", "$ANSIBLE_VAULT;1.1;AES256\n3031\n", "1:1", /Ansible Vault/],
   [
     "a variable beside a host's name",
     "all:\n  hosts:\n    h1 ansible_host=10.0.0.1:\n",
@@ -87,18 +95,6 @@ const cases: [string, string, string, RegExp][] = [
   ["a range with step 0", "all:\n  hosts:\n    h[1:3:0]:\n", "3:5", /range/],
   ["a group as a text", "web: h1\n", "1:6", /not a mapping/],
   ["a key that is no group's", "all:\n  ansible_user: root\n", "2:3", /variable under vars:/],
-  [
-    "Ansible's name of old for the address",
-    `${hosts}      ansible_ssh_host: 10.0.0.2\n`,
-    "5:25",
-    /mean ansible_host\?/,
-  ],
-  [
-    "Ansible's name of old for the port",
-    `${hosts}      ansible_ssh_port: 22\n`,
-    "5:25",
-    /mean ansible_port\?/,
-  ],
   ["another user to become", `${hosts}      ansible_become_user: oracle\n`, "5:28", /root/],
   ["port 0", `${hosts}      ansible_port: 0\n`, "5:21", /at least 1/],
   [
@@ -138,16 +134,32 @@ const cases: [string, string, string, RegExp][] = [
     "1:49",
     /h2 has the same address as h1/,
   ],
-  ["an INI file", "[docker]\nh1\n", "1:1", /ansible-inventory/],
+  ["a line of INI that is no host", "[docker]\nh1 x\n", "2:4", /name=value/],
+  ["a section of INI that is none", "[docker:host]\nh1\n", "1:1", /:children\] or \[GROUP:vars/],
+  ["a section with a space", "[the docker]\nh1\n[x]\n", "1:1", /no spaces/],
+  ["children of INI that are not there", "[docker]\nh1\n[all:children]\nweb\n", "4:1", /a section \[web\]/],
+  ["variables of a group that is not there", "[docker]\nh1\n[web:vars]\nx=1\n", "3:1", /a section \[web\]/],
+  ["a quote of INI that is not closed", "[docker]\nh1 x='a b\n", "2:1", /quote/],
+  ["an INI file of a host with a colon", "[docker]\nh1:\n", "2:1", /not a host's name/],
+  ["a range of two widths", "[docker]\nh[01:100]\n", "2:1", /\[001:100\]|\[01:100\]/],
 ];
+
+const asIs = (error: unknown) => error;
+
+function thrownBy(act: () => void): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
 
 test.each(cases)("%s", async (name, text, position, words) => {
   const file = join(folder, `${name.replaceAll(/\W+/g, "-")}.yaml`);
   writeFileSync(file, text);
-  const error = await loadInventory([file]).then(
-    () => undefined,
-    (e: unknown) => e,
-  );
+  // A fault of a connection is one once its host takes part.
+  const error = await loadInventory([file]).then(({ hosts: all }) => thrownBy(() => refuseFaulty(all)), asIs);
   expect(error).toBeInstanceOf(CausewayError);
   const told = describeError(error as CausewayError);
   expect((error as CausewayError).code).toBe("inventory");
@@ -189,7 +201,8 @@ test.each([
   ["host_vars/h1.yaml", "ansible_port: ssh\n", /h1\.yaml:1:15: .*ansible_port/],
 ])("%s: %j", async (name, text, words) => {
   const own = folderWith({ "i.yaml": hosts, [name]: text });
-  const error = await loadInventory([join(own, "i.yaml")]).catch((e: unknown) => e);
+  const load = loadInventory([join(own, "i.yaml")]);
+  const error = await load.then(({ hosts: all }) => thrownBy(() => refuseFaulty(all)), asIs);
   expect(error).toMatchObject({ code: "inventory" });
   expect(describeError(error as CausewayError)).toMatch(words);
   expect(describeError(error as CausewayError)).toContain(join(own, name));
@@ -214,4 +227,24 @@ test.each<[string, RegExp]>([
   }
   expect(error).toMatchObject({ code: "variables" });
   expect(describeError(error as CausewayError)).toMatch(words);
+});
+
+test.each([
+  [
+    "Latin-1",
+    Buffer.from("all:\n  hosts:\n    h1: {x: \xe9}\n", "latin1"),
+    /:3:13: .*not text in UTF-8[\s\S]*iconv -f latin1/,
+  ],
+  ["a NUL byte", Buffer.from("all:\n  hosts: {h1: , h\0: }\n"), /:2:18: .*not text in UTF-8/],
+])("%s in a file", async (name, bytes, words) => {
+  const file = join(folder, `${name.replaceAll(/\W+/g, "-")}.yaml`);
+  writeFileSync(file, bytes);
+  const error = await loadInventory([file]).catch(asIs);
+  expect(describeError(error as CausewayError)).toMatch(words);
+});
+
+test("-e @FOLDER", () => {
+  expect(thrownBy(() => parseExtraVars([`@${folder}`]))).toMatchObject({
+    message: expect.stringMatching(/is a folder/),
+  });
 });

@@ -1,0 +1,127 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { CausewayError } from "../errors.ts";
+import { type connectionOptions, type inventoryOptions, numberOption, type Values } from "./arguments.ts";
+
+type Given = Values<typeof inventoryOptions & typeof connectionOptions>;
+
+/** A setting of Ansible's, from its variable in the environment or from ansible.cfg. */
+interface Setting {
+  value: string;
+  /** `ANSIBLE_INVENTORY`, or `inventory in ./ansible.cfg`. */
+  from: string;
+  /** What a path in it is relative to. */
+  folder: string;
+}
+
+/** What Ansible is set to on this machine, for options that the command line leaves out. */
+export interface AnsibleSettings {
+  inventory?: readonly string[];
+  user?: string;
+  privateKey?: string;
+  forks?: number;
+  /** What was taken over and from where, and what was not, a line each. */
+  notes: readonly string[];
+}
+
+/**
+ * Takes over Ansible's inventory, user, key and number of forks: from ANSIBLE_INVENTORY, ANSIBLE_REMOTE_USER,
+ * ANSIBLE_PRIVATE_KEY_FILE and ANSIBLE_FORKS, or from the first ansible.cfg that Ansible would read. That it does not look at host
+ * keys is named and not taken over.
+ * Source: "Ansible Configuration Settings" in Ansible's documentation.
+ */
+export function ansibleSettings(values: Given, env: NodeJS.ProcessEnv = process.env): AnsibleSettings {
+  const config = configFile(env);
+  const notes: string[] = config.notes;
+  const lookUp = (variable: string, key: string): Setting | undefined => {
+    const set = env[variable];
+    if (set) return { value: set, from: variable, folder: process.cwd() };
+    const value = config.defaults.get(key);
+    return value ? { value, from: `${key} in ${config.file}`, folder: dirname(config.file) } : undefined;
+  };
+  const path = ({ value, folder }: Setting) => resolve(folder, value.replace(/^~(?=\/)/, homedir()));
+  const inventory = values.inventory ? undefined : lookUp("ANSIBLE_INVENTORY", "inventory");
+  if (inventory) notes.push(`inventory ${inventory.value}, because of ${inventory.from}; -i names another`);
+  const user = values.user === undefined ? lookUp("ANSIBLE_REMOTE_USER", "remote_user") : undefined;
+  const key =
+    values["private-key"] === undefined ? lookUp("ANSIBLE_PRIVATE_KEY_FILE", "private_key_file") : undefined;
+  const forks = values.forks === undefined ? lookUp("ANSIBLE_FORKS", "forks") : undefined;
+  const checking = lookUp("ANSIBLE_HOST_KEY_CHECKING", "host_key_checking");
+  if (checking && values["host-key-checking"] === undefined && /^(false|no|off|0)$/i.test(checking.value))
+    notes.push(
+      `${checking.from} is not followed: host keys are checked; --host-key-checking off is the way not to`,
+    );
+  return {
+    ...(inventory ? { inventory: sourcesOf(inventory) } : {}),
+    ...(user ? { user: user.value } : {}),
+    ...(key ? { privateKey: path(key) } : {}),
+    ...(forks ? { forks: numberFrom(forks) } : {}),
+    notes,
+  };
+}
+
+/** As Ansible does, several are separated by commas, and a path is relative to the file that it stands in. */
+function sourcesOf({ value, folder }: Setting): string[] {
+  const at = (path: string) => resolve(folder, path.trim().replace(/^~(?=\/)/, homedir()));
+  if (!value.includes(",") || existsSync(at(value))) return [at(value)];
+  const parts = value
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+  return parts.every((part) => existsSync(at(part))) ? parts.map(at) : [value];
+}
+
+function numberFrom({ value, from }: Setting): number {
+  if (/^\d+$/.test(value) && Number(value) > 0) return Number(value);
+  throw new CausewayError("usage", `${from} is not a number of at least 1`, {
+    found: value,
+    advice: "correct it, or give --forks",
+  });
+}
+
+interface ConfigFile {
+  file: string;
+  defaults: ReadonlyMap<string, string>;
+  notes: string[];
+}
+
+/** The first that there is of ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg and /etc/ansible/ansible.cfg. */
+function configFile(env: NodeJS.ProcessEnv): ConfigFile {
+  const notes: string[] = [];
+  const asked = env.ANSIBLE_CONFIG?.replace(/^~(?=\/)/, homedir());
+  const folder =
+    asked && existsSync(asked) && statSync(asked).isDirectory() ? join(asked, "ansible.cfg") : asked;
+  const here = resolve("ansible.cfg");
+  const candidates = [folder, here, join(homedir(), ".ansible.cfg"), "/etc/ansible/ansible.cfg"];
+  for (const file of candidates) {
+    if (!file || !existsSync(file) || !statSync(file).isFile()) continue;
+    if (file === here && (statSync(dirname(file)).mode & 0o002) !== 0) {
+      notes.push(`${file} is not read, as in Ansible: everybody may write into its folder`);
+      continue;
+    }
+    return { file, defaults: defaultsOf(readFileSync(file, "utf8")), notes };
+  }
+  return { file: "", defaults: new Map(), notes };
+}
+
+/** The section [defaults] of an ansible.cfg. */
+function defaultsOf(text: string): Map<string, string> {
+  const found = new Map<string, string>();
+  let section = "";
+  for (const whole of text.split("\n")) {
+    const line = whole.trim();
+    if (line === "" || /^[#;]/.test(line)) continue;
+    const heading = /^\[([^\]]*)\]/.exec(line)?.[1];
+    if (heading !== undefined) section = heading;
+    const [, key, value = ""] = /^([^=:[]+?)\s*[=:]\s*(.*)$/.exec(line) ?? [];
+    // A semicolon behind a blank begins a comment there; a # does not.
+    if (section === "defaults" && key) found.set(key.toLowerCase(), value.replace(/\s;.*$/, "").trim());
+  }
+  return found;
+}
+
+/** The number of hosts at a time: the command line's, Ansible's, or 64. */
+export function forksOf(values: Given): number {
+  return numberOption("forks", values.forks, ansibleSettings(values).forks ?? 64);
+}
