@@ -62,7 +62,7 @@ function matchWord(inventory: Inventory, word: string): string[] {
     ? []
     : (/^(.+)\[(?:(-?\d+)|(\d+)[:-](\d*))\]$/.exec(word) ?? []);
   const matched = [...matchName(inventory, plain)];
-  if (one !== undefined) return matched.slice(Number(one)).slice(0, 1);
+  if (one !== undefined) return [matched.at(Number(one)) ?? []].flat();
   if (from === undefined) return matched;
   // Ansible takes an end of 0 for none: web[1:0] is the second host.
   const last = to === "" ? matched.length - 1 : Number(to) || Number(from);
@@ -120,7 +120,7 @@ export function select(
   for (const word of plain.length === 0 && words.length > 0 ? ["all"] : plain) {
     // A host hides a group of its name, but not behind ! and &.
     const matched = byName.has(word) ? [word] : matchWord(inventory, word);
-    if (matched.length === 0) throw nothing(word);
+    if (matched.length === 0 && !inventory.groups.has(word)) throw nothing(word);
     for (const name of matched) chosen.add(name);
   }
   for (const word of words.filter((w) => w.startsWith("&"))) {
