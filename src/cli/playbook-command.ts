@@ -1,9 +1,10 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { CausewayError } from "../errors.ts";
+import { quote } from "../host/sh.ts";
 import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
 import { nearest } from "../schema/nearest.ts";
-import { parse } from "./arguments.ts";
+import { type connectionOptions, type inventoryOptions, parse, reachOf, type Values } from "./arguments.ts";
 import { door } from "./door.ts";
 import { inventoryOf } from "./fleet-of.ts";
 import { playbookOptions } from "./playbook-options.ts";
@@ -21,8 +22,7 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
   }
   const [given, more] = positionals;
   if (given === undefined || more !== undefined) throw oneplaybook(positionals);
-  refuseMisspeltCommand(given);
-  const file = resolvePlaybookPath(given);
+  const file = playbookPath(given);
   const playbook = await loadPlaybook(file, door());
   const { inventory, extraVars } = await inventoryOf(values, dirname(file));
   const [{ prepare }, { refuseOneMachineTwice }] = await Promise.all([
@@ -41,14 +41,16 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
     return 0;
   }
   const what = { playbook, inventory, extraVars, ...limit };
-  return runWith(values, what, retryFile(given), prepared);
+  return runWith(values, what, retryFile(given, values), prepared);
 }
 
 /**
  * The hosts that are still to be done, in a file for `--limit @file`: while batches are done, too, because nobody writes it
  * for a run that is killed.
  */
-function retryFile(given: string): Retry {
+function retryFile(given: string, values: Values<typeof inventoryOptions & typeof connectionOptions>): Retry {
+  const extra = (values["extra-vars"] ?? []).map((vars) => `-e ${quote(vars)}`);
+  const again = ["run", quote(given), reachOf(values), ...extra].filter((word) => word !== "").join(" ");
   const file = `${basename(given, ".ts")}.retry`;
   let isWritten = false;
   const write = (hosts: readonly string[]) => {
@@ -66,8 +68,7 @@ function retryFile(given: string): Retry {
       if (hosts.length === 0 && isWritten) rmSync(file, { force: true });
       if (hosts.length === 0) return;
       write(hosts);
-      if (isWritten)
-        process.stderr.write(`to try these hosts again: the same command with --limit @${file}\n`);
+      if (isWritten) process.stderr.write(`to try these hosts again: ${again} --limit @${quote(file)}\n`);
     },
   };
 }
@@ -79,10 +80,15 @@ function oneplaybook(found: readonly string[]): CausewayError {
   });
 }
 
-function refuseMisspeltCommand(given: string): void {
-  const meant = /[/.]/.test(given) ? undefined : nearest(given, commands);
-  if (!meant) return;
-  throw new CausewayError("usage", `${given} is neither a command nor a playbook`, {
-    advice: `did you mean run ${meant}?`,
-  });
+/** A playbook's file; what is none, and looks like a command, is a misspelt command. */
+function playbookPath(given: string): string {
+  try {
+    return resolvePlaybookPath(given);
+  } catch (error) {
+    const meant = /[/.]/.test(given) ? undefined : nearest(given, commands);
+    if (!meant) throw error;
+    throw new CausewayError("usage", `${given} is neither a command nor a playbook`, {
+      advice: `did you mean run ${meant}?`,
+    });
+  }
 }

@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildFailure, Plugin } from "esbuild";
@@ -22,7 +30,9 @@ export function resolvePlaybookPath(given: string): string {
   const found = foldersFor(given, "playbooks")
     .flatMap((folder) => ends.map((end) => join(folder, given) + end))
     .find((f) => existsSync(f) && extname(f) !== "");
-  if (found) return resolve(found);
+  if (found && !/^\.(json|ya?ml)$/.test(extname(found))) return resolve(found);
+  const other = found ?? (existsSync(given) ? given : undefined);
+  if (other !== undefined) throw notTypeScript(other);
   const names = readdirSync(join(packageDir, "playbooks"))
     .filter((file) => file.endsWith(".ts"))
     .map((file) => basename(file, ".ts"));
@@ -34,6 +44,21 @@ export function resolvePlaybookPath(given: string): string {
       ? `did you mean ${meant}?`
       : `this package has ${names.join(", ")}; for any other, give the path to its file`,
   });
+}
+
+function notTypeScript(path: string): CausewayError {
+  const isFolder = statSync(path).isDirectory();
+  return new CausewayError(
+    "playbook",
+    `${path} is ${isFolder ? "a folder" : "no playbook: playbooks are TypeScript"}`,
+    {
+      found: isFolder ? resolve(path) : `a file that ends in ${extname(path) || "nothing"}`,
+      expected: "a TypeScript file whose default export is definePlaybook({ … })",
+      advice: isFolder
+        ? "name one of its files"
+        : "see docs/playbooks.md: what is in it becomes plays and tasks there",
+    },
+  );
 }
 
 /**

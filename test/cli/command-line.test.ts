@@ -317,3 +317,55 @@ describe("the command line", () => {
     expect((await run("--version")).stdout).toMatch(/^causeway \d+\.\d+\.\d+\n$/);
   });
 });
+
+describe("what people who know Ansible try", () => {
+  const web = book('plays: [{ title: "P", hosts: "all", tasks: () => [] }]');
+
+  test("a playbook whose name is near to a command's", async () => {
+    file("playbooks/web.ts", web);
+    expect(await run("web", "-i", "h1,", "--syntax-check")).toMatchObject({ code: 0, stdout: "web: OK\n" });
+    expect((await run("labs")).stderr).toMatch(/did you mean run lab\?/);
+  });
+
+  test.each([
+    ["playbooks/site.yml", "- hosts: all\n", /site\.yml is no playbook: playbooks are TypeScript/],
+    ["playbooks", undefined, /^playbooks is a folder/],
+    ["/etc/passwd", undefined, /passwd is no playbook/],
+  ])("%s as a playbook", async (name, text, words) => {
+    if (text !== undefined) file(name, text);
+    file("playbooks/web.ts", web);
+    const { code, stderr } = await run(name, "-i", "h1,");
+    expect(code).toBe(6);
+    expect(stderr).toMatch(words);
+  });
+
+  test("to try again is a command that can be pasted", async () => {
+    file("playbooks/web.ts", web);
+    const { code, stderr } = await run("web", "-i", "h1.invalid,", "-e", "leave=no");
+    expect([code, stderr]).toEqual([6, expect.stringMatching(/-e leave/)]);
+    const failed = await run("web", "-i", "h1.invalid,", "--connect-timeout", "2");
+    expect(failed.code).toBe(4);
+    expect(failed.stderr).toMatch(/again: run web -i h1\.invalid, --connect-timeout 2 --limit @web\.retry\n/);
+  });
+
+  test("Ansible's own settings are taken over, and told; what is not followed is named", async () => {
+    const own = file(
+      "conf/ansible.cfg",
+      "[defaults]\ninventory = hosts\nhost_key_checking = False\nforks = 7 ; few\n",
+    );
+    file("conf/hosts", "[web]\nh1\n");
+    const [code, stderr] = await new Promise<[number, string]>((resolve) => {
+      const env = { ...process.env, ANSIBLE_CONFIG: own };
+      execFile(
+        join(packageDir, "run"),
+        ["inventory", "--graph"],
+        { cwd: folder, env },
+        (error, stdout, told) => resolve([error ? 1 : 0, stdout + told]),
+      );
+    });
+    expect(code).toBe(0);
+    expect(stderr).toContain("|--@web:\n  |  |--h1");
+    expect(stderr).toMatch(/^inventory hosts, because of inventory in .*ansible\.cfg; -i names another$/m);
+    expect(stderr).toMatch(/host_key_checking in .* is not followed/);
+  });
+});
