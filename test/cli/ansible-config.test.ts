@@ -1,0 +1,49 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ansibleSettings } from "../../src/cli/ansible-config.ts";
+import { folderWith } from "../inventory/files.ts";
+
+const folder = folderWith({
+  "ansible.cfg":
+    "# ours\n[privilege_escalation]\nforks = 1\n[defaults]\ninventory = a, b\nremote_user: ops\nprivate_key_file = keys/one\nforks = 7 ; few\nhost_key_checking = no\n",
+  a: "",
+  b: "",
+});
+const config = join(folder, "ansible.cfg");
+
+test("what ansible.cfg says, its paths from where it lies", () => {
+  expect(ansibleSettings({}, { ANSIBLE_CONFIG: config })).toEqual({
+    inventory: [join(folder, "a"), join(folder, "b")],
+    user: "ops",
+    privateKey: join(folder, "keys/one"),
+    forks: 7,
+    notes: [
+      `inventory a, b, because of inventory in ${config}; -i names another`,
+      expect.stringMatching(/host_key_checking in .* is not followed: .*--host-key-checking off/),
+    ],
+  });
+});
+
+test("the environment wins over the file, and the command line over both", () => {
+  const env = {
+    ANSIBLE_CONFIG: folder,
+    ANSIBLE_INVENTORY: "h1,h2",
+    ANSIBLE_REMOTE_USER: "me",
+    ANSIBLE_FORKS: "3",
+  };
+  expect(ansibleSettings({}, env)).toMatchObject({ inventory: ["h1,h2"], user: "me", forks: 3 });
+  const given = {
+    inventory: ["x"],
+    user: "you",
+    "private-key": "k",
+    forks: "2",
+    "host-key-checking": "strict",
+  };
+  expect(ansibleSettings(given, env)).toEqual({ notes: [] });
+});
+
+test("a number of forks that is none", () => {
+  expect(() => ansibleSettings({}, { ANSIBLE_CONFIG: config, ANSIBLE_FORKS: "many" })).toThrow(
+    /ANSIBLE_FORKS is not/,
+  );
+});
