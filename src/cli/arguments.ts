@@ -29,7 +29,7 @@ export const inventoryOptions = {
     short: "i",
     multiple: true,
     value: "FILE",
-    help: "inventory: a file, a folder, a name in inventory/, or host,host (default: lab)",
+    help: "inventory: a file, a folder, a name in inventory/, or host,host (default: Ansible's setting, or lab)",
   },
   limit: { type: "string", short: "l", value: "PATTERN", help: "only these hosts; @FILE has one a line" },
   "extra-vars": {

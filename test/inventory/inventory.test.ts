@@ -8,6 +8,7 @@ import { loadInventory } from "../../src/inventory/load.ts";
 import { select } from "../../src/inventory/patterns.ts";
 import { expandRange } from "../../src/inventory/ranges.ts";
 import { asAnsibleList, asGraph, shownVars } from "../../src/inventory/show.ts";
+import { refuseFaulty, refuseUnaddressed } from "../../src/inventory/taking-part.ts";
 import { folderWith } from "./files.ts";
 
 const text = `
@@ -119,6 +120,38 @@ describe("Ansible's layout and precedence", () => {
   ])("%s", async (line, expected) => {
     const own = folderWith({ "i.yaml": `all:\n  hosts:\n    h1:\n      ${line}\n` });
     expect((await loadInventory([join(own, "i.yaml")])).hosts[0]?.connection).toMatchObject(expected);
+  });
+
+  test.each([
+    ["ansible_ssh_host: 10.0.0.2", { address: "10.0.0.2" }, /read as ansible_host/],
+    ["ansible_ssh_port: 22", { port: 22 }, /read as ansible_port/],
+    ["ansible_usr: root", { address: "h1" }, /did you mean ansible_user\?/],
+    [
+      "ansible_ssh_common_args: -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+      {},
+      /--host-key-checking off/,
+    ],
+  ])("%s is read, with a remark and no fault", async (line, target, words) => {
+    const own = folderWith({ "i.yaml": `all:\n  hosts:\n    h1:\n      ${line}\n` });
+    const [host] = (await loadInventory([join(own, "i.yaml")])).hosts;
+    expect(host?.connection).toMatchObject(target);
+    expect(host?.faults).toEqual([]);
+    expect(host?.remarks).toEqual([expect.objectContaining({ text: expect.stringMatching(words) })]);
+  });
+
+  test("what does not fit is an error only for a host that takes part", async () => {
+    const own = folderWith({ hosts: "a\nb ansible_connection=winrm\nc ansible_host={{ip}}\n" });
+    const { hosts } = await loadInventory([join(own, "hosts")]);
+    const [a, b, c] = hosts.map((host) => [host]);
+    expect(() => refuseFaulty(a ?? [])).not.toThrow();
+    expect(() => refuseFaulty(b ?? [])).toThrow(/ansible_connection/);
+    expect(() => refuseUnaddressed(b ?? [])).not.toThrow();
+    expect(() => refuseUnaddressed(c ?? [])).toThrow(/ansible_host is a template/);
+  });
+
+  test("a password of digits in INI is a text", async () => {
+    const own = folderWith({ hosts: "a ansible_password=1234\n" });
+    expect((await loadInventory([join(own, "hosts")])).hosts[0]?.connection.password).toBe("1234");
   });
 
   test("connection variables become the target", async () => {

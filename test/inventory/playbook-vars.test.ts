@@ -5,6 +5,7 @@ import { describeError } from "../../src/errors.ts";
 import { parseExtraVars } from "../../src/inventory/extra-vars.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
 import { resolveVars, unknownExtraVars } from "../../src/inventory/playbook-vars.ts";
+import { remarkLines } from "../../src/inventory/taking-part.ts";
 import { InterfaceCidr, secret } from "../../src/schema/types.ts";
 import { folderWith } from "./files.ts";
 
@@ -19,8 +20,8 @@ async function resolved(vars: string, extra: string[] = []) {
   const { hosts } = await loadInventory([join(folder, "i.yaml")], parseExtraVars(extra));
   const [host] = hosts;
   if (!host) throw new Error("no host");
-  const { vars: found, errors } = resolveVars(schema, host);
-  return { found, told: errors.map((e) => describeError(e).replaceAll(`${folder}/`, "")) };
+  const { vars: found, errors, remarks } = resolveVars(schema, host);
+  return { found, remarks, told: errors.map((e) => describeError(e).replaceAll(`${folder}/`, "")) };
 }
 
 test("values of the inventory and of -e, typed, with defaults; foreign variables are nobody's", async () => {
@@ -60,6 +61,40 @@ test.each([
   expect(told).toHaveLength(1);
   for (const word of words) expect(told[0]).toContain(word);
   expect(told[0]).not.toContain("abc123");
+});
+
+test("what looks like a variable that need not be set is a remark, once for all hosts", async () => {
+  const { told, remarks } = await resolved("      bip: 192.168.100.1/24\n      mtuu: 1400\n");
+  expect(told).toEqual([]);
+  expect(remarks).toEqual([
+    expect.objectContaining({ text: expect.stringMatching(/mtuu looks misspelt: did you mean mtu/) }),
+  ]);
+  const [own, host] = [remarks[0] ?? { text: "" }, { remarks }];
+  expect(remarkLines({ remarks: [own] }, [host, host] as never)).toHaveLength(1);
+});
+
+test.each([
+  ["a template", "      bip: '{{ base }}.1/24'\n", /^i\.yaml:4:12 h1: bip is a template[\s\S]*with -e/],
+  ["a template inside of a value", "      bip: {a: ['{{ base }}']}\n", /^i\.yaml:4:17 h1: bip is a template/],
+  ["a vault", "      bip: !vault |\n        $ANSIBLE_VAULT;1.1\n", /h1: bip is encrypted with Ansible Vault/],
+])("%s is an error where it is asked for, and only there", async (_name, line, words) => {
+  const { told } = await resolved(line);
+  expect(told).toEqual([expect.stringMatching(words)]);
+  const other = await resolved(line.replace("bip", "color"), ["bip=192.168.100.1/24"]);
+  expect(other.told).toEqual([]);
+  expect((await resolved(line, ["bip=192.168.100.1/24"])).told).toEqual([]);
+});
+
+test("!unsafe is the text itself", async () => {
+  const { found, told } = await resolved(
+    "      bip: 192.168.100.1/24\n      token: !unsafe '{{ not me }}'\n",
+  );
+  expect([found.token, told]).toEqual(["{{ not me }}", []]);
+});
+
+test("a whole number that would be rounded is none", async () => {
+  const { told } = await resolved("      bip: 192.168.100.1/24\n      mtu: 9007199254740993\n");
+  expect(told).toEqual([expect.stringMatching(/mtu has the wrong type/)]);
 });
 
 test("-e of a name that the playbook does not have", () => {
