@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -187,6 +187,15 @@ test.each([
   expect(told).toMatch(words);
   expect(told).toContain(file);
   expect(told).not.toMatch(/\bat .*\.ts:\d+/);
+});
+
+test("a script whose _meta.hostvars is null is asked for each host", async () => {
+  const own = folderWith({
+    "inv.sh": `#!/bin/sh\n[ $1 = --host ] && echo '{"x": 1}' || echo '{"web": ["a"], "_meta": {"hostvars": null}}'\n`,
+  });
+  chmodSync(join(own, "inv.sh"), 0o755);
+  const { hosts: all } = await loadInventory([join(own, "inv.sh")]);
+  expect(all.map((host) => [host.name, host.vars])).toEqual([["a", { x: 1 }]]);
 });
 
 test("a script that may not be executed", async () => {
