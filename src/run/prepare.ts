@@ -72,7 +72,7 @@ export function prepare({
     throw new CausewayError("usage", `--limit ${limit} leaves no host of this playbook`, {
       expected: members.map((h) => h.name).join(", "),
     });
-  refuseFaulty(chosen);
+  refuseFaulty([...chosen, ...(left?.dead ? [] : leaving)]);
   refuseUnaddressed(members);
   const facts = new Map<string, Record<string, unknown>>();
   const errors: CausewayError[] = [];
