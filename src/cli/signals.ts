@@ -12,27 +12,43 @@ export interface Signals {
 /** How long a session gets to end its command on the host before this process goes. */
 const graceMs = 2000;
 
-/** Listens for Ctrl-C and SIGTERM. */
+const halfDone =
+  "the current step may be half-done: the next run of this playbook, or a rollback, completes or undoes it";
+
+/**
+ * Set by the launcher where SIGHUP was ignored when it started, as under nohup: Node itself forgets that, and a closed terminal
+ * would end the run.
+ */
+const outlivesTerminal = "CAUSEWAY_OUTLIVES_TERMINAL";
+
+/** Listens for Ctrl-C; for SIGTERM and SIGHUP (a closed terminal), which nobody sends twice: they stop at once. */
 export function listenForSignals(say: (text: string) => void): Signals {
   const soft = new AbortController();
   const hard = new AbortController();
   // Every host's session listens; Node would take more than ten for a leak, and say so on the terminal.
   setMaxListeners(0, soft.signal, hard.signal);
   let timer: NodeJS.Timeout | undefined;
-  const onSignal = () => {
-    if (!soft.signal.aborted) {
-      say("stopping after the current step; press Ctrl-C again to stop now");
-      soft.abort();
-    } else if (!hard.signal.aborted) {
-      say(
-        "stopping now; the current step may be half-done: the next run of this playbook, or a rollback, completes or undoes it",
-      );
-      hard.abort();
-      setTimeout(() => process.exit(130), graceMs).unref();
-    } else process.exit(130);
+  const stopNow = (why: string) => {
+    say(`${why}; ${halfDone}`);
+    soft.abort();
+    hard.abort();
+    setTimeout(() => process.exit(130), graceMs).unref();
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  const onCtrlC = () => {
+    if (hard.signal.aborted) process.exit(130);
+    if (soft.signal.aborted) return stopNow("stopping now");
+    say("stopping after the current step; press Ctrl-C again to stop now");
+    soft.abort();
+  };
+  const onEnd = (signal: NodeJS.Signals) => {
+    if (!hard.signal.aborted) stopNow(`stopping now, on ${signal}`);
+  };
+  const handlers: readonly (readonly [NodeJS.Signals, (signal: NodeJS.Signals) => void])[] = [
+    ["SIGINT", onCtrlC],
+    ["SIGTERM", onEnd],
+    ["SIGHUP", process.env[outlivesTerminal] ? () => {} : onEnd],
+  ];
+  for (const [signal, handler] of handlers) process.on(signal, handler);
   return {
     interrupted: soft.signal,
     abandoned: hard.signal,
@@ -45,8 +61,7 @@ export function listenForSignals(say: (text: string) => void): Signals {
     },
     dispose: () => {
       clearTimeout(timer);
-      process.removeListener("SIGINT", onSignal);
-      process.removeListener("SIGTERM", onSignal);
+      for (const [signal, handler] of handlers) process.removeListener(signal, handler);
     },
   };
 }

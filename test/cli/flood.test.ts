@@ -24,19 +24,19 @@ export default definePlaybook({ name: "flood", summary: "x", vars: Type.Object({
   plays: [{ title: "p", hosts: "all", tasks: (host) => [look({ says: host.vars.says })] }] });`,
 );
 
-/** Runs the playbook against a host that says "y" without end, and ends it once it is under way. */
-function ended(): Promise<{ code: number | null }> {
+/** Runs the playbook against a host that says "y" without end, and sends it a signal once it is under way. */
+function ended(signal: NodeJS.Signals): Promise<{ code: number | null; said: string }> {
   return new Promise((resolve) => {
     const args = ["book.ts", "-i", "hosts.yaml", "--check", "--output", "plain"];
     const child = spawn(join(packageDir, "run"), args, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-    let said = "";
+    let [said, sent] = ["", false];
     const hear = (chunk: Buffer) => {
       said += chunk;
-      if (said.includes("PLAY")) child.kill("SIGTERM");
+      if (!sent && said.includes("PLAY")) sent = child.kill(signal);
     };
     child.stdout.on("data", hear);
     child.stderr.on("data", hear);
-    child.once("close", (code) => resolve({ code }));
+    child.once("close", (code) => resolve({ code, said }));
   });
 }
 
@@ -66,7 +66,11 @@ test("a host that says too much fails with words, and the others go on", async (
   expect(outcome).toMatchObject({ exitCode: 2, hosts: { calm: { ok: 1 } } });
 });
 
-test("SIGTERM ends the run meanwhile", async () => {
-  const { code } = await ended();
-  expect(code).toBe(130);
-});
+test.each(["SIGTERM", "SIGHUP"] as const)(
+  "%s ends the run meanwhile, after words of its own",
+  async (signal) => {
+    const { code, said } = await ended(signal);
+    expect(code).toBe(130);
+    expect(said).toContain(`stopping now, on ${signal}; the current step may be half-done`);
+  },
+);
