@@ -28,6 +28,8 @@ export const exitCodes = {
   unreachable: 4,
   verify: 3,
   lab: 1,
+  /** What was to be written to standard output did not get there: a full disk. */
+  output: 1,
   interrupted: 130,
 } as const;
 

@@ -1,4 +1,5 @@
 import { CausewayError, describeError, exitCodes } from "../errors.ts";
+import { tame } from "../report/paint.ts";
 
 /** Does what the command line asks for and gives the exit code. What one command does not need is not loaded. */
 async function main(args: readonly string[]): Promise<number> {
@@ -43,7 +44,7 @@ async function version(): Promise<number> {
 
 async function report(error: unknown): Promise<number> {
   if (error instanceof CausewayError) {
-    process.stderr.write(`${describeError(error)}\n`);
+    process.stderr.write(`${tame(describeError(error))}\n`);
     return exitCodes[error.code];
   }
   const { inSources } = await import("./source-places.ts");
@@ -54,6 +55,19 @@ async function report(error: unknown): Promise<number> {
   return 70;
 }
 
+/** Whether something that was written to standard output did not get there, and somebody may miss it. */
+let isIncomplete = false;
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // A pipe that nobody reads any more, or a terminal that is closed.
+    if (error.code === "EPIPE" || error.code === "EIO" || stream === process.stderr) return;
+    // The report of a run says so itself.
+    if (!isIncomplete && stream.listenerCount("error") === 1)
+      process.stderr.write(`the output is incomplete: ${error.message}\n`);
+    isIncomplete = true;
+    process.exitCode ||= exitCodes.output;
+  });
+
 let ended = false;
 // A playbook can end the process, or wait for ever while it is loaded: Node would call both a success or 13.
 process.once("exit", (code) => {
@@ -63,5 +77,6 @@ process.once("exit", (code) => {
   );
   process.exitCode = exitCodes.playbook;
 });
-process.exitCode = await main(process.argv.slice(2)).catch(report);
+const code = await main(process.argv.slice(2)).catch(report);
+process.exitCode = code === 0 && isIncomplete ? exitCodes.output : code;
 ended = true;

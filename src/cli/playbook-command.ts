@@ -1,9 +1,10 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { CausewayError } from "../errors.ts";
 import { quote } from "../host/sh.ts";
 import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
 import { nearest } from "../schema/nearest.ts";
+import { writeWholeFile } from "../whole-file.ts";
 import { type connectionOptions, type inventoryOptions, parse, reachOf, type Values } from "./arguments.ts";
 import { door } from "./door.ts";
 import { inventoryOf } from "./fleet-of.ts";
@@ -48,29 +49,41 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
  * The hosts that are still to be done, in a file for `--limit @file`: while batches are done, too, because nobody writes it
  * for a run that is killed.
  */
-function retryFile(given: string, values: Values<typeof inventoryOptions & typeof connectionOptions>): Retry {
+export function retryFile(given: string, values: Values<typeof inventoryOptions & typeof connectionOptions>): Retry {
   const extra = (values["extra-vars"] ?? []).map((vars) => `-e ${quote(vars)}`);
   const again = ["run", quote(given), reachOf(values), ...extra].filter((word) => word !== "").join(" ");
   const file = `${basename(given, ".ts")}.retry`;
-  let isWritten = false;
+  let written: string | undefined;
   const write = (hosts: readonly string[]) => {
+    const text = `${hosts.join("\n")}\n`;
     try {
-      writeFileSync(file, `${hosts.join("\n")}\n`);
-      isWritten = true;
+      writeWholeFile(file, text);
+      written = text;
     } catch {
       // A folder that cannot be written to costs the convenience only.
-      isWritten = false;
+      written = undefined;
     }
   };
   return {
     left: write,
     ended: (hosts) => {
-      if (hosts.length === 0 && isWritten) rmSync(file, { force: true });
+      // Another run of this playbook in the same folder may have written its own since.
+      if (hosts.length === 0 && written !== undefined && isStill(file, written))
+        rmSync(file, { force: true });
       if (hosts.length === 0) return;
       write(hosts);
-      if (isWritten) process.stderr.write(`to try these hosts again: ${again} --limit @${quote(file)}\n`);
+      if (written !== undefined)
+        process.stderr.write(`to try these hosts again: ${again} --limit @${quote(file)}\n`);
     },
   };
+}
+
+function isStill(file: string, text: string): boolean {
+  try {
+    return readFileSync(file, "utf8") === text;
+  } catch {
+    return false;
+  }
 }
 
 function oneplaybook(found: readonly string[]): CausewayError {

@@ -1,4 +1,5 @@
 import { CausewayError, describeError, exitCodes } from "../errors.ts";
+import { tame } from "../report/paint.ts";
 import { type Prepared, type PrepareOptions, prepare, reachedThrough } from "../run/prepare.ts";
 import { leastConfirmSeconds } from "../run/switch.ts";
 import { forksOf } from "./ansible-config.ts";
@@ -97,14 +98,14 @@ export async function runWith(
       const plan = await run({ ...all, check: true, prepared: reachedThrough(inventory, prepare(what)) });
       const isIdle = Object.values(plan.hosts).every((host) => host.changed + host.restarts === 0);
       if (plan.exitCode !== 0 || !(isIdle || (await confirm()))) {
-        for (const error of plan.refused) process.stderr.write(`${describeError(error)}\n`);
+        for (const error of plan.refused) process.stderr.write(`${tame(describeError(error))}\n`);
         return plan.exitCode === 0 ? exitCodes.interrupted : plan.exitCode;
       }
     }
     const outcome = await run({ ...all, ...watch, check: values.check === true });
     await reporter.close();
     if (outcome.refused.length > 0)
-      process.stderr.write(`${outcome.refused.map(describeError).join("\n\n")}\n`);
+      process.stderr.write(`${tame(outcome.refused.map(describeError).join("\n\n"))}\n`);
     if (!values.check) retry.ended?.(outcome.retry);
     return outcome.exitCode;
   } finally {

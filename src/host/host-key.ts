@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { dirname } from "node:path";
 import { CausewayError } from "../errors.ts";
 import {
@@ -25,20 +25,39 @@ export function refuseHostKey(check: HostKeyCheck, key: Buffer): CausewayError |
   const name = lookupName(check.host, check.port);
   const verdict = judge(knownLines(check.files, name), name, key);
   if (verdict.known) return undefined;
-  if (verdict.why === "unknown" && check.mode === "accept-new") {
-    remember(check.files[0], name, key);
-    return undefined;
-  }
+  if (verdict.why === "unknown" && check.mode === "accept-new") return remember(check.files[0], name, key);
   return refusal(check, name, key, verdict);
 }
 
-function remember(file: string | undefined, name: string, key: Buffer): void {
-  if (file === undefined) return;
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  // Without a newline at its end, the new line would be appended to the last one.
-  const open = existsSync(file) && /[^\n]$/.test(readFileSync(file, "utf8")) ? "\n" : "";
-  appendFileSync(file, `${open}${name} ${keyType(key)} ${key.toString("base64")}\n`, { mode: 0o600 });
-  forgetKnownHosts(file);
+function remember(file: string | undefined, name: string, key: Buffer): CausewayError | undefined {
+  if (file === undefined) return undefined;
+  let before = 0;
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const known = existsSync(file) ? readFileSync(file) : Buffer.alloc(0);
+    before = known.length;
+    // Without a newline at its end, the new line would be appended to the last one.
+    const open = before > 0 && known.at(-1) !== 10 ? "\n" : "";
+    appendFileSync(file, `${open}${name} ${keyType(key)} ${key.toString("base64")}\n`, { mode: 0o600 });
+    forgetKnownHosts(file);
+    return undefined;
+  } catch (error) {
+    // Half a key would read as another one, and the host as an impostor.
+    cutTo(file, before);
+    return new CausewayError("unreachable", `the host key of ${name} cannot be written down`, {
+      output: (error as Error).message,
+      expected: `a file that can be written: ${file}`,
+      advice: "make room or correct the file's mode; or compare the key by hand and add it there",
+    });
+  }
+}
+
+function cutTo(file: string, length: number): void {
+  try {
+    truncateSync(file, length);
+  } catch {
+    // It was never written to.
+  }
 }
 
 function refusal(
