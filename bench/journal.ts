@@ -68,6 +68,7 @@ export async function journalCosts(
     }));
     const options = {
       run,
+      host: "bench",
       head,
       who: "bench",
       record: JSON.stringify({ id: run }),

@@ -69,6 +69,8 @@ export interface Journal {
   folded?: string;
   /** The run whose switch is armed, or that the host is taking back. */
   armed?: string;
+  /** Whose journal it is: the name of a host in the inventory of the last run. Older versions did not note it. */
+  host?: string;
   /** Who holds the lock, in words, if that process is alive. */
   holder?: string;
   /** The libraries that lie beside the entries, by their checksums. */
@@ -77,7 +79,7 @@ export interface Journal {
 
 /** Reads the journal in one command: head, lock, and the runs of which something stands, with their entries. */
 export const readJournalScript: Script = rawScript(`cd ${journalFolder} 2>/dev/null || exit 0
-for name in format head folded; do
+for name in format head folded host; do
   value=; read -r value 2>/dev/null <$name; echo "$name $value"
 done
 if read -r pid started boot who 2>/dev/null <lock; then
@@ -87,6 +89,7 @@ fi
 read -r run rest 2>/dev/null <switch/armed || read -r run rest 2>/dev/null <switch/reverting && echo "armed $run"
 grep -aH '' runs/*/run.json runs/*/end runs/*/[0-9]*.json 2>/dev/null
 printf 'mark %s\\n' runs/*/*.begun runs/*/*.done runs/*/*.undone runs/*/folded
+printf 'entry %s\\n' runs/*/[0-9]*.json
 for lib in lib-*.sh; do echo "lib $lib"; done
 true`);
 
@@ -107,6 +110,8 @@ export function parseJournal(text: string, host: string): Journal {
   let armed: string | undefined;
   const files: { path: string; run: string; file: string; text: string }[] = [];
   const marks = new Set<string>();
+  const named: string[] = [];
+  let [format, whose] = ["", ""];
   const libraries: string[] = [];
   for (const line of text.split("\n")) {
     const [, path, run, file, text] = /^((?:runs\/)?([^/ ]+)\/([^/: ]+)):(.*)$/.exec(line) ?? [];
@@ -118,10 +123,18 @@ export function parseJournal(text: string, host: string): Journal {
     const rest = line.slice(space + 1);
     switch (line.slice(0, space)) {
       case "format":
-        if (rest !== "" && Number(rest) > journalFormat) throw newerFormat(host, rest);
+        if (Number(rest) > journalFormat) throw newerFormat(host, rest);
+        // Nothing, where no run ever began.
+        if (!/^\d*$/.test(rest)) damaged(host, { path: "format", found: rest, expected: "a number" });
+        format = line;
+        break;
+      case "host":
+        whose = rest;
         break;
       case "head":
         head = rest.trim();
+        if (!/^(\S+ (\d{4}|reverted))?$/.test(head))
+          damaged(host, { path: "head", found: head, expected: "a run, and the number of its newest entry" });
         break;
       case "folded":
         if (rest !== "") folded = rest;
@@ -135,13 +148,29 @@ export function parseJournal(text: string, host: string): Journal {
       case "lib":
         libraries.push(...(/^lib-([0-9a-f]+)\.sh$/.exec(rest)?.slice(1) ?? []));
         break;
+      case "entry":
+        if (!rest.includes("*")) named.push(rest);
+        break;
       case "mark":
         marks.add(rest.replace(/^runs\//, ""));
     }
   }
+  const lines = new Set(files.map(({ path }) => path));
+  // An empty file has no line.
+  for (const path of named) if (!lines.has(path)) damagedEntry(host, path, "");
   const entries = files
     .filter(({ file }) => /^\d+\.json$/.test(file))
-    .map(({ path, text }) => (parsed(text) ?? damaged(host, path, text)) as Entry);
+    .map(({ path, run, file, text }) => {
+      const entry = parsed(text);
+      return isEntry(entry, run, file) ? entry : damagedEntry(host, path, text);
+    });
+  if (format === "format " && entries.length > 0)
+    damaged(host, {
+      path: "format",
+      found: "",
+      expected: `the version of the journal's layout, 1 to ${journalFormat}`,
+      advice: `if no causeway newer than this one ever ran on that host: echo ${journalFormat} >${journalFolder}/format`,
+    });
   for (const entry of entries) {
     entry.resource ??= resourceOfFormat1(entry);
     entry.begun = marks.has(`${entryPath(entry)}.begun`);
@@ -152,7 +181,7 @@ export function parseJournal(text: string, host: string): Journal {
   const runs = files.flatMap(({ path, run, file, text }): RunRecord[] => {
     if (file !== "run.json") return [];
     const record = parsed(text) as RunRecord | undefined;
-    if (record === undefined) return acted.has(run) ? damaged(host, path, text) : [];
+    if (record === undefined) return acted.has(run) ? damagedEntry(host, path, text) : [];
     const end = files.find((f) => f.run === run && f.file === "end")?.text;
     const folded = marks.has(`${run}/folded`);
     return [{ ...record, ...(end === undefined ? {} : { end }), ...(folded ? { folded } : {}) }];
@@ -163,6 +192,7 @@ export function parseJournal(text: string, host: string): Journal {
     entries,
     libraries,
     ...(folded === undefined ? {} : { folded }),
+    ...(whose === "" ? {} : { host: whose }),
     ...(holder === undefined ? {} : { holder }),
     ...(armed === undefined ? {} : { armed }),
   };
@@ -194,14 +224,39 @@ function parsed(text: string): object | undefined {
   }
 }
 
-function damaged(host: string, path: string, text: string): never {
-  const file = `${journalFolder}/${path}`;
-  throw new CausewayError("host", "the journal on this host is damaged", {
-    host,
-    found: `${text.slice(0, 80)} in ${file}`,
-    expected: "one line of JSON",
+/** Whether it is the entry that its place says, with what every version wrote into one. */
+function isEntry(value: object | undefined, run: string, file: string): value is Entry {
+  const entry = value as Partial<Entry> | undefined;
+  return (
+    entry?.run === run &&
+    `${entry.n}.json` === file &&
+    [entry.owner, entry.task, entry.key, entry.kind, entry.what].every((word) => typeof word === "string") &&
+    typeof entry.play === "number" &&
+    Array.isArray(entry.causes)
+  );
+}
+
+function damagedEntry(host: string, path: string, text: string): never {
+  return damaged(host, {
+    path,
+    found: text.slice(0, 80),
+    expected: "one line of JSON, as a run wrote it",
     advice:
-      "repair that file by hand, or move it away, which removes that step from the journal; nothing was changed",
+      "restore that file from a backup of this host, or move it away, which removes that step from the journal, so that nothing takes it back",
+  });
+}
+
+/** Nothing is guessed: a journal that is not whole fails its host, whatever it was to be read for. */
+function damaged(
+  host: string,
+  { path, found, expected, advice }: { path: string; found: string; expected: string; advice?: string },
+): never {
+  const file = `${journalFolder}/${path}`;
+  throw new CausewayError("host", "the journal on this host is damaged; nothing was changed", {
+    host,
+    found: `${found === "" ? "nothing" : found} in ${file}`,
+    expected,
+    advice: advice ?? `restore that file from a backup of this host, or move it away: mv ${file} /root/`,
   });
 }
 

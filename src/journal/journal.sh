@@ -3,6 +3,7 @@
 #
 #   $CW/stop-RUN               a person asked that run to stop before its next step
 #   $CW/format                 the version of this layout
+#   $CW/host                   whose journal this is: the host's name in the inventory
 #   $CW/lock                   who performs just now
 #   $CW/head                   "RUN SEQ" of the newest entry
 #   $CW/lib-HASH.sh            this text, and that of the kinds, by the beginning of its checksum
@@ -12,6 +13,7 @@
 #   $CW/runs/RUN/NNNN.res      the resource: a kind, and its arguments quoted for the shell
 #   $CW/runs/RUN/NNNN.was      the resource's token before, and .now after
 #   $CW/runs/RUN/NNNN.before*  what the kind needs to restore it
+#   $CW/runs/RUN/NNNN.sum      checksums of .res, .was and .before*; entries of older versions have none
 #   $CW/runs/RUN/NNNN.begun    it was begun;  .done: it was performed;  .undone: it was taken back
 #   $CW/folded                 the newest run of which only what was before the oldest is kept
 #   $CW/runs/RUN/folded        steps of it stand, but as part of an older run's
@@ -88,7 +90,7 @@ cw_unlock() { if cw_has_lock; then rm -f "$CW/lock"; fi; }
 # cw_sync FILES: they survive a power cut from here on. coreutils before 8.24 syncs everything.
 cw_sync() { sync -- "$@" 2>/dev/null || sync; }
 
-# cw_begin RUN HEAD WHO RUNJSON: takes the lock, checks that nobody else wrote since HEAD was read.
+# cw_begin RUN HEAD WHO RUNJSON HOST: takes the lock, checks that nobody else wrote since HEAD was read.
 cw_begin() {
   umask 077
   mkdir -p "$CW/runs" || cw_fail "nojournal $CW"
@@ -104,8 +106,16 @@ cw_begin() {
     printf '%s\n' "$4" >"$D/run.json" || cw_fail "nojournal $D"
   fi
   # From 2 on an entry names its resource; an older causeway would not understand it.
-  [ "$(cat "$CW/format" 2>/dev/null)" = 2 ] || echo 2 >"$CW/format" || cw_fail "nojournal $CW/format"
+  cw_keep_word format 2
+  # A host that got another name is known by it from here on; that it is no copy was judged before.
+  cw_keep_word host "$5"
   umask 022
+}
+
+# cw_keep_word NAME WORD: a file of the journal that holds one word; whole, or not at all.
+cw_keep_word() {
+  [ "$(cat "$CW/$1" 2>/dev/null)" != "$2" ] || return 0
+  printf '%s\n' "$2" >"$CW/$1.new" && cw_sync "$CW/$1.new" && mv -f "$CW/$1.new" "$CW/$1" || cw_fail "nojournal $CW/$1"
 }
 
 # cw_keep_library HASH: keeps this text beside the entries, if it came with the script; whole, or not at all.
@@ -125,8 +135,34 @@ cw_intend() {
     cw_kind=$3
     shift 3
     cw_write_resource "$cw_kind" "$@" >"$B.res" || exit 1
-    "cw_${cw_kind}_token" "$@" >"$B.was" && "cw_${cw_kind}_save" "$@"
+    "cw_${cw_kind}_token" "$@" >"$B.was" && "cw_${cw_kind}_save" "$@" && cw_sum_up
   ) >"$OUT" 2>&1 || cw_fail "failed $1 save $?"
+}
+
+# Notes what the entry $B keeps, so that nothing else is ever restored or run in its place.
+cw_sum_up() {
+  cd "$D" || return 1
+  cw_name=${B##*/}
+  set -- "$cw_name.res" "$cw_name.was"
+  for cw_f in "$cw_name".before*; do [ ! -f "$cw_f" ] || set -- "$@" "$cw_f"; done
+  sha256sum -- "$@" >"$B.sum"
+}
+
+# cw_is_whole ENTRY: whether what it keeps is as it was written; if not, it says what is not.
+cw_is_whole() {
+  if [ -f "$1.sum" ]; then
+    cw_harmed=$(cd "${1%/*}" && LC_ALL=C sha256sum -c --quiet "$1.sum" 2>/dev/null) && return 0
+    cw_harmed=$(printf '%s\n' "$cw_harmed" | sed -n 's/: FAILED.*//p' | tr '\n' ' ')
+    cw_harmed=${cw_harmed% }
+  elif [ -f "$1.res" ] && [ -f "$1.was" ]; then
+    return 0
+  elif [ -f "$1.res" ]; then
+    cw_harmed=${1##*/}.was
+  else
+    cw_harmed=${1##*/}.res
+  fi
+  printf '%s in %s is not as it was written\n' "${cw_harmed:-${1##*/}.sum}" "${1%/*}"
+  return 1
 }
 
 # Prints the arguments quoted for the shell, so that a later `eval` gives them back; on one line, whatever they hold.
@@ -247,7 +283,8 @@ cw_undo() { cw_put_back "$@" && : >"$1.undone"; }
 # cw_put_back ENTRY [force]: the same, of an entry that counts as taken back only after what its restart needs as well.
 cw_put_back() {
   B=$1 cw_force=$2
-  [ -f "$B.res" ] || return 0
+  # Nothing is guessed from what is damaged, not even by force.
+  cw_is_whole "$B" || return 1
   cw_resource "$B" || return 1
   cw_now_is=$(cw_state "$B")
   case $cw_now_is-$cw_kind in
@@ -319,6 +356,7 @@ cw_words_of() { journalctl -u "$1" -n "${2:-12}" --no-pager -o cat 2>/dev/null; 
 
 # cw_intend_removal N JSON RUN/N: an older entry will be taken back; its resource is saved once more, for the undo of that.
 cw_intend_removal() {
+  cw_is_whole "$CW/runs/$3" >"$OUT" || cw_fail "failed $1 save 1"
   cw_line=$(cat "$CW/runs/$3.res") || cw_fail "failed $1 save 1"
   eval "cw_intend \"\$1\" \"\$2\" $cw_line"
   printf '%s\n' "$3" >"$D/$1.closes"
@@ -362,7 +400,7 @@ cw_undone() { for cw_e; do : >"$CW/runs/$cw_e.undone"; done; }
 # cw_finish RUN/N: a step that was never finished, and whose task has nothing left to do: it is done.
 cw_finish() {
   B=$CW/runs/$1
-  cw_resource "$B" || return 0
+  cw_is_whole "$B" && cw_resource "$B" || return 0
   rm -f "$B.torn"
   cw_tidy
   cw_settled "$B"
@@ -395,6 +433,11 @@ cw_tell_states() {
     printf 'before %s\n' "$(base64 -w 0 <"$cw_e.before" 2>/dev/null)"
     printf 'meta %s %s\n' "$(sha256sum <"$cw_path" 2>/dev/null | cut -c 1-64)" "$(stat -L -c '%a %u:%g' "$cw_path" 2>/dev/null)"
   done
+}
+
+# cw_tell_damaged RUN/N…: those of which something that they keep is not as it was written.
+cw_tell_damaged() {
+  for cw_n; do cw_what=$(cw_is_whole "$CW/runs/$cw_n") || printf 'damaged %s %s\n' "$cw_n" "$cw_what"; done
 }
 
 # cw_give_up WORD UNIT '' | gently N…: a reload or restart failed. The steps that asked for it are undone, newest first, and

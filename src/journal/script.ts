@@ -55,6 +55,8 @@ export interface Armed {
 
 export interface HostScript {
   run: string;
+  /** The host's name in the inventory: its journal is of this host from now on. */
+  host: string;
   /** The journal's head as it was when this was planned; another one stops the script. */
   head: string;
   /** Who holds the lock from now on, in words. */
@@ -77,6 +79,7 @@ export interface HostScript {
  */
 export function hostScript({
   run,
+  host,
   head,
   who,
   record,
@@ -90,7 +93,7 @@ export function hostScript({
   const lines = [
     ...libraryLines(libraries),
     ...(interrupts ? mindContainers(interrupts) : []),
-    ["cw_begin", run, quoteAlways(head), quoteAlways(who), quoteAlways(record)].join(" "),
+    ["cw_begin", run, quoteAlways(head), quoteAlways(who), quoteAlways(record), quoteAlways(host)].join(" "),
     `cw_keep_library ${hostLibrary().hash}`,
     ...(armed ? [`cw_arm ${armed.token} ${armed.seconds} ${armed.from} ${hostLibrary().hash}`] : []),
     ...actions.flatMap((action) => intend(action, run)),
@@ -281,16 +284,24 @@ export function finishScript(
   return rawScript(calls.join("\n"));
 }
 
-/** Asks a host what became of the resources of entries, newest first; of those in `diff` both texts are told. */
+/**
+ * Asks a host which of some entries are damaged, and what became of the resources of the `files` among them, newest first; of
+ * those in `diff` both texts are told.
+ */
 export function statesScript(
   entries: readonly Entry[],
-  { diff, libraries }: { diff: readonly Entry[]; libraries: readonly string[] },
+  {
+    files,
+    diff,
+    libraries,
+  }: { files: readonly Entry[]; diff: readonly Entry[]; libraries: readonly string[] },
 ): Script {
   return rawScript(
     [
       ...libraryLines(libraries),
       `cw_diff=${quoteAlways(`${diff.map(entryPath).join(" ")} `)}`,
-      `cw_tell_states ${entries.map((e) => [entryPath(e), ...(e.later ?? [])].join()).join(" ")}`,
+      `cw_tell_damaged ${entries.map(entryPath).join(" ")}`,
+      `cw_tell_states ${files.map((e) => [entryPath(e), ...(e.later ?? [])].join()).join(" ")}`,
     ].join("\n"),
   );
 }

@@ -168,6 +168,7 @@ cw_revert_entries() {
 # cw_put_back_alone ENTRY: what a runner does with its own means, too: what cannot be undone is left, and keys of a JSON file
 # are taken back beside what somebody else changed there.
 cw_put_back_alone() {
+  cw_is_whole "$1" || return 3
   case $(cat "$1.json") in *',"irreversible":'*) echo 'it cannot be undone'; return 3 ;; esac
   cw_put_back "$1"
   cw_code=$?

@@ -71,6 +71,7 @@ async function follow(
   const changes = [...actions.flatMap(changeOf), ...due.map((one) => owedChange(one.consequence, ""))];
   const whole = {
     run: run.id,
+    host: host.name,
     head: host.journal.head,
     who: run.who,
     record: run.record,

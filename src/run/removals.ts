@@ -215,11 +215,12 @@ async function removeOn(
   context: RunContext,
   host: HostRun,
   all: readonly Entry[],
-  { merges, diffs, waiting, play }: WayBack & { waiting: ReadonlySet<string>; play: number },
+  { merges, diffs, damaged, waiting, play }: WayBack & { waiting: ReadonlySet<string>; play: number },
 ): Promise<void> {
   const waits = (entry: Entry) => waiting.has(entryPath(entry));
   const entries = all.map((e) => (waits(e) ? { ...e, from: e.to, causes: [] } : e));
   const intended = entries.map((entry): Intended => {
+    if (damaged.has(entry)) return forgotten(host, entry);
     const [merge, diff] = [merges.get(entry), diffs.get(entry)];
     const { task, key, scope = "host" } = entry;
     return {
@@ -234,6 +235,13 @@ async function removeOn(
   });
   await carryOut(host, context, intended, consequencesOf(entries));
   host.recap.changed += 1;
+}
+
+/** By force, what cannot be undone because its entry is damaged leaves the journal, and its resource as it is. */
+export function forgotten(host: HostRun, entry: Entry): Intended {
+  const text = `${entry.what} is left as it is, and forgotten: what its undo needs is damaged`;
+  host.say({ type: "message", level: "warning", host: host.name, text });
+  return { does: "forget", entry };
 }
 
 /** What an earlier run left half-done is told; once all is in place, it counts as done. */

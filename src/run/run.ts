@@ -19,6 +19,7 @@ import { confirm } from "./switch.ts";
 import { takeOwnPartBack, tellNext, whyNotTakenOut } from "./take-out.ts";
 import { undoRuns } from "./undo-runs.ts";
 import { Watch } from "./watch.ts";
+import { copiedJournals } from "./whose-journal.ts";
 
 /** Runs a playbook over the fleet. Errors that concern a host are its own; the others go on. */
 export async function run(options: RunOptions): Promise<RunOutcome> {
@@ -122,6 +123,11 @@ async function whyNothingIsDone(
 ): Promise<readonly CausewayError[]> {
   const { playbook, leaving } = options;
   const judges: (() => readonly CausewayError[] | Promise<readonly CausewayError[]>)[] = [
+    () =>
+      copiedJournals(
+        [...hosts, ...going],
+        options.inventory.hosts.map((host) => host.name),
+      ),
     () => playbook.preflight?.(prepared.fleet as never) ?? [],
     () => partedPlays(options, hosts, prepared),
     () => (leaving ? whyNotTakenOut(options, context, prepared, { going, staying: hosts }) : []),

@@ -9,7 +9,7 @@ import { readJson, withKeys } from "../kinds/file/json.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import type { HostRun } from "./host-run.ts";
 
-/** What somebody changed since: the entry is left as it is, with the difference. */
+/** What somebody changed since, or what the journal does not hold whole any more: the entry is left as it is. */
 export interface Conflict {
   entry: Entry;
   error: CausewayError;
@@ -19,27 +19,33 @@ export interface Conflict {
 export interface WayBack {
   merges: ReadonlyMap<Entry, Script>;
   conflicts: readonly Conflict[];
+  /** Those of them of which the journal does not hold what undoing needs: by force they can only be forgotten. */
+  damaged: ReadonlySet<Entry>;
   /** What changes in files, where that was asked for. */
   diffs: ReadonlyMap<Entry, Diff>;
 }
 
 type Diff = NonNullable<ShownStep["diff"]>;
 
-/** Looks at what became of files since they were written. Only files can have changes by somebody else. */
+/**
+ * Looks whether what undoing needs is whole, and what became of files since they were written. Only files can have changes by
+ * somebody else.
+ */
 export async function wayBack(
   host: HostRun,
   entries: readonly Entry[],
   { diff = false }: { diff?: boolean | undefined } = {},
 ): Promise<WayBack> {
-  const files = entries.filter((e) => e.resource.startsWith("file "));
   const merges = new Map<Entry, Script>();
   const diffs = new Map<Entry, Diff>();
   const conflicts: Conflict[] = [];
+  const damaged = new Set<Entry>();
   const left = new Map<string, Texts>();
-  if (files.length === 0) return { merges, conflicts, diffs };
+  if (entries.length === 0) return { merges, conflicts, damaged, diffs };
+  const files = entries.filter((e) => e.resource.startsWith("file "));
   // A secret's bytes stay on the host.
   const told = diff ? files.filter((e) => !e.secret) : [];
-  const script = statesScript(files, { diff: told, libraries: host.journal.libraries });
+  const script = statesScript(entries, { files, diff: told, libraries: host.journal.libraries });
   const { stdout } = await host.session.run(script.text, { shown: "# what became of the files" });
   const states = new Map(
     stdout
@@ -47,7 +53,14 @@ export async function wayBack(
       .slice(1)
       .map((part) => [part.split(" ")[0], part] as const),
   );
+  for (const entry of entries) {
+    const damage = new RegExp(`^damaged ${entryPath(entry)} (.*)$`, "m").exec(stdout)?.[1];
+    if (damage === undefined) continue;
+    damaged.add(entry);
+    conflicts.push({ entry, error: damagedError(host, entry, damage) });
+  }
   for (const entry of files) {
+    if (damaged.has(entry)) continue;
     const told = states.get(entryPath(entry)) ?? "";
     const asRead = textsOf(told);
     if (diff && /^now /m.test(told)) diffs.set(entry, diffOf(entry, asRead, [...diffs.values()]));
@@ -67,7 +80,7 @@ export async function wayBack(
       left.set(path, { ...texts, now: merged, sha256: createHash("sha256").update(merged).digest("hex") });
     }
   }
-  return { merges, conflicts, diffs };
+  return { merges, conflicts, damaged, diffs };
 }
 
 /** What changes in a file; where a newer entry of it is taken back first, from what that leaves. */
@@ -130,6 +143,17 @@ function conflictOf(host: HostRun, entry: Entry, { now, before }: Texts): Causew
   });
   const output = difference.split("\n").slice(1, 40).join("\n");
   return new CausewayError("host", message, { ...common, output });
+}
+
+function damagedError(host: HostRun, entry: Entry, found: string): CausewayError {
+  return new CausewayError("host", `${entry.what} is left as it is: what its undo needs is damaged`, {
+    host: host.name,
+    task: `${entry.task} ${entry.key}`,
+    found,
+    expected: `what run ${entry.run} saved there, with the checksums in ${entry.n}.sum`,
+    advice:
+      "restore these files from a backup of this host, and run the same command again; or undo it by hand, and run again with --force, which only removes it from the journal",
+  });
 }
 
 /** What a step said of itself when it was planned: it cannot be undone. */

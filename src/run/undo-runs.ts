@@ -6,8 +6,9 @@ import { carryOut, type Intended, taskOf } from "./carry-out.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
+import { refuseMarks } from "./marks.ts";
 import type { RunOptions } from "./options.ts";
-import { consequencesOf, heldBack, showRemoval } from "./removals.ts";
+import { consequencesOf, forgotten, heldBack, showRemoval } from "./removals.ts";
 import { lastingError, type WayBack, wayBack } from "./take-back.ts";
 import { cancelled, isSince, type Since, together, undoOrder } from "./undo-order.ts";
 
@@ -24,6 +25,7 @@ export async function undoRuns(
   const since = whereToEnd(options.playbook.undoes, hosts);
   tellBeforehand(options, context, hosts, since);
   await undoSince(options, context, hosts, since);
+  if (options.playbook.undoes === "everything") await refuseMarks(options, context, hosts);
 }
 
 /** Undoes all that was done on some hosts; an entry that `stays` counts as taken back, and is left as it is. */
@@ -271,12 +273,13 @@ async function undoOn(
   options: RunOptions,
   context: RunContext,
   host: HostRun,
-  { real, merges, diffs }: PossibleWay,
+  { real, merges, diffs, damaged }: PossibleWay,
   { empty, known }: { empty: readonly Entry[]; known: readonly CausewayError[] },
 ): Promise<CausewayError[]> {
   const intended = [
     ...empty.map((entry): Intended => ({ does: "forget", entry })),
     ...real.map((entry): Intended => {
+      if (damaged.has(entry)) return forgotten(host, entry);
       const [merge, diff] = [merges.get(entry), diffs.get(entry)];
       return {
         does: "take back",

@@ -98,13 +98,17 @@ test("a newer format is refused before anything of it is read", () => {
   expect(refused).toThrow(/newer causeway/);
 });
 
-const whole = `runs/r1/0001.json:${JSON.stringify({ run: "r1", n: "0001" })}`;
+const whole = `runs/r1/0001.json:${JSON.stringify(entry("0001", { run: "r1" }))}`;
 test.each([
   'runs/r1/0001.json:{"run": "r',
   "runs/r1/0001.json:null and void",
   "runs/r1/0001.json:null",
   "runs/r1/0001.json:7",
   `runs/r1/run.json:{"id": "r\n${whole}`,
+  "entry runs/r1/0001.json",
+  `runs/r1/0001.json:${JSON.stringify(entry("0001"))}`,
+  `runs/r1/0001.json:${JSON.stringify(entry("0002", { run: "r1" }))}`,
+  `runs/r1/0001.json:${JSON.stringify({ run: "r1", n: "0001" })}`,
 ])("what was safe on disk and is damaged is an error with the file: %j", (text) => {
   let error: unknown;
   try {
@@ -114,6 +118,21 @@ test.each([
   }
   expect(error).toMatchObject({ code: "host", detail: { host: "h1" } });
   expect(describeError(error as never)).toMatch(/damaged[\s\S]*runs\/r1\/(0001|run)\.json[\s\S]*do /);
+});
+
+test.each([
+  ["format x\n", "/var/lib/causeway/format"],
+  [`format \n${whole}\n`, "/var/lib/causeway/format"],
+  ["format 2\nhead \u0000\u0001\n", "/var/lib/causeway/head"],
+])("so is what says how to read it: %j", (text, file) => {
+  let error: unknown;
+  try {
+    parseJournal(text, "h1");
+  } catch (e) {
+    error = e;
+  }
+  expect(describeError(error as never)).toMatch(/damaged; nothing was changed/);
+  expect(describeError(error as never)).toContain(file);
 });
 
 describe("the script that reads it, in a real shell", () => {
@@ -154,6 +173,13 @@ describe("the script that reads it, in a real shell", () => {
     expect(journal).toMatchObject({ head: `${run.id} 0002`, runs: [{ id: run.id, end: "done" }] });
     expect(liveEntries(journal)).toEqual([entry("0002", { done: true })]);
     expect(journal.holder).toBeUndefined();
+  });
+
+  test("whose it is, and an entry of which nothing is left", () => {
+    write("cut", { format: "2\n", host: "h1\n", [`runs/${run.id}/run.json`]: JSON.stringify(run) });
+    expect(read("cut").host).toBe("h1");
+    write("cut", { [`runs/${run.id}/0001.json`]: "", [`runs/${run.id}/0001.done`]: "" });
+    expect(() => read("cut")).toThrow(/damaged/);
   });
 
   test("what was never safe on disk does not count, whatever a power cut left of it", () => {

@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { rawScript, sh } from "../../src/host/sh.ts";
+import type { FileState } from "../../src/host/tools/file.ts";
 import type { Entry } from "../../src/journal/entries.ts";
 import { journalFolder } from "../../src/journal/folder.ts";
 import { Follower } from "../../src/journal/follow.ts";
@@ -29,6 +30,12 @@ const mark = (name: string, over: { do?: string; undo?: string } = {}) =>
     done: sh`grep -qx ${name} ${folder}/marks`,
     undo: rawScript(over.undo ?? `sed -i /^${name}$/d ${folder}/marks`),
   });
+const fileAt = (path: string): FileState => {
+  const content = readFileSync(path, "utf8");
+  const { uid, gid } = statSync(path);
+  const sha256 = createHash("sha256").update(content).digest("hex");
+  return { path, kind: "file", content, sha256, mode: "644", size: content.length, uid, gid };
+};
 const actionsOf = (...steps: ReturnType<typeof mark>[]): Action[] =>
   steps.map((one, i) => ({
     does: "step",
@@ -60,6 +67,7 @@ function carryOut(
 ) {
   const whole = {
     run,
+    host: "h1",
     head: head(),
     who: "ops",
     record: JSON.stringify({ id: run }),
@@ -183,6 +191,7 @@ describe("the script that changes a host", () => {
     carryOut(actionsOf(mark("a")));
     const moved = hostScript({
       run: "R2",
+      host: "h1",
       head: "R0 0001",
       who: "ops",
       record: "{}",
@@ -203,6 +212,31 @@ describe("the script that changes a host", () => {
       holder: "eve@laptop in run X",
     });
     expect(marks()).toEqual(["a"]);
+  });
+
+  test.each(["0001.res", "0001.was", "0001.before", "0001.before.mode", "0001.sum"])(
+    "takes nothing back where %s is not as it was written, by force neither",
+    (file) => {
+      const path = join(folder, "f");
+      writeFileSync(path, "mine\n");
+      carryOut(actionsOf(step.file({ was: fileAt(path), content: "theirs\n" })));
+      expect(readFileSync(path, "utf8")).toBe("theirs\n");
+      for (const harm of [() => writeFileSync(join(journal, `runs/R1/${file}`), ""), () => {}])
+        for (const force of [false, true]) {
+          harm();
+          const back: Action = { does: "take back", entry: entryOf("0001"), force };
+          const { code, follower } = carryOut([back], { run: "R2" });
+          expect([code, follower.stuck?.output]).toEqual([0, expect.stringContaining(`${file} in `)]);
+          expect(readFileSync(path, "utf8")).toBe("theirs\n");
+        }
+    },
+  );
+
+  test("takes back what an older version kept, without checksums", () => {
+    carryOut(actionsOf(mark("a")));
+    rmSync(join(journal, "runs/R1/0001.sum"));
+    expect(carryOut([{ does: "take back", entry: entryOf("0001") }], { run: "R2" }).ended.how).toBe("all");
+    expect(marks()).toEqual([]);
   });
 
   test("believes nothing that the host's environment says", () => {

@@ -80,7 +80,17 @@ function carryOut(names: readonly string[], { run = "R1", token = "t1", from = "
   const libraries = existsSync(at(`journal/lib-${hash()}.sh`)) ? library() : [];
   const armed = { token, seconds: 60, from };
   const record = JSON.stringify({ id: run });
-  const { text } = hostScript({ run, head, who: "ops", record, libraries, actions, due: [], armed });
+  const { text } = hostScript({
+    run,
+    host: "h1",
+    head,
+    who: "ops",
+    record,
+    libraries,
+    actions,
+    due: [],
+    armed,
+  });
   const { stdout, stderr, status } = shell(text);
   const follower = new Follower(actions, [], 1000, { action: () => {}, consequence: () => {} });
   for (const line of stdout.split("\n")) follower.line(line);

@@ -72,6 +72,7 @@ async function perform(steps: readonly Step[]) {
   }
   const script = hostScript({
     run,
+    host,
     head,
     who: "test",
     record: `{"id":"${run}"}`,
@@ -1004,6 +1005,7 @@ async function performWatched(steps: readonly Step[], killAt = 0) {
   }));
   const { text } = hostScript({
     run,
+    host,
     head,
     who: "test",
     record: `{"id":"${run}"}`,

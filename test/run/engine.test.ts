@@ -543,6 +543,7 @@ describe("over the fleet", () => {
       play: 0,
       kind: "run",
       what: "it",
+      causes: [],
     };
     host.journal = [
       "format 1",

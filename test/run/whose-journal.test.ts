@@ -1,0 +1,82 @@
+import { describe, expect, test } from "vitest";
+import { CausewayErrors } from "../../src/errors.ts";
+import { loadInventory } from "../../src/inventory/load.ts";
+import { readMarksScript } from "../../src/journal/marks.ts";
+import type { Playbook } from "../../src/playbook/define.ts";
+import type { RunEvent } from "../../src/run/events.ts";
+import { run } from "../../src/run/run.ts";
+import { connectTo, FakeHost } from "./fake-host.ts";
+
+/** Resets hosts in memory, each with what its journal says and what it carries. */
+async function reset(
+  hosts: Readonly<Record<string, { journal?: string; carries?: string }>>,
+  { check = false, limit }: { check?: boolean; limit?: string } = {},
+) {
+  const fake = new Map(
+    Object.entries(hosts).map(([name, { journal = "", carries = "" }]) => {
+      const host = new FakeHost();
+      host.journal = journal;
+      host.says = (script) => (script === readMarksScript.text ? carries : undefined);
+      return [name, host] as const;
+    }),
+  );
+  const playbook = { causeway: "playbook", name: "reset", summary: "x", hosts: "all", plays: [] };
+  const events: RunEvent[] = [];
+  const { Type } = await import("typebox");
+  const outcome = await run({
+    playbook: { ...playbook, vars: Type.Object({}), undoes: "everything" } as unknown as Playbook,
+    inventory: await loadInventory([`${Object.keys(hosts).join(",")},`]),
+    extraVars: new Map(),
+    ...(limit === undefined ? {} : { limit }),
+    check,
+    verify: false,
+    forks: 8,
+    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
+    connect: connectTo(fake),
+    reporter: { event: (e) => void events.push(e), close: async () => {} },
+    interrupted: new AbortController().signal,
+    breakLock: false,
+    verbose: false,
+  });
+  const failed = events.flatMap((e) => (e.type === "failed" ? [e.error] : []));
+  const flat = failed.flatMap((error) => (error instanceof CausewayErrors ? error.errors : [error]));
+  return { code: outcome.exitCode, refused: outcome.refused, failed: flat };
+}
+
+describe("a journal of another host", () => {
+  const of = (host: string) => ({ journal: `format 2\nhead R1 0001\nhost ${host}\n` });
+  const refusedOn = ({ refused }: Awaited<ReturnType<typeof reset>>) =>
+    refused.map(({ detail }) => detail.host);
+
+  test("is refused on a copy, beside the host itself or alone, and in a check, too", async () => {
+    const both = await reset({ h1: of("h1"), h2: of("h1") });
+    expect([both.code, refusedOn(both)]).toEqual([2, ["h2"]]);
+    expect(both.refused[0]?.detail.advice).toContain("mv /var/lib/causeway /var/lib/causeway.of-h1");
+    const alone = await reset({ h1: of("h1"), h2: of("h1") }, { limit: "h2", check: true });
+    expect([alone.code, refusedOn(alone)]).toEqual([2, ["h2"]]);
+  });
+
+  test("is refused where two hosts have it, and neither is that host", async () => {
+    const both = await reset({ h1: of("gone"), h2: of("gone"), h3: of("h3") });
+    expect([both.code, refusedOn(both)]).toEqual([2, ["h1", "h2"]]);
+  });
+
+  test("is one's own under an earlier name, or of a version that noted none", async () => {
+    expect(await reset({ h1: of("earlier"), h2: {} })).toMatchObject({ code: 0, refused: [] });
+  });
+});
+
+describe("what causeway made, and no journal knows", () => {
+  const carries = "carries /etc/causeway/apply\ncarries route 10.0.0.0/24 via 10.0.0.2 proto 202 \n";
+
+  test.each([false, true])(
+    "is an error of a reset on its host, with all that was found; check %s",
+    async (check) => {
+      const { code, failed } = await reset({ h1: { carries }, h2: {} }, { check });
+      expect(code).toBe(2);
+      expect(failed.map(({ detail }) => [detail.host, detail.found])).toEqual([
+        ["h1", "/etc/causeway/apply\nroute 10.0.0.0/24 via 10.0.0.2 proto 202"],
+      ]);
+    },
+  );
+});
