@@ -1,0 +1,178 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { packageDir } from "../../src/package-dir.ts";
+import { differences, snapshot } from "./snapshot.ts";
+import { execute, full, inFull, type RunEventLike, stepsOf, useLab } from "./support.ts";
+
+const lab = useLab("test-killed", 33, 2);
+const [first, second] = ["docker-200", "docker-201"];
+const inventory = () =>
+  lab.inventory({ vars: { flannel_binary: join(packageDir, "src/lab/flanneld-stand-in.sh") } });
+const route = "playbooks/static-route.ts";
+const resetBook = "playbooks/reset.ts";
+
+const both = () => Promise.all(lab.names.map((host) => snapshot(lab, host)));
+let start: string[][];
+beforeAll(async () => {
+  // Docker's second start shows a gateway of its default network that its first one did not.
+  await Promise.all(lab.names.map((host) => lab.must(host, "systemctl restart docker")));
+  start = await both();
+});
+
+async function sinceStart(): Promise<string[]> {
+  const now = await both();
+  return now.flatMap((lines, i) => differences(start[i] ?? [], lines).map((d) => `${lab.names[i]} ${d}`));
+}
+
+/** What a command said, once it ended with that code. */
+async function ended(
+  result: Promise<{ code: number; stdout: string; stderr: string }>,
+  code = 0,
+): Promise<string> {
+  const { code: found, stdout, stderr } = await result;
+  const said = stdout + stderr;
+  if (found !== code) throw new Error(`code ${found} instead of ${code}\n${said}`);
+  return said;
+}
+
+const play = (playbook: string, ...args: string[]) =>
+  lab.run(playbook, ["--no-verify", ...args], inventory());
+const reset = (...args: string[]) => lab.run(resetBook, args, inventory());
+const rollback = (...args: string[]) =>
+  execute([join(packageDir, "run"), "rollback", "-i", inventory(), ...args], { cwd: lab.folder });
+const journal = "/var/lib/causeway";
+
+describe.sequential("a journal that cannot be believed", () => {
+  test("lost, or of the host that this one was copied from: named, nothing is done, and the way out works", async () => {
+    await ended(play(route));
+    const applied = await both();
+
+    await lab.must(second, `mv ${journal} ${journal}.kept`);
+    const lost = await ended(reset("-l", second), 2);
+    expect(lost).toMatch(/docker-201[\s\S]*no journal says how to undo it/);
+    expect(lost).toContain("/etc/causeway/apply");
+    expect(lost).toContain('rule in filter: -A DOCKER-USER -m comment --comment "causeway:static-route"');
+    expect(lost).toContain(`route 192.168.100.0/24 via ${lab.net}.200`);
+
+    // As a copy of the first host's machine has it.
+    const copy = await lab.must(first, `tar -C ${journal} -czf - . | base64 -w 0`);
+    await lab.must(
+      second,
+      `mkdir -m 700 ${journal}; echo ${copy.trim()} | base64 -d | tar -C ${journal} -xzf -`,
+    );
+    for (const result of [reset(), play(route), rollback("--check")]) {
+      const said = await ended(result, 2);
+      expect(said).toMatch(/docker-201: the journal on this host is another host's/);
+      expect(said).toContain(`mv ${journal} ${journal}.of-docker-200`);
+    }
+    expect(await both()).toEqual(applied);
+    await lab.must(second, `mv ${journal} ${journal}.of-docker-200; mv ${journal}.kept ${journal}`);
+
+    await ended(reset());
+    await lab.must(second, `rm -r ${journal}.of-docker-200`);
+    expect(await sinceStart()).toEqual([]);
+  });
+
+  inFull(
+    "damaged: what was saved is not restored, all else is, and by force it is only forgotten",
+    async () => {
+      await ended(play(route));
+      // What undoing the kernel's forwarding setting, or the rules, needs.
+      const harmed = (
+        await lab.must(
+          first,
+          `cd ${journal}/runs/*; f=$(ls [0-9]*.before | head -n 1); echo $f; echo x >>$f`,
+        )
+      ).trim();
+      for (const args of [["--check"], []]) {
+        const said = await ended(reset(...args), 2);
+        expect(said).toMatch(/is left as it is: what its undo needs is damaged/);
+        expect(said).toContain(`${harmed} in ${journal}/runs/`);
+      }
+      expect((await sinceStart()).filter((line) => line.startsWith(second))).toEqual([]);
+      await lab.must(first, `cd ${journal}/runs/*; sed -i '$d' ${harmed}`);
+      await ended(reset());
+      expect(await sinceStart()).toEqual([]);
+    },
+  );
+
+  inFull(
+    "cut short, of a newer version, without its library: named, and a library is sent again",
+    async () => {
+      await ended(play(route));
+      const entry = (await lab.must(first, `ls ${journal}/runs/*/0001.json`)).trim();
+      await lab.must(first, `cp ${entry} /root/entry; : >${entry}`);
+      expect(await ended(reset(), 2)).toMatch(/the journal on this host is damaged; nothing was changed/);
+      await lab.must(first, `cp /root/entry ${entry}; rm /root/entry; echo 3 >${journal}/format`);
+      expect(await ended(reset(), 2)).toMatch(/written by a newer causeway/);
+      await lab.must(first, `echo 2 >${journal}/format; rm ${journal}/lib-*.sh`);
+      await ended(reset());
+      expect(await sinceStart()).toEqual([]);
+    },
+  );
+});
+
+/** Kills a run of a playbook once so many steps have begun; whether it got that far. */
+async function killedAt(playbook: string, n: number): Promise<boolean> {
+  const args = [join(packageDir, playbook), "-i", inventory(), "--output", "json", "--no-verify"];
+  const child = spawn(join(packageDir, "run"), args, {
+    cwd: lab.folder,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const closed = new Promise((resolve) => child.once("close", resolve));
+  let [text, seen] = ["", 0];
+  for await (const chunk of child.stdout) {
+    text += chunk;
+    const lines = text.split("\n");
+    text = lines.pop() ?? "";
+    for (const line of lines) {
+      const event = JSON.parse(line) as RunEventLike;
+      if (event.type === "step" && event.state === "started") seen += 1;
+    }
+    if (seen >= n) break;
+  }
+  child.kill("SIGKILL");
+  await closed;
+  return seen >= n;
+}
+
+/** The script of a killed runner ends with its next word; until then it holds the lock. */
+async function atRest(): Promise<void> {
+  const held = `cd ${journal} && [ -f lock ] && . ./lib-*.sh && cw_holder_alive lock`;
+  for (const host of lab.names)
+    await expect.poll(async () => (await lab.on(host, held)).code, { timeout: 60_000 }).not.toBe(0);
+}
+
+const schemes = ["static-route", "flannel", "macvlan", "overlay"];
+const points = [1, 3, 6, 10, 15];
+
+describe.runIf(full).sequential("a runner that is killed", () => {
+  const cases = schemes.flatMap((scheme) => points.map((n) => [scheme, n] as const));
+
+  test.each(cases)(
+    "in %s at step %i: the next run takes it back or completes it",
+    async (scheme, n) => {
+      const playbook = `playbooks/${scheme}.ts`;
+      await killedAt(playbook, n);
+      await atRest();
+      await ended(play(playbook));
+      const again = await lab.events(playbook, ["--no-verify"], inventory());
+      expect([again.code, stepsOf(again.events)]).toEqual([0, []]);
+      await ended(reset());
+      expect(await sinceStart()).toEqual([]);
+    },
+    600_000,
+  );
+
+  test.each(cases)(
+    "in %s at step %i: a rollback restores what was before",
+    async (scheme, n) => {
+      await killedAt(`playbooks/${scheme}.ts`, n);
+      await atRest();
+      await ended(rollback());
+      expect(await sinceStart()).toEqual([]);
+    },
+    600_000,
+  );
+});
