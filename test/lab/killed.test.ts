@@ -48,7 +48,7 @@ describe.sequential("a journal that cannot be believed", () => {
     await ended(play(route));
     const applied = await both();
 
-    await lab.must(second, `mv ${journal} ${journal}.kept`);
+    await lab.must(second, `mv ${journal} /run/kept`);
     const lost = await ended(reset("-l", second), 2);
     expect(lost).toMatch(/docker-201[\s\S]*no journal says how to undo it/);
     expect(lost).toContain("/etc/causeway/apply");
@@ -66,24 +66,21 @@ describe.sequential("a journal that cannot be believed", () => {
       expect(said).toMatch(/docker-201: the journal on this host is another host's/);
       expect(said).toContain(`mv ${journal} ${journal}.of-docker-200`);
     }
+    const found = `mv ${journal} ${journal}.of-docker-200`;
+    await lab.must(second, `${found} && rm -r ${journal}.of-docker-200 && mv /run/kept ${journal}`);
     expect(await both()).toEqual(applied);
-    await lab.must(second, `mv ${journal} ${journal}.of-docker-200; mv ${journal}.kept ${journal}`);
 
     await ended(reset());
-    await lab.must(second, `rm -r ${journal}.of-docker-200`);
     expect(await sinceStart()).toEqual([]);
   });
 
   inFull(
-    "damaged: what was saved is not restored, all else is, and by force it is only forgotten",
+    "damaged: nothing is restored from it, all else is; and all is once it is repaired",
     async () => {
       await ended(play(route));
       // What undoing the kernel's forwarding setting, or the rules, needs.
       const harmed = (
-        await lab.must(
-          first,
-          `cd ${journal}/runs/*; f=$(ls [0-9]*.before | head -n 1); echo $f; echo x >>$f`,
-        )
+        await lab.must(first, `cd ${journal}/runs/*; f=$(ls [0-9]*.before | head -n 1); echo $f; echo x >>$f`)
       ).trim();
       for (const args of [["--check"], []]) {
         const said = await ended(reset(...args), 2);
