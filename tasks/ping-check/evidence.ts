@@ -84,7 +84,8 @@ trap 'kill $pids $last 2>/dev/null; rm -rf "$d"; exit' TERM INT HUP
 wait $last
 rm -rf "$d"`;
 
-const folderOf = (label: string) => `/tmp/causeway-${label}`;
+/** Where only root can write: what lies there is believed, its process ids are ended, and it is removed. */
+const folderOf = (label: string) => `/run/causeway-${label}`;
 
 function devicesOf(ways: ProbeContainer["ways"], wire: Wire | undefined): string[] {
   const underlay = [...new Set([...ways.values()].map(({ device }) => device))];

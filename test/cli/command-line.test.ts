@@ -369,3 +369,28 @@ describe("what people who know Ansible try", () => {
     expect(stderr).toMatch(/host_key_checking in .* is not followed/);
   });
 });
+
+describe("what is written", () => {
+  test("an error has no power over the terminal, whatever is in it", async () => {
+    const { code, stderr } = await run("x.ts\x1b[2J\x07");
+    expect(code).not.toBe(0);
+    expect(stderr).toContain("x.ts\\x07");
+    expect(stderr).not.toMatch(/[\x07\x1b]/);
+  });
+
+  test("is no success where it cannot be written, and none of anybody's business where nobody reads it", async () => {
+    const hosts = inventory(host("h1", "10.0.0.1", "a: 1"));
+    const shell = (line: string) =>
+      new Promise<{ code: number; stderr: string }>((resolve) =>
+        execFile("bash", ["-c", line], { cwd: folder }, (error, _stdout, stderr) =>
+          resolve({ code: error ? Number(error.code) : 0, stderr }),
+        ),
+      );
+    const list = `${join(packageDir, "run")} inventory --list -i ${hosts}`;
+    expect(await shell(`${list} >/dev/full`)).toEqual({
+      code: 1,
+      stderr: expect.stringContaining("the output is incomplete: ENOSPC"),
+    });
+    expect(await shell(`set -o pipefail; ${list} | true`)).toEqual({ code: 0, stderr: "" });
+  });
+});

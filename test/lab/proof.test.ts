@@ -52,7 +52,7 @@ async function apply(playbook: string, args: readonly string[] = []): Promise<Ru
 async function expectClean(): Promise<void> {
   for (const host of lab.names) {
     expect(
-      await lab.must(host, "docker ps -aq; pgrep -x tcpdump; ls -d /tmp/causeway-* 2>/dev/null; true"),
+      await lab.must(host, "docker ps -aq; pgrep -x tcpdump; ls -d /run/causeway-* 2>/dev/null; true"),
     ).toBe("");
   }
 }
