@@ -71,6 +71,8 @@ export interface Journal {
   armed?: string;
   /** Whose journal it is: the name of a host in the inventory of the last run. Older versions did not note it. */
   host?: string;
+  /** A run that ended here, and a few other hosts that it changed as well. */
+  beside?: { run: string; hosts: readonly string[] };
   /** Who holds the lock, in words, if that process is alive. */
   holder?: string;
   /** The libraries that lie beside the entries, by their checksums. */
@@ -79,7 +81,7 @@ export interface Journal {
 
 /** Reads the journal in one command: head, lock, and the runs of which something stands, with their entries. */
 export const readJournalScript: Script = rawScript(`cd ${journalFolder} 2>/dev/null || exit 0
-for name in format head folded host; do
+for name in format head folded host beside; do
   value=; read -r value 2>/dev/null <$name; echo "$name $value"
 done
 if read -r pid started boot who 2>/dev/null <lock; then
@@ -111,7 +113,7 @@ export function parseJournal(text: string, host: string): Journal {
   const files: { path: string; run: string; file: string; text: string }[] = [];
   const marks = new Set<string>();
   const named: string[] = [];
-  let [format, whose] = ["", ""];
+  let [format, whose, beside] = ["", "", ""];
   const libraries: string[] = [];
   for (const line of text.split("\n")) {
     const [, path, run, file, text] = /^((?:runs\/)?([^/ ]+)\/([^/: ]+)):(.*)$/.exec(line) ?? [];
@@ -130,6 +132,9 @@ export function parseJournal(text: string, host: string): Journal {
         break;
       case "host":
         whose = rest;
+        break;
+      case "beside":
+        beside = rest;
         break;
       case "head":
         head = rest.trim();
@@ -186,6 +191,7 @@ export function parseJournal(text: string, host: string): Journal {
     const folded = marks.has(`${run}/folded`);
     return [{ ...record, ...(end === undefined ? {} : { end }), ...(folded ? { folded } : {}) }];
   });
+  const [run = "", ...others] = beside.split(" ");
   return {
     head,
     runs,
@@ -193,6 +199,7 @@ export function parseJournal(text: string, host: string): Journal {
     libraries,
     ...(folded === undefined ? {} : { folded }),
     ...(whose === "" ? {} : { host: whose }),
+    ...(others.length === 0 ? {} : { beside: { run, hosts: others } }),
     ...(holder === undefined ? {} : { holder }),
     ...(armed === undefined ? {} : { armed }),
   };

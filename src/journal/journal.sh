@@ -7,6 +7,7 @@
 #   $CW/lock                   who performs just now
 #   $CW/head                   "RUN SEQ" of the newest entry
 #   $CW/lib-HASH.sh            this text, and that of the kinds, by the beginning of its checksum
+#   $CW/beside                 "RUN HOST…": the newest run that ended here, and a few hosts that it changed, too
 #   $CW/runs/RUN/run.json      one line: when, by whom, which playbook
 #   $CW/runs/RUN/end           how the run ended on this host
 #   $CW/runs/RUN/NNNN.json     one line: what was intended; .json.new until the whole batch is safe on disk
@@ -112,10 +113,10 @@ cw_begin() {
   umask 022
 }
 
-# cw_keep_word NAME WORD: a file of the journal that holds one word; whole, or not at all.
+# cw_keep_word NAME WORD: a file of the journal that holds one word; whole, or not at all. It is on disk before the first entry.
 cw_keep_word() {
   [ "$(cat "$CW/$1" 2>/dev/null)" != "$2" ] || return 0
-  printf '%s\n' "$2" >"$CW/$1.new" && cw_sync "$CW/$1.new" && mv -f "$CW/$1.new" "$CW/$1" || cw_fail "nojournal $CW/$1"
+  printf '%s\n' "$2" >"$CW/$1.new" && mv -f "$CW/$1.new" "$CW/$1" || cw_fail "nojournal $CW/$1"
 }
 
 # cw_keep_library HASH: keeps this text beside the entries, if it came with the script; whole, or not at all.
@@ -184,7 +185,7 @@ cw_write_resource() {
 # what a power cut leaves half-written has none, and nothing of it was performed.
 cw_intended() {
   printf '%s %s\n' "$1" "$2" >"$CW/head.new" || cw_fail "nojournal $CW/head"
-  cw_sync "$D"/* "$CW/head.new"
+  cw_sync "$D"/* "$CW/head.new" "$CW/format" "$CW/host"
   for cw_f in "$D"/*.json.new; do
     [ ! -f "$cw_f" ] || mv -f "$cw_f" "${cw_f%.new}" || cw_fail "nojournal $cw_f"
   done
@@ -460,6 +461,9 @@ cw_give_up() {
   mv "$OUT.said" "$OUT"
   cw_fail "broken $cw_verb $cw_unit"
 }
+
+# cw_beside RUN HOST…: they remember for each other that the run was there, should one of them forget.
+cw_beside() { printf '%s\n' "$*" >"$CW/beside.new" && mv -f "$CW/beside.new" "$CW/beside"; }
 
 # cw_end RUN STATE: how the run ended on this host; the lock is free again. A run that the lock kept out touches nothing of
 # the one that holds it: its folder may have no entries yet.

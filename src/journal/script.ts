@@ -262,9 +262,15 @@ export function confirmScript(run: string, token: string, libraries: readonly st
 /** What a run that was cut off left armed is taken back now. */
 export const revertScript = `sh ${journalFolder}/switch/revert`;
 
-/** Notes how the run ended on this host, and gives the lock back. */
-export function endScript(run: string, state: string): Script {
-  return rawScript([...libraryLines([hostLibrary().hash]), `cw_end ${run} ${state}`].join("\n"));
+/** Notes how the run ended on this host, and which others it changed, and gives the lock back. */
+export function endScript(run: string, state: string, beside: readonly string[] = []): Script {
+  return rawScript(
+    [
+      ...libraryLines([hostLibrary().hash]),
+      ...(beside.length > 0 ? [`cw_beside ${run} ${beside.map(quoteAlways).join(" ")}`] : []),
+      `cw_end ${run} ${state}`,
+    ].join("\n"),
+  );
 }
 
 /**

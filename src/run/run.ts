@@ -19,7 +19,7 @@ import { confirm } from "./switch.ts";
 import { takeOwnPartBack, tellNext, whyNotTakenOut } from "./take-out.ts";
 import { undoRuns } from "./undo-runs.ts";
 import { Watch } from "./watch.ts";
-import { copiedJournals } from "./whose-journal.ts";
+import { besideOf, copiedJournals, tellJournalsOfBefore } from "./whose-journal.ts";
 
 /** Runs a playbook over the fleet. Errors that concern a host are its own; the others go on. */
 export async function run(options: RunOptions): Promise<RunOutcome> {
@@ -65,6 +65,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
   try {
     for (const remark of playbook.remarks?.(fleet as never) ?? [])
       say({ type: "message", level: "warning", ...remark });
+    tellJournalsOfBefore(connected);
     refused = await whyNothingIsDone(options, context, prepared, { hosts, going });
     if (refused.length === 0) refused = await watch.start(hosts);
     if (refused.length === 0) {
@@ -87,7 +88,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     }
     await confirm(options, context, connected);
   } finally {
-    await watch.stop().finally(() => Promise.all(connected.map((h) => closeHost(h, context))));
+    await watch.stop().finally(() => Promise.all(connected.map((h) => closeHost(h, context, connected))));
   }
   const overMaxGap = verified ? watch.over : 0;
   if (watch.over > 0) verified = false;
@@ -249,11 +250,11 @@ function newContext(
 }
 
 /** Records in the journal how the run ended here, releases the lock and closes the session. */
-async function closeHost(host: HostRun, context: RunContext): Promise<void> {
+async function closeHost(host: HostRun, context: RunContext, connected: readonly HostRun[]): Promise<void> {
   if (host.began && !host.recap.unreachable) {
     host.switch.off();
     const state = host.failure ? (host.failure.code === "interrupted" ? "interrupted" : "failed") : "done";
-    await host.session.run(endScript(context.id, state).text).catch(() => {});
+    await host.session.run(endScript(context.id, state, besideOf(host, connected)).text).catch(() => {});
   }
   const { roundTrips, commands } = host.session.stats;
   host.say({ type: "disconnected", host: host.name, roundTrips, commands });

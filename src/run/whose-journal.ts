@@ -20,6 +20,40 @@ export function copiedJournals(hosts: readonly HostRun[], inventory: Iterable<st
   });
 }
 
+/** So many others remember for each host which run changed it last. */
+const witnesses = 3;
+
+/** Of the hosts that a run changed, those that a host remembers it of: the next ones, in a ring. */
+export function besideOf(host: HostRun, hosts: readonly HostRun[]): readonly string[] {
+  const changed = hosts.filter((one) => one.upcomingNumber !== "0001" && !one.failure);
+  const at = changed.indexOf(host);
+  if (at < 0) return [];
+  return [...changed.slice(at + 1), ...changed.slice(0, at)].slice(0, witnesses).map(({ name }) => name);
+}
+
+/** Hosts whose journals end before a run that changed them, as others remember it, and that run. */
+export function journalsOfBefore(hosts: readonly HostRun[]): ReadonlyMap<HostRun, string> {
+  const byName = new Map(hosts.map((host) => [host.name, host]));
+  const found = new Map<HostRun, string>();
+  for (const { journal } of hosts)
+    for (const name of journal.beside?.hosts ?? []) {
+      const [host, run] = [byName.get(name), journal.beside?.run ?? ""];
+      if (!host || (host.journal.head.split(" ")[0] ?? "") >= run) continue;
+      // Controllers' clocks may differ.
+      if (host.journal.runs.some(({ id }) => id === run)) continue;
+      if (run > (found.get(host) ?? "")) found.set(host, run);
+    }
+  return found;
+}
+
+/** Says so: what such a run did there, if it is there, is in no journal. */
+export function tellJournalsOfBefore(hosts: readonly HostRun[]): void {
+  for (const [host, run] of journalsOfBefore(hosts)) {
+    const text = `its journal ends before run ${run}, which changed it, as other hosts remember: it was restored from a backup or reinstalled; what that run did there cannot be taken back by a rollback`;
+    host.say({ type: "message", level: "warning", host: host.name, text });
+  }
+}
+
 function copied(host: HostRun, whose: string, found: string): CausewayError {
   return new CausewayError(
     "host",

@@ -40,7 +40,8 @@ async function reset(
   });
   const failed = events.flatMap((e) => (e.type === "failed" ? [e.error] : []));
   const flat = failed.flatMap((error) => (error instanceof CausewayErrors ? error.errors : [error]));
-  return { code: outcome.exitCode, refused: outcome.refused, failed: flat };
+  const warned = events.flatMap((e) => (e.type === "message" ? [`${e.host}: ${e.text}`] : []));
+  return { code: outcome.exitCode, refused: outcome.refused, failed: flat, warned };
 }
 
 describe("a journal of another host", () => {
@@ -63,6 +64,23 @@ describe("a journal of another host", () => {
 
   test("is one's own under an earlier name, or of a version that noted none", async () => {
     expect(await reset({ h1: of("earlier"), h2: {} })).toMatchObject({ code: 0, refused: [] });
+  });
+});
+
+describe("a journal of before", () => {
+  const of = (host: string, head: string, beside = "") => ({
+    journal: `format 2\nhead ${head}\nhost ${host}\nbeside ${beside}\n`,
+  });
+
+  test("is told where another host remembers a later run that changed this one", async () => {
+    const { code, warned } = await reset({
+      h1: of("h1", "R7 0003", "R7 h2 h3"),
+      h2: of("h2", "R5 0002", "R5 h1"),
+      h3: of("h3", "R8 0001"),
+      h4: of("h4", ""),
+    });
+    expect(code).toBe(0);
+    expect(warned).toEqual([expect.stringMatching(/^h2: its journal ends before run R7, /)]);
   });
 });
 
