@@ -262,6 +262,11 @@ export function confirmScript(run: string, token: string, libraries: readonly st
 /** What a run that was cut off left armed is taken back now. */
 export const revertScript = `sh ${journalFolder}/switch/revert`;
 
+/** The same, with the library that it needs put there again, whatever became of that. */
+export function settleScript(): Script {
+  return rawScript([...libraryLines([]), `cw_keep_library ${hostLibrary().hash}`, revertScript].join("\n"));
+}
+
 /** Notes how the run ended on this host, and which others it changed, and gives the lock back. */
 export function endScript(run: string, state: string, beside: readonly string[] = []): Script {
   return rawScript(

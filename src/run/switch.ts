@@ -4,7 +4,7 @@ import { CausewayError } from "../errors.ts";
 import type { CommandResult, Session } from "../host/session.ts";
 import type { RunRecord } from "../journal/entries.ts";
 import type { Armed } from "../journal/script.ts";
-import { confirmScript, renewScript, revertScript } from "../journal/script.ts";
+import { confirmScript, renewScript, revertScript, settleScript } from "../journal/script.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -275,7 +275,10 @@ export async function settleSwitch(host: HostRun, context: RunContext): Promise<
     : `run ${run} was cut off and not confirmed: what it did on this host is taken back first`;
   context.say({ type: "message", level: "warning", host: host.name, text });
   if (context.check) return false;
-  const { stdout, stderr } = await host.session.run(revertScript, { timeoutMs: undoingMs });
+  const { stdout, stderr } = await host.session.run(settleScript().text, {
+    timeoutMs: undoingMs,
+    shown: revertScript,
+  });
   host.memory.forget(["*"]);
   await host.readJournal();
   if (host.journal.armed === undefined) return true;

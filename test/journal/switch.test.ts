@@ -18,7 +18,14 @@ import { rawScript, sh } from "../../src/host/sh.ts";
 import { journalFolder } from "../../src/journal/folder.ts";
 import { Follower } from "../../src/journal/follow.ts";
 import { hostLibrary } from "../../src/journal/library.ts";
-import { type Action, confirmScript, cutsOff, hostScript } from "../../src/journal/script.ts";
+import {
+  type Action,
+  confirmScript,
+  cutsOff,
+  hostScript,
+  revertScript,
+  settleScript,
+} from "../../src/journal/script.ts";
 import { step } from "../../src/kinds/index.ts";
 
 let folder: string;
@@ -124,6 +131,29 @@ describe("the switch on a host", () => {
     expect(late.stdout).toMatch(/^@cw unconfirmed reverted reverted$/m);
     // A runner that is still there finds that somebody else wrote.
     expect(readFileSync(at("journal/head"), "utf8")).toBe("R1 reverted\n");
+  });
+
+  test("takes back nothing of what is damaged, and the rest, and says that it is not all", () => {
+    carryOut(["a", "b", "c"]);
+    writeFileSync(at("journal/runs/R1/0002.res"), "run 'echo forged'\n");
+    expect(revert().status).toBe(0);
+    expect(marks()).toEqual(["b"]);
+    expect(readFileSync(at("journal/runs/R1/end"), "utf8")).toBe("partly reverted\n");
+    expect(readFileSync(at("journal/runs/R1/reverted"), "utf8")).toMatch(
+      /^@cw kept R1\/0002\n@cw \| 0002\.res in \S+ is not as it was written$/m,
+    );
+  });
+
+  test("without its library it does nothing, until a run puts that there again", () => {
+    carryOut(["a"]);
+    for (const text of ["", "echo forged\n"]) {
+      writeFileSync(at(`journal/lib-${hash()}.sh`), text);
+      expect(revert().status).toBe(78);
+      expect(marks()).toEqual(["a"]);
+    }
+    expect(shell(settleScript().text.replace(revertScript, ":")).status).toBe(0);
+    expect(revert().status).toBe(0);
+    expect(marks()).toEqual([]);
   });
 
   test("leaves what was confirmed before in the same run", () => {
