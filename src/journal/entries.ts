@@ -259,7 +259,7 @@ function damaged(
   { path, found, expected, advice }: { path: string; found: string; expected: string; advice?: string },
 ): never {
   const file = `${journalFolder}/${path}`;
-  throw new CausewayError("host", "the journal on this host is damaged; nothing was changed", {
+  throw new CausewayError("host", "the journal on this host is damaged: the host is left as it is", {
     host,
     found: `${found === "" ? "nothing" : found} in ${file}`,
     expected,

@@ -131,7 +131,7 @@ test.each([
   } catch (e) {
     error = e;
   }
-  expect(describeError(error as never)).toMatch(/damaged; nothing was changed/);
+  expect(describeError(error as never)).toMatch(/damaged: the host is left as it is/);
   expect(describeError(error as never)).toContain(file);
 });
 
