@@ -97,7 +97,9 @@ describe.sequential("a journal that cannot be believed", () => {
       await ended(play(route));
       const entry = (await lab.must(first, `ls ${journal}/runs/*/0001.json`)).trim();
       await lab.must(first, `cp ${entry} /root/entry; : >${entry}`);
-      expect(await ended(reset(), 2)).toMatch(/the journal on this host is damaged: the host is left as it is/);
+      expect(await ended(reset(), 2)).toMatch(
+        /the journal on this host is damaged: the host is left as it is/,
+      );
       await lab.must(first, `cp /root/entry ${entry}; rm /root/entry; echo 3 >${journal}/format`);
       expect(await ended(reset(), 2)).toMatch(/written by a newer causeway/);
       await lab.must(first, `echo 2 >${journal}/format; rm ${journal}/lib-*.sh`);
