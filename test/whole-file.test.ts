@@ -29,7 +29,7 @@ test("a run takes its own retry file away, and not the one that another run wrot
   const cwd = process.cwd();
   process.chdir(folder);
   try {
-    const [one, other] = [retryFile("playbooks/x.ts"), retryFile("playbooks/x.ts")];
+    const [one, other] = [retryFile("playbooks/x.ts", {}), retryFile("playbooks/x.ts", {})];
     one.left?.(["h1", "h2"]);
     other.left?.(["h3"]);
     one.ended?.([]);

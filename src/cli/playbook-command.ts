@@ -49,7 +49,10 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
  * The hosts that are still to be done, in a file for `--limit @file`: while batches are done, too, because nobody writes it
  * for a run that is killed.
  */
-export function retryFile(given: string, values: Values<typeof inventoryOptions & typeof connectionOptions>): Retry {
+export function retryFile(
+  given: string,
+  values: Values<typeof inventoryOptions & typeof connectionOptions>,
+): Retry {
   const extra = (values["extra-vars"] ?? []).map((vars) => `-e ${quote(vars)}`);
   const again = ["run", quote(given), reachOf(values), ...extra].filter((word) => word !== "").join(" ");
   const file = `${basename(given, ".ts")}.retry`;
