@@ -2,6 +2,12 @@
 
 export { type Static, Type } from "typebox";
 export type { Archive } from "./archives/archive.ts";
+export {
+  chainForContainers,
+  type DockerRules,
+  lostDockerRules,
+  readDockerRules,
+} from "./docker-rules/docker-rules.ts";
 export { docker0Address, refuseLiveRestore } from "./docker0/docker0.ts";
 export { CausewayError, type ErrorDetail, type GivenValue } from "./errors.ts";
 export { isKept, type Kept, type KeptPart, type Reader } from "./host/reader.ts";
@@ -19,12 +25,14 @@ export {
   type Counter,
   canonicalRule,
   countersMoved,
+  type OtherIptables,
   parseCounters,
   type Rule,
   type Rules,
   rulesIn,
 } from "./host/tools/iptables.ts";
 export type { SerfState } from "./host/tools/serf.ts";
+export type { SysctlLine } from "./host/tools/sysctl.ts";
 export type { UnitState } from "./host/tools/systemd.ts";
 export { missingChain } from "./kinds/chain/chain.ts";
 export { readJson, withKeys } from "./kinds/file/json.ts";
@@ -32,7 +40,8 @@ export { type LocalFile, localFile } from "./kinds/file/pushed-file.ts";
 export { step } from "./kinds/index.ts";
 export { leftFile } from "./kinds/members/members.ts";
 export { keptRoute, routeProtocol } from "./kinds/route/route.ts";
-export { keptRule, type RuleStep, ruleWords } from "./kinds/rule/rule.ts";
+export { formerWays, keptRule, type RuleStep, ruleWords } from "./kinds/rule/rule.ts";
+export { missingSysctl, readSysctl, type SysctlState } from "./kinds/sysctl/sysctl.ts";
 export {
   aggregate,
   contains,
@@ -47,6 +56,7 @@ export {
 } from "./net/ipv4.ts";
 export { type Packet, readFrame } from "./net/packet.ts";
 export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
+export { refuseClosedForward, refuseOtherIptables } from "./other-iptables/other-iptables.ts";
 export { type Firewall, missingPortRules, type PeerPorts, readFirewall } from "./peer-ports/peer-ports.ts";
 export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";

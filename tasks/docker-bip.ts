@@ -1,13 +1,14 @@
 import {
   type Address,
   CausewayError,
-  type DockerState,
+  type DockerRules,
   defineTask,
   docker0Address,
-  type FileState,
   InterfaceCidr,
+  lostDockerRules,
   owed,
   type PlanItem,
+  readDockerRules,
   readJson,
   refuseLiveRestore,
   refuseMasked,
@@ -15,7 +16,6 @@ import {
   type Static,
   step,
   Type,
-  type UnitState,
   versionParts,
 } from "causeway";
 
@@ -34,11 +34,8 @@ const params = Type.Object(
 
 type Params = Static<typeof params>;
 
-interface State {
-  config: FileState;
+interface State extends DockerRules {
   addresses: readonly Address[];
-  docker: DockerState;
-  unit: UnitState;
 }
 
 /**
@@ -51,20 +48,15 @@ export const dockerBip = defineTask({
   params,
   key: () => "docker0",
   read: async (host): Promise<State> => {
-    const [config, addresses, docker, unit] = await Promise.all([
-      host.file(file),
-      host.addresses(),
-      host.docker(),
-      host.unit("docker.service"),
-    ]);
-    return { config, addresses, docker, unit };
+    const [docker, addresses] = await Promise.all([readDockerRules(host), host.addresses()]);
+    return { ...docker, addresses };
   },
   present: (state, wanted): readonly PlanItem[] => {
     refuseWithoutDocker(state);
     refuseFlag(state);
     const keys = missingKeys(state, wanted);
     const address = state.addresses.find((a) => a.dev === "docker0")?.cidr;
-    if (keys === undefined && address === wanted.bip) return [];
+    if (keys === undefined && address === wanted.bip) return lostDockerRules(state);
     refuseMasked(state.unit);
     if (address !== wanted.bip) refuseLiveRestore({ ...state, address, wanted: wanted.bip });
     if (keys === undefined)

@@ -1,19 +1,27 @@
 import {
   canonicalRule,
+  chainForContainers,
+  type DockerRules,
   daemonReload,
   defineTask,
   docker0Address,
+  formerWays,
   isKept,
   isLater,
   keptRule,
   later,
+  lostDockerRules,
+  missingSysctl,
   owed,
   type PlanItem,
   type RuleStep,
+  refuseClosedForward,
   refuseLiveRestore,
+  refuseOtherIptables,
   refuseUnitOfOthers,
   restart,
   rulesIn,
+  ruleWords,
   type Step,
   step,
   type UnitState,
@@ -42,6 +50,8 @@ export const flanneldConfig = defineTask({
     refuseWithoutDocker(state);
     refuseKeysOfDaemon(state);
     refuseFlag(state);
+    refuseOtherIptables(state.otherRules);
+    refuseClosedForward(state.otherRules);
     refuseUnitOfOthers(state.docker, paths.dropIn);
     refuseUnitOfOthers(state.flanneld, paths.unit, /^(ExecStart|EnvironmentFile)=|^Environment=.*FLANNEL/);
     const program = programOf(state, wanted);
@@ -82,7 +92,8 @@ export const flanneldConfig = defineTask({
     const reload = state.docker.needsReload
       ? [owed(daemonReload, "docker.service changed on disk since systemd loaded it")]
       : [];
-    if (docker0 === lease.subnet && state.docker.active === "active") return [...steps, ...reload];
+    if (docker0 === lease.subnet && state.docker.active === "active")
+      return [...steps, ...reload, ...lostDockerRules(rulesOfDocker(state))];
     return [...steps, ...reload, owed(restart("docker"), dockerWords(state, docker0, lease))];
   },
 });
@@ -106,24 +117,29 @@ function dockerWords({ docker }: State, docker0: string | undefined, { subnet }:
 }
 
 /** FORWARD is DROP where dockerd switched forwarding on, and flanneld adds no rule before 0.10, nor with our settings. */
-function forwarding({ rules, kept, forwarding: now }: State, { network, comment }: Params): Step[] {
-  const chain = rules.policies.has("filter DOCKER-USER") ? "DOCKER-USER" : "FORWARD";
-  const rule: RuleStep = {
+function forwarding(state: State, { network, comment }: Params): Step[] {
+  const { rules, kept } = state;
+  const way: RuleStep = {
     table: "filter",
-    chain,
+    chain: chainForContainers(rulesOfDocker(state)),
     spec: `-s ${network} -d ${network} -j ACCEPT`,
     comment,
     place: "first",
   };
-  const inChain = rulesIn(rules, "filter", chain);
-  const whole = canonicalRule(rule.spec.replace(" -j", ` -m comment --comment ${comment} -j`));
+  const inChain = rulesIn(rules, "filter", way.chain);
+  const whole = canonicalRule(ruleWords(way.spec, comment));
   const at = inChain.findIndex((r) => canonicalRule(r.spec) === whole);
   const decider = inChain.findIndex((r) => /-j (DROP|REJECT|RETURN)/.test(r.spec));
-  const inPlace = at >= 0 && (decider < 0 || at < decider) && isKept(kept, keptRule(rule));
+  const inPlace = at >= 0 && (decider < 0 || at < decider) && isKept(kept, keptRule(way));
   return [
-    ...(now === "1" ? [] : [step.sysctl({ key: "net.ipv4.ip_forward", value: 1, was: now ?? null })]),
-    ...(inPlace ? [] : [step.rule(rule)]),
+    ...missingSysctl(state.forwarding, { key: "net.ipv4.ip_forward", value: 1 }),
+    ...(inPlace ? [] : [step.rule(way)]),
+    ...formerWays(way, ["DOCKER-USER", "FORWARD"], rules, kept),
   ];
+}
+
+function rulesOfDocker({ rules, docker: unit, daemon: docker, files }: State): DockerRules {
+  return { rules, unit, docker, config: files.daemon };
 }
 
 /** Whether a flanneld has been at work since the boot: then the kernel has its traces already, and they are known. */

@@ -3,19 +3,30 @@ import {
   CausewayError,
   Cidr,
   canonicalRule,
+  chainForContainers,
+  type DockerRules,
   defineTask,
   formatNetwork,
+  formerWays,
   isKept,
   type Kept,
   keptRule,
+  lostDockerRules,
   missingChain,
+  missingSysctl,
   networkOf,
+  type OtherIptables,
   type PlanItem,
   type RuleStep,
   type Rules,
+  readDockerRules,
+  readSysctl,
+  refuseClosedForward,
+  refuseOtherIptables,
   rulesIn,
   ruleWords,
   type Static,
+  type SysctlState,
   step,
   Type,
 } from "causeway";
@@ -41,13 +52,14 @@ const params = Type.Object(
   { additionalProperties: false },
 );
 
-interface State {
-  rules: Rules;
+interface State extends DockerRules {
+  other: OtherIptables | undefined;
   chains: Kept;
   kept: Kept;
-  /** The kernel's `net.ipv4.ip_forward`. */
-  forwarding: string | undefined;
+  forwarding: SysctlState;
 }
+
+const forwardingKey = "net.ipv4.ip_forward";
 
 const chain = "CAUSEWAY-FORWARD";
 
@@ -64,28 +76,37 @@ export const iptablesForward = defineTask({
   // Earlier versions had a task and three rules for each peer. Their rules go; forwarding, which one of them switched on, stays.
   formerly: () => [{ kind: "sysctl" }],
   read: async (host): Promise<State> => {
-    const [rules, chains, kept, forwarding] = await Promise.all([
-      host.rules(),
+    const [docker, other, chains, kept, forwarding] = await Promise.all([
+      readDockerRules(host),
+      host.otherRules(),
       host.kept("chains"),
       host.kept("rules"),
-      host.sysctl("net.ipv4.ip_forward"),
+      readSysctl(host, forwardingKey),
     ]);
-    return { rules, chains, kept, forwarding };
+    return { ...docker, other, chains, kept, forwarding };
   },
-  present: ({ rules, chains, kept, forwarding }, wanted): readonly PlanItem[] => {
+  present: (state, wanted): readonly PlanItem[] => {
+    const { rules, other, chains, kept, forwarding } = state;
     if (!rules.present)
       throw new CausewayError("host", "iptables is not installed on this host", {
         advice: "install it (Debian: apt-get install iptables); Docker needs it, too",
       });
-    const ways = waysTo(rules, wanted.comment).filter((rule) => !isInPlace(rule, rules, kept));
+    refuseOtherIptables(other);
+    refuseClosedForward(other);
+    const ways = waysTo(chainForContainers(state), wanted.comment);
     return [
-      ...(forwarding === "1"
-        ? []
-        : [step.sysctl({ key: "net.ipv4.ip_forward", value: 1, was: forwarding ?? null })]),
+      ...missingSysctl(forwarding, { key: forwardingKey, value: 1 }),
       ...chainsFor(wanted.keep ? beside(wanted, subnetsKept(chains)) : subnetsOf(wanted)).flatMap((one) =>
         missingChain(rules, chains, one),
       ),
-      ...ways.map((rule) => step.rule(rule)),
+      ...ways.filter((rule) => !isInPlace(rule, rules, kept)).map((rule) => step.rule(rule)),
+      // What only adds restarts nothing.
+      ...(wanted.keep
+        ? []
+        : [
+            ...ways.flatMap((way) => formerWays(way, filterChains(way), rules, kept)),
+            ...lostDockerRules(state),
+          ]),
     ];
   },
 });
@@ -134,14 +155,16 @@ function chainsFor({ owns, peers }: Subnets) {
 }
 
 /** The rules that lead to the chains. */
-function waysTo(rules: Rules, comment: string): RuleStep[] {
-  const filter = rules.policies.has("filter DOCKER-USER") ? "DOCKER-USER" : "FORWARD";
+function waysTo(filter: string, comment: string): RuleStep[] {
   const spec = `-j ${chain}`;
   return [
     { table: "filter", chain: filter, spec, comment, place: "first" },
     { table: "nat", chain: "POSTROUTING", spec, comment, place: "first" },
   ];
 }
+
+/** Where the rule may have been before. */
+const filterChains = ({ table }: RuleStep) => (table === "filter" ? ["DOCKER-USER", "FORWARD"] : []);
 
 /** There, in front of what would decide otherwise, and put aside for the next boot. */
 function isInPlace(rule: RuleStep, rules: Rules, kept: Kept): boolean {

@@ -2,13 +2,14 @@ import { CausewayError } from "../errors.ts";
 import { anyRelated, type Resource } from "./resources.ts";
 import type { CommandResult, Session } from "./session.ts";
 import type { Script } from "./sh.ts";
-import { masked, sh } from "./sh.ts";
+import { masked, rawScript, sh } from "./sh.ts";
 import { type DockerState, type NetworkMember, ownLabel, parseDocker, parseMembers } from "./tools/docker.ts";
 import { type FileState, parseFile } from "./tools/file.ts";
 import { type Address, type Link, parseAddresses, parseLinks, parseRoutes, type Route } from "./tools/ip.ts";
-import { parseRules, type Rules } from "./tools/iptables.ts";
+import { type OtherIptables, parseOther, parseRules, type Rules } from "./tools/iptables.ts";
 import { parsePackages } from "./tools/packages.ts";
 import { parseSerf, type SerfState } from "./tools/serf.ts";
+import { lastSysctlFile, parseSysctlFiles, type SysctlLine, sysctlFolders } from "./tools/sysctl.ts";
 import { parseUnit, type UnitState } from "./tools/systemd.ts";
 
 export interface ReadOptions {
@@ -36,6 +37,8 @@ export interface Reader {
   addresses(): Promise<readonly Address[]>;
   /** All iptables rules in every table; `present` is false where iptables is missing. */
   rules(): Promise<Rules>;
+  /** The rules of the other backend of iptables, which the kernel applies as well; undefined where it has none. */
+  otherRules(): Promise<OtherIptables | undefined>;
   /** The files by which causeway restores something at boot, of one kind. */
   kept(part: KeptPart): Promise<Kept>;
   unit(name: string): Promise<UnitState>;
@@ -43,6 +46,8 @@ export interface Reader {
   packages(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** The running value, or undefined where the kernel has no such key. */
   sysctl(key: string): Promise<string | undefined>;
+  /** The lines of files that set the key at boot, in the order in which they apply: the last one wins. */
+  sysctlFiles(key: string): Promise<readonly SysctlLine[]>;
   /** The running daemon: version, networks, containers. Never starts a daemon that is not running. */
   docker(): Promise<DockerState>;
   /** Containers of a network, running or stopped, with their addresses. */
@@ -189,6 +194,19 @@ export class HostReader implements Reader {
     return this.#must(script, ["rule"], parseRules);
   }
 
+  async otherRules(): Promise<OtherIptables | undefined> {
+    // Listing legacy's tables makes the kernel load them: only where it has some. `-ef`: both are links to one program.
+    const script = sh`ours=$(command -v iptables) || exit 0
+if [ "$ours" -ef "$(command -v xtables-nft-multi)" ]; then
+  { read -r any </proc/net/ip_tables_names; } 2>/dev/null || exit 0
+  tool=iptables-legacy
+elif [ "$ours" -ef "$(command -v xtables-legacy-multi)" ]; then tool=iptables-nft
+else exit 0; fi
+command -v $tool-save >/dev/null || exit 0
+echo $tool; exec $tool-save`;
+    return this.#must(script, ["rule"], parseOther);
+  }
+
   async kept(part: KeptPart): Promise<Kept> {
     const script = sh`[ -e /etc/systemd/system/multi-user.target.wants/causeway-network.service ] && echo enabled || echo disabled; cd /etc/causeway/${part} 2>/dev/null && grep -a '' /dev/null *; true`;
     // The unit comes with the first of them and goes with the last: of these alone it can be read again.
@@ -229,6 +247,14 @@ true`;
     // Not by the shell's own `read`: it asks byte by byte, and the kernel then gives a number's first digit alone.
     const { stdout, code } = await this.read(sh`exec cat ${path}`, { looksAt: [`sysctl:${key}`] });
     return code === 0 ? stdout.trim().replaceAll("\t", " ") : undefined;
+  }
+
+  async sysctlFiles(key: string): Promise<readonly SysctlLine[]> {
+    const files = [...sysctlFolders.map((folder) => `${folder}/*.conf`), lastSysctlFile].join(" ");
+    const script = sh`for file in ${rawScript(files)}; do [ ! -e "$file" ] || echo "file $file"; done
+grep -asHE ${String.raw`^[[:space:]]*-?[[:space:]]*[A-Za-z*].*=`} ${rawScript(files)}; true`;
+    const { stdout } = await this.read(script, { looksAt: [`sysctl:${key}`] });
+    return parseSysctlFiles(stdout, key);
   }
 
   async docker(): Promise<DockerState> {

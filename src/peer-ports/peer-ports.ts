@@ -1,7 +1,8 @@
 import { isKept, type Kept, type Reader } from "../host/reader.ts";
-import { canonicalRule, type Rule, type Rules, rulesIn } from "../host/tools/iptables.ts";
+import { canonicalRule, type OtherIptables, type Rule, type Rules, rulesIn } from "../host/tools/iptables.ts";
 import { missingChain } from "../kinds/chain/chain.ts";
 import { keptRule, noRule, type RuleStep, rule, ruleWords } from "../kinds/rule/rule.ts";
+import { refuseOtherIptables } from "../other-iptables/other-iptables.ts";
 import type { Step } from "../task/step.ts";
 
 /** Ports of this host that only some addresses may reach, and itself. */
@@ -16,13 +17,20 @@ export interface PeerPorts {
 /** What there is of iptables, and what of it comes back at boot. */
 export interface Firewall {
   rules: Rules;
+  /** Those of the other backend of iptables. */
+  other?: OtherIptables | undefined;
   kept: Kept;
   chains: Kept;
 }
 
 export async function readFirewall(host: Reader): Promise<Firewall> {
-  const [rules, kept, chains] = await Promise.all([host.rules(), host.kept("rules"), host.kept("chains")]);
-  return { rules, kept, chains };
+  const [rules, other, kept, chains] = await Promise.all([
+    host.rules(),
+    host.otherRules(),
+    host.kept("rules"),
+    host.kept("chains"),
+  ]);
+  return { rules, other, kept, chains };
 }
 
 /**
@@ -30,7 +38,8 @@ export async function readFirewall(host: Reader): Promise<Firewall> {
  * it, one a protocol. The ports are closed to all others before they are open to anyone. What earlier versions had in
  * INPUT itself, a rule for each address, goes after that.
  */
-export function missingPortRules({ rules, kept, chains }: Firewall, wanted: PeerPorts): Step[] {
+export function missingPortRules({ rules, other, kept, chains }: Firewall, wanted: PeerPorts): Step[] {
+  refuseOtherIptables(other);
   const { tcp = [], udp = [], from, comment } = wanted;
   const name = `CAUSEWAY-PORT-${[...tcp, ...udp][0]}`;
   const ports = Object.entries({ tcp, udp })
@@ -49,8 +58,11 @@ export function missingPortRules({ rules, kept, chains }: Firewall, wanted: Peer
     }),
   );
   const there = rulesIn(rules, "filter", "INPUT");
+  // One behind a rule that ends every packet is never asked.
+  const end = there.findIndex(({ spec }) => /^-j (ACCEPT|DROP|REJECT|RETURN)\b/.test(spec));
+  const asked = end < 0 ? there : there.slice(0, end);
   const stands = (way: RuleStep) =>
-    there.some(({ spec }) => canonicalRule(spec) === canonicalRule(ruleWords(way.spec, comment)));
+    asked.some(({ spec }) => canonicalRule(spec) === canonicalRule(ruleWords(way.spec, comment)));
   return [
     ...missingChain(rules, chains, { table: "filter", name, rules: inside }),
     ...ways.filter((way) => !stands(way) || !isKept(kept, keptRule(way))).map(rule),

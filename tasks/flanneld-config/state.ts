@@ -7,11 +7,14 @@ import {
   type LocalFile,
   localFile,
   localOutput,
+  type OtherIptables,
   type Programs,
   type Reader,
   type Route,
   type Rules,
   readPrograms,
+  readSysctl,
+  type SysctlState,
   sh,
   type UnitState,
 } from "causeway";
@@ -55,8 +58,10 @@ export interface State {
   links: readonly Link[];
   routes: readonly Route[];
   rules: Rules;
+  /** Those of the other backend of iptables. */
+  otherRules: OtherIptables | undefined;
   kept: Kept;
-  forwarding: string | undefined;
+  forwarding: SysctlState;
   /** flanneld's own last line. */
   said: string;
 }
@@ -77,13 +82,14 @@ export async function readState(host: Reader, wanted: Params): Promise<State> {
       host.unit("docker.service"),
       host.docker(),
     ]);
-  const [addresses, links, routes, rules, kept, forwarding] = await Promise.all([
+  const [addresses, links, routes, rules, otherRules, kept, forwarding] = await Promise.all([
     host.addresses(),
     host.links(),
     host.routes(),
     host.rules(),
+    host.otherRules(),
     host.kept("rules"),
-    host.sysctl("net.ipv4.ip_forward"),
+    readSysctl(host, "net.ipv4.ip_forward"),
   ]);
   const [programs, binary, packaged, store, exe, said] = await Promise.all([
     readPrograms(host, "flannel", ["flanneld"]),
@@ -115,6 +121,7 @@ export async function readState(host: Reader, wanted: Params): Promise<State> {
     links,
     routes,
     rules,
+    otherRules,
     kept,
     forwarding,
     said: said.stdout.trim(),

@@ -5,6 +5,7 @@ import { parseAddresses, parseLinks, parseRoutes } from "../../src/host/tools/ip
 import { canonicalRule, parseRules } from "../../src/host/tools/iptables.ts";
 import { parsePackages } from "../../src/host/tools/packages.ts";
 import { parseSerf } from "../../src/host/tools/serf.ts";
+import { isBehindSysctl, parseSysctlFiles } from "../../src/host/tools/sysctl.ts";
 import { parseUnit } from "../../src/host/tools/systemd.ts";
 
 /** As bullseye's iproute2 prints it; the long tail of a line is shortened. */
@@ -394,5 +395,59 @@ describe("serf, as Docker 20.10's log has it", () => {
     ["the log no longer has, or never had, its start", "1000 1025\n", {}],
   ])("%s", (_, text, expected) => {
     expect(parseSerf(text)).toEqual(expected);
+  });
+});
+
+describe("the files of sysctl, in the order of systemd-sysctl", () => {
+  const key = "net.ipv4.ip_forward";
+  const files = (...found: [path: string, ...lines: string[]][]) =>
+    parseSysctlFiles(
+      [
+        ...found.map(([path]) => `file ${path}`),
+        ...found.flatMap(([path, ...lines]) => lines.map((l) => `${path}:${l}`)),
+      ].join("\n"),
+      key,
+    ).map(({ path, value }) => `${path} ${value}`);
+
+  test("by their names, whatever folder they are in, and /etc/sysctl.conf last", () => {
+    expect(
+      files(
+        ["/etc/sysctl.d/99-cis.conf", "net.ipv4.ip_forward=0"],
+        ["/run/sysctl.d/50-a.conf", "net/ipv4/ip_forward = 1"],
+        ["/usr/lib/sysctl.d/70-b.conf", "-net.ipv4.ip_forward = 2 "],
+        ["/etc/sysctl.conf", "  net.ipv4.conf.all.forwarding=3"],
+      ),
+    ).toEqual([
+      "/run/sysctl.d/50-a.conf 1",
+      "/usr/lib/sysctl.d/70-b.conf 2",
+      "/etc/sysctl.d/99-cis.conf 0",
+      "/etc/sysctl.conf 3",
+    ]);
+  });
+
+  test("one in an earlier folder hides another of its name, also when it says nothing", () => {
+    expect(
+      files(["/etc/sysctl.d/50-a.conf"], ["/usr/lib/sysctl.d/50-a.conf", "net.ipv4.ip_forward=0"]),
+    ).toEqual([]);
+  });
+
+  test("a pattern counts, and less than the key itself; comments and other keys do not", () => {
+    expect(
+      files(
+        ["/etc/sysctl.d/10-a.conf", "net.ipv4.ip_forward = 1", "#net.ipv4.ip_forward = 7"],
+        ["/etc/sysctl.d/20-b.conf", "net.ipv4.conf.*.forwarding = 0", "net.ipv6.conf.all.forwarding = 0"],
+        ["/etc/sysctl.d/30-c.conf", "net.ipv4.ip_forward_use_pmtu = 0"],
+      ),
+    ).toEqual(["/etc/sysctl.d/20-b.conf 0", "/etc/sysctl.d/10-a.conf 1"]);
+  });
+
+  test.each([
+    ["/etc/sysctl.d/99-cis.conf", true],
+    ["/usr/lib/sysctl.d/95-x.conf", true],
+    ["/etc/sysctl.conf", true],
+    ["/etc/sysctl.d/89-x.conf", false],
+    ["/etc/sysctl.d/90-causeway-net.ipv4.ip_forward.conf", false],
+  ])("%s comes behind ours: %s", (path, behind) => {
+    expect(isBehindSysctl(path, "/etc/sysctl.d/90-causeway-net.ipv4.ip_forward.conf")).toBe(behind);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { parseRules } from "../../src/host/tools/iptables.ts";
 import { dockerBip } from "../../tasks/docker-bip.ts";
 import { fileWith, noFile } from "./files.ts";
 import { planWords } from "./words.ts";
@@ -16,6 +17,7 @@ function state(
   const { docker0 = "172.17.0.1/16", version = "20.10.5", containers = [], ...rest } = over;
   const [address = "", prefix = "16"] = docker0.split("/");
   return {
+    rules: parseRules("*filter\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER"),
     config: noFile(path),
     addresses: docker0 ? [{ dev: "docker0", cidr: docker0, address, prefix: Number(prefix) }] : [],
     docker: { state: "running", version, networks: [], containers },

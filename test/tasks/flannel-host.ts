@@ -79,9 +79,10 @@ export function bare(over: Partial<State> = {}): State {
     addresses: [address("eth0", "10.0.0.200/24"), address("docker0", "172.17.0.1/16")],
     links: [{ name: "eth0", index: 2, mtu: 1500, up: true }],
     routes: [],
-    rules: parseRules(`*filter\n:DOCKER-USER - [0:0]\n-A DOCKER-USER ${rule}`),
+    rules: parseRules(`*filter\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\n-A DOCKER-USER ${rule}`),
     kept: keptLines(`filter -I DOCKER-USER ${rule}`),
-    forwarding: "1",
+    otherRules: undefined,
+    forwarding: { running: "1", files: [] },
     said: "",
     ...over,
   };

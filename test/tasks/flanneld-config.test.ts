@@ -162,7 +162,9 @@ describe("flanneld-config and what was there before", () => {
   test("a network before: its device, routes and, once flanneld has let go of them, its rules", () => {
     const masq = ["-s 10.5.0.0/16 -d 10.5.0.0/16 -j RETURN", "-s 10.5.0.0/16 ! -d 224.0.0.0/4 -j MASQUERADE"];
     const nat = `*nat\n${masq.map((r) => `-A POSTROUTING ${r}\n`).join("")}-A POSTROUTING -s 172.18.0.0/16 ! -o br-1 -j MASQUERADE\n`;
-    const rules = parseRules(`${nat}*filter\n:DOCKER-USER - [0:0]\n-A DOCKER-USER ${rule}`);
+    const rules = parseRules(
+      `${nat}*filter\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\n-A DOCKER-USER ${rule}`,
+    );
     const before = lease().replaceAll("192.168.0.0", "10.5.0.0").replaceAll("192.168.81", "10.5.81");
     const routes = parseRoutes("10.5.82.0/24 via 10.0.0.201 dev eth0\n10.6.0.0/24 via 10.0.0.9 dev eth0");
     expect(

@@ -1,9 +1,13 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parseRules } from "../../src/host/tools/iptables.ts";
 import type { Step } from "../../src/task/step.ts";
 import { iptablesForward } from "../../tasks/iptables-forward.ts";
+import { fileWith, noFile } from "./files.ts";
 import { keptLines, keptNothing } from "./firewall.ts";
+import { unit } from "./flannel-host.ts";
 import { planWords } from "./words.ts";
+
+type State = Parameters<typeof iptablesForward.definition.present>[0];
 
 const own = "192.168.100.0/24";
 const wanted = { own, peers: ["192.168.200.0/24", "192.168.201.0/24"], comment: "causeway:test" };
@@ -23,12 +27,28 @@ const kept = keptLines(
 
 const way = `-m comment --comment "causeway:test" -j ${chain}`;
 const masquerade = "-A POSTROUTING -s 192.168.100.0/24 ! -o docker0 -j MASQUERADE";
+/** What leads to Docker's own chain, whose place its restart keeps. */
+const led = "-A FORWARD -j DOCKER-USER";
+const daemon = "/etc/docker/daemon.json";
+const host = (saved: string, over: Partial<State> = {}): State => ({
+  rules: parseRules(saved),
+  other: undefined,
+  docker: { state: "running", version: "20.10.5", networks: [], containers: [] },
+  unit: unit("docker.service", { commandLine: "/usr/sbin/dockerd -H fd://" }),
+  config: noFile(daemon),
+  chains,
+  kept,
+  forwarding: { running: "1", files: [] },
+  ...over,
+});
+const plan = (state: State, over: Partial<typeof wanted & { keep: boolean }> = {}) =>
+  planWords(iptablesForward.definition.present(state, { ...wanted, ...over }));
 const filter = (rules: readonly string[], chains = `:DOCKER-USER - [0:0]\n:${chain} - [0:0]`) =>
   ["*filter", chains, ...rules, "COMMIT"].join("\n");
 const nat = (rules: readonly string[], chains = `:${chain} - [0:0]`) =>
   ["*nat", chains, ...rules, "COMMIT"].join("\n");
 const all = [
-  filter([`-A DOCKER-USER ${way}`, "-A DOCKER-USER -j RETURN", ...filterChain]),
+  filter([led, `-A DOCKER-USER ${way}`, "-A DOCKER-USER -j RETURN", ...filterChain]),
   nat([`-A POSTROUTING ${way}`, masquerade, ...natChain]),
 ].join("\n");
 
@@ -39,7 +59,7 @@ const inNat = `rule nat POSTROUTING -j ${chain}: — → first in its chain`;
 test.each([
   [
     "a host with Docker's own rules",
-    [filter(["-A DOCKER-USER -j RETURN"], ":DOCKER-USER - [0:0]"), nat([masquerade], "")],
+    [filter([led, "-A DOCKER-USER -j RETURN"], ":DOCKER-USER - [0:0]"), nat([masquerade], "")],
     [...newChains, inFilter(), inNat],
   ],
   ["nothing, when all are in place", [all], []],
@@ -58,18 +78,12 @@ test.each([
     [all.replace("-A DOCKER-USER -m", "-A DOCKER-USER -j DROP\n-A DOCKER-USER -m")],
     [inFilter()],
   ],
-  [
-    "a Docker without DOCKER-USER",
-    [filter([], ":FORWARD DROP [0:0]"), nat([masquerade], "")],
-    [...newChains, inFilter("FORWARD"), inNat],
-  ],
 ])("%s", (_name, saved, expected) => {
-  const state = { rules: parseRules(saved.join("\n")), chains, kept, forwarding: "1" };
-  expect(planWords(iptablesForward.definition.present(state, wanted))).toEqual(expected);
+  expect(plan(host(saved.join("\n")))).toEqual(expected);
 });
 
 test("the rules are as few as the peers' subnets can be written in, and one pair for a network of all", () => {
-  const state = { rules: parseRules(""), chains: keptNothing, kept: keptNothing, forwarding: "1" };
+  const state = host("", { chains: keptNothing, kept: keptNothing });
   const many = Array.from({ length: 64 }, (_, i) => `10.1.${i}.0/24`);
   const count = (peers: readonly string[]) =>
     planWords(
@@ -90,22 +104,18 @@ test("rules for the old subnets stay beside the new ones where they are only add
     ...owns.flatMap((one) => nets.map((net) => `-s ${net} -d ${one} -j ACCEPT`)),
     ...owns.flatMap((one) => nets.map((net) => `-s ${one} -d ${net} -j ACCEPT`)),
   ].map((rule) => `-A ${chain} ${rule}`);
-  const state = { rules: parseRules(all), chains, kept, forwarding: "1" };
+  const state = host(all);
   const [step] = iptablesForward.definition.present(state, { ...moved, keep: true }) as readonly Step[];
   expect(step?.perform.text).toContain(both.join("\n"));
 
   const inBoth = both.filter((rule) => rule.includes("RETURN") || /-s 192.168.10[01]/.test(rule));
-  const then = {
-    rules: parseRules(
-      [
-        filter([`-A DOCKER-USER ${way}`, ...both]),
-        nat([`-A POSTROUTING ${way}`, masquerade, ...inBoth]),
-      ].join("\n"),
-    ),
-    chains: keptLines(lines("filter", both), lines("nat", inBoth)),
-    kept,
-    forwarding: "1",
-  };
+  const then = host(
+    [
+      filter([led, `-A DOCKER-USER ${way}`, ...both]),
+      nat([`-A POSTROUTING ${way}`, masquerade, ...inBoth]),
+    ].join("\n"),
+    { chains: keptLines(lines("filter", both), lines("nat", inBoth)) },
+  );
   expect(iptablesForward.definition.present(then, { ...moved, keep: true })).toEqual([]);
   const words = (given: typeof wanted) => planWords(iptablesForward.definition.present(then, given));
   expect(words(moved)).toEqual([
@@ -115,8 +125,7 @@ test("rules for the old subnets stay beside the new ones where they are only add
 });
 
 test("what would not come back at boot is put in again", () => {
-  const state = { rules: parseRules(all), chains: keptLines(), kept: keptLines(), forwarding: "1" };
-  expect(planWords(iptablesForward.definition.present(state, wanted))).toEqual([
+  expect(plan(host(all, { chains: keptLines(), kept: keptLines() }))).toEqual([
     `chain filter ${chain}: 3 rules, gone after a reboot → 3 rules`,
     `chain nat ${chain}: 2 rules, gone after a reboot → 2 rules`,
     inFilter(),
@@ -124,14 +133,128 @@ test("what would not come back at boot is put in again", () => {
   ]);
 });
 
-test("forwarding that is off is switched on", () => {
-  const state = { rules: parseRules(all), chains, kept, forwarding: "0" };
-  expect(planWords(iptablesForward.definition.present(state, wanted))).toEqual([
-    "sysctl net.ipv4.ip_forward: 0 → 1",
-  ]);
+describe("the switch for forwarding", () => {
+  const set = (...lines: [path: string, value: string][]) => lines.map(([path, value]) => ({ path, value }));
+
+  test("is switched on", () => {
+    expect(plan(host(all, { forwarding: { running: "0", files: [] } }))).toEqual([
+      "sysctl net.ipv4.ip_forward: 0 → 1",
+    ]);
+  });
+
+  test("stays on where an earlier file would switch it off at the next boot", () => {
+    const files = set(["/etc/sysctl.d/10-net.conf", "0"]);
+    expect(plan(host(all, { forwarding: { running: "1", files } }))).toEqual([
+      "sysctl net.ipv4.ip_forward: 1, and 0 by /etc/sysctl.d/10-net.conf → 1",
+    ]);
+  });
+
+  test("is somebody's where a file behind ours switches it off, whatever runs now", () => {
+    for (const path of ["/etc/sysctl.d/99-cis.conf", "/usr/lib/sysctl.d/95-x.conf", "/etc/sysctl.conf"])
+      for (const running of ["0", "1"])
+        expect(() =>
+          plan(
+            host(all, {
+              forwarding: { running, files: set(["/etc/sysctl.d/10-net.conf", "1"], [path, "0"]) },
+            }),
+          ),
+        ).toThrow(`${path} would overrule net.ipv4.ip_forward = 1`);
+  });
+
+  test("is on by a file behind ours: nothing is missing", () => {
+    const files = set(["/etc/sysctl.d/10-net.conf", "0"], ["/etc/sysctl.d/99-cis.conf", "1"]);
+    expect(plan(host(all, { forwarding: { running: "1", files } }))).toEqual([]);
+  });
+});
+
+describe("Docker's own rules", () => {
+  const flushed = all.replace(`${led}\n`, "");
+  const lost = "nothing leads to Docker's chain DOCKER-USER";
+  const why = "its rules were flushed, and it makes them when it starts";
+  const inForward = [
+    inFilter("FORWARD"),
+    `rule filter DOCKER-USER -m comment --comment causeway:test -j ${chain}: present → —`,
+  ];
+  const off = { config: fileWith(daemon, '{"iptables": false}') };
+
+  test.each<[string, State, string[]]>([
+    [
+      "flushed: a restart is owed, which brings them back",
+      host(flushed),
+      [`owed: restart docker (${lost}: ${why})`],
+    ],
+    [
+      "behind a rule that ends every packet",
+      host(all.replace(led, `-A FORWARD -j DROP\n${led}`)),
+      [`owed: restart docker (${lost}: ${why})`],
+    ],
+    [
+      "gone with their chains: ours is asked at once, and the restart is owed",
+      host(flushed.replace(":DOCKER-USER - [0:0]\n", "").replaceAll(/-A DOCKER-USER.*\n/g, "")),
+      [...inForward, `owed: restart docker (Docker's chain DOCKER-USER is gone: ${why})`],
+    ],
+    [
+      "flushed, with a Docker that is stopped: it makes them when it starts",
+      host(flushed, { docker: { ...host(all).docker, state: "stopped", version: "" } }),
+      [],
+    ],
+    [
+      "flushed, and Docker is to make none: ours is in FORWARD, and nothing names a chain that goes",
+      host(flushed, off),
+      inForward,
+    ],
+    [
+      "the same by a flag",
+      host(flushed, { unit: unit("docker.service", { commandLine: "dockerd --iptables=false" }) }),
+      inForward,
+    ],
+    ["not made any more, and still there", host(all, off), []],
+  ])("%s", (_name, state, expected) => {
+    expect(plan(state)).toEqual(expected);
+  });
+
+  test("what only adds restarts nothing, and takes nothing away", () => {
+    expect(plan(host(flushed), { keep: true })).toEqual([]);
+    expect(plan(host(flushed, off), { keep: true })).toEqual([inFilter("FORWARD")]);
+  });
+});
+
+describe("the other iptables", () => {
+  const other = (...rules: string[]): State["other"] => ({
+    tool: "iptables-legacy",
+    rules: parseRules(["*filter", ...rules].join("\n")),
+  });
+
+  test.each<[string, State["other"], RegExp | undefined]>([
+    [
+      "with rules of ours",
+      other(`-A DOCKER-USER ${way}`),
+      /^rules of causeway's are in the other iptables of this host, iptables-legacy/,
+    ],
+    [
+      "closed by Docker of before",
+      other(":FORWARD DROP [0:0]", ":DOCKER-USER - [0:0]", "-A FORWARD -i docker0 -j ACCEPT"),
+      /^the other iptables of this host, iptables-legacy, drops what is forwarded/,
+    ],
+    ["closed, with no way through", other(":FORWARD DROP [0:0]"), /drops what is forwarded/],
+    [
+      "closed by a rule",
+      other(":FORWARD ACCEPT [0:0]", "-A FORWARD -j REJECT --reject-with icmp-host-prohibited"),
+      /drops what is forwarded/,
+    ],
+    [
+      "closed, with rules of somebody's: the proof tells",
+      other(":FORWARD DROP [0:0]", "-A FORWARD -s 192.168.0.0/16 -j ACCEPT"),
+      undefined,
+    ],
+    ["there, and open", other(":FORWARD ACCEPT [0:0]", "-A INPUT -s 10.9.9.9/32 -j DROP"), undefined],
+  ])("%s", (_name, tables, refusal) => {
+    const planned = () => plan(host(all, { other: tables }));
+    if (refusal) expect(planned).toThrow(refusal);
+    else expect(planned()).toEqual([]);
+  });
 });
 
 test("a host without iptables is an error that says what to install", () => {
-  const state = { rules: parseRules("missing"), chains, kept, forwarding: "1" };
-  expect(() => iptablesForward.definition.present(state, wanted)).toThrow(/not installed/);
+  expect(() => plan(host("missing"))).toThrow(/not installed/);
 });

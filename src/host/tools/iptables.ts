@@ -37,6 +37,19 @@ export function parseRules(text: string): Rules {
   return { present: text.trim() !== "missing", rules, policies };
 }
 
+/** The backend of iptables that the host's `iptables` is not: rules of both apply to every packet. */
+export interface OtherIptables {
+  /** Its command. */
+  tool: "iptables-legacy" | "iptables-nft";
+  rules: Rules;
+}
+
+/** Parses the command's name and what its `-save` prints; empty where there is none. */
+export function parseOther(text: string): OtherIptables | undefined {
+  const [, tool, saved = ""] = /^(iptables-legacy|iptables-nft)\n(.*)$/s.exec(text) ?? [];
+  return tool === undefined ? undefined : { tool: tool as OtherIptables["tool"], rules: parseRules(saved) };
+}
+
 const byChain = new WeakMap<Rules, ReadonlyMap<string, readonly Rule[]>>();
 
 /** The rules of one chain in their order; none where it is not there. */

@@ -1,4 +1,6 @@
+import { isKept, type Kept } from "../../host/reader.ts";
 import { sh } from "../../host/sh.ts";
+import { canonicalRule, type Rules, rulesIn } from "../../host/tools/iptables.ts";
 import type { Step } from "../../task/step.ts";
 
 export interface RuleStep {
@@ -44,6 +46,22 @@ export function noRule({ table, chain, spec }: { table: string; chain: string; s
     touches: ["rule", "unit:causeway-network.service"],
     causes: [],
   };
+}
+
+/**
+ * The steps that take a rule away where it was before it moved to another chain: what comes back at boot would name a chain
+ * that may be gone by then.
+ */
+export function formerWays(way: RuleStep, chains: readonly string[], rules: Rules, kept: Kept): Step[] {
+  const spec = ruleWords(way.spec, way.comment);
+  return chains
+    .filter((chain) => chain !== way.chain)
+    .filter(
+      (chain) =>
+        isKept(kept, keptRule({ ...way, chain })) ||
+        rulesIn(rules, way.table, chain).some((r) => canonicalRule(r.spec) === canonicalRule(spec)),
+    )
+    .map((chain) => noRule({ table: way.table, chain, spec }));
 }
 
 /** The specification with its owner's comment before the target, as it goes to the shell. */
