@@ -46,9 +46,9 @@ export function lostDockerRules(state: DockerRules): Owed[] {
   const { rules } = state;
   if (!rules.present || isLedTo(rules)) return [];
   const lost = rules.policies.has("filter DOCKER-USER")
-    ? "nothing leads to Docker's chain DOCKER-USER"
-    : "Docker's chain DOCKER-USER is gone";
-  return [owed(restart("docker"), `${lost}: its rules were flushed, and it makes them when it starts`)];
+    ? "nothing leads to DOCKER-USER"
+    : "DOCKER-USER is gone";
+  return [owed(restart("docker"), `Docker's rules, which were flushed: ${lost}`)];
 }
 
 /** A rule of FORWARD, and none before it that ends every packet. */

@@ -5,13 +5,14 @@ import { type Change, endedUnits, owedChange, stepChange } from "./containers.ts
 import type { HostRun } from "./host-run.ts";
 import { inOrder, isConverged } from "./plan.ts";
 
-/** Whether no earlier play of this check does the very same: then it will have been done. */
-function isNew(host: HostRun, { resource, perform }: Step): boolean {
-  const does = `${resource.join(" ")} ${perform.text}`;
+/** Whether no earlier task of this check does the very same: then it will have been done. */
+function isNew(host: HostRun, does: string): boolean {
   const isKnown = host.foreseen.has(does);
   host.foreseen.add(does);
   return !isKnown;
 }
+
+const stepDoes = ({ resource, perform }: Step) => `${resource.join(" ")} ${perform.text}`;
 
 /** Shows the plan of one play on one host: the very steps that would be performed. */
 export async function checkPlay(
@@ -45,13 +46,14 @@ export async function checkPlay(
       host.say({ ...about, state: "planned", steps: [], later: reason });
       continue;
     }
-    const steps = plan.steps.filter((step) => isNew(host, step));
-    const isReady = isConverged({ ...plan, steps });
+    const steps = plan.steps.filter((step) => isNew(host, stepDoes(step)));
+    const owed = plan.owed.filter((one) => isNew(host, `${consequenceWords(one.consequence)} ${one.why}`));
+    const isReady = isConverged({ ...plan, steps, owed });
     host.recap[isReady ? "ok" : "changed"] += 1;
     host.recap.steps += steps.length;
     changes.push(...steps.map(stepChange));
     for (const step of steps) for (const cause of step.causes) because(cause, step.what);
-    for (const { consequence, why } of plan.owed) because(consequence, why);
+    for (const { consequence, why } of owed) because(consequence, why);
     for (const consequence of plan.coming) because(consequence, plan.later ?? "");
     if (isReady) host.say({ ...about, state: "ok" });
     else

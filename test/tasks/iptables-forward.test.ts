@@ -169,8 +169,8 @@ describe("the switch for forwarding", () => {
 
 describe("Docker's own rules", () => {
   const flushed = all.replace(`${led}\n`, "");
-  const lost = "nothing leads to Docker's chain DOCKER-USER";
-  const why = "its rules were flushed, and it makes them when it starts";
+  const lost = "Docker's rules, which were flushed";
+  const why = "nothing leads to DOCKER-USER";
   const inForward = [
     inFilter("FORWARD"),
     `rule filter DOCKER-USER -m comment --comment causeway:test -j ${chain}: present → —`,
@@ -191,7 +191,7 @@ describe("Docker's own rules", () => {
     [
       "gone with their chains: ours is asked at once, and the restart is owed",
       host(flushed.replace(":DOCKER-USER - [0:0]\n", "").replaceAll(/-A DOCKER-USER.*\n/g, "")),
-      [...inForward, `owed: restart docker (Docker's chain DOCKER-USER is gone: ${why})`],
+      [...inForward, `owed: restart docker (${lost}: DOCKER-USER is gone)`],
     ],
     [
       "flushed, with a Docker that is stopped: it makes them when it starts",
