@@ -15,6 +15,7 @@ export function causeOf(pair: PairFacts, wire: Wire | undefined): Cause {
     () => storeUnreachable(pair),
     () => noLease(pair, wire),
     () => noContainer(pair),
+    () => notForwarded(pair),
     () => missingRoute(pair, wire),
     () => masqueraded(pair),
     () => dropped(pair),
@@ -76,6 +77,20 @@ function noContainer(pair: PairFacts): Cause | undefined {
   };
 }
 
+function notForwarded(pair: PairFacts): Cause | undefined {
+  if (isFine(pair)) return undefined;
+  for (const end of endsOf(pair)) {
+    const [off] = end.forwardingOff ?? [];
+    if (!off) continue;
+    const by = off.file === undefined ? "" : `; ${off.file} says so`;
+    return {
+      cause: `forwarding off: ${end.name} does not forward (${off.key} = 0)${by}`,
+      ...shownBy(`sysctl ${off.key}`, end, pair),
+    };
+  }
+  return undefined;
+}
+
 function missingRoute(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
   if (!isRoutedByHosts(wire) || isFine(pair)) return undefined;
   const ways = [
@@ -133,17 +148,32 @@ function dropped(pair: PairFacts): Cause | undefined {
   const noTcp = tried?.loss === 0;
   const least = tried?.loss === 100 ? sent : 1;
   const protocol = noTcp ? "tcp" : "icmp";
+  const isGuilty = (rule: Counter) =>
+    isForwarding(rule) && drops(rule) && rule.packets >= least && meets(rule, pair, protocol);
   for (const end of [to, from]) {
-    const guilty = end.moved.find(
-      (rule) => isForwarding(rule) && drops(rule) && rule.packets >= least && meets(rule, pair, protocol),
-    );
-    if (!guilty) continue;
-    return {
-      cause: `FORWARD drop: ${end.name} drops it by ${ruleWords(guilty)}`,
-      ...shownBy(`iptables ${tableFlag(guilty)}-vnL ${guilty.chain}`, end, pair),
-    };
+    const guilty = end.moved.find(isGuilty);
+    if (guilty) return end.flushed ? flushed(end, guilty, pair) : droppedBy("iptables", end, guilty, pair);
+    const other = end.otherMoved?.moved.find(isGuilty);
+    if (other && end.otherMoved) return droppedBy(end.otherMoved.tool, end, other, pair);
   }
   return undefined;
+}
+
+/** A rule of either backend of iptables: the kernel applies both. */
+function droppedBy(tool: string, end: HostFacts, guilty: Counter, pair: PairFacts): Cause {
+  const where = tool === "iptables" ? "" : ` in the other iptables, ${tool}`;
+  return {
+    cause: `FORWARD drop: ${end.name} drops it by ${ruleWords(guilty)}${where}`,
+    ...shownBy(`${tool} ${tableFlag(guilty)}-vnL ${guilty.chain}`, end, pair),
+  };
+}
+
+/** What accepts is in a chain that is never asked. */
+function flushed(end: HostFacts, guilty: Counter, pair: PairFacts): Cause {
+  return {
+    cause: `rules flushed: nothing leads to DOCKER-USER on ${end.name}, so it drops it by ${ruleWords(guilty)}; restart docker there`,
+    ...shownBy("iptables -S FORWARD", end, pair),
+  };
 }
 
 /** Then it knows no addresses of the others' containers, and they none of its own: nothing enters the tunnel. */
@@ -302,6 +332,12 @@ function unexplained({ from, to, tried, arrived, wayThere }: PairFacts): Cause {
       commandOn: to.name,
     };
   const routed = wayThere === undefined ? "" : `, although it is routed to ${to.name}`;
+  if (arrived === undefined)
+    return {
+      cause: `no answer: whether the requests arrive on ${to.name} cannot be told from others' there${routed}`,
+      command: `tcpdump -ni any host ${from.container}`,
+      commandOn: to.name,
+    };
   return arrived
     ? {
         cause: `no answer: the requests arrive on ${to.name}, and its answers do not on ${from.name}`,

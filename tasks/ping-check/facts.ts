@@ -7,7 +7,9 @@ import {
   type Script,
   sh,
 } from "causeway";
+import { arrivedOf, pingsInto, readPinged } from "./arrivals.ts";
 import { callerPort, everyOf, isStarted, type ProbeContainer } from "./containers.ts";
+import { devicesOf, forwardingOff, isFlushed, type Off, otherCounters } from "./forwarding.ts";
 import { inEach, secondsFor } from "./inside.ts";
 import { addressOf, type Pair, type Tried } from "./pings.ts";
 import { askFor, readSizes, waysTo } from "./routes.ts";
@@ -39,8 +41,14 @@ export interface HostFacts {
   store?: { url: string; trouble: string; stuck: number };
   /** Whether Docker has met no other one since it started, although it looked for one. */
   alone?: boolean;
+  /** By which switches of the kernel it does not forward. */
+  forwardingOff?: readonly Off[];
+  /** Docker's rules were flushed: nothing leads to DOCKER-USER. */
+  flushed?: boolean;
   /** What iptables let through or dropped while it was tried again. */
   moved: readonly Counter[];
+  /** The same of the other backend of iptables, where the host has rules in both. */
+  otherMoved?: { tool: string; moved: readonly Counter[] };
 }
 
 /** What is known of a pair that failed. */
@@ -52,8 +60,8 @@ export interface PairFacts {
   /** Where each host sends packets to the other's container: `192.168.200.2 via 10.0.0.201 dev eth0`. */
   wayThere?: string;
   wayBack?: string;
-  /** Whether packets of the sender arrive in the far container. */
-  arrived: boolean;
+  /** Whether packets of the sender arrive in the far container; undefined where pings of others arrive there, too. */
+  arrived: boolean | undefined;
   /** How many pings were sent when it was tried again. */
   sent: number;
   /** The largest packet that crossed, in bytes, where the one that the interface promises did not. */
@@ -85,14 +93,21 @@ export async function gatherFacts(
   const told = ({ from, to }: Pair) => looks.get(from.host)?.told.get(to.host);
   const silent = failed.filter((pair) => told(pair) === undefined);
   await everyOf(ends.filter(isStarted).map((end) => retry(end, failed, new Set(silent), retried)));
-  const later = new Map(await everyOf(ends.map(async (end) => [end.host, await lookAgain(end)] as const)));
+  const later = new Map(
+    await everyOf(
+      ends.map(async (end) => [end.host, await lookAgain(end, looks.get(end.host)?.other?.tool)] as const),
+    ),
+  );
   const factsOf = (end: Pair["from"], peer: ProbeHost): HostFacts => {
-    const { facts, counters: before } = looks.get(end.host) as Look;
-    const moved = countersMoved(before, later.get(end.host)?.counters ?? []);
+    const { facts: looked, counters: before, other } = looks.get(end.host) as Look;
+    const again = later.get(end.host);
+    const moved = countersMoved(before, again?.counters ?? []);
+    const otherMoved = other && { ...other, moved: countersMoved(other.counters, again?.other ?? []) };
+    const facts = { ...looked, moved, ...(otherMoved ? { otherMoved } : {}) };
     const { name, address } = end.host;
-    if (!isStarted(end)) return { name, address, container: "", unstarted: end.said, ...facts, moved };
+    if (!isStarted(end)) return { name, address, container: "", unstarted: end.said, ...facts };
     const underlay = end.ways.get(peer.name)?.device;
-    return { name, address, container: end.address, ...(underlay ? { underlay } : {}), ...facts, moved };
+    return { name, address, container: end.address, ...(underlay ? { underlay } : {}), ...facts };
   };
   return failed.map((pair) => {
     const { from, to, tried } = pair;
@@ -104,7 +119,14 @@ export async function gatherFacts(
     return {
       from: factsOf(from, to.host),
       to: factsOf(to, from.host),
-      arrived: called || waiting,
+      arrived:
+        called ||
+        waiting ||
+        arrivedOf(pair, failed, {
+          before: looks.get(to.host)?.pinged,
+          after: later.get(to.host)?.pinged,
+          each: again,
+        }),
       sent: again,
       ...(tried === undefined ? {} : { tried }),
       ...(wayThere === undefined ? {} : { wayThere }),
@@ -120,12 +142,16 @@ function peersIn(failed: readonly Pair[], end: Pair["from"]): Pair["from"][] {
 }
 
 interface Look {
-  facts: Pick<HostFacts, "links" | "flannel" | "store" | "alone">;
+  facts: Pick<HostFacts, "links" | "flannel" | "store" | "alone" | "forwardingOff" | "flushed">;
   /** Per peer, where its container's address is routed to. */
   routes: ReadonlyMap<ProbeHost, string>;
   /** Per peer, the largest packet that a router on the way lets through, as it told the container's kernel. */
   told: ReadonlyMap<ProbeHost, number>;
   counters: readonly Counter[];
+  /** Those of the other backend of iptables, where it has rules. */
+  other: { tool: string; counters: readonly Counter[] } | undefined;
+  /** How many pings came into the container so far. */
+  pinged: number | undefined;
 }
 
 const counters = sh`command -v iptables-save >/dev/null || exit 0; iptables-save -c`;
@@ -137,8 +163,11 @@ async function lookAt(
 ): Promise<Look> {
   const { host } = end;
   const reached = isRoutedByHosts(wire) ? peers.filter(isStarted) : [];
-  const [rules, links, serf, flannel, store, told, ways] = await Promise.all([
+  const [rules, other, pinged, off, links, serf, flannel, store, told, ways] = await Promise.all([
     host.sh(counters),
+    otherCounters(host),
+    isStarted(end) ? host.sh(pingsInto(end)) : undefined,
+    isRoutedByHosts(wire) ? forwardingOff(host, devicesOf(end, wire)) : [],
     host.reader.links(),
     wire === "overlay" ? host.reader.serf() : undefined,
     isFlannel(wire) ? host.sh(flannelState) : undefined,
@@ -154,6 +183,8 @@ async function lookAt(
   return {
     facts: {
       links,
+      forwardingOff: off,
+      flushed: isFlushed(rules.stdout),
       ...(flannel ? { flannel: readFlannel(flannel.stdout) } : {}),
       ...(serf ? { alone: serf.aloneFor !== undefined } : {}),
       ...(store ? { store: { url, trouble: trouble.join(" "), stuck: Number(stuck) } } : {}),
@@ -161,6 +192,8 @@ async function lookAt(
     routes: new Map(routes),
     told,
     counters: parseCounters(rules.stdout),
+    other,
+    pinged: readPinged(pinged?.stdout),
   };
 }
 
@@ -286,14 +319,29 @@ async function retry(
   }
 }
 
+interface LaterLook {
+  counters: readonly Counter[];
+  other: readonly Counter[];
+  callers: ReadonlySet<string>;
+  pinged: number | undefined;
+}
+
 /** The counters afterwards, and whose calls have arrived in the container and wait for an answer of theirs. */
-async function lookAgain(end: Pair["from"]): Promise<{ counters: Counter[]; callers: Set<string> }> {
-  const [rules, calls] = await Promise.all([
+async function lookAgain(end: Pair["from"], tool: string | undefined): Promise<LaterLook> {
+  const [rules, other, inside] = await Promise.all([
     end.host.sh(counters),
-    isStarted(end) ? end.host.sh(sh`docker exec ${end.id} cat /proc/net/tcp /proc/net/tcp6`) : undefined,
+    tool === undefined ? undefined : end.host.sh(sh`${tool}-save -c`),
+    isStarted(end)
+      ? end.host.sh(sh`docker exec ${end.id} cat /proc/net/tcp /proc/net/tcp6 /proc/net/snmp`)
+      : undefined,
   ]);
   // State 03 is SYN_RECV: a call came, and what was answered did not get through.
-  const waiting = calls?.stdout.matchAll(/^ *\d+: \S+ [0-9A-F]*([0-9A-F]{8}):[0-9A-F]{4} 03 /gm) ?? [];
+  const waiting = inside?.stdout.matchAll(/^ *\d+: \S+ [0-9A-F]*([0-9A-F]{8}):[0-9A-F]{4} 03 /gm) ?? [];
   const callers = [...waiting].flatMap(([, hex]) => addressOf(hex) ?? []);
-  return { counters: parseCounters(rules.stdout), callers: new Set(callers) };
+  return {
+    counters: parseCounters(rules.stdout),
+    other: parseCounters(other?.stdout ?? ""),
+    callers: new Set(callers),
+    pinged: readPinged(inside?.stdout),
+  };
 }

@@ -80,6 +80,47 @@ describe("the cause of a failed pair", () => {
     ],
     ["a route beside the tunnel", pair(), "flannel-vxlan", /^missing route: a/],
     [
+      "forwarding that a file switched off, whatever is said of routes",
+      pair({
+        to: { ...b, forwardingOff: [{ key: "net.ipv4.ip_forward", file: "/etc/sysctl.d/99-cis.conf" }] },
+        wayBack: "",
+      }),
+      "routed",
+      /^forwarding off: b does not forward \(net\.ipv4\.ip_forward = 0\); \/etc\/sysctl\.d\/99-cis\.conf says so$/,
+      "b",
+    ],
+    [
+      "forwarding of one device",
+      pair({ from: { ...a, forwardingOff: [{ key: "net.ipv4.conf.docker0.forwarding" }] } }),
+      "flannel-vxlan",
+      /^forwarding off: a does not forward \(net\.ipv4\.conf\.docker0\.forwarding = 0\)$/,
+    ],
+    [
+      "Docker's rules that were flushed",
+      pair({ to: { ...b, flushed: true, moved: moved("*filter", ":FORWARD DROP [9:700]") } }),
+      "routed",
+      /^rules flushed: nothing leads to DOCKER-USER on b, so it drops it by FORWARD policy DROP \(\+9 packets\); restart docker there$/,
+      "b",
+    ],
+    [
+      "a policy of the other iptables",
+      pair({
+        from: {
+          ...a,
+          otherMoved: { tool: "iptables-legacy", moved: moved("*filter", ":FORWARD DROP [9:700]") },
+        },
+      }),
+      "routed",
+      /^FORWARD drop: a drops it by FORWARD policy DROP \(\+9 packets\) in the other iptables, iptables-legacy$/,
+    ],
+    [
+      "pings of others that arrive as well",
+      pair({ arrived: undefined }),
+      "routed",
+      /^no answer: whether the requests arrive on b cannot be told/,
+      "b",
+    ],
+    [
       "a rule whose counter moved",
       pair({ to: { ...b, moved: moved("*filter", drop) } }),
       "routed",

@@ -36,7 +36,7 @@ export class FakeFleet {
       groups: [],
       vars: {},
       facts: {},
-      reader: { links },
+      reader: { links, otherRules: async () => undefined, sysctlFiles: async () => [] },
       sh: async ({ text }: { text: string }) => {
         this.scripts.get(name)?.push(text);
         if (this.gone.has(name) && text.includes("docker exec"))

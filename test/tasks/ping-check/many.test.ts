@@ -61,7 +61,7 @@ describe("the proof of many hosts", () => {
       counts.push(mostOf(fleet));
     }
     expect(counts[1]).toEqual(counts[0]);
-    expect(counts[0]?.execs).toBe(4);
+    expect(counts[0]?.execs).toBe(5);
   });
 
   it("says beforehand how many pairs it proves, and how long that takes at most", async () => {

@@ -1,0 +1,47 @@
+import { type Counter, type ProbeHost, parseCounters, sh } from "causeway";
+import { everyOf, isStarted } from "./containers.ts";
+import type { Pair } from "./pings.ts";
+import { tunnelOf, type Wire } from "./wire.ts";
+
+/** A switch of the kernel by which it does not forward, and the file that says so, where one does. */
+export interface Off {
+  key: string;
+  file?: string;
+}
+
+/** What comes in by a device is forwarded where that device's switch is on; ip_forward sets them all (ip-sysctl). */
+export async function forwardingOff(host: ProbeHost, devices: readonly string[]): Promise<Off[]> {
+  const { stdout } = await host.sh(sh`cd /proc/sys/net/ipv4 || exit 0
+[ "$(cat ip_forward)" != 0 ] || { echo net.ipv4.ip_forward; exit 0; }
+for dev in ${devices}; do
+  [ "$(cat "conf/$dev/forwarding" 2>/dev/null)" != 0 ] || echo "net.ipv4.conf.$dev.forwarding"
+done`);
+  return everyOf(
+    stdout
+      .split("\n")
+      .filter(Boolean)
+      .map(async (key) => {
+        const said = (await host.reader.sysctlFiles(key)).at(-1);
+        return { key, ...(said?.value === "0" ? { file: said.path } : {}) };
+      }),
+  );
+}
+
+/** The devices by which packets of containers come into a host. */
+export function devicesOf(end: Pair["from"], wire: Wire | undefined): string[] {
+  const underlay = isStarted(end) ? [...end.ways.values()].map(({ device }) => device) : [];
+  return [...new Set(["docker0", tunnelOf(wire)?.device ?? "docker0", ...underlay])];
+}
+
+/** Docker makes the chain and what leads to it at its start only. */
+export function isFlushed(saved: string): boolean {
+  return /^:DOCKER-USER /m.test(saved) && !/ -A FORWARD (?:.* )?-j DOCKER-USER$/m.test(saved);
+}
+
+/** The counters of the other backend of iptables, where the host has rules in both. */
+export async function otherCounters(
+  host: ProbeHost,
+): Promise<{ tool: string; counters: readonly Counter[] } | undefined> {
+  const tool = (await host.reader.otherRules())?.tool;
+  return tool && { tool, counters: parseCounters((await host.sh(sh`${tool}-save -c`)).stdout) };
+}
