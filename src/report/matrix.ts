@@ -20,7 +20,7 @@ export function matrixLines(matrix: Matrix, paint: Paint): string[] {
   const { cells, hosts, notes } = matrix;
   const failed = cells.filter((c) => !c.ok);
   return [
-    paint(failed.length === 0 ? "green" : "red", `${matrix.title}: ${summary(matrix)}`),
+    paint(failed.length === 0 ? "green" : "red", `${matrix.title}: ${summary(matrix)}${mostly(failed)}`),
     ...(hosts.length <= tableAtMost ? table(matrix, paint) : inNumbers(cells, paint)),
     ...sourceLines(cells, paint),
     ...sizeLines(cells, paint),
@@ -41,6 +41,12 @@ function summary({ cells, sampleOf }: Matrix): string {
     ...(sampleOf === undefined ? [] : [`a sample of ${sampleOf.toLocaleString("en-US")}`]),
     ...(apart.length > 0 ? [`${good(apart)} kept apart, as expected`] : []),
   ].join(", ");
+}
+
+/** Why, where that is one thing: whoever reads the first line alone knows it. */
+function mostly(failed: readonly MatrixCell[]): string {
+  const [first, ...others] = byFrequency(failed, ({ cause = "" }) => cause);
+  return first && first[0] !== "" && others.length === 0 ? `; ${oneLine(first[0])}` : "";
 }
 
 /** What stands for the table of many hosts: how long packets took, and which hosts have failed pairs. */

@@ -128,8 +128,9 @@ function reason({ hosts, check, interrupted, notBegun, undone, overMaxGap, exitC
       if (overMaxGap !== undefined)
         return `what was changed stays; ${count(overMaxGap, "pair")} had no answer for longer than --max-gap`;
       if (notBegun || undone) return "stopped at a batch, verification failed";
-      return Object.values(hosts).some((r) => r.changed > 0)
-        ? "changes applied, verification failed"
+      if (Object.values(hosts).some((r) => r.changed > 0)) return "changes applied, verification failed";
+      return Object.values(hosts).some((r) => r.ok > 0)
+        ? "nothing was missing, and verification failed"
         : "verification failed";
     case 4:
       return `a host was unreachable${notBegun || undone ? ", and the roll stopped at a batch" : ""}`;

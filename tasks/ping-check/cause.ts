@@ -15,6 +15,7 @@ export function causeOf(pair: PairFacts, wire: Wire | undefined): Cause {
     () => storeUnreachable(pair),
     () => noLease(pair, wire),
     () => noContainer(pair),
+    () => notTried(pair),
     () => notForwarded(pair),
     () => missingRoute(pair, wire),
     () => masqueraded(pair),
@@ -74,6 +75,16 @@ function noContainer(pair: PairFacts): Cause | undefined {
   return {
     cause: `no container on ${without.name}: ${without.unstarted}${stuck}`,
     ...shownBy(stuck === "" ? "docker info" : seeThreads, without, pair),
+  };
+}
+
+/** Docker could run nothing in the sender's container. */
+function notTried({ from, tried }: PairFacts): Cause | undefined {
+  if (tried?.failed === undefined) return undefined;
+  const full = /no space left on device/i.test(tried.failed);
+  return {
+    cause: `the ping could not be tried: Docker on ${from.name} ran nothing in its container: ${tried.failed}`,
+    command: full ? "df -h /tmp /run /var/lib/docker" : `journalctl -u docker -n 20`,
   };
 }
 

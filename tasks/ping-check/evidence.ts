@@ -56,6 +56,7 @@ export async function startCaptures(
       const { code, stderr } = await host.sh(
         sh`command -v tcpdump >/dev/null || { echo 'tcpdump is not installed' >&2; exit 44; }
 umask 077; d=${folderOf(label)}; mkdir "$d" || exit 1
+{ echo room >"$d/room" && [ -s "$d/room" ]; } 2>/dev/null || { rm -rf "$d"; echo "no space left in \${d%/*}" >&2; exit 46; }
 nohup sh -c ${keeper} sh "$d" ${seconds} ${devices} >/dev/null 2>&1 &
 for dev in ${devices}; do
   n=0

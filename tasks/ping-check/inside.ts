@@ -50,11 +50,18 @@ export async function inEach(
   const lanes = Math.min(limits.atOnce, peers.length);
   const seconds = secondsFor(peers.length, limits);
   const words = peers.map((peer) => argumentsFor(peer).join(" "));
-  const { stdout } = await host.sh(
+  const { stdout, stderr, code } = await host.sh(
     sh`timeout -k 2 ${seconds} docker exec ${id} sh -c ${forEach} sh ${script} ${lanes} ${words}`,
     { timeoutMs: (seconds + 30) * 1000 },
   );
-  return readAnswers(stdout, peers.length);
+  const answers = readAnswers(stdout, peers.length);
+  const why = code === 0 ? "" : wordsOf(stderr || stdout);
+  return why === "" ? answers : answers.map((answer) => answer || `@failed ${why}`);
+}
+
+/** What Docker says when it cannot run anything there: a full disk, for one. Its last line has it. */
+function wordsOf(text: string): string {
+  return text.trim().split("\n").at(-1)?.trim() ?? "";
 }
 
 /** Parses what the peers' scripts said; empty for a peer of whom nothing came. */

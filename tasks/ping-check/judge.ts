@@ -64,11 +64,14 @@ function sizeOf(
 
 function wrongOnTheWire({ seen, without }: Verdict, { from, to }: TriedPair) {
   const missing = seen.includes("is not installed");
+  const full = seen.includes("no space left");
   return {
     cause: `evidence: ${seen}`,
     command: missing
       ? "apt-get install tcpdump"
-      : `tcpdump -ni any host ${to.address} or host ${from.address}`,
+      : full
+        ? "df -h /tmp"
+        : `tcpdump -ni any host ${to.address} or host ${from.address}`,
     ...(without === undefined || without === from.host.name ? {} : { commandOn: without }),
   };
 }

@@ -20,6 +20,8 @@ export interface Tried {
   promised: number | undefined;
   /** Whether a packet of that size crossed in one piece. */
   crossed: boolean;
+  /** What Docker said where it could run nothing in the container. */
+  failed?: string;
 }
 
 /** Two hosts in their order, and what came of them; nothing where a container did not start. */
@@ -110,7 +112,9 @@ export function readPing(answer: string, names: boolean): Tried {
   const loss = /(\d+)% packet loss/.exec(answer)?.[1];
   const rtt = /= [\d.]+\/([\d.]+)\//.exec(answer)?.[1];
   const promised = /^@promised (\d+)$/m.exec(answer)?.[1];
+  const failed = /^@failed (.*)$/m.exec(answer)?.[1];
   return {
+    ...(failed === undefined ? {} : { failed }),
     loss: loss === undefined ? undefined : Number(loss),
     rtt: rtt === undefined ? undefined : Number(rtt),
     caller: addressOf(/^@caller [0-9A-F]*([0-9A-F]{8}):/m.exec(answer)?.[1]),

@@ -114,7 +114,7 @@ describe("the connectivity matrix", () => {
     const notes = ["a pair failed: tried h7 with all others"];
     const shown = of(hosts, bad, { sampleOf: 39_800, notes });
     expect(shown.slice(0, 3)).toEqual([
-      "all: 594/600 ordered pairs reached, a sample of 39,800",
+      "all: 594/600 ordered pairs reached, a sample of 39,800; missing route: h7 has none",
       "  round trip: median 0.21 ms, worst 0.21 ms h0 → h1, 0.21 ms h0 → h100, 0.21 ms h0 → h199",
       "  hosts with failed pairs: h7 (6), h6 (2), h8 (2), h107 (2)",
     ]);

@@ -53,7 +53,11 @@ describe("the recap", () => {
 
   it.each([
     [{ exitCode: 2, hosts: { a: recapOf() } }, "refused, nothing was changed"],
-    [{ exitCode: 3 }, "exit code 3: verification failed"],
+    [{ exitCode: 3, hosts: { a: recapOf({ ok: 0 }) } }, "exit code 3: verification failed"],
+    [
+      { exitCode: 3, hosts: { a: recapOf({ ok: 4, changed: 0 }) } },
+      "exit code 3: nothing was missing, and verification failed",
+    ],
     [{ exitCode: 3, hosts: { a: recapOf({ changed: 1 }) } }, ": changes applied, verification failed"],
     [{ check: true }, "exit code 0: check completed"],
     [{ exitCode: 130, interrupted: true }, "interrupted"],

@@ -90,6 +90,14 @@ describe("the cause of a failed pair", () => {
       "b",
     ],
     [
+      "a disk that is full where the sender is",
+      pair({
+        tried: { ...lost, loss: undefined, failed: "write /tmp/runc-process1: no space left on device" },
+      }),
+      "routed",
+      /^the ping could not be tried: Docker on a ran nothing in its container: write \/tmp\/runc-process1: no space left on device$/,
+    ],
+    [
       "forwarding of one device",
       pair({ from: { ...a, forwardingOff: [{ key: "net.ipv4.conf.docker0.forwarding" }] } }),
       "flannel-vxlan",
