@@ -31,6 +31,26 @@ describe("peer-ports: state read → exact steps", () => {
     expect(plan(closed.firewall)).toEqual([]);
   });
 
+  test("behind a rule that ends every packet it is never asked: put in front again", () => {
+    const { rules } = closed.firewall;
+    const [way, ...others] = rules.rules;
+    const blanket = { table: "filter", chain: "INPUT", spec: "-j ACCEPT" };
+    const behind = { ...rules, rules: [blanket, ...(way ? [way] : []), ...others] };
+    expect(plan({ ...closed.firewall, rules: behind })).toEqual([
+      `rule filter INPUT ${port} -j CAUSEWAY-PORT-2375: — → first in its chain`,
+    ]);
+  });
+
+  test("rules of ours in the other iptables would still decide: refused", () => {
+    const other = {
+      tool: "iptables-nft" as const,
+      rules: parseRules("*filter\n:CAUSEWAY-PORT-2375 - [0:0]\n-A CAUSEWAY-PORT-2375 -j DROP"),
+    };
+    expect(() => plan({ ...closed.firewall, other })).toThrow(
+      /^rules of causeway's are in the other iptables of this host, iptables-nft/,
+    );
+  });
+
   test("in place, whatever order the inventory has its hosts in", () => {
     const from = ["10.0.0.203", "10.0.0.201", "10.0.0.202"];
     const sorted = [...from].sort().map((address) => `${address}/32`);
