@@ -48,6 +48,8 @@ export interface Listener {
 export class Follower {
   /** Somebody changed since what these made. */
   readonly kept: Left[] = [];
+  /** They were taken back, and what they changed is not what it was. */
+  readonly unlike: Left[] = [];
   /** The one that could not be taken back, and with which the undoing ended. */
   stuck?: Left;
   readonly done = new Set<Action>();
@@ -96,6 +98,7 @@ export class Follower {
         this.#consequence(rest.join(" "), word === "begin" ? "started" : "done");
         return this.#limitMs;
       case "kept":
+      case "unlike":
         if (action) this.#left = { word, action };
         return undefined;
       case "undone":
@@ -126,6 +129,7 @@ export class Follower {
     if (!this.#left) return;
     const left = { action: this.#left.action, output: this.#output.splice(0).join("\n") };
     if (this.#left.word === "kept") this.kept.push(left);
+    else if (this.#left.word === "unlike") this.unlike.push(left);
     else this.stuck = left;
     this.#left = undefined;
   }

@@ -23,8 +23,10 @@
 # A kind is three functions on a resource, called with its arguments and with $B, the entry's path without an ending:
 # cw_KIND_token prints its state, cw_KIND_save keeps what restoring it needs, cw_KIND_restore restores it,
 # or says what somebody changed since and gives 3; with $cw_force it does not ask. cw_KIND_tidy, where a kind has one, takes
-# away what a step that was cut off left beside the resource. What else there is to know of kinds stands in lists that the
-# controller puts before this text: $cw_kinds_tidy, $cw_kinds_compare, $cw_kinds_foretell and $cw_kinds_bring (src/kinds/kind.ts).
+# away what a step that was cut off left beside the resource. cw_KIND_stays, where a kind has one, gets the tokens of before
+# and of now, after a restore, then the arguments: it says what of the step stays, and fails where nothing does. What else
+# there is to know of kinds stands in lists that the controller puts before this text: $cw_kinds_tidy, $cw_kinds_compare,
+# $cw_kinds_foretell, $cw_kinds_bring and $cw_kinds_judge (src/kinds/kind.ts).
 #
 # One script does what one host has to do: cw_begin; for what will be new, cw_intend and cw_intended; then for each action
 # cw_perform or cw_take_back; then cw_due for each reload and restart. It tells its progress in lines that begin with @cw.
@@ -278,7 +280,8 @@ cw_made_later() {
   [ "$cw_link" = "$2" ]
 }
 
-# cw_undo ENTRY [force]: restores the entry's resource. 0 restored or nothing to do, 3 somebody changed it since.
+# cw_undo ENTRY [force]: restores the entry's resource. 0 restored or nothing to do, 3 somebody changed it since, 4 it is
+# not what it was before, although restoring it said nothing.
 cw_undo() { cw_put_back "$@" && : >"$1.undone"; }
 
 # cw_put_back ENTRY [force]: the same, of an entry that counts as taken back only after what its restart needs as well.
@@ -296,7 +299,38 @@ cw_put_back() {
     *) cw_restore || return $? ;;
   esac
   cw_tidy
+  [ "$cw_now_is" = before ] || [ "$cw_force" = force ] || cw_has_causes "$B" || ! cw_stays "$B" || return 4
   for cw_closed in $(cat "$B.closes" 2>/dev/null); do rm -f "$CW/runs/$cw_closed.undone"; done
+}
+
+# cw_has_causes ENTRY: whether a reload or restart belongs to its undo, and what a command says of it is true only after that.
+cw_has_causes() {
+  [ "$cw_kind" = run ] || return 1
+  case $(cat "$1.json" 2>/dev/null) in *',"causes":[{'*) ;; *) return 1 ;; esac
+}
+
+# cw_stays ENTRY: says what of a step is there after its resource was restored; fails where that is again what it was.
+cw_stays() {
+  cw_is=$(cw_token_of "$1") || { echo "nothing tells whether it is as before"; return 0; }
+  if cw_is_among "$cw_kind" $cw_kinds_judge; then
+    (B=$1; eval "cw_${cw_kind}_stays \"\$(cat \"\$1.was\")\" \"\$cw_is\" $cw_args")
+  else
+    [ "$cw_is" != "$(cat "$1.was")" ] && printf 'before: %s\nnow:    %s\n' "$(cat "$1.was")" "$cw_is"
+  fi
+}
+
+# cw_look_again: looks, after the restarts, at what only they bring back; what stays does not count as taken back.
+cw_look_again() {
+  cw_came_back=
+  for cw_e in $cw_owing; do
+    if [ -f "$CW/runs/$cw_e.res" ] && cw_resource "$CW/runs/$cw_e" && cw_has_causes "$CW/runs/$cw_e" && cw_stays "$CW/runs/$cw_e" >"$OUT" 2>&1; then
+      cw_say "unlike $cw_e"
+      cw_tell_output
+    else
+      cw_came_back="$cw_came_back $cw_e"
+    fi
+  done
+  cw_owing=$cw_came_back
 }
 
 # cw_is_among WORD LIST
@@ -374,7 +408,8 @@ cw_remove() {
 }
 
 # cw_take_back RUN/N FUNCTION [owing]: takes an entry back for good, as a rollback does, and tells how it went. What somebody
-# changed since stays (kept). One that fails is told (stuck), and what came before it stays as it is: it may need it.
+# changed since stays (kept), and so does what did not come back although nothing failed (unlike). One that fails is told
+# (stuck), and what came before it stays as it is: it may need it.
 # One that owes a restart (owing) counts as taken back when that is done, so that a kill in between does not lose it.
 cw_take_back() {
   [ -z "$cw_stuck" ] || return 0
@@ -383,6 +418,7 @@ cw_take_back() {
   case $? in
     0) cw_taken_back "$1" "$3" ;;
     3) cw_say "kept $1"; cw_tell_output ;;
+    4) cw_say "unlike $1"; cw_tell_output ;;
     *) cw_stuck=$1; cw_say "stuck $1"; cw_tell_output ;;
   esac
 }
@@ -455,7 +491,8 @@ cw_give_up() {
   done
   if [ -n "$cw_list" ]; then
     systemctl daemon-reload
-    [ -z "$cw_unit" ] || { systemctl reset-failed "$cw_unit"; systemctl restart "$cw_unit"; } >/dev/null 2>&1
+    # One that did not run before was stopped with them.
+    [ -z "$cw_unit" ] || ! cw_is_up "$cw_unit" || { systemctl reset-failed "$cw_unit"; systemctl restart "$cw_unit"; } >/dev/null 2>&1
   fi
   [ -z "$cw_unit" ] || cw_say "unit $cw_unit $(systemctl is-active "$cw_unit")"
   mv "$OUT.said" "$OUT"

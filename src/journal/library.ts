@@ -27,9 +27,9 @@ export function hostLibrary(): { text: string; hash: string } {
 
 /** What the records of the kinds say, as the journal's shell functions ask for it. */
 function listsOfKinds(): string {
-  const among = (trait: "tidies" | "compares" | "foretells" | "brings") =>
+  const among = (trait: "tidies" | "compares" | "foretells" | "brings" | "judges") =>
     `'${kinds.flatMap((kind) => (kind[trait] ? [kind.name] : [])).join(" ")}'`;
-  return `cw_kinds_tidy=${among("tidies")} cw_kinds_compare=${among("compares")} cw_kinds_foretell=${among("foretells")} cw_kinds_bring=${among("brings")}`;
+  return `cw_kinds_tidy=${among("tidies")} cw_kinds_compare=${among("compares")} cw_kinds_foretell=${among("foretells")} cw_kinds_bring=${among("brings")} cw_kinds_judge=${among("judges")}`;
 }
 
 /**

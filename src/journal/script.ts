@@ -109,6 +109,7 @@ export function hostScript({
       ].join(" "),
     ),
     ...actions.flatMap(afterwards),
+    ...(actions.some((action) => action.does === "take back" && action.force) ? [] : ["cw_look_again"]),
     "cw_undone $cw_owing",
   ];
   return rawScript(lines.join("\n"), actions.flatMap(secretsOf));

@@ -160,6 +160,7 @@ cw_revert_entries() {
       cw_say "begin $cw_word${cw_unit:+ $cw_unit}"
       if cw_consequence "$cw_word" "$cw_unit" gently; then cw_say "end $cw_word${cw_unit:+ $cw_unit}"; else cw_say "broken $cw_word $cw_unit"; cw_tell_output; fi </dev/null
     done
+    cw_look_again
     cw_undone $cw_owing
     [ -z "$cw_stuck" ] || return 0
   done

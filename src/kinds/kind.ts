@@ -19,6 +19,8 @@ export interface Kind<Steps> {
   readonly foretells?: boolean;
   /** It brings along more than its token tells: taken back even where the resource is as before. */
   readonly brings?: boolean;
+  /** It has cw_NAME_stays, which judges what an undo brought back; the others' tokens have to be what they were. */
+  readonly judges?: boolean;
   /**
    * Several changes of one resource that are taken back together go back to the oldest state at once. Without it the
    * resource passes through each of its states, because a change by somebody else may be in between.

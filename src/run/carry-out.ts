@@ -28,6 +28,7 @@ const savingMs = 1000;
 /** What could not be done although nothing failed: only where entries are taken back for good. */
 export interface LeftOver {
   kept: readonly Left[];
+  unlike: readonly Left[];
   stuck?: Left;
 }
 
@@ -43,7 +44,7 @@ export async function carryOut(
   intended: readonly Intended[],
   consequences: readonly Consequence[],
 ): Promise<LeftOver> {
-  if (intended.length === 0 && consequences.length === 0) return { kept: [] };
+  if (intended.length === 0 && consequences.length === 0) return { kept: [], unlike: [] };
   for (const one of intended)
     if (one.does === "step" && one.step.push) await push(host, run, one.identity.task, one.step.push);
   const actions = intended.map((one): Action => ("identity" in one ? { ...one, n: host.nextNumber() } : one));
@@ -57,7 +58,8 @@ export async function carryOut(
   const armed = cutsOff({ actions, due }) ? host.switch.wanted : undefined;
   const follower = await follow(host, run, actions, due, armed);
   for (const { consequence } of due) host.owed.delete(consequenceWords(consequence));
-  return { kept: follower.kept, ...(follower.stuck ? { stuck: follower.stuck } : {}) };
+  const { kept, unlike } = follower;
+  return { kept, unlike, ...(follower.stuck ? { stuck: follower.stuck } : {}) };
 }
 
 /** Sends the script and follows it to its end; anything but a good end is an error of the host. */

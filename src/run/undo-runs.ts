@@ -290,9 +290,12 @@ async function undoOn(
       };
     }),
   ];
-  const { kept, stuck } = await carryOut(host, context, intended, consequencesOf(real));
+  const { kept, unlike, stuck } = await carryOut(host, context, intended, consequencesOf(real));
   if (real.length > 0) host.recap.changed += 1;
-  const changed = kept.map((left) => changedError(host, left));
+  const changed = [
+    ...kept.map((left) => changedError(host, left)),
+    ...unlike.map((left) => unlikeError(host, left)),
+  ];
   // What came before the one that failed stays as it is, also in the plays before.
   if (stuck) throw new CausewayErrors([stuckError(host, stuck), ...changed, ...known]);
   return changed;
@@ -304,6 +307,17 @@ function stuckError(host: HostRun, { action, output }: Left): CausewayError {
     task: taskOf(action),
     output,
     advice: "fix the cause that the output shows, then run the same command again: it continues from there",
+  });
+}
+
+function unlikeError(host: HostRun, { action, output }: Left): CausewayError {
+  const { what } = shownAction(action);
+  return new CausewayError("host", `${what} was taken back, but is not as it was before causeway`, {
+    host: host.name,
+    task: taskOf(action),
+    output,
+    advice:
+      "restore it by hand and run the same command again; or, if it may stay as it is, run it with --force, which forgets it",
   });
 }
 

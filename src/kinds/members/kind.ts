@@ -7,4 +7,5 @@ export const membersKind: Kind<typeof steps> = {
   name: "members",
   shell: ["members/members.sh"],
   steps,
+  judges: true,
 };

@@ -15,6 +15,9 @@ cw_members_restore() {
   esac
 }
 
+# Who is on a network changes by itself: nothing is promised of it.
+cw_members_stays() { return 1; }
+
 # cw_members_leave NAME: who has left before and is not back yet stays on the list.
 cw_members_leave() (
   umask 077

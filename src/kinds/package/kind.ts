@@ -9,5 +9,6 @@ export const packageKind: Kind<typeof steps> = {
   steps,
   tidies: true,
   brings: true,
+  judges: true,
   timeoutMs: 600_000,
 };

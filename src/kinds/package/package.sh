@@ -41,6 +41,19 @@ cw_package_save() {
   cw_package_list >"$B.before" && cw_package_marks >"$B.before.manual"
 }
 
+# What another entry has taken over goes with that one.
+cw_package_stays() (
+  for cw_name in $3; do
+    case " $1" in *" $cw_name "*) ;; *) continue ;; esac
+    case " $2" in *" $cw_name "*) ;; *) printf 'not installed again: %s\n' "$cw_name"; exit 0 ;; esac
+  done
+  for cw_name in $2; do
+    case " $1 " in *" $cw_name "*) continue ;; esac
+    [ -n "$(cw_package_entry_of "$cw_name")" ] || { printf 'still installed: %s\n' "$cw_name"; exit 0; }
+  done
+  exit 1
+)
+
 cw_package_restore() (
   cw_package_policy_back
   cw_package_list >"$B.after" || exit 1

@@ -10,4 +10,5 @@ export const runKind: Kind<typeof steps> = {
   shell: ["run/run.sh"],
   steps,
   cuts: true,
+  judges: true,
 };

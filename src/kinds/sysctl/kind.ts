@@ -9,5 +9,6 @@ export const sysctlKind: Kind<typeof steps> = {
   steps,
   cuts: true,
   tidies: true,
+  judges: true,
   compares: true,
 };

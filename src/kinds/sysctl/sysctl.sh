@@ -24,6 +24,10 @@ cw_sysctl_restore() (
   [ ! -s "$B.before" ] || [ ! -e "$(cw_sysctl_path "$1")" ] || cat "$B.before" >"$(cw_sysctl_path "$1")"
 )
 
+cw_sysctl_stays() {
+  [ -e "$(cw_sysctl_path "$3")" ] && [ "$1" != "$2" ] && printf 'before: %s\nnow:    %s\n' "$1" "$2"
+}
+
 cw_sysctl_tidy() { rm -f "$(cw_file_temp "$(cw_sysctl_file "$1")")"; }
 
 # cw_sysctl_put KEY VALUE

@@ -9,4 +9,5 @@ export const unitKind: Kind<typeof steps> = {
   steps,
   cuts: true,
   collapses: true,
+  judges: true,
 };
