@@ -97,7 +97,7 @@ type Vars = Static<typeof vars>;
 
 const claim: Claim<Vars> = {
   breaks: ["bip", "flannel options", "daemon.json", "route", "etcd", "flanneld"],
-  keys: ["bip", "mtu", "ip-masq"],
+  keys: ["bip", "bridge", "mtu", "ip-masq"],
   networks: ({ vars: { flannel_network } }) => [flannel_network],
 };
 

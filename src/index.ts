@@ -8,7 +8,7 @@ export {
   lostDockerRules,
   readDockerRules,
 } from "./docker-rules/docker-rules.ts";
-export { docker0Address, refuseLiveRestore } from "./docker0/docker0.ts";
+export { docker0Address, dockerStarts, refuseLiveRestore } from "./docker0/docker0.ts";
 export { CausewayError, type ErrorDetail, type GivenValue } from "./errors.ts";
 export { isKept, type Kept, type KeptPart, type Reader } from "./host/reader.ts";
 export type { Companion } from "./host/session.ts";

@@ -4,6 +4,7 @@ import {
   type DockerRules,
   defineTask,
   docker0Address,
+  dockerStarts,
   InterfaceCidr,
   lostDockerRules,
   owed,
@@ -56,15 +57,18 @@ export const dockerBip = defineTask({
     refuseFlag(state);
     const keys = missingKeys(state, wanted);
     const address = state.addresses.find((a) => a.dev === "docker0")?.cidr;
-    if (keys === undefined && address === wanted.bip) return lostDockerRules(state);
+    const starts = dockerStarts(state.unit, address, { to: wanted.bip });
+    if (keys === undefined && address === wanted.bip && starts.length === 0) return lostDockerRules(state);
+    refuseBridge(state);
     refuseMasked(state.unit);
     if (address !== wanted.bip) refuseLiveRestore({ ...state, address, wanted: wanted.bip });
+    if (keys === undefined && starts.length > 0) return starts;
     if (keys === undefined)
       return [owed(restart("docker"), address ? `docker0 has ${address}` : "docker0 has no address")];
+    const isNoted = address === wanted.bip || (address === undefined && starts.length > 0);
     return [
-      ...(address !== undefined && address !== wanted.bip
-        ? [docker0Address({ from: address, to: wanted.bip, causes: [restart("docker")] })]
-        : []),
+      ...starts,
+      ...(isNoted ? [] : [docker0Address({ from: address, to: wanted.bip, causes: [restart("docker")] })]),
       step.jsonKeys({ was: state.config, keys, causes: [restart("docker")] }),
     ];
   },
@@ -84,6 +88,17 @@ function refuseWithoutDocker({ docker, unit }: State): void {
     found: docker.state === "missing" ? "no docker command" : "no docker.service",
     advice:
       "install Docker first (Debian: apt-get install docker.io); causeway configures Docker, but does not install it",
+  });
+}
+
+/** dockerd does not start with a bridge of somebody's, or none, and an address for its own (`mutually exclusive options`). */
+function refuseBridge({ config }: State): void {
+  const { bridge } = readJson(config);
+  if (bridge === undefined) return;
+  throw new CausewayError("host", `Docker's default network is not docker0, but “${bridge}”`, {
+    found: `"bridge": ${JSON.stringify(bridge)} in ${file}`,
+    expected: `no such key: dockerd does not start with "bridge" and "bip"`,
+    advice: `remove "bridge" from ${file}, if nobody needs it`,
   });
 }
 

@@ -3,6 +3,7 @@ import {
   type DockerState,
   daemonReload,
   defineTask,
+  dockerStarts,
   type FileState,
   Ipv4,
   inStandingOrder,
@@ -77,6 +78,8 @@ export interface Dockerd {
 }
 
 interface State extends Dockerd {
+  /** docker0's address; undefined where there is none. */
+  docker0: string | undefined;
   /** The addresses of the Dockers that the store knows; undefined where nothing on this host can ask it. */
   nodes: readonly string[] | undefined;
   serf: SerfState;
@@ -97,14 +100,21 @@ export const dockerdClusterStore = defineTask({
   key: () => "cluster-store",
   settles: "60s",
   read: async (host, { store, tls }): Promise<State> => {
-    const [dockerd, serf, nodes] = await Promise.all([
+    const [dockerd, serf, addresses, nodes] = await Promise.all([
       readDockerd(host, kindOf(store), tls),
       host.serf(),
+      host.addresses(),
       host.read(nodesIn(store), {
         looksAt: ["unit:docker", "unit:consul.service", "shared:consul", "package", "rule"],
       }),
     ]);
-    return { ...dockerd, serf, nodes: nodes.code === noClient ? undefined : addressesIn(nodes.stdout) };
+    const docker0 = addresses.find(({ dev }) => dev === "docker0")?.cidr;
+    return {
+      ...dockerd,
+      serf,
+      docker0,
+      nodes: nodes.code === noClient ? undefined : addressesIn(nodes.stdout),
+    };
   },
   present: (state, wanted): readonly PlanItem[] => {
     refuseClusterStore(state, wanted);
@@ -116,6 +126,7 @@ export const dockerdClusterStore = defineTask({
       });
       const words = [write.to, openWords(wanted)];
       return [
+        ...dockerStarts(state.unit, state.docker0),
         { ...write, to: words.filter(Boolean).join("; ") },
         later("Docker has not registered in the store yet"),
       ];

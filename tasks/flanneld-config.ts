@@ -5,6 +5,7 @@ import {
   daemonReload,
   defineTask,
   docker0Address,
+  dockerStarts,
   formerWays,
   isKept,
   isLater,
@@ -88,7 +89,7 @@ export const flanneldConfig = defineTask({
     if (flanneld.active !== "active" || !lease)
       return [...steps, later(`no lease yet: flanneld says “${state.said}”`, causes)];
     if (stale) return [...steps, owed(restart("flanneld"), stale)];
-    if (!joined) return [...steps, ...earlierAddress(docker0, lease), join(state)];
+    if (!joined) return [...steps, ...earlierAddress(state, docker0, lease), join(state)];
     const reload = state.docker.needsReload
       ? [owed(daemonReload, "docker.service changed on disk since systemd loaded it")]
       : [];
@@ -153,8 +154,10 @@ function start(unit: UnitState): Step {
   return step.unit({ name: "flanneld.service", enabled: true, active: true, was, noBlock: true });
 }
 
-function earlierAddress(docker0: string | undefined, { subnet }: Lease): Step[] {
-  return docker0 === undefined || docker0 === subnet ? [] : [docker0Address({ from: docker0, to: subnet })];
+function earlierAddress({ docker }: State, docker0: string | undefined, { subnet }: Lease): Step[] {
+  const starts = dockerStarts(docker, docker0, { to: subnet });
+  if (docker0 === subnet || (docker0 === undefined && starts.length > 0)) return starts;
+  return [...starts, docker0Address({ from: docker0, to: subnet })];
 }
 
 function join(state: State): Step {

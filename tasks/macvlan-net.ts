@@ -4,6 +4,7 @@ import {
   contains,
   type DockerState,
   defineTask,
+  dockerStarts,
   Ipv4,
   type Link,
   later,
@@ -18,6 +19,7 @@ import {
   sh,
   step,
   Type,
+  type UnitState,
 } from "causeway";
 
 const params = Type.Object(
@@ -59,6 +61,10 @@ export interface NetworkSeen {
 
 interface State extends Underlay {
   docker: DockerState;
+  /** docker.service, where it does not run. */
+  unit: Pick<UnitState, "active" | "enabled"> | undefined;
+  /** docker0's address; undefined where there is none. */
+  docker0: string | undefined;
   networks: readonly NetworkSeen[];
   members: readonly NetworkMember[];
 }
@@ -78,19 +84,26 @@ export const macvlanNet = defineTask({
   params,
   key: ({ name }) => name,
   read: async (host, { name }): Promise<State> => {
-    const [underlay, docker, networks, members] = await Promise.all([
+    const [underlay, docker, addresses, networks, members] = await Promise.all([
       readUnderlay(host),
       host.docker(),
+      host.addresses(),
       readNetworks(host),
       host.networkMembers(name),
     ]);
-    return { ...underlay, docker, networks, members };
+    const docker0 = addresses.find(({ dev }) => dev === "docker0")?.cidr;
+    // Asked only where it matters: every run would pay for it.
+    const unit = docker.state === "stopped" ? await host.unit("docker.service") : undefined;
+    return { ...underlay, docker, unit, docker0, networks, members };
   },
   present: (state, params): readonly PlanItem[] => {
     refuseWithoutDocker(state.docker);
     const parent = parentFor(state, params);
-    if (state.docker.state === "stopped")
-      return [startDocker, later("Docker lists its networks once it runs")];
+    if (state.unit)
+      return [
+        ...dockerStarts(state.unit, state.docker0, { now: true }),
+        later("Docker lists its networks once it runs"),
+      ];
     const wanted = networkWanted(params, parent);
     const now = state.networks.find((n) => n.name === wanted.name);
     if (now && words(now) === words(wanted)) return [];
@@ -109,8 +122,6 @@ export const macvlanNet = defineTask({
     return [{ ...create, to: [words(wanted), ...movedContainers(state.members, wanted)].join("; ") }];
   },
 });
-
-const startDocker = step.unit({ name: "docker.service", active: true, was: "inactive" });
 
 export async function readUnderlay(host: Reader): Promise<Underlay> {
   const [routes, links, vlans] = await Promise.all([

@@ -47,6 +47,25 @@ export function refuseLiveRestore({ config, unit, docker, address, wanted }: Doc
   });
 }
 
+/**
+ * The steps for a Docker that does not run and that is about to: none where it runs. Their undo stops it again, with its socket,
+ * and takes docker0 away where there was none (`docker0` is its address). `now` starts it at once, otherwise a restart does
+ * that other steps ask for; `to` is what docker0 will have.
+ */
+export function dockerStarts(
+  { active, enabled }: Pick<UnitState, "active" | "enabled">,
+  docker0: string | undefined,
+  { to = "Docker's default", now = false }: { to?: string; now?: boolean } = {},
+): Step[] {
+  if (["active", "activating", "reloading"].includes(active)) return [];
+  const was = `${enabled}, ${active}`;
+  return [
+    // Taken back last: docker0 is taken away by a Docker that runs.
+    step.unit({ name: "docker.service", active: true, was, withRestart: !now }),
+    ...(docker0 === undefined ? [docker0Address({ from: undefined, to, idle: true })] : []),
+  ];
+}
+
 /** One without a network of its own shares another's. */
 function holdsDocker0({ state, networks }: DockerContainer): boolean {
   return (state === "running" || state === "paused") && networks.length > 0;
@@ -54,36 +73,49 @@ function holdsDocker0({ state, networks }: DockerContainer): boolean {
 
 /**
  * Docker's restart gives docker0 its address; this step is there for its undo. A Docker without a `bip` takes the last one
- * out of its own store, whatever docker0 has (seen on 20.10), so that it has to be started once with the old address.
+ * out of its own store, whatever docker0 has (seen on 20.10), so that it has to be started once with the old address; or,
+ * where there was no docker0, with `--bridge=none`: that makes it forget the address, and takes docker0 away (seen on 20.10).
+ * `idle` says that Docker does not run yet: then there is no docker0 afterwards, otherwise it has Docker's default.
  */
 export function docker0Address({
   from,
   to,
+  idle = false,
   causes = [],
 }: {
-  from: string;
+  from: string | undefined;
   to: string;
+  idle?: boolean;
   causes?: readonly Consequence[];
 }): Step {
+  const other = from
+    ? sh`! ip -o -4 addr show dev docker0 | grep -qF ${` ${from} `}`
+    : idle
+      ? sh`[ -e /sys/class/net/docker0 ]`
+      : sh`ip -o -4 addr show dev docker0 | grep -qF ${` ${to} `}`;
   return step.run({
     what: "address of docker0",
-    from,
+    from: from ?? (idle ? "no docker0" : "no address"),
     to: `${to}, with the restart`,
     do: sh`:`,
-    done: sh`! ip -o -4 addr show dev docker0 | grep -qF ${` ${from} `}`,
-    undo: sh`! grep -qs '"bip"' /etc/docker/daemon.json || exit 0
+    // Without Docker there is nothing to take back.
+    done: sh`[ "$(systemctl show -p LoadState --value docker.service)" = loaded ] && { ${other}; }`,
+    undo: sh`! grep -qsE '"(bip|bridge)"' /etc/docker/daemon.json || exit 0
 systemctl daemon-reload
 start=$(systemctl show -p ExecStart docker.service | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors.*/\1/p')
 [ -n "$start" ] || exit 0
+idle=$(for unit in docker.service docker.socket; do systemctl is-active -q $unit || echo $unit; done)
 if cw_outlive_docker && [ -n "$(docker ps -q)" ]; then
   echo "docker0 keeps its address while containers run, because of live-restore: docker stop $(docker ps --format '{{.Names}}' | tr '\n' ' '), then run this again, then docker start them"
   exit 1
 fi
 drop=/run/systemd/system/docker.service.d
-mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s --bip=%s\n' "$start" ${from} >$drop/zzz-causeway-once.conf || exit 1
+mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s %s\n' "$start" ${from ? `--bip=${from}` : "--bridge=none"} >$drop/zzz-causeway-once.conf || exit 1
 # Docker starts after flanneld, and one that finds no etcd would keep it waiting for ever; it is stopped next.
 [ "$(systemctl is-active flanneld.service)" != activating ] || systemctl stop flanneld.service
 systemctl daemon-reload; systemctl reset-failed docker.service; systemctl restart docker.service; code=$?
+# One that somebody stopped is stopped again.
+case $idle in *docker.service*) systemctl stop $idle ;; esac
 rm -f $drop/zzz-causeway-once.conf; rmdir $drop 2>/dev/null; systemctl daemon-reload; exit $code`,
     touches: ["link"],
     causes,

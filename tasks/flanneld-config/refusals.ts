@@ -4,7 +4,7 @@ import { paths, type State } from "./state.ts";
 /** flannel's options go to dockerd as flags, and it does not start with a key both as a flag and in its file. */
 export function refuseKeysOfDaemon({ files }: State): void {
   const keys = readJson(files.daemon);
-  const both = ["bip", "mtu", "ip-masq"].filter((key) => keys[key] !== undefined);
+  const both = ["bip", "bridge", "mtu", "ip-masq"].filter((key) => keys[key] !== undefined);
   if (both.length === 0) return;
   throw new CausewayError(
     "host",

@@ -10,11 +10,18 @@ type State = Parameters<typeof dockerBip.definition.present>[0];
 function state(
   over: Partial<State> & {
     docker0?: string;
+    active?: string;
     version?: string;
     containers?: State["docker"]["containers"];
   } = {},
 ): State {
-  const { docker0 = "172.17.0.1/16", version = "20.10.5", containers = [], ...rest } = over;
+  const {
+    docker0 = "172.17.0.1/16",
+    active = "active",
+    version = "20.10.5",
+    containers = [],
+    ...rest
+  } = over;
   const [address = "", prefix = "16"] = docker0.split("/");
   return {
     rules: parseRules("*filter\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER"),
@@ -24,7 +31,7 @@ function state(
     unit: {
       name: "docker.service",
       present: true,
-      active: "active",
+      active,
       sub: "running",
       enabled: "enabled",
       needsReload: false,
@@ -50,6 +57,35 @@ const web = { id: "1", name: "web", state: "running", networks: ["bridge"] };
 describe("docker-bip plans", () => {
   test.each<[string, State, Partial<typeof wanted>, string[]]>([
     ["a bare host", state(), {}, [moves, `keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`]],
+    [
+      "what stops Docker again, and takes docker0 away, where neither was there",
+      state({ active: "inactive", docker0: "" }),
+      {},
+      [
+        "unit docker.service: enabled, inactive → active, with the restart ⇒ restart docker",
+        "address of docker0: no docker0 → 192.168.100.1/24, with the restart",
+        `keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`,
+      ],
+    ],
+    [
+      "the same for a Docker that only has to be started",
+      state({
+        active: "failed",
+        config: fileWith(path, '{"bip":"192.168.100.1/24"}'),
+        docker0: "192.168.100.1/24",
+      }),
+      {},
+      ["unit docker.service: enabled, failed → active, with the restart ⇒ restart docker"],
+    ],
+    [
+      "Docker's default for the undo, where somebody took docker0 away under a running Docker",
+      state({ docker0: "" }),
+      {},
+      [
+        "address of docker0: no address → 192.168.100.1/24, with the restart ⇒ restart docker",
+        `keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`,
+      ],
+    ],
     [
       "a file with keys of its owner",
       state({ config: fileWith(path, '{"debug": true, "bip": "10.0.0.1/24"}') }),

@@ -52,6 +52,7 @@ function state(
     nodes: [],
     serf: {},
     missing: [],
+    docker0: "172.17.0.1/16",
     ...rest,
   };
 }

@@ -27,12 +27,16 @@ const routes = parseRoutes(
   ].join("\n"),
 );
 
+const stopped = { state: "stopped", version: "", networks: [], containers: [] } as const;
+
 function state(over: Partial<State> = {}): State {
   return {
     routes,
     links,
     vlans: false,
     docker: { state: "running", version: "20.10.5", networks: [], containers: [] },
+    unit: undefined,
+    docker0: undefined,
     networks: [],
     members: [],
     ...over,
@@ -82,9 +86,19 @@ describe("macvlan-net plans", () => {
     ],
     [
       "Docker first, where it does not run",
-      state({ docker: { state: "stopped", version: "", networks: [], containers: [] } }),
+      state({ docker: stopped, unit: { active: "inactive", enabled: "enabled" }, docker0: "172.17.0.1/16" }),
       {},
-      ["unit docker.service: inactive → active", "later: Docker lists its networks once it runs"],
+      ["unit docker.service: enabled, inactive → active", "later: Docker lists its networks once it runs"],
+    ],
+    [
+      "what takes docker0 away again, too, where it never ran",
+      state({ docker: stopped, unit: { active: "inactive", enabled: "disabled" } }),
+      {},
+      [
+        "unit docker.service: disabled, inactive → active",
+        "address of docker0: no docker0 → Docker's default, with the restart",
+        "later: Docker lists its networks once it runs",
+      ],
     ],
     [
       "a network with another gateway, its containers named first, running or stopped",
