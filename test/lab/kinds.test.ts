@@ -119,7 +119,7 @@ const evilRule = {
   comment: 'y $(touch /opt/evaluated) it\'s `touch /opt/evaluated`; * \\ "q"',
 } as const;
 
-const noBridge = (name: string) => step.noLink({ name, was: "bridge", irreversible: "a test" });
+const noBridge = (name: string) => step.noLink({ name, was: "bridge" });
 
 /** A repository in which the tool needs a newer library than the one that is installed. */
 const repository = `set -e; mkdir -p /root/repo; cd /root/repo
@@ -426,6 +426,19 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
         to: "bridge",
       }),
     ],
+  ],
+  [
+    "link: in place of somebody's, with what hung on it",
+    `ip link add cw-in type veth peer name cw-out && ip link add cw6 type bridge stp_state 1 && ip link set cw-in master cw6
+ip link set cw6 address 02:00:00:00:77:01; ip link set cw6 mtu 1400
+ip addr add 10.96.6.1/24 brd + dev cw6; ip addr add 10.96.6.9/24 dev cw6 label cw6:x; ip -6 addr add fd00:6::1/64 nodad dev cw6
+ip link set cw6 up; ip route add 10.96.7.0/24 via 10.96.6.2 proto static; ip route add 10.96.8.0/24 dev cw6 metric 9 table 77; ip -6 route add fd00:7::/64 via fd00:6::2`,
+    () => [bridge("cw6", "10.96.9.1/24")],
+  ],
+  [
+    "link: taken away, a macvlan that is down, and a port of a bridge",
+    "ip link add cw-p7 type bridge && ip link set cw-p7 up && ip link add cw-br7 type bridge && ip link add cw7 link cw-p7 address 02:00:00:00:77:07 type macvlan mode private && ip addr add 10.96.17.1/32 dev cw7 && ip link set cw7 master cw-br7",
+    () => [noBridge("cw7")],
   ],
   [
     "network: new",

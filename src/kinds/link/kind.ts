@@ -9,4 +9,5 @@ export const linkKind: Kind<typeof steps> = {
   steps,
   cuts: true,
   tidies: true,
+  judges: true,
 };

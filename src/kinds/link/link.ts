@@ -11,7 +11,7 @@ export interface LinkStep {
   causes?: readonly Consequence[];
 }
 
-/** A network interface that a command makes; an existing one of that name is recreated. */
+/** A network interface that a command makes; an existing one of that name is replaced, and comes back with the undo. */
 export function link({ name, make, to, was = null, causes = [] }: LinkStep): Step {
   return {
     kind: "link",
@@ -25,20 +25,11 @@ export function link({ name, make, to, was = null, causes = [] }: LinkStep): Ste
   };
 }
 
-/** Takes an interface away. Who made it has to say why it is not restored. */
-export function noLink({
-  name,
-  was,
-  irreversible,
-}: {
-  name: string;
-  was: string;
-  irreversible: string;
-}): Step {
+/** Takes an interface away; its undo makes it again, with what hung on it. */
+export function noLink({ name, was }: { name: string; was: string }): Step {
   return {
     ...link({ name, make: rawScript(""), to: "", was }),
     to: null,
     perform: sh`cw_link_drop ${name}`,
-    irreversible,
   };
 }
