@@ -57,6 +57,7 @@ export {
 export { type Packet, readFrame } from "./net/packet.ts";
 export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
 export { refuseClosedForward, refuseOtherIptables } from "./other-iptables/other-iptables.ts";
+export { readListeners } from "./peer-ports/listeners.ts";
 export { type Firewall, missingPortRules, type PeerPorts, readFirewall } from "./peer-ports/peer-ports.ts";
 export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";

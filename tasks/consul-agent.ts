@@ -14,6 +14,7 @@ import {
   type PlanItem,
   type Programs,
   readFirewall,
+  readListeners,
   readPrograms,
   refuseUnitOfOthers,
   restart,
@@ -102,6 +103,8 @@ interface State {
   /** The addresses of the members that are alive. */
   alive: readonly string[];
   firewall: Firewall;
+  /** Who listens on consul's ports although consul.service does not run. */
+  listeners: readonly string[];
 }
 
 /**
@@ -145,7 +148,11 @@ export const consulAgent = defineTask({
       host.read(leaving.length > 0 ? sh`timeout 5 consul members` : sh`:`, { looksAt }),
       readFirewall(host),
     ]);
+    const listeners = ["inactive", "failed"].includes(unit.active)
+      ? await readListeners(host, [8300, 8301, 8500])
+      : [];
     return {
+      listeners,
       program: program.stdout.trim(),
       programs,
       hasUser: user.code === 0,
@@ -168,6 +175,8 @@ export const consulAgent = defineTask({
   present: (state, wanted): readonly PlanItem[] => {
     refuseWithoutIptables(state.firewall);
     refuseUnmanaged(state);
+    refuseForeign(state);
+    refuseTakenPorts(state);
     refuseUnitOfOthers(state.unit, hasOwnUnit(state, wanted) ? unitPath : dropInPath);
     const ports = { tcp: [8300, 8301], udp: [8301], from: wanted.clients, comment: wanted.comment };
     const portRules = missingPortRules(state.firewall, ports);
@@ -177,7 +186,6 @@ export const consulAgent = defineTask({
         ...portRules,
         later("consul is configured and started once its package is installed"),
       ];
-    refuseForeign(state);
     refuseForeignUnit(state, wanted);
     refuseReconfiguration(state, wanted);
     const waits = `consul has no leader yet: ${state.leader.said || state.unit.active}`;
@@ -374,6 +382,17 @@ function refuseUnmanaged({ unmanaged }: State): void {
     found: unmanaged.join("\n"),
     expected: "no consul, or the one of consul.service: one started by hand will be gone after a reboot",
     advice: `stop it first: ${unmanaged.map((line) => `kill ${line.split(" ")[0]}`).join("; ")}`,
+  });
+}
+
+/** A consul that a container has started, or whatever else: ours could not start beside it. */
+function refuseTakenPorts({ listeners }: State): void {
+  if (listeners.length === 0) return;
+  throw new CausewayError("host", "another program listens on consul's ports", {
+    found: listeners.join("\n"),
+    expected: "nothing on 8300, 8301 and 8500",
+    command: "ss -ltnp 'sport = :8300 or sport = :8301 or sport = :8500'",
+    advice: "stop that program, if nobody needs it, or keep the networks in etcd: -e overlay_store=etcd",
   });
 }
 

@@ -185,6 +185,7 @@ export async function readDockerd(
 /** What would be refused, for a playbook that asks it of all hosts before it touches the first. */
 export function refuseClusterStore(state: Dockerd, wanted: ClusterStoreParams): void {
   refuseUnfit(state, wanted);
+  refuseSwarm(state);
   refuseOthersStore(state);
   refuseUnitOfOthers(state.unit, dropInPath);
   refuseOtherListeners(state, wanted);
@@ -310,6 +311,22 @@ function refuseUnfit({ docker, unit, backend }: Dockerd, { store }: ClusterStore
       kind === "consul"
         ? "keep the networks in etcd: -e overlay_store=etcd; or use another scheme, such as flannel"
         : "use another scheme, such as flannel, or another build of Docker",
+  });
+}
+
+/**
+ * A Docker with a cluster store leaves its swarm: "--cluster-store and --cluster-advertise daemon configurations are incompatible
+ * with swarm mode" (IsSwarmCompatible in moby's daemon/config). Each node of a swarm has networks of that scope.
+ */
+function refuseSwarm({ docker }: Dockerd): void {
+  const networks = docker.networks.filter(({ scope }) => scope === "swarm").map(({ name }) => name);
+  if (networks.length === 0) return;
+  throw new CausewayError("host", "this host is in a swarm, which a cluster store would end", {
+    found: `networks of the swarm: ${networks.join(", ")}`,
+    expected: "a Docker that is in no swarm",
+    command: "docker info -f '{{.Swarm.LocalNodeState}}'",
+    advice:
+      "use the swarm's own overlay networks (docker network create -d overlay --attachable), or, if nobody needs it: docker swarm leave",
   });
 }
 

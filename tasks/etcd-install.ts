@@ -14,6 +14,7 @@ import {
   type PlanItem,
   type Programs,
   readFirewall,
+  readListeners,
   readPrograms,
   refuseUnitOfOthers,
   restart,
@@ -91,6 +92,8 @@ interface State {
   /** What this member's key holds: it was written once, and is read by every run. */
   key: string;
   firewall: Firewall;
+  /** Who listens on etcd's ports although etcd.service does not run. */
+  listeners: readonly string[];
 }
 
 /**
@@ -149,6 +152,9 @@ export const etcdInstall = defineTask({
       }),
       readFirewall(host),
     ]);
+    const listeners = ["inactive", "failed"].includes(unit.active)
+      ? await readListeners(host, [2379, 2380])
+      : [];
     const [etcd = "", ctl = ""] = tools.stdout.split("\n");
     const isApt = /apt-get/.test(family.stdout);
     return {
@@ -169,6 +175,7 @@ export const etcdInstall = defineTask({
       answering: asked.filter((address) => answers.stdout.includes(`//${address}:2379 is healthy`)),
       key: key.stdout.trim(),
       firewall,
+      listeners,
     };
   },
   present: (state, wanted): readonly PlanItem[] => {
@@ -180,6 +187,7 @@ export const etcdInstall = defineTask({
       refuseOtherCluster(state, wanted);
       return portRules;
     }
+    refuseTakenPorts(state);
     refuseChangedMembers(state, wanted);
     const waits = `etcd has no quorum yet: ${running.said || unit.active}`;
     if (wanted.leaving && unit.active === "active" && !running.healthy) return [later(waits)];
@@ -399,6 +407,18 @@ function start(unit: UnitState, { members }: Params): Step {
 /** An etcd that runs, and that causeway did not configure. */
 function isForeign({ unit, config }: State): boolean {
   return unit.active === "active" && !config.content.startsWith(marker);
+}
+
+/** An etcd that a container, k3s or kubeadm has started, or whatever else: ours could not start beside it. */
+function refuseTakenPorts({ listeners }: State): void {
+  if (listeners.length === 0) return;
+  throw new CausewayError("host", "another program listens on etcd's ports", {
+    found: listeners.join("\n"),
+    expected:
+      "nothing on 2379 and 2380, or an etcd.service that runs with exactly the members of this inventory",
+    command: "ss -ltnp 'sport = :2379 or sport = :2380'",
+    advice: "keep the store on other hosts (the group etcd), or stop that program, if nobody needs it",
+  });
 }
 
 function refuseOtherCluster({ running, config }: State, wanted: Params): void {

@@ -32,7 +32,12 @@ import { dropInText, missingFiles, optionsText } from "./flanneld-config/files.t
 import { type Lease, leaseDifference, leaseOf } from "./flanneld-config/lease.ts";
 import { type Params, params } from "./flanneld-config/params.ts";
 import { programOf } from "./flanneld-config/program.ts";
-import { refuseFlag, refuseKeysOfDaemon, refuseWithoutDocker } from "./flanneld-config/refusals.ts";
+import {
+  refuseFlag,
+  refuseForeignFlannel,
+  refuseKeysOfDaemon,
+  refuseWithoutDocker,
+} from "./flanneld-config/refusals.ts";
 import { paths, readState, type State } from "./flanneld-config/state.ts";
 import { leftovers, traces } from "./flanneld-config/traces.ts";
 
@@ -49,6 +54,7 @@ export const flanneldConfig = defineTask({
   read: readState,
   present: (state, wanted): readonly PlanItem[] => {
     refuseWithoutDocker(state);
+    refuseForeignFlannel(state);
     refuseKeysOfDaemon(state);
     refuseFlag(state);
     refuseOtherIptables(state.otherRules);

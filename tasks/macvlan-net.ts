@@ -225,6 +225,7 @@ export function parentFor(
   const [, below] = /^(.+)\.\d+$/.exec(name) ?? [];
   if (!link && below !== undefined) return subInterface(underlay, name, below);
   refuseUnlessUp(underlay, link, name);
+  refuseTaken(underlay, link, name);
   return name;
 }
 
@@ -250,6 +251,20 @@ function refuseUnlessUp({ links }: Underlay, link: Link | undefined, name: strin
     found: up.length > 0 ? `interfaces that are up: ${up.join(", ")}` : "no interface that is up",
     expected: "an interface that exists and is up",
     advice: link ? `ip link set ${name} up` : "set another one: macvlan_parent",
+  });
+}
+
+/** The kernel lets a port of a bridge or bond, and a parent of ipvlan, carry no macvlan: “Device or resource busy”. */
+function refuseTaken({ links }: Underlay, link: Link | undefined, name: string): void {
+  const master = link?.master;
+  const children = links.filter(({ kind, parent }) => kind === "ipvlan" && parent === name);
+  if (master === undefined && children.length === 0) return;
+  throw new CausewayError("host", `the interface ${name} can carry no macvlan network`, {
+    found: master
+      ? `${name} is a port of ${master}`
+      : `${name} carries ipvlan: ${children.map((child) => child.name).join(", ")}`,
+    expected: "an interface that is no port of a bridge or bond, and carries no ipvlan",
+    advice: master ? `macvlan_parent: ${master}` : "set another one: macvlan_parent",
   });
 }
 

@@ -74,6 +74,7 @@ export const macvlanShim = defineTask({
     const stands = link !== undefined && isRight(state, link, params);
     if (stands && comesBack) return [];
     const has = state.addresses.filter((a) => a.dev === name).map((a) => a.cidr);
+    if (link && !stands) refuseForeign(state, link, has);
     return [
       step.link({
         name,
@@ -84,6 +85,18 @@ export const macvlanShim = defineTask({
     ];
   },
 });
+
+/** What is kept for the boot tells ours. */
+function refuseForeign({ kept }: State, { name, kind, up }: Link, has: readonly string[]): void {
+  const ours = ` name ${name} type macvlan `;
+  if ([...kept.files.values()].some((lines) => lines.some((line) => line.includes(ours)))) return;
+  throw new CausewayError("host", `causeway did not make the interface ${name} of this host`, {
+    found: [`${name}: ${kind ?? "a link"}, ${up ? "up" : "down"}`, ...has].join(", "),
+    expected: "no interface of that name",
+    command: `ip -d addr show ${name}`,
+    advice: `ip link del ${name}, if nobody needs it, and where it is configured; or -e macvlan_shim=false`,
+  });
+}
 
 async function readParent(host: Reader, network: string): Promise<string> {
   const script = sh`command -v docker >/dev/null && systemctl is-active -q docker || exit 0

@@ -3,7 +3,7 @@ import type { Lease } from "./lease.ts";
 import type { Params } from "./params.ts";
 import { paths, type State } from "./state.ts";
 
-const marker = "# Written by causeway (flanneld-config).";
+export const marker = "# Written by causeway (flanneld-config).";
 
 /** The article's four lines, as mk-docker-opts.sh writes them. */
 export function optionsText({ subnet, mtu, masqueraded }: Lease): string {

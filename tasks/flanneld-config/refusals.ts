@@ -1,4 +1,5 @@
 import { CausewayError, readJson } from "causeway";
+import { marker } from "./files.ts";
 import { paths, type State } from "./state.ts";
 
 /** flannel's options go to dockerd as flags, and it does not start with a key both as a flag and in its file. */
@@ -16,6 +17,37 @@ export function refuseKeysOfDaemon({ files }: State): void {
       advice: `remove ${both.join(" and ")} from ${paths.daemon}: causeway did not set it, or would have removed it`,
     },
   );
+}
+
+/**
+ * Another flanneld's device, lease or service, be it k3s's, Kubernetes' or a package's: two of them cannot share the names, and
+ * an undo could not tell whose they are.
+ */
+export function refuseForeignFlannel({ files, flanneld, links, addresses }: State): void {
+  if (files.unit.content.startsWith(marker)) return;
+  const runs = ["active", "activating"].includes(flanneld.active);
+  const device = (name: string) => {
+    const { kind = "link", mtu } = links.find((link) => link.name === name) ?? {};
+    const has = addresses.filter(({ dev }) => dev === name).map(({ cidr }) => cidr);
+    return [`the interface ${name} (${kind}, mtu ${mtu})`, ...has].join(", ");
+  };
+  const devices = links.map(({ name }) => name).filter((name) => /^flannel[.\d-]/.test(name));
+  const network = /^FLANNEL_NETWORK=.*$/m.exec(files.lease.content)?.[0];
+  const found = [
+    ...(runs ? [`flanneld.service is ${flanneld.active}, from ${flanneld.fragmentPath}`] : []),
+    ...devices.map(device),
+    ...(files.lease.kind === "file" ? [`${paths.lease}${network ? `: ${network}` : ""}`] : []),
+  ];
+  if (found.length === 0) return;
+  throw new CausewayError("host", "a flannel that causeway did not set up is on this host", {
+    found: found.join("\n"),
+    expected: "none: k3s, Kubernetes or somebody's own flanneld needs these names for itself",
+    advice: `use another scheme, such as static-route; or, if nobody needs it: ${[
+      "stop what made it (systemctl disable --now flanneld, k3s or kubelet)",
+      ...devices.map((name) => `ip link del ${name}`),
+      `rm -f ${paths.lease}`,
+    ].join("; ")}`,
+  });
 }
 
 export function refuseFlag({ docker }: State): void {

@@ -39,6 +39,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string } = {}
   return {
     program: "/usr/bin/consul",
     programs: undefined,
+    listeners: [],
     hasUser: true,
     unitFile: noFile(unitPath),
     config: noFile(config),

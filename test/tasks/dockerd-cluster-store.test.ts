@@ -228,3 +228,11 @@ describe("dockerd-cluster-store: state read → exact steps", () => {
     expect(() => plan(now, over)).toThrow(message);
   });
 });
+
+test("a host in a swarm is refused: a cluster store would end it", () => {
+  const ingress = { id: "1", name: "ingress", driver: "overlay", scope: "swarm", subnets: ["10.0.0.0/24"] };
+  const docker = { state: "running", version: "20.10.5", networks: [ingress], containers: [] } as const;
+  expect(() => dockerdClusterStore.definition.present(state({ docker }), wanted)).toThrow(
+    "this host is in a swarm, which a cluster store would end",
+  );
+});

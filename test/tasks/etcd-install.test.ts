@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { parseListeners } from "../../src/peer-ports/listeners.ts";
 import { etcdInstall } from "../../tasks/etcd-install.ts";
 import { fileWith, noFile } from "./files.ts";
 import { closedPorts, noFirewall, openFirewall } from "./firewall.ts";
@@ -59,6 +60,7 @@ function state(over: Partial<State> & { active?: string; enabled?: string }): St
     unitFile: noFile(unitPath),
     key: "written and read by causeway",
     answering: [],
+    listeners: [],
     config: { ...fileWith("/etc/default/etcd", "# ETCD_NAME\n"), mode: "644" },
     dropIn: noFile("/etc/systemd/system/etcd.service.d/causeway.conf"),
     unit: {
@@ -299,4 +301,14 @@ describe("etcd-install refuses", () => {
   test("a host without iptables", () => {
     expect(() => plan(state({ firewall: noFirewall }))).toThrow(/iptables is not installed/);
   });
+});
+
+test("a port that another program has is refused by that program's name", () => {
+  const [line] = parseListeners(
+    'LISTEN 0      4096       127.0.0.1:2379       0.0.0.0:*    users:(("k3s-server",pid=812,fd=7))\n',
+  );
+  expect(line).toBe('127.0.0.1:2379 users:(("k3s-server",pid=812,fd=7))');
+  expect(() => etcdInstall.definition.present(state({ listeners: [line ?? ""] }), wanted)).toThrow(
+    "another program listens on etcd's ports",
+  );
 });

@@ -252,3 +252,30 @@ describe("flannel-network plans", () => {
       ),
     ).toThrow(/too small/));
 });
+
+test.each<[string, Partial<State>, string]>([
+  [
+    "its interface",
+    { links: [{ name: "flannel.1", index: 9, mtu: 1450, up: true, kind: "vxlan" }] },
+    "the interface flannel.1 (vxlan, mtu 1450)",
+  ],
+  [
+    "its lease",
+    {
+      files: {
+        ...bare().files,
+        lease: fileWith("/run/flannel/subnet.env", "FLANNEL_NETWORK=10.42.0.0/16\n"),
+      },
+    },
+    "/run/flannel/subnet.env: FLANNEL_NETWORK=10.42.0.0/16",
+  ],
+  [
+    "its service",
+    { flanneld: unit("flanneld.service", { fragmentPath: "/lib/systemd/system/flanneld.service" }) },
+    "flanneld.service is active, from /lib/systemd/system/flanneld.service",
+  ],
+])("a flannel of somebody's is refused by %s", (_, over, found) => {
+  expect(() => flanneldConfig.definition.present(bare(over), wanted)).toThrow(
+    expect.objectContaining({ detail: expect.objectContaining({ found }) }),
+  );
+});

@@ -4,7 +4,7 @@ import { slicesOf } from "../../playbooks/checks/slices.ts";
 import type { CausewayError } from "../../src/errors.ts";
 import { parseLinks, parseRoutes } from "../../src/host/tools/ip.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
-import { macvlanNet, type NetworkSeen, parseNetworks } from "../../tasks/macvlan-net.ts";
+import { macvlanNet, type NetworkSeen, parentFor, parseNetworks } from "../../tasks/macvlan-net.ts";
 import { macvlanShim } from "../../tasks/macvlan-shim.ts";
 import { keptLines, keptNothing } from "./firewall.ts";
 import { planWords } from "./words.ts";
@@ -415,5 +415,22 @@ describe("macvlan-shim plans", () => {
     ],
   ])("%s", (_, s, expected) =>
     expect(planWords(macvlanShim.definition.present(s, params))).toEqual(expected),
+  );
+
+  test("not in place of an interface that somebody made", () => {
+    const theirs: Shim = { ...right, addresses: [], kept: keptNothing };
+    expect(() => macvlanShim.definition.present(theirs, params)).toThrow(
+      "causeway did not make the interface macvlan-shim of this host",
+    );
+  });
+});
+
+test.each<[string, Partial<State["links"][number]>[]]>([
+  ["ens33 is a port of br0", [{ name: "ens33", master: "br0" }]],
+  ["ens33 carries ipvlan: v0", [{ name: "ens33" }, { name: "v0", kind: "ipvlan", parent: "ens33" }]],
+])("macvlan-net refuses a parent that can carry none: %s", (found, given) => {
+  const all = given.map((one) => ({ name: "", index: 1, mtu: 1500, up: true, ...one }));
+  expect(() => parentFor({ ...state(), links: all }, { parent: "ens33" })).toThrow(
+    expect.objectContaining({ detail: expect.objectContaining({ found }) }),
   );
 });
