@@ -156,6 +156,19 @@ export function numberOption(name: string, text: string | undefined, fallback: n
   return number;
 }
 
+const units = { ms: 1, s: 1000, m: 60_000 } as const;
+
+/** A time that an option gave, in milliseconds. */
+export function durationOption(name: string, text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
+  const ms = Number(number) * units[unit as keyof typeof units];
+  if (ms > 0 && Number.isFinite(ms)) return ms;
+  throw new CausewayError("usage", `--${name} takes a time of more than nothing, with its unit`, {
+    found: text,
+    expected: "a number and ms, s or m: 500ms, 2s, 1m",
+  });
+}
+
 /** One of a few words that an option gave. */
 export function wordOption<W extends string>(
   name: string,

@@ -3,20 +3,34 @@ import { loadInventory } from "../inventory/load.ts";
 import type { LabSpec } from "../lab/types.ts";
 import { nearest } from "../schema/nearest.ts";
 import { helpOption, inventoryOptions, type Options, parse } from "./arguments.ts";
+import { faultOptions } from "./fault-options.ts";
+import { optionLines } from "./help.ts";
 
-const options = { inventory: inventoryOptions.inventory, ...helpOption } as const satisfies Options;
-const usageLine = "run lab up | down | status | reset [HOST…] | ssh HOST [-- COMMAND…]  [-i INVENTORY]";
+const options = {
+  inventory: inventoryOptions.inventory,
+  ...faultOptions,
+  ...helpOption,
+} as const satisfies Options;
+const verbs = ["up", "down", "status", "reset", "ssh", "fault", "heal"];
+const usageLine =
+  "run lab up | down | status | reset [HOST…] | ssh HOST [-- COMMAND…] | fault HOST… FAULTS | heal [HOST…]  [-i INVENTORY]";
+const faultHelp = `Faults: what is wrong with a host on purpose, until the command ends, or run lab heal:
+${optionLines(faultOptions)}
+`;
 
-/** `run lab up|down|status|reset|ssh` */
+/** `run lab up|down|status|reset|ssh|fault|heal` */
 export async function labCommand(args: readonly string[]): Promise<number> {
   const split = args.indexOf("--");
   const command = split < 0 ? null : args.slice(split + 1);
   const { values, positionals } = parse(options, split < 0 ? args : args.slice(0, split));
   const [verb, ...names] = positionals;
   if (values.help) {
-    process.stdout.write(`Usage: ${usageLine}\n`);
+    process.stdout.write(`Usage: ${usageLine}\n\n${faultHelp}`);
     return 0;
   }
+  const ofFaults = Object.keys(faultOptions).find((name) => name in values);
+  if (verb !== "fault" && ofFaults !== undefined)
+    throw new CausewayError("usage", `--${ofFaults} is an option of run lab fault`, { found: args.join(" ") });
   const spec = await labSpec(values.inventory ?? ["lab"]);
   const lab = await import("../lab/index.ts");
   const say = (text: string) => void process.stderr.write(`${text}\n`);
@@ -39,6 +53,17 @@ export async function labCommand(args: readonly string[]): Promise<number> {
       if (host === undefined) throw wrong(args);
       return lab.labExec(spec, host, command ?? (words.length > 0 ? words : null));
     }
+    case "fault": {
+      if (names.length === 0) throw wrong(args);
+      const inventory = (values.inventory ?? []).flatMap((given) => ["-i", given]);
+      return (await import("./fault-command.ts")).faultCommand(spec, names, values, inventory);
+    }
+    case "heal":
+      for (const [host, faults] of Object.entries(
+        await lab.labHeal(spec, names.length > 0 ? names : undefined),
+      ))
+        say(`${host} healed: ${lab.faultWords(faults)}`);
+      return 0;
     default:
       throw wrong(args, verb);
   }
@@ -54,17 +79,19 @@ async function labSpec(given: readonly string[]): Promise<LabSpec> {
 }
 
 async function status(spec: LabSpec): Promise<number> {
-  const { labStatus } = await import("../lab/index.ts");
+  const { faultWords, labStatus } = await import("../lab/index.ts");
   const { hosts, image, up } = await labStatus(spec);
   process.stdout.write(`lab ${spec.name}  ${spec.subnet}  Debian ${spec.image} (image ${image})\n`);
-  for (const { name, address, state } of hosts)
-    process.stdout.write(`  ${name.padEnd(20)} ${address.padEnd(16)} ${state}\n`);
+  for (const { name, address, state, faults } of hosts) {
+    const words = faults ? `  ${faultWords(faults)}` : "";
+    process.stdout.write(`  ${name.padEnd(20)} ${address.padEnd(16)} ${state}${words}\n`);
+  }
   return up ? 0 : 1;
 }
 
 function wrong(args: readonly string[], verb?: string): CausewayError {
-  const meant = verb === undefined ? undefined : nearest(verb, ["up", "down", "status", "reset", "ssh"]);
-  return new CausewayError("usage", "run lab takes up, down, status, reset or ssh", {
+  const meant = verb === undefined ? undefined : nearest(verb, verbs);
+  return new CausewayError("usage", "run lab takes up, down, status, reset, ssh, fault or heal", {
     ...(args.length > 0 ? { found: args.join(" ") } : {}),
     expected: usageLine,
     ...(meant ? { advice: `did you mean run lab ${meant}?` } : {}),

@@ -9,15 +9,18 @@ import { here } from "../host/here.ts";
 import { quoteAlways } from "../host/sh.ts";
 import { onHost, succeeds } from "./command.ts";
 import { ensureDisk, ensureKeys, unmount } from "./disk.ts";
+import { faultsOf, faultWords, forgetFaults, heal, inflict, refuseFaulty } from "./faults.ts";
 import { ensureImage, imageFolder } from "./image.ts";
 import { withLock } from "./lock.ts";
-import { clearMachine, initPid, keeperPid, killMachine, type Machine, startMachine } from "./machine.ts";
+import { clearMachine, initPid, keeperPid, killMachine, startMachine } from "./machine.ts";
 import { networkDown, networkUp } from "./network.ts";
-import { hostPaths, labPaths, machineName, withAllInIt } from "./paths.ts";
-import type { LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";
+import { hostPaths, labPaths, machineOf, withAllInIt } from "./paths.ts";
+import type { Faults, Harm, LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";
 
+export { faultWords } from "./faults.ts";
+export { machineOf } from "./paths.ts";
 export { installPrerequisites, missingPrerequisites } from "./prerequisites.ts";
-export type { LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";
+export type { Faults, Harm, LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";
 
 type LabHost = LabSpec["hosts"][number];
 
@@ -39,16 +42,6 @@ export function labNetns(spec: LabSpec): string {
   return labPaths(spec.name).netnsPath;
 }
 
-/** A host of the lab as the machine that it is. */
-export function machineOf(spec: LabSpec, host: string): Machine {
-  return {
-    name: machineName(spec.name, host),
-    hostname: host,
-    netnsPath: labNetns(spec),
-    paths: hostPaths(spec, host),
-  };
-}
-
 function named(spec: LabSpec, names?: readonly string[]): LabHost[] {
   const unknown = (names ?? []).find((name) => !spec.hosts.some((h) => h.name === name));
   if (unknown !== undefined) {
@@ -59,7 +52,10 @@ function named(spec: LabSpec, names?: readonly string[]): LabHost[] {
   return spec.hosts.filter((h) => names === undefined || names.includes(h.name));
 }
 
-/** Builds what is missing, boots what is down, and waits until every host accepts SSH and has finished booting. */
+/**
+ * Builds what is missing, boots what is down, and waits until every host accepts SSH and has finished booting. A host with faults
+ * stays as it is.
+ */
 export async function labUp(spec: LabSpec, progress: LabProgress = quiet): Promise<LabConnection> {
   await ensureImage(spec, progress);
   await withLock(labPaths(spec.name).lock, async () => {
@@ -72,7 +68,13 @@ export async function labUp(spec: LabSpec, progress: LabProgress = quiet): Promi
 
 async function boot(spec: LabSpec, hosts: readonly LabHost[], progress: LabProgress): Promise<void> {
   const down: LabHost[] = [];
-  for (const host of hosts) if ((await keeperPid(machineOf(spec, host.name))) === undefined) down.push(host);
+  const whole: LabHost[] = [];
+  for (const host of hosts) {
+    const faults = await faultsOf(spec, host.name);
+    if (faults === undefined) whole.push(host);
+    else progress(`${host.name} is left as it is (${faultWords(faults)}): run lab heal ends that`);
+  }
+  for (const host of whole) if ((await keeperPid(machineOf(spec, host.name))) === undefined) down.push(host);
   if (down.length > 0) progress(`booting ${down.map((h) => h.name).join(", ")}`);
   await Promise.all(
     down.map(async (host) => {
@@ -82,7 +84,7 @@ async function boot(spec: LabSpec, hosts: readonly LabHost[], progress: LabProgr
       await startMachine(machineOf(spec, host.name));
     }),
   );
-  await Promise.all(hosts.map((host) => waitUntilUp(spec, host)));
+  await Promise.all(whole.map((host) => waitUntilUp(spec, host)));
 }
 
 async function acceptsSsh(address: string): Promise<boolean> {
@@ -122,8 +124,11 @@ export async function labStatus(
   const hosts = await Promise.all(
     spec.hosts.map(async ({ name, address }): Promise<LabHostStatus> => {
       const pid = await initPid(machineOf(spec, name));
-      if (pid === undefined) return { name, address, state: "down" };
-      return { name, address, pid, state: (await acceptsSsh(address)) ? "up" : "booting" };
+      const faults = await faultsOf(spec, name);
+      const known = { name, address, ...(faults ? { faults } : {}) };
+      if (pid === undefined) return { ...known, state: "down" };
+      const state = (await acceptsSsh(address)) ? "up" : faults ? "faulty" : "booting";
+      return { ...known, pid, state };
     }),
   );
   const image = existsSync(await imageFolder(spec)) ? "built" : "missing";
@@ -146,6 +151,7 @@ export async function labDown(spec: LabSpec): Promise<void> {
 async function discard(spec: LabSpec, name: string): Promise<void> {
   const paths = hostPaths(spec, name);
   await killMachine(machineOf(spec, name));
+  await forgetFaults(spec, name);
   await clearMachine(machineOf(spec, name));
   await unmount(paths.root);
   await rm(join(paths.folder, "disk"), withAllInIt);
@@ -178,10 +184,37 @@ export async function labPowerOn(spec: LabSpec, names: readonly string[]): Promi
   await withLock(labPaths(spec.name).lock, () => boot(spec, named(spec, names), quiet));
 }
 
+/** Does a host harm, until it is healed; all of it, or none. */
+export async function labFault(
+  spec: LabSpec,
+  name: string,
+  faults: Faults,
+  progress: LabProgress = quiet,
+): Promise<Harm> {
+  named(spec, [name]);
+  return withLock(labPaths(spec.name).lock, () => inflict(spec, name, faults, progress));
+}
+
+/** Takes from hosts what is wrong with them on purpose, boots those whose power was cut, and gives what it was. */
+export async function labHeal(spec: LabSpec, names?: readonly string[]): Promise<Record<string, Faults>> {
+  return withLock(labPaths(spec.name).lock, async () => {
+    const healed: Record<string, Faults> = {};
+    const off: LabHost[] = [];
+    for (const host of named(spec, names)) {
+      const faults = await heal(spec, host.name);
+      if (faults) healed[host.name] = faults;
+      if (faults?.kill) off.push(host);
+    }
+    await boot(spec, off, quiet);
+    return healed;
+  });
+}
+
 /** Reboots hosts from inside, and waits until they are up again. */
 export async function labReboot(spec: LabSpec, names: readonly string[]): Promise<void> {
   await Promise.all(
     named(spec, names).map(async (host) => {
+      await refuseFaulty(spec, host.name);
       const before = await initPid(machineOf(spec, host.name));
       await labExec(spec, host.name, ["systemctl", "reboot"], "ignore");
       for (let tries = 0; tries < 600 && (await initPid(machineOf(spec, host.name))) === before; tries += 1)

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { existsSync, openSync } from "node:fs";
-import { readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { packageDir } from "../package-dir.ts";
+import { processesIn, removeCgroup, thaw } from "./cgroup.ts";
 import type { HostPaths } from "./paths.ts";
 
 /** A keeper and the machine that it keeps. */
@@ -68,37 +69,6 @@ export async function initPid(machine: Machine): Promise<number | undefined> {
   return undefined;
 }
 
-async function hierarchies(): Promise<string[]> {
-  const root = "/sys/fs/cgroup";
-  const below = (await readdir(root, { withFileTypes: true }))
-    .filter((d) => d.isDirectory())
-    .map((d) => join(root, d.name));
-  return [
-    ...below.filter((d) => existsSync(join(d, "cgroup.procs"))),
-    ...(existsSync(join(root, "cgroup.procs")) ? [root] : []),
-  ];
-}
-
-async function foldersBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const deeper = await Promise.all(
-    entries.filter((e) => e.isDirectory()).map((e) => foldersBelow(join(folder, e.name))),
-  );
-  return [...deeper.flat(), folder];
-}
-
-/** Every process that was started in a cgroup, in any hierarchy. */
-async function processesIn(cgroup: string): Promise<Set<number>> {
-  const pids = new Set<number>();
-  for (const hierarchy of await hierarchies()) {
-    for (const folder of await foldersBelow(join(hierarchy, cgroup))) {
-      const text = await readFile(join(folder, "cgroup.procs"), "utf8").catch(() => "");
-      for (const pid of text.split("\n").filter(Boolean)) pids.add(Number(pid));
-    }
-  }
-  return pids;
-}
-
 function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
@@ -120,6 +90,8 @@ export async function killMachine(machine: Machine): Promise<void> {
     const left = await processesIn(machine.paths.cgroup);
     if (left.size === 0) break;
     for (const pid of left) kill(pid);
+    // A frozen process ends once it is thawed.
+    await thaw(machine.paths.cgroup);
     await sleep(25);
   }
   await rm(machine.paths.keeper, { force: true });
@@ -129,18 +101,4 @@ export async function killMachine(machine: Machine): Promise<void> {
 export async function clearMachine(machine: Machine): Promise<void> {
   await removeCgroup(machine.paths.cgroup);
   await rmdir(join("/run/systemd/nspawn/propagate", machine.name)).catch(() => {});
-}
-
-/** Removes a cgroup in every hierarchy, with all below it, and the folders above it that are left empty. */
-async function removeCgroup(cgroup: string): Promise<void> {
-  for (const hierarchy of await hierarchies()) {
-    for (let tries = 0; tries < 40 && existsSync(join(hierarchy, cgroup)); tries += 1) {
-      for (const folder of await foldersBelow(join(hierarchy, cgroup))) await rmdir(folder).catch(() => {});
-      if (existsSync(join(hierarchy, cgroup))) await sleep(25);
-    }
-    const parts = cgroup.split("/");
-    for (let length = parts.length - 1; length > 0; length -= 1) {
-      await rmdir(join(hierarchy, ...parts.slice(0, length))).catch(() => {});
-    }
-  }
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import type { Machine } from "./machine.ts";
 import type { LabSpec } from "./types.ts";
 
 /** Everything that a lab makes on this machine lies below this folder. */
@@ -58,6 +59,8 @@ export interface HostPaths {
   keeper: string;
   /** While it is there, a machine that ends is not started again. */
   off: string;
+  /** What `run lab fault` did to it and `run lab heal` has to undo. */
+  faults: string;
   log: string;
   hostKey: string;
   machineId: string;
@@ -75,10 +78,21 @@ export function hostPaths(spec: LabSpec, host: string): HostPaths {
     docker: join(folder, "disk/docker"),
     keeper: join(folder, "keeper"),
     off: join(folder, "off"),
+    faults: join(folder, "faults.json"),
     log: join(folder, "console.log"),
     hostKey: join(folder, "ssh_host_ed25519_key"),
     machineId: join(folder, "machine-id"),
     cgroup: join("causeway-lab", spec.name, host),
+  };
+}
+
+/** A host of a lab as the machine that it is. */
+export function machineOf(spec: LabSpec, host: string): Machine {
+  return {
+    name: machineName(spec.name, host),
+    hostname: host,
+    netnsPath: labPaths(spec.name).netnsPath,
+    paths: hostPaths(spec, host),
   };
 }
 

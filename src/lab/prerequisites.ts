@@ -14,6 +14,9 @@ const needs = [
   ["flock", "util-linux"],
 ] as const;
 
+/** The same, for faults of a host's link only. */
+const needsOfLinkFaults = [["nft", "nftables"]] as const;
+
 function onPath(name: string): boolean {
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
   return folders.some((folder) => folder !== "" && existsSync(join(folder, name)));
@@ -21,7 +24,16 @@ function onPath(name: string): boolean {
 
 /** The Debian packages that this machine lacks for a lab. */
 export function missingPrerequisites(): string[] {
-  return [...new Set(needs.filter(([name]) => !onPath(name)).map(([, debian]) => debian))];
+  return missing(needs);
+}
+
+/** Those that it lacks for faults of a host's link. */
+export function missingForLinkFaults(): string[] {
+  return missing(needsOfLinkFaults);
+}
+
+function missing(wanted: readonly (readonly [command: string, debian: string])[]): string[] {
+  return [...new Set(wanted.filter(([name]) => !onPath(name)).map(([, debian]) => debian))];
 }
 
 /** Installs them through apt-get, after saying so. Needs root and a Debian or Ubuntu machine. */
