@@ -30,7 +30,9 @@ export async function labCommand(args: readonly string[]): Promise<number> {
   }
   const ofFaults = Object.keys(faultOptions).find((name) => name in values);
   if (verb !== "fault" && ofFaults !== undefined)
-    throw new CausewayError("usage", `--${ofFaults} is an option of run lab fault`, { found: args.join(" ") });
+    throw new CausewayError("usage", `--${ofFaults} is an option of run lab fault`, {
+      found: args.join(" "),
+    });
   const spec = await labSpec(values.inventory ?? ["lab"]);
   const lab = await import("../lab/index.ts");
   const say = (text: string) => void process.stderr.write(`${text}\n`);
