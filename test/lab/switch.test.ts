@@ -7,7 +7,7 @@ import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import { inFull, type RunEventLike, recapOf, useLab } from "./support.ts";
 
-const lab = useLab("test-switch", 24, 3);
+const lab = useLab("test-timer", 51, 3);
 const cutOff = join(packageDir, "test/lab/playbooks/cut-off.ts");
 const seconds = 8;
 const args = (how: string) => [

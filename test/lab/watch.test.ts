@@ -5,7 +5,7 @@ import { packageDir } from "../../src/package-dir.ts";
 import type { ToldGap, ToldPair } from "../../src/run/events.ts";
 import { doneBy, full, idle, inFull, type RunEventLike, useLab } from "./support.ts";
 
-const lab = useLab("test-watch", 31, full ? 6 : 3);
+const lab = useLab("test-watch", 52, full ? 6 : 3);
 const playbook = "playbooks/static-route.ts";
 const [first = "", second = "", third = ""] = lab.names;
 
