@@ -50,7 +50,8 @@ async function whenBack(host: string, then: () => Promise<unknown>) {
 async function run(playbook: string, args: readonly string[], inventory: string) {
   const done = await lab.events(playbook, [...args, ...remote()], inventory);
   const wrong = done.events.filter((e) => e.error).map((e) => e.error);
-  return { ...done, wrong, why: JSON.stringify(wrong) + done.stderr };
+  const unproved = cellsOf(done.events).filter(({ ok }) => !ok);
+  return { ...done, wrong, why: JSON.stringify([...wrong, ...unproved]) + done.stderr };
 }
 
 async function fine(playbook: string, args: readonly string[], inventory: string) {
