@@ -60,7 +60,9 @@ describe.sequential("a watch", () => {
     // No container is reached yet: a pair counts from the first time that it works.
     const start = await lab.events(playbook, ["--watch", "--no-verify"], fleet(100));
     expect(start.code).toBe(0);
-    expect(watchedBy(start.events).pairs.map(({ reached }) => reached)).not.toContain(false);
+    const begun = watchedBy(start.events).pairs;
+    expect(begun.map(({ reached }) => reached)).toContain(true);
+    for (const { reached, gaps } of begun) if (!reached) expect(gaps).toEqual([]);
 
     // Containers of the watch are nobody's: they need no leave to be interrupted.
     const { code, events } = await lab.events(
@@ -90,7 +92,7 @@ describe.sequential("a watch", () => {
     await lab.must(first, "docker run -d --name web busybox sleep 100000");
     const refused = await lab.events(playbook, ["--watch"], moved(100, 91));
     expect(refused.code).toBe(2);
-    expect(refused.events.find((e) => e.type === "failed")?.error?.found).toBe("on docker0: web");
+    expect(refused.stderr).toMatch(/this run restarts or stops Docker[\s\S]* 1 container; not back: web /);
     await lab.must(first, "docker rm -f web");
   });
 
