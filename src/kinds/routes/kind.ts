@@ -9,4 +9,5 @@ export const routesKind: Kind<typeof steps> = {
   steps,
   cuts: true,
   tidies: true,
+  judges: true,
 };

@@ -89,6 +89,12 @@ cw_routes_restore() (
   exit 3
 )
 
+# Routes of ours that were not there before. One that was there and is led elsewhere by now, or by nobody, is not ours to judge.
+cw_routes_stays() {
+  cw_ours=$(printf '%s\n' "$2" | grep ' proto 202' | cw_routes_not_in "$1")
+  [ -n "$cw_ours" ] && printf 'not there before: %s\n' "$cw_ours"
+}
+
 cw_routes_tidy() { cw_boot_tidy routes "$1"; }
 
 # cw_routes_free DESTINATIONS: fails where the kernel, a routing daemon or the network's configuration leads there: such a
