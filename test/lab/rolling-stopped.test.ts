@@ -51,9 +51,11 @@ describe.runIf(full).sequential("a roll that is stopped", () => {
   });
 
   test("killed with -9 between two batches: the same command goes on with the next", async () => {
-    let gates = 0;
+    // Once for what only adds, once for its batch: what is not confirmed is taken back.
+    let confirmed = 0;
     await rolled(lab, fleetOf(lab, 2), serial, (e, send) => {
-      if (e.type === "probe" && e.stage === "gate" && e.state === "started" && ++gates === 2) send("SIGKILL");
+      if (e.type === "switch" && e.state === "confirmed" && e.host === first && ++confirmed === 2)
+        send("SIGKILL");
     });
     await atRest();
     expect(retryOf(lab)).toEqual([first, second, last]);
