@@ -8,6 +8,7 @@ import {
   full,
   idle,
   inFull,
+  messagesOf,
   type RunEventLike,
   recapOf,
   stepsOf,
@@ -146,9 +147,6 @@ function figures(what: string, waits: readonly Wait[]): void {
   console.log(`${what}: at most ${longest.toFixed(1)} s without an answer, ${lostOf(waits)} of ${all} lost`);
 }
 
-const sayings = (events: readonly RunEventLike[]) =>
-  events.flatMap((e) => (e.type === "message" ? [e.text] : []));
-
 /**
  * A read of each member that only a quorum answers, again and again, and how many of them answered. One that is asked while
  * the leader changes may never answer, and is asked once more.
@@ -182,7 +180,7 @@ describe.runIf(full).sequential("flannel, rolled over six hosts with three membe
     // A first run is no roll: nothing stands that could be lost, and the members wait for each other.
     expect(code, stderr).toBe(0);
     expect(events.filter((e) => e.type === "batch")).toEqual([]);
-    expect(sayings(events)).toContain(
+    expect(messagesOf(events)).toContain(
       "“Start etcd, open to these hosts only” is done on all hosts at once: its members wait for each other",
     );
     await watch();
@@ -277,11 +275,11 @@ describe.runIf(full).sequential("flannel, rolled over six hosts with three membe
       const said =
         "“Give every host a lease, and docker0 its address” is done on all hosts at once: flannel_backend vxlan → host-gw";
       const check = await lab.events(playbook, ["--check"], hostGw);
-      expect(sayings(check.events)).toContain(said);
+      expect(messagesOf(check.events)).toContain(said);
       await heard();
       const { code, events } = await lab.events(playbook, [], hostGw);
       expect(code).toBe(0);
-      expect(sayings(events)).toContain(said);
+      expect(messagesOf(events)).toContain(said);
       expect(events.filter((e) => e.type === "batch")).toEqual([]);
       expect(cellsOf(events).filter(({ ok }) => ok)).toHaveLength(30);
       const waits = await heard();

@@ -1,9 +1,7 @@
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { packageDir } from "../../src/package-dir.ts";
-import { type RunEventLike, useLab } from "./support.ts";
+import { useLab } from "./support.ts";
 
 const lab = useLab("test-stop", 10, 1);
 const host = "docker-200";
@@ -21,26 +19,14 @@ export default definePlaybook({ name: "slow", summary: "x", vars: Type.Object({}
 /** Runs the slow playbook, and sends SIGINT so many times, a moment apart, once its first step is under way. */
 async function interrupted(times: number) {
   const file = lab.playbook("slow.ts", slow);
-  const args = ["-i", lab.inventory(), "--output", "json"];
-  const child = spawn(join(packageDir, "run"), [file, ...args], {
-    cwd: lab.folder,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const events: RunEventLike[] = [];
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  let [text, sent] = ["", 0];
-  for await (const chunk of child.stdout) {
-    text += chunk;
-    const lines = text.split("\n");
-    text = lines.pop() ?? "";
-    for (const line of lines) events.push(JSON.parse(line));
-    if (sent > 0 || !events.some((e) => e.type === "step" && e.state === "started")) continue;
+  let sent = 0;
+  return lab.follow(file, [], async (event, send) => {
+    if (sent > 0 || event.type !== "step" || event.state !== "started") return;
     for (; sent < times; sent += 1) {
-      child.kill("SIGINT");
+      send("SIGINT");
       await sleep(300);
     }
-  }
-  return { code: await ended, events };
+  });
 }
 
 test("once: the step in flight is finished, what was left is said, exit 130", async () => {

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
@@ -111,32 +110,11 @@ describe.sequential("a journal that cannot be believed", () => {
 
 /** Kills a run of a playbook once so many steps have begun, on both hosts together; one of fewer steps ends by itself. */
 async function killedAt(playbook: string, n: number): Promise<void> {
-  const args = [join(packageDir, playbook), "-i", inventory(), "--output", "json", "--no-verify"];
-  const child = spawn(join(packageDir, "run"), args, {
-    cwd: lab.folder,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  const closed = new Promise((resolve) => child.once("close", resolve));
-  let [text, seen] = ["", 0];
-  for await (const chunk of child.stdout) {
-    text += chunk;
-    const lines = text.split("\n");
-    text = lines.pop() ?? "";
-    for (const line of lines) {
-      const event = JSON.parse(line) as RunEventLike;
-      if (event.type === "step" && event.state === "started") seen += 1;
-    }
-    if (seen >= n) break;
-  }
-  child.kill("SIGKILL");
-  await closed;
-}
-
-/** The script of a killed runner ends with its next word; until then it holds the lock. */
-async function atRest(): Promise<void> {
-  const held = `cd ${journal} && [ -f lock ] && . ./lib-*.sh && cw_holder_alive lock`;
-  for (const host of lab.names)
-    await expect.poll(async () => (await lab.on(host, held)).code, { timeout: 60_000 }).not.toBe(0);
+  let seen = 0;
+  const kill = (event: RunEventLike, send: (signal: NodeJS.Signals) => void) => {
+    if (event.type === "step" && event.state === "started" && ++seen === n) send("SIGKILL");
+  };
+  await lab.follow(playbook, ["--no-verify"], kill, inventory());
 }
 
 const schemes = ["static-route", "flannel", "macvlan", "overlay"];
@@ -150,7 +128,7 @@ describe.runIf(full).sequential("a runner that is killed", () => {
     async (scheme, n) => {
       const playbook = `playbooks/${scheme}.ts`;
       await killedAt(playbook, n);
-      await atRest();
+      await lab.atRest(60_000);
       await ended(play(playbook));
       const again = await lab.events(playbook, ["--no-verify"], inventory());
       expect([again.code, stepsOf(again.events)]).toEqual([0, []]);
@@ -164,7 +142,7 @@ describe.runIf(full).sequential("a runner that is killed", () => {
     "in %s at step %i: a rollback restores what was before",
     async (scheme, n) => {
       await killedAt(`playbooks/${scheme}.ts`, n);
-      await atRest();
+      await lab.atRest(60_000);
       await ended(rollback());
       expect(await sinceStart()).toEqual([]);
     },

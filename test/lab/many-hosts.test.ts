@@ -1,8 +1,7 @@
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
-import { cellsOf, full, useLab } from "./support.ts";
+import { cellsOf, full, type RunEventLike, useLab } from "./support.ts";
 
 const lab = useLab("test-many", 21, 12);
 const prove = join(packageDir, "test/lab/playbooks/prove.ts");
@@ -81,20 +80,15 @@ describe.runIf(full).sequential("twelve hosts", () => {
   });
 
   test("Ctrl-C in the middle: every container is gone when the run ends", async () => {
-    const args = ["-i", inventory(), "-e", "wire=routed", "--output", "json"];
-    const child = spawn(join(packageDir, "run"), [prove, ...args], {
-      cwd: lab.folder,
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-    let [text, sent] = ["", false];
-    for await (const chunk of child.stdout) {
-      text += chunk;
-      if (sent || !text.includes('"doing":"proving')) continue;
+    let sent = false;
+    const stop = async (event: RunEventLike, send: (signal: NodeJS.Signals) => void) => {
+      if (sent || !/^proving/.test(String(event.doing))) return;
       expect(await lab.must(a, "docker ps -q | wc -l")).toBe("1\n");
-      sent = child.kill("SIGINT");
-    }
-    expect([sent, await ended]).toEqual([true, 130]);
+      send("SIGINT");
+      sent = true;
+    };
+    const { code } = await lab.follow(prove, ["-e", "wire=routed"], stop, inventory());
+    expect([sent, code]).toEqual([true, 130]);
     await expectClean();
   });
 

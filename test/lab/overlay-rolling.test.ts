@@ -1,16 +1,14 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, doneBy, full, idle, type RunEventLike, useLab } from "./support.ts";
+import { batchesOf, cellsOf, doneBy, full, idle, messagesOf, type RunEventLike, useLab } from "./support.ts";
 
 const lab = useLab("test-overlay-roll", 46, 3);
 const [first, second, third] = lab.names as [string, string, string];
 const overlay = "playbooks/overlay.ts";
 const macvlan = "playbooks/macvlan.ts";
 
-const batchesOf = (events: readonly RunEventLike[]) =>
-  events.flatMap((e) =>
-    e.type === "batch" && e.state === "started" ? [(e.hosts as unknown as string[]).join()] : [],
-  );
+/** Whose turn it was, batch after batch. */
+const turnsOf = (events: readonly RunEventLike[]) => batchesOf(events).map((hosts) => hosts.join());
 
 /** Restarts and gates of a run, in order: `restart consul docker-200`, `store-health passed`. */
 const courseOf = (events: readonly RunEventLike[]) =>
@@ -19,9 +17,6 @@ const courseOf = (events: readonly RunEventLike[]) =>
       return [`${e.what} ${e.host}`];
     return e.type === "probe" && e.stage === "gate" && e.state !== "started" ? [`${e.name} ${e.state}`] : [];
   });
-
-const messagesOf = (events: readonly RunEventLike[]) =>
-  events.flatMap((e) => (e.type === "message" ? [String(e.text)] : []));
 
 async function fine(playbook: string, args: readonly string[], inventory: string) {
   const { code, events, stderr } = await lab.events(playbook, args, inventory);
@@ -87,7 +82,7 @@ describe.runIf(full).sequential("an overlay network in use", () => {
     const { events } = await fine(overlay, ["--serial", "1"], inventory({ [first]: open }));
     const others = await hangUp(second);
     const own = await hangUp(third);
-    expect(batchesOf(events)).toContain(first);
+    expect(turnsOf(events)).toContain(first);
     expect(courseOf(events).filter((line) => line.includes("docker"))).toEqual([`restart docker ${first}`]);
     expect(others.sent).toBeGreaterThan(10);
     expect(others.names.asked).toBeGreaterThan(10);
@@ -117,7 +112,7 @@ describe.runIf(full).sequential("an overlay network in use", () => {
     expect(courseOf(events)).toEqual(
       lab.names.flatMap((host) => [`restart consul ${host}`, "store-health passed"]),
     );
-    expect(batchesOf(events)).toEqual(lab.names);
+    expect(turnsOf(events)).toEqual(lab.names);
     expect(doneBy(await lab.events(overlay, [], wanted))).toEqual(idle(lab.names));
   });
 
@@ -170,11 +165,11 @@ describe.runIf(full).sequential("a macvlan network in use", () => {
     await call(second, await addressOf(third));
     const { events } = await fine(macvlan, ["--serial", "1"], inventory({ [first]: reserved }));
     const others = await hangUp(second);
-    expect(batchesOf(events)).toEqual([first]);
+    expect(turnsOf(events)).toEqual([first]);
     expect(others.sent).toBeGreaterThan(10);
     expect(others.lost).toBe(0);
     const all = await fine(macvlan, ["--serial", "1"], inventory({}, reserved));
-    expect(batchesOf(all.events)).toEqual([second, third]);
+    expect(turnsOf(all.events)).toEqual([second, third]);
     expect(doneBy(await lab.events(macvlan, ["--serial", "1"], inventory({}, reserved)))).toEqual(
       idle(lab.names),
     );

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { batchesOf, fleetOf, messagesOf, retryOf, rolled, type Timed, third } from "./rolls.ts";
+import { fleetOf, retryOf, rolled, type Timed, third } from "./rolls.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, doneBy, full, idle, stepsOf, useLab } from "./support.ts";
+import { batchesOf, cellsOf, doneBy, full, idle, messagesOf, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-rolling-six", 41, 6);
 const playbook = "playbooks/static-route.ts";

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { labPowerOff, labPowerOn } from "../../src/lab/index.ts";
-import { batchesOf, fleetOf, lockIsHeld, retryOf, rolled, strangersOf } from "./rolls.ts";
+import { fleetOf, retryOf, rolled, strangersOf } from "./rolls.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { cellsOf, full, stepsOf, useLab } from "./support.ts";
+import { batchesOf, cellsOf, full, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-rolling-stopped", 42, 3);
 const playbook = "playbooks/static-route.ts";
@@ -12,11 +12,10 @@ const serial = ["--serial", "1"];
 const retry = ["--limit", "@static-route.retry"];
 
 const atRest = async () => {
-  for (const host of lab.names) {
-    await expect.poll(async () => (await lab.on(host, lockIsHeld)).code, { timeout: 60_000 }).not.toBe(0);
-    // The proof of a runner that was killed leaves containers, which end by themselves after some minutes.
+  await lab.atRest(60_000);
+  // The proof of a runner that was killed leaves containers, which end by themselves after some minutes.
+  for (const host of lab.names)
     await lab.must(host, "docker ps -q --filter label=causeway.probe | xargs -r docker rm -f");
-  }
 };
 
 /** Whether a batch of a host is under way: its Docker is being restarted. */

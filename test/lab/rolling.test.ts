@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import {
+  batchesOf,
   cellsOf,
   doneBy,
   execute,
@@ -27,9 +28,6 @@ const moved = (to: Record<string, number>) =>
       Object.entries(to).map(([host, third]) => [host, { bip: `192.168.${third}.1/24` }]),
     ),
   });
-
-const batchesOf = (events: readonly RunEventLike[], state: string) =>
-  events.flatMap((e) => (e.type === "batch" && e.state === state ? [e.hosts as unknown as string[]] : []));
 
 /** The pairs that failed in any proof of a run, and why. */
 const failedOf = (events: readonly RunEventLike[]) =>

@@ -1,9 +1,7 @@
-import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { uptime } from "node:os";
 import { join } from "node:path";
 import { labConnection } from "../../src/lab/index.ts";
-import { packageDir } from "../../src/package-dir.ts";
 import type { RunEventLike, TestLab } from "./support.ts";
 
 /** An event with the machine's uptime in seconds when it was read. */
@@ -42,39 +40,16 @@ export async function rolled(
   args: readonly string[],
   on: (event: Timed, send: (signal: NodeJS.Signals) => void) => void = () => {},
 ): Promise<{ code: number | null; events: Timed[]; stderr: string }> {
-  const all = [join(packageDir, "playbooks/static-route.ts"), "-i", inventory, "--output", "json", ...args];
-  const child = spawn(join(packageDir, "run"), all, { cwd: lab.folder, stdio: ["ignore", "pipe", "pipe"] });
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   const events: Timed[] = [];
-  let [text, stderr] = ["", ""];
-  child.stderr.on("data", (chunk) => {
-    stderr += chunk;
-  });
-  for await (const chunk of child.stdout) {
-    text += chunk;
-    const lines = text.split("\n");
-    text = lines.pop() ?? "";
-    for (const line of lines) {
-      const event = { ...(JSON.parse(line) as RunEventLike), seen: uptime() };
-      events.push(event);
-      on(event, (signal) => void child.kill(signal));
-    }
-  }
-  return { code: await ended, events, stderr };
+  const timed = (event: RunEventLike, send: (signal: NodeJS.Signals) => void) => {
+    const now = { ...event, seen: uptime() };
+    events.push(now);
+    on(now, send);
+  };
+  const { code, stderr } = await lab.follow("playbooks/static-route.ts", args, timed, inventory);
+  return { code, events, stderr };
 }
-
-export function batchesOf(events: readonly RunEventLike[], state = "started"): string[][] {
-  return events.flatMap((e) =>
-    e.type === "batch" && e.state === state ? [e.hosts as unknown as string[]] : [],
-  );
-}
-
-export const messagesOf = (events: readonly RunEventLike[]) =>
-  events.flatMap((e) => (e.type === "message" ? [String(e.text)] : []));
 
 /** The hosts that are left to do, as the run wrote them down. */
 export const retryOf = (lab: TestLab) =>
   readFileSync(join(lab.folder, "static-route.retry"), "utf8").trim().split("\n");
-
-/** The script of a killed runner ends with its next word; until then it holds the lock. */
-export const lockIsHeld = "cd /var/lib/causeway && [ -f lock ] && . ./lib-*.sh && cw_holder_alive lock";

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type LabSpec, labConnection, labDown, labReset, labStatus, labUp } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
@@ -163,6 +164,39 @@ export class TestLab {
     return { code, stderr, events };
   }
 
+  /** Starts a run; `on` is told every event as it comes, with what sends a signal to the runner. */
+  async follow(
+    playbook: string,
+    args: readonly string[],
+    on: (event: RunEventLike, send: (signal: NodeJS.Signals) => void) => void | Promise<void>,
+    inventory = this.inventory(),
+  ): Promise<{ code: number | null; events: RunEventLike[]; stderr: string }> {
+    const all = [fromHere(playbook), "-i", inventory, "--output", "json", ...args];
+    const child = spawn(join(packageDir, "run"), all, {
+      cwd: this.folder,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    const events: RunEventLike[] = [];
+    let stderr = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      stderr += chunk;
+    });
+    for await (const line of createInterface({ input: child.stdout })) {
+      const event = JSON.parse(line) as RunEventLike;
+      events.push(event);
+      await on(event, (signal) => void child.kill(signal));
+    }
+    return { code: await ended, events, stderr };
+  }
+
+  /** The script of a killed runner ends with its next word; until then it holds the lock. */
+  async atRest(timeout: number): Promise<void> {
+    const held = "cd /var/lib/causeway && [ -f lock ] && . ./lib-*.sh && cw_holder_alive lock";
+    for (const host of this.names)
+      await expect.poll(async () => (await this.on(host, held)).code, { timeout }).not.toBe(0);
+  }
+
   /** A script on a host, as root, beside SSH. */
   async on(host: string, script: string): Promise<Result> {
     const { hosts } = await labStatus(this.spec);
@@ -239,6 +273,14 @@ export const idle = (names: readonly string[]) => ({
 export function doneBy({ code, events }: { code: number; events: readonly RunEventLike[] }) {
   return { code, steps: stepsOf(events), recap: recapOf(events) };
 }
+
+/** The hosts of each batch, in order. */
+export const batchesOf = (events: readonly RunEventLike[], state = "started"): string[][] =>
+  events.flatMap((e) => (e.type === "batch" && e.state === state ? [e.hosts as unknown as string[]] : []));
+
+/** The words of no task: warnings, and what a person should know. */
+export const messagesOf = (events: readonly RunEventLike[]): string[] =>
+  events.flatMap((e) => (e.type === "message" ? [String(e.text)] : []));
 
 /** What was performed, or would be, as `host what → to`, in order on each host. */
 export function stepsOf(events: readonly RunEventLike[], check = false): string[] {

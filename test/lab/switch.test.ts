@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -32,20 +31,9 @@ const armed = (host: string) =>
 
 /** Starts a run, and kills it with -9 once an event says so; gives when that was. */
 async function killed(how: string, when: (event: RunEventLike) => boolean): Promise<number> {
-  const child = spawn(
-    join(packageDir, "run"),
-    [cutOff, "-i", lab.inventory(), "--output", "json", ...args(how)],
-    { cwd: lab.folder, stdio: ["ignore", "pipe", "ignore"] },
-  );
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  let text = "";
-  for await (const chunk of child.stdout) {
-    text += chunk;
-    const lines = text.split("\n");
-    text = lines.pop() ?? "";
-    if (lines.some((line) => when(JSON.parse(line)))) child.kill("SIGKILL");
-  }
-  await ended;
+  await lab.follow(cutOff, args(how), (event, send) => {
+    if (when(event)) send("SIGKILL");
+  });
   return Date.now();
 }
 

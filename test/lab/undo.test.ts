@@ -1,11 +1,10 @@
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { labPowerOff, labPowerOn } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { execute, full, inFull, type RunEventLike, recapOf, stepsOf, useLab } from "./support.ts";
+import { execute, full, inFull, recapOf, stepsOf, useLab } from "./support.ts";
 
 const lab = useLab("test-undo", 6, 2);
 const every = join(packageDir, "test/lab/playbooks/every-kind.ts");
@@ -354,42 +353,13 @@ describe.runIf(full).sequential("a secret", () => {
 
 /** Runs a playbook and kills its runner with -9 when the nth step is started or done. */
 async function killedAt(playbook: string, state: "started" | "done", n: number, after?: () => Promise<void>) {
-  const args = [
-    playbook.startsWith("playbooks") ? join(packageDir, playbook) : playbook,
-    "-i",
-    lab.inventory(),
-    "--output",
-    "json",
-    "--no-verify",
-  ];
-  const child = spawn(join(packageDir, "run"), args, {
-    cwd: lab.folder,
-    stdio: ["ignore", "pipe", "ignore"],
+  let seen = 0;
+  await lab.follow(playbook, ["--no-verify"], async (event, send) => {
+    if (event.type !== "step" || event.state !== state || ++seen !== n) return;
+    await after?.();
+    send("SIGKILL");
   });
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  let [text, seen] = ["", 0];
-  for await (const chunk of child.stdout) {
-    text += chunk;
-    const lines = text.split("\n");
-    text = lines.pop() ?? "";
-    for (const line of lines) {
-      const event = JSON.parse(line) as RunEventLike;
-      if (event.type === "step" && event.state === state) seen += 1;
-    }
-    if (seen >= n) break;
-  }
-  await after?.();
-  child.kill("SIGKILL");
-  await ended;
   expect(seen).toBeGreaterThanOrEqual(n);
-}
-
-/** The script of a killed runner ends with its next word; until then it holds the lock. */
-async function atRest(): Promise<void> {
-  const held = `cd /var/lib/causeway; [ -f lock ] && . ./lib-*.sh && cw_holder_alive lock`;
-  for (const host of lab.names) {
-    await expect.poll(async () => (await lab.on(host, held)).code, { timeout: 30_000 }).not.toBe(0);
-  }
 }
 
 const points = full ? Array.from({ length: 22 }, (_, i) => i + 1) : [1, 9, 20];
@@ -397,7 +367,7 @@ const points = full ? Array.from({ length: 22 }, (_, i) => i + 1) : [1, 9, 20];
 describe.runIf(full).sequential("killed in the middle", () => {
   test.each(points)("at step %i: the same run again converges, and reset restores", async (n) => {
     await killedAt(every, n % 2 ? "started" : "done", n);
-    await atRest();
+    await lab.atRest(30_000);
     const again = await lab.run(every, ["--no-verify"]);
     expect(again.stderr).toBe("");
     expect(again.code).toBe(0);
@@ -409,7 +379,7 @@ describe.runIf(full).sequential("killed in the middle", () => {
 
   test.each(full ? points : [3, 15])("at step %i: rollback restores what was before", async (n) => {
     await killedAt(every, n % 2 ? "done" : "started", n);
-    await atRest();
+    await lab.atRest(30_000);
     await fine(rollback());
     expect(await since(start)).toEqual([]);
   });
