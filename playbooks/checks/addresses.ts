@@ -1,6 +1,7 @@
 import {
   CausewayError,
   contains,
+  type Fleet,
   given,
   givenAddress,
   type HostView,
@@ -48,6 +49,29 @@ function sharedAddresses(hosts: readonly Host[]): CausewayError[] {
       }),
     ];
   });
+}
+
+/**
+ * The network for the containers of all hosts must hold no host's own address: packets for it would go among the containers, and
+ * the runner's with them. `example` is one that does not.
+ */
+export function networkOverHosts<N extends string>(
+  fleet: Fleet<Record<N, string>>,
+  variable: N,
+  example: string,
+): CausewayError[] {
+  // All hosts of Docker have one network; one that only keeps a store need not be told.
+  const [owner] = fleet.group("docker");
+  if (!owner) return [];
+  return hostsIn(fleet.hosts, owner.vars[variable]).map(
+    (host) =>
+      new CausewayError("variables", `${variable} contains the address of ${host.name}`, {
+        ...together(given(owner, variable), givenAddress(host)),
+        host: host.name,
+        expected: "a network other than the one on which hosts are reached",
+        advice: `choose another ${variable}, such as ${example}`,
+      }),
+  );
 }
 
 /** The hosts whose addresses a network holds: what is for them would go among the containers. */

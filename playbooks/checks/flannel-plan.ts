@@ -1,16 +1,16 @@
-import { CausewayError, type Fleet, given, givenAddress, type HostView, networkOf, together } from "causeway";
-import { hostsIn } from "./addresses.ts";
+import { CausewayError, type Fleet, given, type HostView, networkOf, together } from "causeway";
+import { networkOverHosts } from "./addresses.ts";
 import { incompleteArchives } from "./archive.ts";
 import { dockerHosts, type FlannelVars, sources } from "./flannel.ts";
 import { type Lifeline, lifelinesTaken } from "./lifelines.ts";
 
 /** Errors in flannel's variables, before the first connection. */
 export function badFlannelVars(fleet: Fleet<FlannelVars>): CausewayError[] {
-  const hosts = dockerHosts(fleet.hosts);
+  const hosts = fleet.group("docker");
   return [
     ...twoSources(fleet.hosts),
     ...incompleteArchives(fleet, "flannel"),
-    ...networkOverHosts(fleet),
+    ...networkOverHosts(fleet, "flannel_network", "172.30.0.0/16"),
     ...tooFewSubnets(hosts),
   ];
 }
@@ -25,22 +25,6 @@ function twoSources(hosts: readonly HostView<FlannelVars>[]): CausewayError[] {
       expected: "one of them, or none where flanneld is on the hosts already",
     }),
   ];
-}
-
-/** A network that holds the hosts' own addresses would send their packets into the tunnel, and the runner's with them. */
-function networkOverHosts({ hosts }: Fleet<FlannelVars>): CausewayError[] {
-  // All hosts of Docker have one network; one that only keeps etcd need not be told.
-  const [owner] = dockerHosts(hosts);
-  if (!owner) return [];
-  return hostsIn(hosts, owner.vars.flannel_network).map(
-    (host) =>
-      new CausewayError("variables", `flannel_network contains the address of ${host.name}`, {
-        ...together(given(owner, "flannel_network"), givenAddress(host)),
-        host: host.name,
-        expected: "a network other than the one on which hosts are reached",
-        advice: "choose another flannel_network, such as 172.30.0.0/16",
-      }),
-  );
 }
 
 /**
@@ -71,7 +55,7 @@ function tooFewSubnets(hosts: readonly HostView<FlannelVars>[]): CausewayError[]
 export function networkOverLifelines<F extends { lifelines: readonly Lifeline[] }>(
   fleet: Fleet<FlannelVars, F>,
 ): CausewayError[] {
-  const [owner] = dockerHosts(fleet.hosts);
+  const [owner] = fleet.group("docker");
   if (!owner) return [];
   const { flannel_network: network } = owner.vars;
   return lifelinesTaken(dockerHosts(fleet.reached), [{ network, value: given(owner, "flannel_network") }]);

@@ -1,27 +1,15 @@
-import { CausewayError, type Fleet, given, givenAddress, networkOf, together } from "causeway";
-import { hostsIn } from "./addresses.ts";
+import { CausewayError, type Fleet, given, networkOf, together } from "causeway";
+import { networkOverHosts } from "./addresses.ts";
 import { type Lifeline, lifelinesTaken } from "./lifelines.ts";
 import { type OverlayVars, tlsFiles } from "./overlay.ts";
 
 /** Errors in overlay's variables, before the first connection. */
 export function badOverlayVars(fleet: Fleet<OverlayVars>): CausewayError[] {
-  return [...subnetOverHosts(fleet), ...smallSubnet(fleet), ...missingTlsPaths(fleet)];
-}
-
-/** A subnet that contains a host's management address would cut its containers off from it. */
-function subnetOverHosts(fleet: Fleet<OverlayVars>): CausewayError[] {
-  // All hosts of Docker have one subnet; one that only keeps the store need not be told.
-  const [owner] = fleet.group("docker");
-  if (!owner) return [];
-  return hostsIn(fleet.hosts, owner.vars.overlay_subnet).map(
-    (host) =>
-      new CausewayError("variables", `overlay_subnet contains the address of ${host.name}`, {
-        ...together(given(owner, "overlay_subnet"), givenAddress(host)),
-        host: host.name,
-        expected: "a network other than the one on which hosts are reached",
-        advice: "choose another overlay_subnet, such as 172.31.0.0/24",
-      }),
-  );
+  return [
+    ...networkOverHosts(fleet, "overlay_subnet", "172.31.0.0/24"),
+    ...smallSubnet(fleet),
+    ...missingTlsPaths(fleet),
+  ];
 }
 
 /** All hosts' containers share it: its own address, the gateway and the broadcast address are nobody's. */
