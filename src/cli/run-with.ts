@@ -1,7 +1,7 @@
 import { CausewayError, describeError, exitCodes } from "../errors.ts";
 import { tame } from "../report/paint.ts";
+import { leastConfirmSeconds } from "../run/options.ts";
 import { type Prepared, type PrepareOptions, prepare, reachedThrough } from "../run/prepare.ts";
-import { leastConfirmSeconds } from "../run/switch.ts";
 import { forksOf } from "./ansible-config.ts";
 import {
   type connectionOptions,

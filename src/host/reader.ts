@@ -252,7 +252,7 @@ true`;
   async sysctlFiles(key: string): Promise<readonly SysctlLine[]> {
     const files = [...sysctlFolders.map((folder) => `${folder}/*.conf`), lastSysctlFile].join(" ");
     const script = sh`for file in ${rawScript(files)}; do [ ! -e "$file" ] || echo "file $file"; done
-grep -asHE ${String.raw`^[[:space:]]*-?[[:space:]]*[A-Za-z*].*=`} ${rawScript(files)}; true`;
+grep -asHE ${"^[[:space:]]*-?[[:space:]]*[A-Za-z*].*="} ${rawScript(files)}; true`;
     const { stdout } = await this.read(script, { looksAt: [`sysctl:${key}`] });
     return parseSysctlFiles(stdout, key);
   }

@@ -34,6 +34,9 @@ export interface Rolling {
   ask?: Ask;
 }
 
+/** A shorter time for a confirmation is over before a busy host has answered, in seconds. */
+export const leastConfirmSeconds = 5;
+
 export const defaultRolling: Rolling = {
   order: "inventory",
   gate: "on",

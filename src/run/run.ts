@@ -251,8 +251,9 @@ function newContext(
 
 /** Records in the journal how the run ended here, releases the lock and closes the session. */
 async function closeHost(host: HostRun, context: RunContext, connected: readonly HostRun[]): Promise<void> {
+  // Where a bug ended the run nothing was confirmed, and a renewal would keep this process from ending.
+  host.switch.off();
   if (host.began && !host.recap.unreachable) {
-    host.switch.off();
     const state = host.failure ? (host.failure.code === "interrupted" ? "interrupted" : "failed") : "done";
     await host.session.run(endScript(context.id, state, besideOf(host, connected)).text).catch(() => {});
   }

@@ -8,12 +8,10 @@ import { confirmScript, renewScript, revertScript, settleScript } from "../journ
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
-import type { RunOptions } from "./options.ts";
+import { leastConfirmSeconds, type RunOptions } from "./options.ts";
 
 /** How long a host waits for a confirmation where nothing else is said. */
 export const confirmSecondsByDefault = 60;
-/** Less is over before a busy host has answered. */
-export const leastConfirmSeconds = 5;
 /** What an undo by the host itself may take beyond the time that it waits. */
 const undoingMs = 120_000;
 /** Between two tries to reach a host anew. */
@@ -159,8 +157,8 @@ async function confirmOn(options: RunOptions, context: RunContext, host: HostRun
       context.say({ type: "switch", host: host.name, state: "confirmed" });
       return true;
     } else {
-      const told = parseUnconfirmed(answer.stdout);
-      if (told.state !== "reverting" || isOver) return failed(host, takenBack(host, told));
+      const undo = parseUnconfirmed(answer.stdout);
+      if (undo.state !== "reverting" || isOver) return failed(host, takenBack(host, undo));
     }
     if (!told)
       tellWaiting(context, host, answer instanceof CausewayError ? answer.message : "it is too late");
