@@ -50,7 +50,7 @@ function sizeOf(item: number | string, count: number): number {
   return Math.floor((Number(text.slice(0, -1)) / 100) * count) || 1;
 }
 
-/** The hosts in the order in which batches are cut; they come in the inventory's. */
+/** The hosts in the order in which batches are cut; they come in that of the play's pattern. */
 export function inOrderOf<H extends { readonly name: string }>(hosts: readonly H[], order: Order): H[] {
   switch (order) {
     case "inventory":

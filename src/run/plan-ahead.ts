@@ -5,7 +5,7 @@ import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
 import { notePlanned } from "./plays.ts";
-import type { Prepared } from "./prepare.ts";
+import { inPlay, type Prepared } from "./prepare.ts";
 
 /**
  * Plans every play on its hosts, from the hosts as they are, and gives what would be refused, and what waits for something
@@ -19,7 +19,7 @@ export async function planAhead(
 ): Promise<CausewayError[]> {
   const errors: CausewayError[] = [];
   for (const play of plays) {
-    const theirs = hosts.filter((h) => hostsOf.get(play)?.has(h.name));
+    const theirs = inPlay(play, hosts, hostsOf);
     for (const host of play.runOnce ? theirs.slice(0, 1) : theirs) {
       try {
         for (const task of compose(play, host, fleet)) {

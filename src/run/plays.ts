@@ -11,7 +11,7 @@ import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import { defaultRolling, type RunOptions } from "./options.ts";
 import { isConverged } from "./plan.ts";
-import type { AnyPlay, Prepared } from "./prepare.ts";
+import { type AnyPlay, inPlay, type Prepared } from "./prepare.ts";
 import { type Place, type RollEnded, roll } from "./roll.ts";
 import { type Spread, spreadOf } from "./spread.ts";
 import { confirm, confirmSeconds } from "./switch.ts";
@@ -47,8 +47,7 @@ export async function runPlays(
       context.say({ type: "message", level: "warning", text: `not started: ${left.join(", ")}` });
       return { how: "interrupted" };
     }
-    const theirs = chosen.map(({ name }) => name).filter((name) => hostsOf.get(play)?.has(name));
-    const places = theirs.flatMap((name): Place[] => {
+    const places = inPlay(play, chosen, hostsOf).flatMap(({ name }): Place[] => {
       const host = byName.get(name);
       if (host?.failure) through.delete(host);
       if (host) return host.failure ? [] : [{ name, host }];

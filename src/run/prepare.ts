@@ -103,6 +103,16 @@ export function prepare({
   return { members, chosen, leaving, fleet, hostsOf, facts, reached, remarks: told };
 }
 
+/** Those of some hosts whom a play is for, in the order of its pattern, as Ansible takes them. */
+export function inPlay<H extends { readonly name: string }>(
+  play: AnyPlay,
+  some: readonly H[],
+  hostsOf: Prepared["hostsOf"],
+): H[] {
+  const byName = new Map(some.map((host) => [host.name, host]));
+  return [...(hostsOf.get(play) ?? [])].flatMap((name) => byName.get(name) ?? []);
+}
+
 /** The hosts that a playbook names, in the inventory's order, and whom each of its plays is for. */
 export function membersOf(playbook: Playbook, inventory: Inventory): Pick<Prepared, "hostsOf" | "members"> {
   const names = (hosts: readonly InventoryHost[]) => new Set(hosts.map((h) => h.name));

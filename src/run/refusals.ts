@@ -6,7 +6,7 @@ import type { TaskInstance } from "../task/define.ts";
 import { compose } from "./compose.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
-import type { Prepared } from "./prepare.ts";
+import { inPlay, type Prepared } from "./prepare.ts";
 import { heldByOthers, keptFromUndo } from "./removals.ts";
 
 /**
@@ -22,7 +22,7 @@ export async function refusalsOf(
   const { playbook } = options;
   const held = new Map(hosts.map((host) => [host, heldByOthers(playbook, host)] as const));
   const found = playbook.plays.map(async (play) => {
-    const theirs = hosts.filter((host) => hostsOf.get(play)?.has(host.name));
+    const theirs = inPlay(play, hosts, hostsOf);
     const each = (play.runOnce ? theirs.slice(0, 1) : theirs).map(async (host) => {
       const undone = (held.get(host) ?? []).flatMap(touchedByUndo);
       try {

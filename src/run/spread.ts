@@ -3,7 +3,7 @@ import type { Fleet } from "../playbook/fleet.ts";
 import { batchesOf, parseSerial } from "./batches.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
-import type { AnyPlay, Prepared } from "./prepare.ts";
+import { type AnyPlay, inPlay, type Prepared } from "./prepare.ts";
 
 /** How a play goes over its hosts. */
 export interface Spread {
@@ -56,7 +56,7 @@ export function partedPlays(
   return playbook.plays.flatMap((play: AnyPlay) => {
     const change = play.indivisible?.(fleet);
     if (change === undefined) return [];
-    const here = hosts.filter(({ name }) => hostsOf.get(play)?.has(name));
+    const here = inPlay(play, hosts, hostsOf);
     const away = [...(hostsOf.get(play) ?? [])].filter((name) => !here.some((host) => host.name === name));
     const { serial = "100%" } = rolling ?? {};
     if (away.length > 0) return [partedByLimit(play, change, away)];

@@ -28,6 +28,13 @@ describe("a play in batches", () => {
     ]);
   });
 
+  test("the hosts come in the order of the play's pattern, as in Ansible", async () => {
+    const hosts = { hosts: 3, play: { serial: 1, hosts: "h3,all" } };
+    expect((await rollOn(hosts)).batches).toEqual(["h3", "h1", "h2"]);
+    expect((await rollOn({ ...hosts, rolling: { order: "reverse" } })).batches).toEqual(["h2", "h1", "h3"]);
+    expect((await rollOn({ ...hosts, rolling: { order: "sorted" } })).batches).toEqual(["h1", "h2", "h3"]);
+  });
+
   test("hosts that are as they should be take no batch, so that the same command continues where it stopped", async () => {
     const { batches, texts } = await rollOn({ hosts: 4, done: [1, 3], play: { serial: 1 } });
     expect(batches).toEqual(["h2", "h4"]);
