@@ -72,6 +72,7 @@ export {
   InterfaceCidr,
   Ipv4,
   LocalPath,
+  SecretValue,
   Sha256,
   secret,
 } from "./schema/types.ts";

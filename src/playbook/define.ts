@@ -43,6 +43,11 @@ export interface Play<V, F> {
   title: string;
   /** A pattern over the inventory. */
   hosts: string;
+  /**
+   * Names of facts that plays before it bring about, such as a key that a host makes: they are read again on all hosts of the
+   * run before its tasks are composed. Until then, and in a check, they are as they were before the first step.
+   */
+  learns?: readonly (keyof F & string)[];
   /** Only on the first of its hosts that takes part: how a thing is done once. What it does is the fleet's, not that host's. */
   runOnce?: boolean;
   /** So many hosts at a time: a number, a percentage, or a list of them (`1,25%,100%`). All at once without it. */

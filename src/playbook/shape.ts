@@ -25,6 +25,7 @@ const playbookKeys: Keys = {
 const playKeys: Keys = {
   title: { is: "text", needed: true },
   hosts: { is: "text", needed: true },
+  learns: { is: "list" },
   runOnce: { is: "flag" },
   serial: { is: "any" },
   atOnce: { is: "text or function" },
@@ -95,6 +96,13 @@ export function playbookOf(given: Playbook, file: string, source: string): Playb
   judge("the playbook", given, playbookKeys);
   throwAll(errors);
   for (const [index, play] of given.plays.entries()) judge(`play ${index + 1}`, play, playKeys);
+  throwAll(errors);
+  const facts = Object.keys(given.facts ?? {});
+  for (const play of given.plays)
+    for (const name of (play.learns ?? []).filter((name) => !facts.includes(name)))
+      fault(`play “${play.title}” learns ${name}, which is no fact of the playbook`, "learns", {
+        expected: facts.length > 0 ? `one of ${facts.join(", ")}` : "facts: { … } in the playbook",
+      });
   if (!isSchema(given.vars))
     fault("vars is not an object schema", "vars", { expected: "vars: Type.Object({ … })" });
   if (given.plays.length === 0 && !given.undoes && !(given.hosts && given.verify))

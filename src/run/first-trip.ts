@@ -7,6 +7,7 @@ import { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { tasksOf } from "./compose.ts";
 import type { RunContext } from "./context.ts";
+import { readFacts } from "./facts.ts";
 import { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { RunOptions } from "./options.ts";
@@ -103,22 +104,17 @@ async function firstTrip(
   host: HostRun,
   prepared: Prepared,
 ): Promise<void> {
-  const reader = host.reader();
   const journal = host.readJournal();
   const standing = journal.then(() => standingEntries(host.journal));
   // A journal that cannot be read fails the host below, whether a fact asked for it or not.
   standing.catch(() => {});
-  const { name, address, groups, vars } = host.view;
-  const known = { name, address, groups, vars, standing };
-  const stays = prepared.fleet.host(name) !== undefined;
-  const asked = Object.entries((stays && options.playbook.facts) || {}).map(
-    async ([name, fact]) => [name, await fact.read(reader, known as never)] as const,
-  );
+  const stays = prepared.fleet.host(host.name) !== undefined;
+  const asked = readFacts((stays && options.playbook.facts) || {}, host, standing);
   // Asked for now so that it travels along; the answers are taken, and the errors met, when each play is planned.
   for (const play of options.playbook.plays)
     for (const task of composeEarly(play, host, prepared)) void task.look(host.reader()).catch(() => {});
-  const [read] = await Promise.all([Promise.all(asked), journal]);
-  if (stays) prepared.facts.set(host.name, Object.fromEntries(read));
+  const [read] = await Promise.all([asked, journal]);
+  if (stays) prepared.facts.set(host.name, read);
   if (host.journal.holder && !options.check) await checkLock(options, host, host.journal.holder, context);
   // What was read is of before.
   if (await settleSwitch(host, context)) await firstTrip(options, context, host, prepared);

@@ -6,6 +6,7 @@ import { checkPlay } from "./check.ts";
 import { compose } from "./compose.ts";
 import type { RunContext } from "./context.ts";
 import { convergePlay } from "./converge.ts";
+import { learn } from "./facts.ts";
 import { Gate } from "./gate.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -32,7 +33,7 @@ export async function runPlays(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
-  { chosen, members, fleet, hostsOf }: Prepared,
+  { chosen, members, fleet, hostsOf, facts }: Prepared,
   whole: boolean,
 ): Promise<PlaysEnded> {
   const { plays } = options.playbook;
@@ -47,6 +48,10 @@ export async function runPlays(
       context.say({ type: "message", level: "warning", text: `not started: ${left.join(", ")}` });
       return { how: "interrupted" };
     }
+    // What other hosts did to something shared shows on this one, too.
+    if (context.changedSomething) for (const host of hosts) host.memory.forget(["shared"]);
+    context.changedSomething = false;
+    await learn(play, options.playbook, hosts, facts);
     const places = inPlay(play, chosen, hostsOf).flatMap(({ name }): Place[] => {
       const host = byName.get(name);
       if (host?.failure) through.delete(host);
@@ -55,9 +60,6 @@ export async function runPlays(
     });
     const able = places.flatMap(({ host }) => host ?? []);
     const taking = play.runOnce ? able.slice(0, 1) : able;
-    // What other hosts did to something shared shows on this one, too.
-    if (context.changedSomething) for (const host of hosts) host.memory.forget(["shared"]);
-    context.changedSomething = false;
     if (play.whenComplete && !(whole && hosts.every((host) => through.has(host)))) {
       await tellLeftOut(play, taking, context, fleet);
       continue;

@@ -1,4 +1,13 @@
-import { type TLiteral, type TObject, type TSchema, type TString, type TUnion, Type } from "typebox";
+import {
+  type TLiteral,
+  type TObject,
+  type TSchema,
+  type TString,
+  type TUnion,
+  type TUnsafe,
+  Type,
+} from "typebox";
+import type { Secret } from "../host/sh.ts";
 
 interface Words {
   description?: string;
@@ -32,6 +41,11 @@ export function LocalPath(words: Words = {}): TString {
 /** Marks a value that appears in no output, event, journal or process list. */
 export function secret<T extends TSchema>(schema: T): T {
   return Object.assign(schema, { secret: true });
+}
+
+/** A `Secret` as a task's parameter, such as one that a fact read on a host. */
+export function SecretValue(words: Omit<Words, "default"> = {}): TUnsafe<Secret> {
+  return secret(Type.Unsafe<Secret>({ ...words, type: "object" }));
 }
 
 /** An address from which a file can be fetched, without a password in it. */

@@ -95,6 +95,13 @@ const playbooks: [string, string, RegExp][] = [
     /max_fail_percentage is not known here[\s\S]*did you mean maxFailPercentage\?/,
   ],
   [
+    "a play that learns what is no fact",
+    book(
+      'plays: [{ title: "p", hosts: "docker", tasks: () => [], learns: ["kye"] }], facts: { key: fact }',
+    ).replace("export", "const fact = { name: 'key', read: async () => 1 };\nexport"),
+    /:3:\d+: play “p” learns kye, which is no fact of the playbook[\s\S]*one of key/,
+  ],
+  [
     "more than all that may fail",
     book('plays: [{ title: "p", hosts: "docker", tasks: () => [], maxFailPercentage: 300 }]'),
     /play “p”: maxFailPercentage is not a percentage of hosts\n.*300\n.*from 0 to 100/,

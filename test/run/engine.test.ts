@@ -173,6 +173,68 @@ describe("converging one host", () => {
     expect(reached).toEqual(["h1,h2,h3", "h1,h2,h3", "h1,h2,h3"]);
   });
 
+  describe("facts that arise during the run", () => {
+    const key = defineFact({
+      name: "key",
+      read: async (host) => {
+        // Not in the words of the task, whose answer is fresh by then.
+        const { stdout, code } = await host.read(rawScript("cat  key"), { looksAt: ["value:key"] });
+        return code === 0 ? new Secret(stdout) : undefined;
+      },
+    });
+    const peers = taskWith((now, { name, value: want }) =>
+      want.includes("?") ? [later("the keys are made first")] : now === want ? [] : [put(name, want)],
+    );
+    const keysOf = (hosts: readonly { facts: Readonly<Record<string, unknown>> }[]) =>
+      hosts.map(({ facts }) => (facts.key instanceof Secret ? facts.key.reveal() : "?")).join();
+    const book = playbook(
+      [
+        play((host) => [value({ name: "key", value: `k-${host.name}` })], "make"),
+        {
+          ...play((_, fleet) => [peers({ name: "peers", value: keysOf(fleet.reached) })], "meet"),
+          learns: ["key"],
+        },
+      ],
+      { facts: { key } },
+    );
+
+    test("are read again on all hosts before the play that learns them", async () => {
+      const { hosts, outcome } = await runOn(["h1", "h2"], book);
+      expect(outcome.exitCode).toBe(0);
+      expect([...hosts.values()].map((host) => host.values.get("peers"))).toEqual(["k-h1,k-h2", "k-h1,k-h2"]);
+      for (const host of hosts.values()) host.trips = 0;
+      const second = await runOn(["h1", "h2"], book, { hosts });
+      expect(second.outcome.hosts.h1).toMatchObject({ changed: 0, ok: 2 });
+      expect([...hosts.values()].map(({ trips }) => trips)).toEqual([1, 1]);
+    });
+
+    test("are not there in a check, which says what comes first", async () => {
+      const { events, host } = await runOn(["h1"], book, { check: true });
+      expect(
+        events.flatMap((e) => (e.type === "task" && e.state === "planned" ? (e.later ?? "") : [])),
+      ).toEqual(["", "the keys are made first"]);
+      expect(host.performed).toEqual([]);
+    });
+
+    test("are missing of a host that answered at first and then no more, as if it had never answered", async () => {
+      const hosts = new Map(["h1", "h2"].map((name) => [name, new FakeHost()]));
+      const { outcome, events } = await runOn(["h1", "h2"], book, {
+        hosts,
+        stopAt: (event) => {
+          const lost = hosts.get("h2");
+          if (event.type === "task" && event.state === "changed" && event.host === "h2" && lost)
+            lost.lostAt = "cat  key";
+          return false;
+        },
+      });
+      expect(outcome.exitCode).toBe(4);
+      expect(outcome.hosts.h2).toMatchObject({ unreachable: true });
+      expect(hosts.get("h1")?.values.get("peers")).toBe("k-h1");
+      expect(hosts.get("h2")?.values.has("peers")).toBe(false);
+      expect(events.filter((e) => e.type === "unreachable")).toHaveLength(1);
+    });
+  });
+
   test("a restart that several steps ask for happens once, at the end of the play", async () => {
     const restarting = taskWith((now, { name, value: want }) =>
       now === want ? [] : [put(name, want, [restart("docker")])],

@@ -55,7 +55,7 @@ export class FakeHost {
     const said = this.says?.(script);
     if (said !== undefined) return { stdout: said, stderr: "", code: 0 };
     if (script.startsWith("cat ")) {
-      const value = this.values.get(script.slice(4));
+      const value = this.values.get(script.slice(4).trim());
       return { stdout: value ?? "", stderr: "", code: value === undefined ? 1 : 0 };
     }
     if (/^cw_begin \S/m.test(script)) return this.#perform(script, onLine);
