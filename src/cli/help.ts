@@ -23,7 +23,7 @@ Commands:
   run history                      the runs in the hosts' journals
   run rollback [RUN]               undo that run and all later ones (default: the last run)
   run remove PLAYBOOK HOST[,HOST]  take hosts out of the fleet: their own part, then what the others have of them
-  run lab up | down | status | reset [HOST…] | ssh HOST [-- COMMAND…]
+  run lab up | down | status | images | reset [HOST…] | ssh HOST [-- COMMAND…]
   run lab fault HOST… FAULTS | heal [HOST…]     harm lab hosts on purpose, to try a playbook: run lab --help
 
 Exit codes: 0 success · 2 a host failed · 3 verification or --max-gap failed · 4 a host was unreachable · 5 command line ·

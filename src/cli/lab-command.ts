@@ -11,14 +11,14 @@ const options = {
   ...faultOptions,
   ...helpOption,
 } as const satisfies Options;
-const verbs = ["up", "down", "status", "reset", "ssh", "fault", "heal"];
+const verbs = ["up", "down", "status", "images", "reset", "ssh", "fault", "heal"];
 const usageLine =
-  "run lab up | down | status | reset [HOST…] | ssh HOST [-- COMMAND…] | fault HOST… FAULTS | heal [HOST…]  [-i INVENTORY]";
+  "run lab up | down | status | images | reset [HOST…] | ssh HOST [-- COMMAND…] | fault HOST… FAULTS | heal [HOST…]  [-i INVENTORY]";
 const faultHelp = `Faults: what is wrong with a host on purpose, until the command ends, or run lab heal:
 ${optionLines(faultOptions)}
 `;
 
-/** `run lab up|down|status|reset|ssh|fault|heal` */
+/** `run lab up|down|status|images|reset|ssh|fault|heal` */
 export async function labCommand(args: readonly string[]): Promise<number> {
   const split = args.indexOf("--");
   const command = split < 0 ? null : args.slice(split + 1);
@@ -50,6 +50,8 @@ export async function labCommand(args: readonly string[]): Promise<number> {
       return status(spec);
     case "status":
       return status(spec);
+    case "images":
+      return listImages(spec);
     case "ssh": {
       const [host, ...words] = names;
       if (host === undefined) throw wrong(args);
@@ -83,7 +85,7 @@ async function labSpec(given: readonly string[]): Promise<LabSpec> {
 async function status(spec: LabSpec): Promise<number> {
   const { faultWords, labStatus } = await import("../lab/index.ts");
   const { hosts, image, up } = await labStatus(spec);
-  process.stdout.write(`lab ${spec.name}  ${spec.subnet}  Debian ${spec.image} (image ${image})\n`);
+  process.stdout.write(`lab ${spec.name}  ${spec.subnet}  image ${spec.image} (${image})\n`);
   for (const { name, address, state, faults } of hosts) {
     const words = faults ? `  ${faultWords(faults)}` : "";
     process.stdout.write(`  ${name.padEnd(20)} ${address.padEnd(16)} ${state}${words}\n`);
@@ -91,9 +93,19 @@ async function status(spec: LabSpec): Promise<number> {
   return up ? 0 : 1;
 }
 
+/** What each image has; an inventory names the one that it wants by `image:` of its lab. */
+async function listImages(spec: LabSpec): Promise<number> {
+  const { imagesStatus } = await import("../lab/index.ts");
+  for (const { name, suite, built, has } of await imagesStatus(spec.mirror)) {
+    const state = built ? "built" : "not built";
+    process.stdout.write(`${name.padEnd(10)} ${state.padEnd(10)} Debian ${suite}: ${has.join(", ")}\n`);
+  }
+  return 0;
+}
+
 function wrong(args: readonly string[], verb?: string): CausewayError {
   const meant = verb === undefined ? undefined : nearest(verb, verbs);
-  return new CausewayError("usage", "run lab takes up, down, status, reset, ssh, fault or heal", {
+  return new CausewayError("usage", "run lab takes up, down, status, images, reset, ssh, fault or heal", {
     ...(args.length > 0 ? { found: args.join(" ") } : {}),
     expected: usageLine,
     ...(meant ? { advice: `did you mean run lab ${meant}?` } : {}),

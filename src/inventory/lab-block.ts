@@ -1,5 +1,6 @@
 import { type TSchema, Type } from "typebox";
 import { CausewayError, throwAll } from "../errors.ts";
+import { defaultImage, type ImageName, imageNames } from "../lab/images.ts";
 import type { LabSpec } from "../lab/types.ts";
 import { contains, lastAddress, networkOf, parseAddress } from "../net/ipv4.ts";
 import type { InventoryHost } from "./types.ts";
@@ -9,7 +10,7 @@ import type { YamlDocument } from "./yaml-document.ts";
 export interface LabBlock {
   name: string;
   subnet: string;
-  image?: "bullseye" | "bookworm";
+  image?: ImageName;
   mirror?: string;
   hosts: readonly string[];
 }
@@ -18,7 +19,7 @@ export const labBlock: TSchema = Type.Object(
   {
     name: Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,30}$" }),
     subnet: Type.String({ format: "cidr" }),
-    image: Type.Optional(Type.Union([Type.Literal("bullseye"), Type.Literal("bookworm")])),
+    image: Type.Optional(Type.Union(imageNames.map((name) => Type.Literal(name)))),
     mirror: Type.Optional(Type.String()),
     hosts: Type.Array(Type.String(), { minItems: 1 }),
   },
@@ -65,7 +66,7 @@ export function labOf(
   return {
     name: value.name,
     subnet: value.subnet,
-    image: value.image ?? "bullseye",
+    image: value.image ?? defaultImage,
     hosts: members,
     ...(value.mirror ? { mirror: value.mirror } : {}),
   };

@@ -46,7 +46,7 @@ export async function importBusybox(image: string): Promise<void> {
 }
 
 async function importWhenReady(machine: Machine, tar: string): Promise<void> {
-  for (let tries = 0; tries < 300; tries += 1) {
+  for (let tries = 0; tries < 1200; tries += 1) {
     const pid = await initPid(machine);
     if (pid !== undefined && (await succeeds`${onHost(pid)} systemctl is-active -q docker`)) {
       await command`${onHost(pid)} docker import - busybox:latest <${tar}`;
@@ -55,7 +55,7 @@ async function importWhenReady(machine: Machine, tar: string): Promise<void> {
     }
     await sleep(100);
   }
-  throw new CausewayError("lab", "Docker did not start in the new lab image within 30 s", {
+  throw new CausewayError("lab", "Docker did not start in the new lab image within 2 minutes", {
     advice: `read ${machine.paths.log}`,
   });
 }

@@ -1,21 +1,34 @@
 #!/bin/sh
-# Makes a lab's root image: image-recipe.sh SUITE FOLDER [MIRROR]. What it holds is the baseline of every lab host:
-# Docker installed, enabled and unconfigured; nothing that could run a playbook on the host; and, as a local
-# repository, the packages that tasks install although a lab host has no way out.
+# Makes a lab's root image: image-recipe.sh FOLDER [MIRROR], and in the environment, as src/lab/images.ts names them: SUITE, DOCKER,
+# PACKAGES, LOCAL, and DOCKER_OF where Docker is another suite's. What it holds is the baseline of every lab host: Docker installed,
+# enabled and unconfigured; nothing that could run a playbook on the host; and, as a local repository, the packages that tasks
+# install although a lab host has no way out.
 set -eu
-suite=$1 folder=$2 mirror=${3:-}
+folder=$1 mirror=${2:-}
 
 packages=systemd,systemd-sysv,dbus,docker.io,iptables,iproute2,openssh-server,sudo,tcpdump,iputils-ping,curl,busybox-static,procps,kmod,ca-certificates,unzip
-local='etcd-server etcd-client consul'
-[ "$suite" = bullseye ] || local='etcd-server etcd-client'
+for package in $PACKAGES; do packages=$packages,$package; done
+
+# Docker of another suite, and all else of this one: beside each other as sources of apt, told apart by pins. The other suite may be
+# one that is still being made, whose archive is older than its own promise when the mirror is a copy.
+prefer_docker_of() {
+  cat <<END
+sed -i '/ $SUITE main/{p;s/ $SUITE main/ $DOCKER_OF main/}' "\$1/etc/apt/sources.list"
+mkdir -p "\$1/etc/apt/preferences.d"
+printf '%s\n' 'Package: *' 'Pin: release n=$DOCKER_OF' 'Pin-Priority: 100' '' \
+  'Package: docker.io docker-cli containerd runc tini tini-static' 'Pin: release n=$DOCKER_OF' 'Pin-Priority: 990' \
+  >"\$1/etc/apt/preferences.d/docker"
+END
+}
 
 # shellcheck disable=SC2016
 mmdebstrap --mode=root --variant=apt --include="$packages" \
   --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Languages "none"' \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/gcc/*' \
-  --customize-hook="mkdir -p \"\$1/srv/packages/partial\"; APT_CONFIG=\"\$MMDEBSTRAP_APT_CONFIG\" apt-get --yes --download-only -o Dir::Cache::archives=\"\$1/srv/packages\" install $local" \
-  "$suite" "$folder/root" ${mirror:+"deb $mirror $suite main"}
+  ${DOCKER_OF:+--aptopt='Acquire::Check-Valid-Until "false"' --setup-hook="$(prefer_docker_of)"} \
+  --customize-hook="mkdir -p \"\$1/srv/packages/partial\"; APT_CONFIG=\"\$MMDEBSTRAP_APT_CONFIG\" apt-get --yes --download-only -o Dir::Cache::archives=\"\$1/srv/packages\" install $LOCAL" \
+  "$SUITE" "$folder/root" ${mirror:+"deb $mirror $SUITE main"}
 
 cd "$folder/root"
 rm -rf srv/packages/partial srv/packages/lock
@@ -24,9 +37,24 @@ for deb in srv/packages/*.deb; do
   printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "${deb##*/}" "$(stat -c %s "$deb")" "$(sha256sum <"$deb" | cut -d ' ' -f 1)"
 done >srv/packages/Packages
 echo 'deb [trusted=yes] file:/srv/packages ./' >etc/apt/sources.list
-rm -rf etc/apt/sources.list.d/* var/lib/apt/lists/* etc/apt/apt.conf.d/*mmdebstrap*
+rm -rf etc/apt/sources.list.d/* etc/apt/preferences.d/* var/lib/apt/lists/* etc/apt/apt.conf.d/*mmdebstrap*
 mkdir -p var/lib/apt/lists/partial
 chroot . apt-get -q update -o APT::Sandbox::User=root
+
+# What is in it, for people who choose among images.
+# shellcheck disable=SC2016
+{
+  chroot . dpkg-query -W -f '${Package} ${Version}\n'
+  for deb in srv/packages/*.deb; do dpkg-deb -W --showformat '${Package} ${Version}\n' "$deb"; done
+} >"$folder/packages"
+docker=$(sed -n 's/^docker.io //p' "$folder/packages")
+case $docker in
+  "$DOCKER"*) ;;
+  *)
+    echo "the archive has Docker $docker for ${DOCKER_OF:-$SUITE}, and the image is to have Docker ${DOCKER}x" >&2
+    exit 1
+    ;;
+esac
 
 # Hosts bring their own identity and key.
 rm -f etc/ssh/ssh_host_* etc/docker/key.json

@@ -5,17 +5,22 @@ import { join } from "node:path";
 import { packageDir } from "../package-dir.ts";
 import { command } from "./command.ts";
 import { importBusybox } from "./image-docker.ts";
+import { contentWords, type ImageContent, images } from "./images.ts";
 import { withLock } from "./lock.ts";
 import { imagesFolder } from "./paths.ts";
 import type { LabProgress, LabSpec } from "./types.ts";
 
 const recipeFile = join(packageDir, "src/lab/image-recipe.sh");
 
-/** Where the image for a lab lies; another recipe or mirror is another image. */
-export async function imageFolder(spec: LabSpec): Promise<string> {
+/** Which image a lab's hosts are made of. */
+export type ImageChoice = Pick<LabSpec, "image" | "mirror">;
+
+/** Where the image lies; another recipe or mirror is another image. */
+export async function imageFolder(spec: ImageChoice): Promise<string> {
   const recipe = await readFile(recipeFile);
   const hash = createHash("sha256")
     .update(recipe)
+    .update(JSON.stringify(images[spec.image]))
     .update(spec.mirror ?? "")
     .digest("hex")
     .slice(0, 12);
@@ -36,19 +41,29 @@ async function machineMirror(): Promise<string | undefined> {
   )?.[3];
 }
 
+function recipeVariables({ suite, docker, dockerOf, packages, local }: ImageContent): string[] {
+  return [
+    `SUITE=${suite}`,
+    `DOCKER=${docker}`,
+    `DOCKER_OF=${dockerOf ?? ""}`,
+    `PACKAGES=${packages.join(" ")}`,
+    `LOCAL=${local.join(" ")}`,
+  ];
+}
+
 /** Builds the image unless it is there; of two at once, one builds and the other waits. */
-export async function ensureImage(spec: LabSpec, progress: LabProgress): Promise<string> {
+export async function ensureImage(spec: ImageChoice, progress: LabProgress): Promise<string> {
   const folder = await imageFolder(spec);
   if (existsSync(folder)) return folder;
   await mkdir(imagesFolder, { recursive: true });
   return withLock(`${folder}.lock`, async () => {
     if (existsSync(folder)) return folder;
-    progress(`building the lab image (Debian ${spec.image}, once, about a minute)`);
+    progress(`building the lab image ${spec.image} (${contentWords(spec.image)}; once, about a minute)`);
     const temporary = `${folder}.new`;
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     const mirror = spec.mirror ?? (await machineMirror());
-    await command`sh ${recipeFile} ${spec.image} ${temporary} ${mirror ? [mirror] : []}`;
+    await command`env ${recipeVariables(images[spec.image])} sh ${recipeFile} ${temporary} ${mirror ? [mirror] : []}`;
     progress("importing busybox into the image");
     await importBusybox(temporary);
     await rename(temporary, folder);

@@ -18,6 +18,7 @@ import { hostPaths, labPaths, machineOf, withAllInIt } from "./paths.ts";
 import type { Faults, Harm, LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";
 
 export { faultWords } from "./faults.ts";
+export { imagesStatus } from "./images-status.ts";
 export { machineOf } from "./paths.ts";
 export { installPrerequisites, missingPrerequisites } from "./prerequisites.ts";
 export type { Faults, Harm, LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";

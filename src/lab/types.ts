@@ -1,9 +1,11 @@
+import type { ImageName } from "./images.ts";
+
 /** A lab: real hosts on this machine, each a systemd-nspawn machine. */
 export interface LabSpec {
   name: string;
   /** In CIDR notation; its first address is this machine's. */
   subnet: string;
-  image: "bullseye" | "bookworm";
+  image: ImageName;
   /** Where the image's packages come from; the machine's own Debian mirror unless given. */
   mirror?: string;
   hosts: readonly { name: string; address: string }[];

@@ -5,5 +5,5 @@ import { installPrerequisites, missingPrerequisites } from "../../src/lab/index.
 export async function setup(): Promise<void> {
   const say = (text: string) => void process.stderr.write(`${text}\n`);
   await installPrerequisites(missingPrerequisites(), say);
-  await ensureImage({ name: "test", subnet: "10.214.0.0/24", image: "bullseye", hosts: [] }, say);
+  await ensureImage({ image: "bullseye" }, say);
 }
