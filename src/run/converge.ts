@@ -103,10 +103,13 @@ function touchedBy(pending: readonly Intended[]): string[] {
   return pending.flatMap((p) => (p.does === "step" ? p.step.touches : ["*"]));
 }
 
-/** Performs what is pending; at the end of a play the restarts come with it. */
+/**
+ * Performs what is pending; at the end of a play the restarts come with it. A reload of systemd itself comes at once: what
+ * follows may start the unit that was written.
+ */
 async function flush(host: HostRun, run: RunContext, pending: Intended[], endOfPlay: boolean): Promise<void> {
   const actions = pending.splice(0);
-  const causes = endOfPlay ? causedBy(host, actions) : [];
+  const causes = causedBy(host, actions).filter((cause) => endOfPlay || cause.do === "daemon-reload");
   await carryOut(host, run, actions, causes);
 }
 
