@@ -49,7 +49,7 @@ export function validate(schema: TSchema, value: unknown, context: Context): Cau
   if (check(value)) return [];
   const errors = check.errors ?? [];
   // A union that fails has one error a branch; the union's own says it all.
-  const unions = errors.filter((e) => e.keyword === "anyOf").map((e) => e.schemaPath);
+  const unions = errors.filter((e) => ["anyOf", "oneOf"].includes(e.keyword)).map((e) => e.schemaPath);
   return errors
     .filter((e) => !unions.some((u) => e.schemaPath !== u && e.schemaPath.startsWith(u)))
     .map((e) => explain(schema, e, context));
@@ -131,7 +131,10 @@ function wordsFor(error: ErrorObject): WordsForError {
         message: "% is not an allowed value",
         expected: show(params.allowedValues ?? params.allowedValue),
       };
+    case "oneOf":
     case "anyOf": {
+      const alternatives = alternativesIn(parentSchema[keyword]);
+      if (alternatives) return { onKey: false, ...alternativeWords(keyword, alternatives) };
       const branches = (parentSchema.anyOf ?? []) as { const?: unknown; type?: string; format?: string }[];
       const words = branches.map((b) =>
         b.const === undefined ? typeWords(b.type ?? b.format) : show(b.const),
@@ -153,6 +156,19 @@ function wordsFor(error: ErrorObject): WordsForError {
     default:
       return { onKey: false, message: "% is not valid", expected: limitWords(error) };
   }
+}
+
+/** The keys of a mapping of which one has to be there, where a union says that and nothing else. */
+function alternativesIn(branches: unknown): string[] | undefined {
+  const keys = (branches as { required?: readonly string[] }[]).map(({ required }) =>
+    required?.join(" with "),
+  );
+  return keys.every((key) => key !== undefined) ? keys : undefined;
+}
+
+function alternativeWords(keyword: string, keys: readonly string[]) {
+  const many = keyword === "oneOf" ? "exactly one" : "at least one";
+  return { message: `% needs ${many} of ${keys.join(", ")}`, expected: `${many} of these keys` };
 }
 
 interface Property {
