@@ -2,7 +2,11 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 /** What playbooks and tasks import; here without the bundle. */
-const alias = { causeway: fileURLToPath(new URL("src/index.ts", import.meta.url)) };
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const alias = [
+  { find: /^causeway$/, replacement: here("src/index.ts") },
+  { find: /^causeway\/tasks$/, replacement: here("tasks/index.ts") },
+];
 
 /**
  * Lab tests boot real hosts, which wait about as long as they work: two files at a time keep two cores busy, and more

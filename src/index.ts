@@ -59,6 +59,14 @@ export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
 export { refuseClosedForward, refuseOtherIptables } from "./other-iptables/other-iptables.ts";
 export { readListeners } from "./peer-ports/listeners.ts";
 export { type Firewall, missingPortRules, type PeerPorts, readFirewall } from "./peer-ports/peer-ports.ts";
+export {
+  type Content,
+  missingPlacedFile,
+  type PlacedFile,
+  type PlacedFileState,
+  placedFileParams,
+  readPlacedFile,
+} from "./placed-file/placed-file.ts";
 export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
 export { given, givenAddress, together } from "./playbook/given.ts";
@@ -76,7 +84,7 @@ export {
   Sha256,
   secret,
 } from "./schema/types.ts";
-export { defineTask, type Former } from "./task/define.ts";
+export { defineTask, type Former, type TaskInstance } from "./task/define.ts";
 export { localOutput } from "./task/local-output.ts";
 export type { Matrix, MatrixCell } from "./task/matrix.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";

@@ -149,12 +149,13 @@ async function bundle(file: string, door: string): Promise<{ code: string; input
   };
 }
 
-/** `causeway` is this very program, wherever the playbook lies. */
+/** `causeway` is this very program, and `causeway/tasks` are its tasks, wherever the playbook lies. */
 function oneDoor(door: string): Plugin {
   return {
     name: "causeway",
     setup({ onResolve }) {
       onResolve({ filter: /^causeway$/ }, () => ({ path: pathToFileURL(door).href, external: true }));
+      onResolve({ filter: /^causeway\/tasks$/ }, () => ({ path: join(packageDir, "tasks/index.ts") }));
     },
   };
 }

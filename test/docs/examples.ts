@@ -50,7 +50,9 @@ const folderOf = (page: string) => join(shelf, page.replaceAll(/[/.]/g, "-"));
 function compilerOptions(): ts.CompilerOptions {
   const { config } = ts.readConfigFile(join(packageDir, "tsconfig.json"), ts.sys.readFile);
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, packageDir);
-  return { ...options, paths: { causeway: [join(packageDir, "src/index.ts")] } };
+  const doors = { causeway: ["src/index.ts"], "causeway/tasks": ["tasks/index.ts"] };
+  const paths = Object.entries(doors).map(([door, files]) => [door, files.map((f) => join(packageDir, f))]);
+  return { ...options, paths: Object.fromEntries(paths) };
 }
 
 /** The files on the disk, with the examples put among them: what a page does not show is the repository's own. */

@@ -40,11 +40,13 @@ export interface PushedFileStep {
   was: FileState;
   from: LocalFile;
   mode?: string;
+  /** `user:group`; root without it. */
+  owner?: string;
   causes?: readonly Consequence[];
 }
 
 /** Puts a file of the controller on the host, whatever is in it and however large it is. */
-export function pushedFile({ was, from, mode = "644", causes = [] }: PushedFileStep): Step {
+export function pushedFile({ was, from, mode = "644", owner, causes = [] }: PushedFileStep): Step {
   const there = parked(from.sha256.slice(0, 16));
   return {
     kind: "file",
@@ -54,7 +56,7 @@ export function pushedFile({ was, from, mode = "644", causes = [] }: PushedFileS
     resource: ["file", was.path],
     push: { from: from.path, to: there },
     perform: sh`[ "$(sha256sum <${there} | cut -c 1-64)" = ${from.sha256} ] || { echo 'checksum mismatch after the transfer'; exit 1; }
-cw_file_swap ${was.path} ${was.sha256} ${mode} 0:0 <${there} && rm -f ${there}`,
+cw_file_swap ${was.path} ${was.sha256} ${mode} ${owner ?? "0:0"} <${there} && rm -f ${there}`,
     touches: [`file:${was.path}`],
     causes,
   };

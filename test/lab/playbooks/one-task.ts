@@ -1,16 +1,24 @@
-import { definePlaybook, type HostView, Type } from "causeway";
-import { consulAgent } from "../../../tasks/consul-agent.ts";
-import { dockerBip } from "../../../tasks/docker-bip.ts";
-import { dockerdClusterStore } from "../../../tasks/dockerd-cluster-store.ts";
-import { etcdInstall } from "../../../tasks/etcd-install.ts";
-import { flannelNetwork } from "../../../tasks/flannel-network.ts";
-import { flanneldConfig } from "../../../tasks/flanneld-config.ts";
-import { iptablesForward } from "../../../tasks/iptables-forward.ts";
-import { macvlanNet } from "../../../tasks/macvlan-net.ts";
-import { macvlanShim } from "../../../tasks/macvlan-shim.ts";
-import { overlayNet } from "../../../tasks/overlay-net.ts";
-import { peerPorts } from "../../../tasks/peer-ports.ts";
-import { staticRoute } from "../../../tasks/static-route.ts";
+import { definePlaybook, type HostView, type TaskInstance, Type } from "causeway";
+import {
+  consulAgent,
+  dockerBip,
+  dockerdClusterStore,
+  etcdInstall,
+  file,
+  flanneldConfig,
+  flannelNetwork,
+  iptablesForward,
+  lines,
+  macvlanNet,
+  macvlanShim,
+  overlayNet,
+  packages,
+  peerPorts,
+  staticRoute,
+  sysctl,
+  template,
+  unit,
+} from "causeway/tasks";
 
 const vars = Type.Object({
   task: Type.String({ description: "the one to be tried" }),
@@ -18,7 +26,6 @@ const vars = Type.Object({
 });
 
 type Host = HostView<{ stand_in?: string }, unknown>;
-type Task = ReturnType<typeof staticRoute>;
 
 const flannel = {
   network: "172.30.0.0/16",
@@ -29,7 +36,7 @@ const flannel = {
 const macvlan = { name: "row", subnet: "172.16.10.0/24", gateway: "172.16.10.1" };
 
 /** Each task with parameters that suit a host alone, and the rows that have to stand before it. */
-const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Host) => Task }>> = {
+const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Host) => TaskInstance }>> = {
   "docker-bip": {
     task: () => dockerBip({ bip: "192.168.77.1/24", direct_routing: true }),
   },
@@ -107,6 +114,35 @@ const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Ho
     needs: ["consul-agent", "dockerd-cluster-store"],
     task: () => overlayNet({ name: "row", subnet: "10.0.77.0/24", part: "make" }),
   },
+  file: {
+    task: () =>
+      file({
+        path: "/etc/systemd/system/row.service",
+        content: "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n",
+        owner: "root:root",
+        mode: "640",
+        reloads: ["ssh"],
+      }),
+  },
+  template: {
+    task: ({ name }) =>
+      template({
+        path: "/opt/row/greeting",
+        text: (v: { name: string }) => `I am ${v.name}\n`,
+        vars: { name },
+      }),
+  },
+  lines: {
+    task: () =>
+      lines({
+        path: "/etc/login.defs",
+        lines: [{ line: "UMASK 027", insteadOf: "^UMASK" }, "# the row"],
+        without: ["^ERASECHAR"],
+      }),
+  },
+  package: { task: () => packages({ names: ["etcd-client"] }) },
+  unit: { needs: ["file"], task: () => unit({ name: "row", enabled: true, active: true }) },
+  sysctl: { task: () => sysctl({ key: "net.ipv4.conf.all.log_martians", value: 1 }) },
 };
 
 export const rowNames = Object.keys(rows);
