@@ -25,9 +25,15 @@ const params = Type.Object(
       Type.Object(
         {
           to: Cidr({ description: "the peer's container subnet" }),
-          via: Ipv4({ description: "the peer's own address, on this host's link" }),
+          via: Type.Optional(Ipv4({ description: "the peer's own address, on this host's link" })),
+          dev: Type.Optional(
+            Type.String({
+              pattern: "^[\\w.-]{1,15}$",
+              description: "an interface that leads to the peer by itself, instead of an address",
+            }),
+          ),
         },
-        { additionalProperties: false },
+        { additionalProperties: false, minProperties: 2 },
       ),
       { description: "one a peer" },
     ),
@@ -85,7 +91,7 @@ export const staticRoute = defineTask({
       some(gone.length, "of no peer", gone),
     ];
     const words = [
-      named(change.map((route) => `${route.to} via ${route.via}`)),
+      named(change.map((route) => `${route.to} ${wayOf(route)}`)),
       some(gone.length, "removed", []),
     ];
     const isNew = list === undefined && missing.length === routes.length;
@@ -120,13 +126,22 @@ function refuseTheirs(there: readonly Route[]): void {
 
 const to = (route: Wanted) => route.to;
 
-/** A line of the list as it is kept: `192.168.200.0/24 via 10.0.0.201 proto 202`. */
-function routeOf(line: string): Wanted[] {
-  const [, to, via] = /^(\S+) via (\S+)/.exec(line) ?? [];
-  return to !== undefined && via !== undefined ? [{ to, via }] : [];
+/** `via 10.0.0.201`, or `dev wg0`. */
+function wayOf({ via, dev }: Wanted): string {
+  return [via && `via ${via}`, dev && `dev ${dev}`].filter(Boolean).join(" ");
 }
 
-/** Whether packets that another peer's containers, or this host's own, still get would go astray by it. */
+/** A line of the list as it is kept: `192.168.200.0/24 via 10.0.0.201 proto 202`. */
+function routeOf(line: string): Wanted[] {
+  const [, to, via, dev] = /^(\S+)(?: via (\S+))?(?: dev (\S+))? proto/.exec(line) ?? [];
+  if (to === undefined || (via === undefined && dev === undefined)) return [];
+  return [{ to, ...(via === undefined ? {} : { via }), ...(dev === undefined ? {} : { dev }) }];
+}
+
+/**
+ * Whether packets that another peer's containers, or this host's own, still get would go astray by it. An interface that leads
+ * to all peers tells by itself whose they are.
+ */
 function hasToWait(route: Wanted, kept: readonly Wanted[], there: readonly Route[]): boolean {
   const network = networkOf(route.to);
   const covers = (destination: string) => {
@@ -153,10 +168,11 @@ function byDestination(routes: readonly Route[]): ReadonlyMap<string, readonly R
 }
 
 /** Routed differently, by a route that causeway did not make, or by several. */
-function isOther(there: readonly Route[] | undefined, { via }: Wanted): boolean {
+function isOther(there: readonly Route[] | undefined, { via, dev }: Wanted): boolean {
   const [only, second] = there ?? [];
   if (only === undefined) return false;
-  const right = only.via === via && only.proto === String(routeProtocol) && only.metric === undefined;
+  const leads = only.via === via && (dev === undefined || only.dev === dev);
+  const right = leads && only.proto === String(routeProtocol) && only.metric === undefined;
   return !right || second !== undefined;
 }
 

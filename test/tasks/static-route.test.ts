@@ -65,6 +65,39 @@ test.each([
   ).toEqual(expected);
 });
 
+describe("by an interface", () => {
+  const by = (dev: string) => `192.168.200.0/24 dev ${dev} proto 202`;
+  const plan = (there: string, lines: readonly string[], keep = false) =>
+    planWords(
+      staticRoute.definition.present(
+        { routes: parseRoutes(there), kept: list(...lines) },
+        { name: "peers", routes: [{ to: "192.168.200.0/24", dev: "wg1" }], keep },
+      ),
+    );
+  test.each<[string, ReturnType<typeof plan>, string[]]>([
+    ["that is there already", plan(`${by("wg1")} scope link`, [by("wg1")]), []],
+    [
+      "which is gone with its interface",
+      plan("default via 10.0.0.1 dev eth0", [by("wg1")]),
+      ["routes peers: 1 missing: 192.168.200.0/24 → 192.168.200.0/24 dev wg1"],
+    ],
+    [
+      "in place of another interface, also where the list is only added to",
+      plan(`${by("wg0")} scope link`, [by("wg0")], true),
+      ["routes peers: 192.168.200.0/24 dev wg0 proto 202 scope link → 192.168.200.0/24 dev wg1"],
+    ],
+    [
+      "in place of a host's address",
+      plan(ours, [line]),
+      [`routes peers: ${ours} → 192.168.200.0/24 dev wg1`],
+    ],
+  ])("%s", (_, found, expected) => expect(found).toEqual(expected));
+
+  test("a route that leads nowhere is no parameter", () => {
+    expect(() => staticRoute({ name: "peers", routes: [{ to: "192.168.200.0/24" }] })).toThrow();
+  });
+});
+
 describe("a list that is only added to", () => {
   const via = (to: string, hop: string) => `${to} via ${hop} proto 202`;
   const plan = (to: string, hop: string, there: string, ...lines: readonly string[]) => {
