@@ -9,12 +9,14 @@ import {
   lostDockerRules,
   owed,
   type PlanItem,
+  type Reader,
   readDockerRules,
   readJson,
   refuseLiveRestore,
   refuseMasked,
   restart,
   type Static,
+  sh,
   step,
   Type,
   versionParts,
@@ -29,6 +31,13 @@ const params = Type.Object(
       default: false,
       description: "let other hosts reach containers by their own address (a key of Docker 28.2 and newer)",
     }),
+    mtu: Type.Optional(
+      Type.Integer({
+        minimum: 576,
+        maximum: 65_535,
+        description: "the largest packet of a container on docker0, in bytes, where a tunnel takes its share",
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -37,10 +46,12 @@ type Params = Static<typeof params>;
 
 interface State extends DockerRules {
   addresses: readonly Address[];
+  /** What the running Docker gives the containers on docker0; undefined where it was not asked. */
+  mtu?: number | undefined;
 }
 
 /**
- * Gives docker0 its own subnet, by the key `bip` of daemon.json. It can only be restarted into effect, not reloaded
+ * Gives docker0 its own subnet, by the key `bip` of daemon.json, and its containers an MTU by the key `mtu`. They can only be restarted into effect, not reloaded
  * (dockerd's reference, "Configuration reload behavior").
  */
 export const dockerBip = defineTask({
@@ -48,9 +59,13 @@ export const dockerBip = defineTask({
   summary: "The address of docker0, and with it the subnet of the containers",
   params,
   key: () => "docker0",
-  read: async (host): Promise<State> => {
-    const [docker, addresses] = await Promise.all([readDockerRules(host), host.addresses()]);
-    return { ...docker, addresses };
+  read: async (host, { mtu: wanted }): Promise<State> => {
+    const [docker, addresses, mtu] = await Promise.all([
+      readDockerRules(host),
+      host.addresses(),
+      wanted === undefined ? undefined : readMtu(host),
+    ]);
+    return { ...docker, addresses, mtu };
   },
   present: (state, wanted): readonly PlanItem[] => {
     refuseWithoutDocker(state);
@@ -58,7 +73,9 @@ export const dockerBip = defineTask({
     const keys = missingKeys(state, wanted);
     const address = state.addresses.find((a) => a.dev === "docker0")?.cidr;
     const starts = dockerStarts(state.unit, address, { to: wanted.bip });
-    if (keys === undefined && address === wanted.bip && starts.length === 0) return lostDockerRules(state);
+    const otherMtu = staleMtu(state, wanted);
+    if (keys === undefined && address === wanted.bip && starts.length === 0)
+      return otherMtu === undefined ? lostDockerRules(state) : [owed(restart("docker"), otherMtu)];
     refuseBridge(state);
     refuseMasked(state.unit);
     if (address !== wanted.bip) refuseLiveRestore({ ...state, address, wanted: wanted.bip });
@@ -74,11 +91,30 @@ export const dockerBip = defineTask({
   },
 });
 
-function missingKeys(state: State, wanted: Params): Record<string, string | boolean> | undefined {
+/** What the default network was made with when Docker started; docker0's own MTU says nothing of it. */
+async function readMtu(host: Reader): Promise<number | undefined> {
+  const { stdout, code } = await host.read(
+    sh`systemctl is-active -q docker || exit 0
+docker network inspect -f '{{index .Options "com.docker.network.driver.mtu"}}' bridge`,
+    { looksAt: ["docker", "unit:docker"] },
+  );
+  return code === 0 && stdout.trim() !== "" ? Number(stdout) : undefined;
+}
+
+function staleMtu({ mtu }: State, wanted: Params): string | undefined {
+  if (wanted.mtu === undefined || mtu === undefined || mtu === wanted.mtu) return undefined;
+  return `containers get an MTU of ${mtu}, not ${wanted.mtu}`;
+}
+
+function missingKeys(state: State, wanted: Params): Record<string, string | number | boolean> | undefined {
   const now = readJson(state.config);
   const [major = 0, minor = 0] = versionParts(state.docker.version);
   const direct = wanted.direct_routing && (major > 28 || (major === 28 && minor >= 2));
-  const keys = { bip: wanted.bip, ...(direct ? { "allow-direct-routing": true } : {}) };
+  const keys = {
+    bip: wanted.bip,
+    ...(wanted.mtu === undefined ? {} : { mtu: wanted.mtu }),
+    ...(direct ? { "allow-direct-routing": true } : {}),
+  };
   return Object.entries(keys).every(([key, value]) => now[key] === value) ? undefined : keys;
 }
 

@@ -47,12 +47,34 @@ function state(
 }
 
 const wanted = { bip: "192.168.100.1/24", direct_routing: false };
-const plan = (s: State, over: Partial<typeof wanted> = {}) =>
+const plan = (s: State, over: Partial<typeof wanted & { mtu: number }> = {}) =>
   planWords(dockerBip.definition.present(s, { ...wanted, ...over }));
 const moves = "address of docker0: 172.17.0.1/16 → 192.168.100.1/24, with the restart ⇒ restart docker";
 const live = fileWith(path, '{"live-restore": true}');
 const liveRight = fileWith(path, '{"live-restore": true, "bip":"192.168.100.1/24"}');
 const web = { id: "1", name: "web", state: "running", networks: ["bridge"] };
+
+describe("an MTU", () => {
+  const right = {
+    docker0: "192.168.100.1/24",
+    config: fileWith(path, '{"bip":"192.168.100.1/24","mtu":1420}'),
+  };
+  const restarts = "⇒ restart docker";
+  test.each<[string, State, string[]]>([
+    ["is nothing to do where Docker runs with it", state({ ...right, mtu: 1420 }), []],
+    [
+      "is one more key",
+      state({ ...right, config: fileWith(path, '{"bip":"192.168.100.1/24"}'), mtu: 1500 }),
+      [`keys of ${path}: bip "192.168.100.1/24", mtu — → bip "192.168.100.1/24", mtu 1420 ${restarts}`],
+    ],
+    [
+      "in the file alone is owed",
+      state({ ...right, mtu: 1500 }),
+      ["owed: restart docker (containers get an MTU of 1500, not 1420)"],
+    ],
+    ["that was not asked of a stopped Docker is judged by the file", state(right), []],
+  ])("%s", (_, now, expected) => expect(plan(now, { mtu: 1420 })).toEqual(expected));
+});
 
 describe("docker-bip plans", () => {
   test.each<[string, State, Partial<typeof wanted>, string[]]>([
