@@ -170,7 +170,7 @@ function recordOf(action: Extract<Action, { n: string }>): Omit<Entry, "run" | "
       ...(secret ? { secret } : {}),
     };
   }
-  const { kind, what, from, to, causes, irreversible, undoneIdle, keys, perform } = action.step;
+  const { kind, what, from, to, causes, irreversible, undoneIdle, keys, perform, secret } = action.step;
   return {
     n,
     from,
@@ -182,7 +182,7 @@ function recordOf(action: Extract<Action, { n: string }>): Omit<Entry, "run" | "
     causes,
     ...(irreversible === undefined ? {} : { irreversible }),
     ...(undoneIdle ? { undoneIdle } : {}),
-    ...(perform.secrets.length > 0 ? { secret: true } : {}),
+    ...(secret || perform.secrets.length > 0 ? { secret: true } : {}),
     ...(keys === undefined ? {} : { keys }),
   };
 }

@@ -24,6 +24,8 @@ export interface Step extends ShownStep {
   irreversible?: string;
   /** Its undo restores something that Docker gets only when it starts without a running container; see live-restore. */
   undoneIdle?: true;
+  /** The bytes of its resource are never shown although its script holds no secret: the host made them. */
+  secret?: true;
   /** For keys of a JSON file: what they are set to; null for one that is taken away. */
   keys?: Readonly<Record<string, unknown>>;
   /** How long it may take, in milliseconds; the session's default otherwise. */

@@ -7,7 +7,7 @@ import type { Archive } from "../../src/archives/archive.ts";
 import { fetchedMember } from "../../src/archives/fetched.ts";
 import { HostReader, ReadMemory } from "../../src/host/reader.ts";
 import type { Session } from "../../src/host/session.ts";
-import { rawScript, Secret, sh } from "../../src/host/sh.ts";
+import { rawScript, type Script, Secret, sh } from "../../src/host/sh.ts";
 import { connectSsh } from "../../src/host/ssh.ts";
 import { hostLibrary } from "../../src/journal/library.ts";
 import { hostScript } from "../../src/journal/script.ts";
@@ -206,6 +206,13 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
         content: new Secret("hunter2\n"),
         mode: "600",
       }),
+    ],
+  ],
+  [
+    "file: a secret that the host makes itself",
+    "",
+    async () => [
+      step.madeFile({ path: "/etc/cw-keys/made", make: sh`od -An -tx1 -N8 /dev/urandom`, to: "a number" }),
     ],
   ],
   [
@@ -919,6 +926,21 @@ describe.sequential("a file is written whole or not at all", () => {
       ),
     ).toBe(`/var/lib/causeway/runs/${entries[0]}.before\n600\n`);
   });
+});
+
+test("a secret that the host makes is in nothing of the journal, and marks the entry; where nothing is made, there is no file", async () => {
+  const made = (make: Script) => step.madeFile({ path: "/etc/cw-made", make, to: "a number" });
+  const { code, entries } = await perform([made(sh`printf 'it is hunter%s' "$((2 + 2))"`)]);
+  expect(code).toBe(0);
+  expect(await on("cat /etc/cw-made; stat -c %a /etc/cw-made")).toBe("it is hunter4\n600\n");
+  expect(JSON.parse(await on(`cat /var/lib/causeway/runs/${entries[0]}.json`))).toMatchObject({
+    secret: true,
+  });
+  expect(await on("grep -rl hunter4 /var/lib/causeway || true")).toBe("");
+  expect(await undo(entries)).toMatchObject({ code: 0 });
+  for (const nothing of [sh`false`, sh`true`])
+    expect(await perform([made(nothing)])).toMatchObject({ code: 71 });
+  expect(await on("ls /etc/cw-made 2>&1 || true")).toContain("No such file");
 });
 
 test("a secret of a link's commands is for root only, and marks the entry; one of an undo does, too", async () => {
