@@ -73,15 +73,13 @@ export const dockerBip = defineTask({
     const keys = missingKeys(state, wanted);
     const address = state.addresses.find((a) => a.dev === "docker0")?.cidr;
     const starts = dockerStarts(state.unit, address, { to: wanted.bip });
-    const otherMtu = staleMtu(state, wanted);
-    if (keys === undefined && address === wanted.bip && starts.length === 0)
-      return otherMtu === undefined ? lostDockerRules(state) : [owed(restart("docker"), otherMtu)];
+    const stale = staleness(address, state, wanted);
+    if (keys === undefined && stale === undefined && starts.length === 0) return lostDockerRules(state);
     refuseBridge(state);
     refuseMasked(state.unit);
-    if (address !== wanted.bip) refuseLiveRestore({ ...state, address, wanted: wanted.bip });
-    if (keys === undefined && starts.length > 0) return starts;
+    if (stale !== undefined) refuseLiveRestore({ ...state, address, wanted: wordsOf(wanted) });
     if (keys === undefined)
-      return [owed(restart("docker"), address ? `docker0 has ${address}` : "docker0 has no address")];
+      return starts.length > 0 || stale === undefined ? starts : [owed(restart("docker"), stale)];
     const isNoted = address === wanted.bip || (address === undefined && starts.length > 0);
     return [
       ...starts,
@@ -101,9 +99,15 @@ docker network inspect -f '{{index .Options "com.docker.network.driver.mtu"}}' b
   return code === 0 && stdout.trim() !== "" ? Number(stdout) : undefined;
 }
 
-function staleMtu({ mtu }: State, wanted: Params): string | undefined {
+/** What the running Docker has otherwise. */
+function staleness(address: string | undefined, { mtu }: State, wanted: Params): string | undefined {
+  if (address !== wanted.bip) return address ? `docker0 has ${address}` : "docker0 has no address";
   if (wanted.mtu === undefined || mtu === undefined || mtu === wanted.mtu) return undefined;
   return `containers get an MTU of ${mtu}, not ${wanted.mtu}`;
+}
+
+function wordsOf({ bip, mtu }: Params): string {
+  return mtu === undefined ? bip : `${bip}, and containers with an MTU of ${mtu}`;
 }
 
 function missingKeys(state: State, wanted: Params): Record<string, string | number | boolean> | undefined {
