@@ -21,3 +21,6 @@ export { storeHealth } from "./store-health.ts";
 export { sysctl } from "./sysctl.ts";
 export { type Template, template } from "./template.ts";
 export { unit } from "./unit.ts";
+export { wireguardInstall } from "./wireguard-install.ts";
+export { wireguardKey } from "./wireguard-key.ts";
+export { wireguardLink } from "./wireguard-link.ts";
