@@ -84,7 +84,7 @@ export {
   Sha256,
   secret,
 } from "./schema/types.ts";
-export { defineTask, type Former, type TaskInstance } from "./task/define.ts";
+export { defineTask, type Former, type TaskInstance, type TaskOptions } from "./task/define.ts";
 export { localOutput } from "./task/local-output.ts";
 export type { Matrix, MatrixCell } from "./task/matrix.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";

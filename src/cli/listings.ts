@@ -1,44 +1,97 @@
-import { select } from "../inventory/patterns.ts";
-import type { Inventory } from "../inventory/types.ts";
+import { throwAll } from "../errors.ts";
 import type { Playbook } from "../playbook/define.ts";
-import type { Prepared } from "../run/prepare.ts";
+import { type AnyPlay, inPlay, type Prepared } from "../run/prepare.ts";
+import { choiceOf, type Selection, type TasksOfPlay, tagsOf, unknownNames } from "../run/selection.ts";
+import type { TaskInstance } from "../task/define.ts";
 import { isNotYet } from "../thrown.ts";
 
 /** `--list-hosts`: the hosts of each play. */
-export function listHosts(playbook: Playbook, inventory: Inventory, { chosen }: Prepared): string {
-  const lines = playbook.plays.map((play) => {
-    const named = select(inventory, play.hosts, "hosts", "playbook").map((h) => h.name);
-    const taking = chosen.filter((h) => named.includes(h.name)).map((h) => h.name);
-    const hosts = play.runOnce ? taking.slice(0, 1) : taking;
+export function listHosts({ plays }: Playbook, prepared: Prepared): string {
+  const lines = plays.map((play) => {
+    const hosts = takingPart(play, prepared);
     return `${play.title} (${hosts.length})\n${hosts.map((h) => `  ${h}\n`).join("")}`;
   });
   return lines.join("");
 }
 
-/** `--list-tasks`: the tasks of each play; a task that several hosts share is one line. */
-export function listTasks(playbook: Playbook, inventory: Inventory, { chosen, fleet }: Prepared): string {
-  const plays = playbook.plays.map((play) => {
-    const named = select(inventory, play.hosts, "hosts", "playbook").map((h) => h.name);
-    const taking = chosen.filter((h) => named.includes(h.name));
-    const who = new Map<string, string[]>();
-    let facts = "";
-    for (const host of play.runOnce ? taking.slice(0, 1) : taking) {
-      const view = fleet.host(host.name);
-      try {
-        for (const { task, key } of view ? play.tasks(view, fleet) : []) {
-          const line = key ? `${task} ${key}` : task;
-          who.set(line, [...(who.get(line) ?? []), host.name]);
-        }
-      } catch (error) {
-        if (!isNotYet(error)) throw error;
-        facts = "  (depends on the hosts' facts: see --check)\n";
-      }
-    }
-    const lines = [...who].map(
-      ([line, hosts]) => `  ${line}${hosts.length === taking.length ? "" : `   on ${hosts.join(", ")}`}\n`,
-    );
-    return `${play.title}\n${facts}${lines.join("")}`;
+/** `--list-tasks`: the chosen tasks of each play; a task that several hosts share is one line. */
+export function listTasks(playbook: Playbook, prepared: Prepared, selection: Selection): string {
+  const { plays, waiting } = chosenTasks(playbook, prepared, selection);
+  const lines = plays.flatMap(([play, hosts]) => [
+    `${play.title}\n`,
+    ...(waiting.has(play) ? ["  (depends on the hosts' facts: see --check)\n"] : []),
+    ...[...linesOf(play, hosts)].map(
+      ([line, names]) =>
+        `  ${line}${names.length === countOf(play, prepared) ? "" : `   on ${names.join(", ")}`}\n`,
+    ),
+  ]);
+  const probes = playbook.verify?.(prepared.fleet as never).map((p) => `  ${p.probe}\n`) ?? [];
+  return lines.join("") + (probes.length > 0 ? `Verify\n${probes.join("")}` : "");
+}
+
+/** `--list-tags`: the tags of each play, and of its chosen tasks. */
+export function listTags(playbook: Playbook, prepared: Prepared, selection: Selection): string {
+  const { plays, waiting } = chosenTasks(playbook, prepared, selection);
+  const lines = plays.map(([play, hosts]) => {
+    const tags = [...hosts.values()].flat().flatMap((task) => tagsOf(play, task));
+    const all = [...new Set([...(play.tags ?? []), ...tags])].sort();
+    const more = waiting.has(play) ? "  (its tasks depend on the hosts' facts)" : "";
+    return `${play.title}\n  tags: ${all.join(", ") || "none"}${more}\n`;
   });
-  const probes = playbook.verify?.(fleet as never).map((p) => `  ${p.probe}\n`) ?? [];
-  return plays.join("") + (probes.length > 0 ? `Verify\n${probes.join("")}` : "");
+  return lines.join("");
+}
+
+function countOf(play: AnyPlay, { chosen, hostsOf }: Prepared): number {
+  return inPlay(play, chosen, hostsOf).length;
+}
+
+function takingPart(play: AnyPlay, { chosen, hostsOf }: Prepared): string[] {
+  const hosts = inPlay(play, chosen, hostsOf).map((host) => host.name);
+  return play.runOnce ? hosts.slice(0, 1) : hosts;
+}
+
+/** The chosen tasks as far as they are known without the hosts, and the plays that wait for these. */
+function chosenTasks(playbook: Playbook, prepared: Prepared, selection: Selection) {
+  const waiting = new Set<AnyPlay>();
+  const all = playbook.plays.map((play): TasksOfPlay => {
+    const lists = takingPart(play, prepared).map((name) => {
+      return [name, tasksOn(play, name, prepared, waiting)] as const;
+    });
+    return [play, new Map(lists)];
+  });
+  if (waiting.size === 0) throwAll(unknownNames(all, selection));
+  const choose = choiceOf(all, selection);
+  const chosen = all.map(([play, lists]): TasksOfPlay => {
+    return [play, new Map([...lists].map(([name, tasks]) => [name, choose(play, tasks)]))];
+  });
+  return { plays: chosen, waiting };
+}
+
+function tasksOn(
+  play: AnyPlay,
+  name: string,
+  { fleet }: Prepared,
+  waiting: Set<AnyPlay>,
+): readonly TaskInstance[] {
+  const view = fleet.host(name);
+  try {
+    return view ? play.tasks(view, fleet) : [];
+  } catch (error) {
+    if (!isNotYet(error)) throw error;
+    waiting.add(play);
+    return [];
+  }
+}
+
+/** Each task with its tags as one line, and the hosts that have it. */
+function linesOf(play: AnyPlay, hosts: ReadonlyMap<string, readonly TaskInstance[]>): Map<string, string[]> {
+  const who = new Map<string, string[]>();
+  for (const [name, tasks] of hosts)
+    for (const task of tasks) {
+      const tags = tagsOf(play, task);
+      const words = `${task.task} ${task.key}`.trim();
+      const line = tags.length > 0 ? `${words}   tags: ${tags.join(", ")}` : words;
+      who.set(line, [...(who.get(line) ?? []), name]);
+    }
+  return who;
 }

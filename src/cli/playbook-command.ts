@@ -3,6 +3,7 @@ import { basename, dirname } from "node:path";
 import { CausewayError } from "../errors.ts";
 import { quote } from "../host/sh.ts";
 import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
+import { selectionWords } from "../run/selection.ts";
 import { nearest } from "../schema/nearest.ts";
 import { writeWholeFile } from "../whole-file.ts";
 import { type connectionOptions, type inventoryOptions, parse, reachOf, type Values } from "./arguments.ts";
@@ -10,6 +11,7 @@ import { door } from "./door.ts";
 import { inventoryOf } from "./fleet-of.ts";
 import { playbookOptions } from "./playbook-options.ts";
 import { type Retry, runWith } from "./run-with.ts";
+import { selectionOf, type selectionOptions } from "./selection-options.ts";
 
 const commands = ["inventory", "lab", "history", "remove", "rollback", "help"];
 
@@ -33,12 +35,14 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
   const limit = values.limit === undefined ? {} : { limit: values.limit };
   const prepared = prepare({ playbook, inventory, extraVars, ...limit });
   await refuseOneMachineTwice(prepared.members, values["ssh-config"]);
-  if (values["syntax-check"] || values["list-hosts"] || values["list-tasks"]) {
-    const { listHosts, listTasks } = await import("./listings.ts");
+  if (values["syntax-check"] || values["list-hosts"] || values["list-tasks"] || values["list-tags"]) {
+    const { listHosts, listTags, listTasks } = await import("./listings.ts");
+    const selection = selectionOf(values);
     for (const text of prepared.remarks) process.stderr.write(`warning: ${text}\n`);
     if (values["syntax-check"]) process.stdout.write(`${given}: OK\n`);
-    if (values["list-hosts"]) process.stdout.write(listHosts(playbook, inventory, prepared));
-    if (values["list-tasks"]) process.stdout.write(listTasks(playbook, inventory, prepared));
+    if (values["list-hosts"]) process.stdout.write(listHosts(playbook, prepared));
+    if (values["list-tasks"]) process.stdout.write(listTasks(playbook, prepared, selection));
+    if (values["list-tags"]) process.stdout.write(listTags(playbook, prepared, selection));
     return 0;
   }
   const what = { playbook, inventory, extraVars, ...limit };
@@ -51,10 +55,13 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
  */
 export function retryFile(
   given: string,
-  values: Values<typeof inventoryOptions & typeof connectionOptions>,
+  values: Values<typeof inventoryOptions & typeof connectionOptions & typeof selectionOptions>,
 ): Retry {
   const extra = (values["extra-vars"] ?? []).map((vars) => `-e ${quote(vars)}`);
-  const again = ["run", quote(given), reachOf(values), ...extra].filter((word) => word !== "").join(" ");
+  const chosen = selectionWords(selectionOf(values)).map(quote);
+  const again = ["run", quote(given), reachOf(values), ...extra, ...chosen]
+    .filter((word) => word !== "")
+    .join(" ");
   const file = `${basename(given, ".ts")}.retry`;
   let written: string | undefined;
   const write = (hosts: readonly string[]) => {

@@ -1,5 +1,6 @@
 import { connectionOptions, helpOption, inventoryOptions, type Options, outputOptions } from "./arguments.ts";
 import { batchOptions } from "./batch-options.ts";
+import { selectionOptions } from "./selection-options.ts";
 import { watchOptions } from "./watch-options.ts";
 
 /** The options of running a playbook. */
@@ -13,10 +14,12 @@ export const playbookOptions = {
     type: "boolean",
     help: "verify every pair of hosts; of more than 16 a sample is tried otherwise",
   },
+  ...selectionOptions,
   ...batchOptions,
   ...watchOptions,
   "list-hosts": { type: "boolean", help: "print the hosts and stop" },
   "list-tasks": { type: "boolean", help: "print the plays and their tasks and stop" },
+  "list-tags": { type: "boolean", help: "print the plays and their tags and stop" },
   "syntax-check": {
     type: "boolean",
     help: "load inventory, playbook and variables, and stop; connects to no host",

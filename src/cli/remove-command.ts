@@ -15,6 +15,10 @@ const {
   limit: _limit,
   "list-hosts": _hosts,
   "list-tasks": _tasks,
+  "list-tags": _listTags,
+  tags: _tags,
+  "skip-tags": _skip,
+  "start-at-task": _start,
   "syntax-check": _syntax,
   ...shared
 } = playbookOptions;

@@ -13,11 +13,16 @@ import {
 import { type batchOptions, planQuestion, refuseBatches, rollingOf } from "./batch-options.ts";
 import { reachable, sessionOptions } from "./fleet-of.ts";
 import { reporterFor } from "./reporter-for.ts";
+import { selectionOf, type selectionOptions } from "./selection-options.ts";
 import { listenForSignals } from "./signals.ts";
 import { watchOf, type watchOptions } from "./watch-options.ts";
 
 type RunValues = Values<
-  typeof connectionOptions & typeof outputOptions & typeof batchOptions & typeof watchOptions
+  typeof connectionOptions &
+    typeof outputOptions &
+    typeof batchOptions &
+    typeof watchOptions &
+    typeof selectionOptions
 > & {
   readonly check?: boolean;
   readonly "no-verify"?: boolean;
@@ -78,6 +83,7 @@ export async function runWith(
       inventory,
       prepared: reachedThrough(inventory, prepared),
       rolling,
+      selection: selectionOf(values),
       reach: reachOf(values),
       ...(retry.left ? { left: retry.left } : {}),
       verify: values["no-verify"] !== true,

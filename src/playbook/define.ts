@@ -48,6 +48,8 @@ export interface Play<V, F> {
    * run before its tasks are composed. Until then, and in a check, they are as they were before the first step.
    */
   learns?: readonly (keyof F & string)[];
+  /** By which `--tags` and `--skip-tags` choose all its tasks, beside each one's own; `always` and `never` as in Ansible. */
+  tags?: readonly string[];
   /** Only on the first of its hosts that takes part: how a thing is done once. What it does is the fleet's, not that host's. */
   runOnce?: boolean;
   /** So many hosts at a time: a number, a percentage, or a list of them (`1,25%,100%`). All at once without it. */

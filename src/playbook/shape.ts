@@ -26,6 +26,7 @@ const playKeys: Keys = {
   title: { is: "text", needed: true },
   hosts: { is: "text", needed: true },
   learns: { is: "list" },
+  tags: { is: "list" },
   runOnce: { is: "flag" },
   serial: { is: "any" },
   atOnce: { is: "text or function" },

@@ -294,7 +294,9 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
       const { action, code } = ended;
       const what = action ? shownAction(action).what : "a step";
       const where = action ? { task: taskOf(action), ...commandOf(action) } : {};
-      return new CausewayError("host", `${what} failed with code ${code}`, { ...common, ...where });
+      const isQuiet = action?.does === "step" && action.step.noLog;
+      const said = isQuiet ? { ...common, output: "hidden, as noLog says" } : common;
+      return new CausewayError("host", `${what} failed with code ${code}`, { ...said, ...where });
     }
     case "restart failed":
       return restartFailed(ended, { ...common, undoing: actions.some(({ does }) => does === "take back") });

@@ -10,9 +10,7 @@ export function compose(play: AnyPlay, host: HostRun, fleet: Fleet): readonly Ta
   const known = host.composed.get(play);
   if (known) return known;
   try {
-    const tasks = tasksOf(play, host, fleet);
-    host.composed.set(play, tasks);
-    return tasks;
+    return keepChosen(play, host, tasksOf(play, host, fleet));
   } catch (error) {
     if (!isNotYet(error)) throw error;
     throw new CausewayError("host", `play “${play.title}” needs the facts of a host that did not answer`, {
@@ -22,8 +20,29 @@ export function compose(play: AnyPlay, host: HostRun, fleet: Fleet): readonly Ta
   }
 }
 
+/** From here on the chosen tasks are those of the play; what the others did before stays. */
+export function keepChosen(
+  play: AnyPlay,
+  host: HostRun,
+  tasks: readonly TaskInstance[],
+): readonly TaskInstance[] {
+  const chosen = host.choose(play, tasks);
+  for (const task of tasks)
+    if (!chosen.includes(task)) for (const one of identitiesOf(task)) host.leftAlone.add(one);
+  host.composed.set(play, chosen);
+  return chosen;
+}
+
 /** What a play does once belongs to the fleet, whatever its tasks say. */
 export function tasksOf(play: AnyPlay, { view }: HostRun, fleet: Fleet): readonly TaskInstance[] {
   const tasks = play.tasks(view, fleet);
   return play.runOnce ? tasks.map((task) => ({ ...task, scope: "fleet" })) : tasks;
+}
+
+/** The names by which the journal knows what a task did, here or in an earlier version. */
+export function identitiesOf({ task, key, formerly }: TaskInstance): string[] {
+  return [
+    `${task} ${key}`,
+    ...formerly.map((one) => ("key" in one ? `${task} ${one.key}` : `${task} * ${one.kind}`)),
+  ];
 }

@@ -1,4 +1,5 @@
 import type { Said } from "./host-run.ts";
+import type { AnyPlay } from "./prepare.ts";
 
 /** What all hosts of one run share. */
 export interface RunContext {
@@ -20,6 +21,8 @@ export interface RunContext {
   readonly plannedOfFleet: Set<string>;
   /** The command that undoes this run, as one could paste it, without its hosts. */
   readonly rollback: string;
+  /** Plays of which no task is chosen. */
+  readonly leftOut: Set<AnyPlay>;
   /** Hosts whose batch was never begun, by name. */
   readonly notBegun: Set<string>;
   /** Hosts whose batch was undone again in this run, by name. */

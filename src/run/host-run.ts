@@ -11,6 +11,7 @@ import { type ContainerFate, fateOf } from "./container-words.ts";
 import type { HostRecap, RunEvent } from "./events.ts";
 import { planTask, type TaskPlan } from "./plan.ts";
 import type { AnyPlay } from "./prepare.ts";
+import type { Choice } from "./selection.ts";
 import { Switch } from "./switch.ts";
 
 /** An event without its time. */
@@ -34,6 +35,10 @@ export class HostRun {
   readonly owed = new Map<string, { consequence: Consequence; causedBy: string[]; why: Set<string> }>();
   /** Identities that were planned, as `task key`; as `task * kind` what an earlier version did under any key. */
   readonly planned = new Set<string>();
+  /** Leaves of a play's tasks those that the run is about. */
+  choose: Choice = (_, tasks) => tasks;
+  /** Identities of tasks that are not chosen, in the same words: they are neither done nor undone. */
+  readonly leftAlone = new Set<string>();
   /** The tasks of plays as far as they are composed: those that need no facts on the first trip, the others after it. */
   readonly composed = new Map<AnyPlay, readonly TaskInstance[]>();
   readonly #plans = new Map<TaskInstance, { asOf: number; plan: Promise<TaskPlan> }>();

@@ -3,6 +3,7 @@ import type { Connect, SessionOptions } from "../host/session.ts";
 import type { FailurePolicy, Order } from "./batches.ts";
 import type { HostRecap, Reporter } from "./events.ts";
 import type { Prepared, PrepareOptions } from "./prepare.ts";
+import type { Selection } from "./selection.ts";
 
 /** A batch whose turn it is. */
 export interface Turn {
@@ -49,6 +50,8 @@ export interface RunOptions extends PrepareOptions {
   /** Where it was prepared already: to judge before anything is asked of a person or of the lab. */
   prepared?: Prepared;
   check: boolean;
+  /** Which tasks are chosen; all without it, but those with the tag `never`. */
+  selection?: Selection;
   rolling?: Rolling;
   /** The options that reach the same hosts in another command, as one could paste them: `-i inventory.yaml`. */
   reach?: string;

@@ -3,7 +3,7 @@ import type { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { type FailurePolicy, whyStop } from "./batches.ts";
 import { checkPlay } from "./check.ts";
-import { compose } from "./compose.ts";
+import { compose, identitiesOf } from "./compose.ts";
 import type { RunContext } from "./context.ts";
 import { convergePlay } from "./converge.ts";
 import { learn } from "./facts.ts";
@@ -64,6 +64,7 @@ export async function runPlays(
       await tellLeftOut(play, taking, context, fleet);
       continue;
     }
+    if (context.leftOut.has(play)) continue;
     context.say({
       type: "play",
       title: play.title,
@@ -209,8 +210,6 @@ async function tellLeftOut(
 
 /** From here on what stands of this task counts as planned, on this host or, of what is the fleet's, on any. */
 export function notePlanned(host: HostRun, context: RunContext, instance: TaskInstance): void {
-  const { task, key, scope, formerly } = instance;
-  const planned = scope === "fleet" ? context.plannedOfFleet : host.planned;
-  planned.add(`${task} ${key}`);
-  for (const one of formerly) planned.add("key" in one ? `${task} ${one.key}` : `${task} * ${one.kind}`);
+  const planned = instance.scope === "fleet" ? context.plannedOfFleet : host.planned;
+  for (const name of identitiesOf(instance)) planned.add(name);
 }

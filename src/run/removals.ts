@@ -60,7 +60,11 @@ export async function removeUnplanned(
   const gone = new Map(
     hosts.map((host) => {
       const entries = standingEntries(host.journal).filter(
-        (e) => e.run !== context.id && e.owner === options.playbook.name && !isPlanned(host, context, e),
+        (e) =>
+          e.run !== context.id &&
+          e.owner === options.playbook.name &&
+          !isPlanned(host, context, e) &&
+          !isLeftAlone(host, hosts, e),
       );
       return [host.name, entries] as const;
     }),
@@ -72,6 +76,12 @@ export async function removeUnplanned(
 /** Whether this run planned what the entry did: on its host or, of what is the fleet's, on whichever. */
 function isPlanned(host: HostRun, context: RunContext, entry: Entry): boolean {
   return namesOf(entry).some((name) => host.planned.has(name)) || isPlannedOfFleet(context, entry);
+}
+
+/** Whether it is of a task that was not chosen, such as one with the tag `never`: on its host or, of the fleet's, on any. */
+function isLeftAlone(host: HostRun, hosts: readonly HostRun[], entry: Entry): boolean {
+  const whose = entry.scope === "fleet" ? hosts : [host];
+  return namesOf(entry).some((name) => whose.some(({ leftAlone }) => leftAlone.has(name)));
 }
 
 /** Whether it is the fleet's, and any host planned it. An entry of format 1 does not say whose it is. */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
-import { type CausewayError, exitCodes } from "../errors.ts";
+import { CausewayError, exitCodes } from "../errors.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import { endScript } from "../journal/script.ts";
 import type { RunContext } from "./context.ts";
@@ -8,12 +8,14 @@ import type { HostRecap, RunEvent } from "./events.ts";
 import { connectAll } from "./first-trip.ts";
 import { emptyRecap, type HostRun, type Said } from "./host-run.ts";
 import { interruptionsOf } from "./interruptions.ts";
+import { narrow } from "./narrow.ts";
 import type { RunOptions, RunOutcome } from "./options.ts";
 import { isComplete, type PlaysEnded, runPlays } from "./plays.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { type Proof, runProbes } from "./probes.ts";
 import { refusalsOf } from "./refusals.ts";
-import { finishHalfDone, removeUnplanned, takeOver, tellHalfDone } from "./removals.ts";
+import { finishHalfDone, heldByOthers, removeUnplanned, takeOver, tellHalfDone } from "./removals.ts";
+import { everything, isPartial, selectionWords } from "./selection.ts";
 import { partedPlays } from "./spread.ts";
 import { confirm } from "./switch.ts";
 import { takeOwnPartBack, tellNext, whyNotTakenOut } from "./take-out.ts";
@@ -129,6 +131,8 @@ async function whyNothingIsDone(
         [...hosts, ...going],
         options.inventory.hosts.map((host) => host.name),
       ),
+    () => narrow(options, context, hosts, prepared),
+    () => refuseTakingOverInPart(options, hosts),
     () => playbook.preflight?.(prepared.fleet as never) ?? [],
     () => partedPlays(options, hosts, prepared),
     () => (leaving ? whyNotTakenOut(options, context, prepared, { going, staying: hosts }) : []),
@@ -148,6 +152,26 @@ async function whyNothingIsDone(
   return [];
 }
 
+/** Another playbook's network is undone as a whole, so what takes its place has to be whole, too. */
+function refuseTakingOverInPart(
+  { playbook, selection = everything }: RunOptions,
+  hosts: readonly HostRun[],
+): CausewayError[] {
+  if (!isPartial(selection)) return [];
+  return hosts.flatMap((host) => {
+    const [held] = heldByOthers(playbook, host);
+    if (!held) return [];
+    return [
+      new CausewayError("host", `a part of ${playbook.name} cannot take the place of ${held.owner}`, {
+        host: host.name,
+        found: `${held.owner} holds the ${playbook.owns}; this run has ${selectionWords(selection).join(" ")}`,
+        expected: `a run of all of ${playbook.name}, which undoes ${held.owner} first`,
+        advice: "leave these options out once; after that they do",
+      }),
+    ];
+  });
+}
+
 /** Undoes what is in the way, plays, and undoes what is no longer planned. */
 async function change(
   options: RunOptions,
@@ -155,9 +179,10 @@ async function change(
   hosts: readonly HostRun[],
   prepared: Prepared,
 ): Promise<PlaysEnded> {
-  // A limit, or a host that did not answer: then nothing can be inferred from what was not planned.
+  // A limit, chosen tags, or a host that did not answer: then nothing can be inferred from what was not planned.
   const { chosen, members } = prepared;
-  const whole = chosen.length === members.length && hosts.length === chosen.length;
+  const all = chosen.length === members.length && hosts.length === chosen.length;
+  const whole = all && !isPartial(options.selection ?? everything);
   tellHalfDone(options, context, hosts, whole);
   await takeOver(options, context, hosts);
   const ended = await runPlays(options, context, hosts, prepared, whole);
@@ -242,6 +267,7 @@ function newContext(
     interrupted: options.interrupted,
     plannedOfFleet: new Set(),
     rollback: ["run rollback", id, options.reach].filter(Boolean).join(" "),
+    leftOut: new Set(),
     notBegun: new Set(),
     undone: new Set(),
     left: options.left ?? (() => {}),

@@ -1,8 +1,9 @@
-import type { Static, TObject } from "typebox";
+import { type Static, type TObject, Type } from "typebox";
 import { CausewayError, throwAll } from "../errors.ts";
 import type { Reader } from "../host/reader.ts";
 import { validate } from "../schema/schema.ts";
 import { answeredFor } from "../thrown.ts";
+import { withoutLog } from "./no-log.ts";
 import type { PlanItem } from "./step.ts";
 
 /** What an earlier version of a task did under another key, and this one still wants: by that key, or by the kind of step. */
@@ -33,6 +34,19 @@ export interface TaskDefinition<P extends TObject, S> {
 
 export type Scope = "host" | "fleet";
 
+/** What any task takes beside its parameters. */
+export interface TaskOptions {
+  /** By which `--tags` and `--skip-tags` choose it, beside those of its play. */
+  tags?: readonly string[];
+  /** Nothing that it finds, plans or says is shown: words, diffs, JSON and the journal have `hidden` instead. */
+  noLog?: boolean;
+}
+
+const taskOptions = Type.Object(
+  { tags: Type.Optional(Type.Array(Type.String())), noLog: Type.Optional(Type.Boolean()) },
+  { additionalProperties: false },
+);
+
 /** A task with its parameters, ready to be read and planned. */
 export interface TaskInstance {
   readonly task: string;
@@ -40,6 +54,9 @@ export interface TaskInstance {
   readonly scope: Scope;
   readonly formerly: readonly Former[];
   readonly settlesMs: number;
+  /** Its own, without those of its play. */
+  readonly tags?: readonly string[];
+  readonly noLog?: boolean;
   /** Reads the host, so that what a plan will ask for is known by then. */
   look(host: Reader): Promise<unknown>;
   /** Reads the host and gives the pure plan of what was read. */
@@ -48,18 +65,21 @@ export interface TaskInstance {
 
 /** A task module: parameters in, a task out. Wrong parameters are an error where the playbook composes it. */
 export interface Task<P extends TObject, S> {
-  (params: Static<P>): TaskInstance;
+  (params: Static<P>, options?: TaskOptions): TaskInstance;
   readonly definition: TaskDefinition<P, S>;
 }
 
 /** Defines a task: one read, one pure function. */
 export function defineTask<P extends TObject, S>(definition: TaskDefinition<P, S>): Task<P, S> {
   const settlesMs = definition.settles === undefined ? 0 : milliseconds(definition.settles);
-  const build = (params: Static<P>): TaskInstance => {
-    throwAll(
-      validate(definition.params, params, { code: "playbook", subject: `parameters of ${definition.name}` }),
-    );
-    return {
+  const build = (params: Static<P>, options: TaskOptions = {}): TaskInstance => {
+    const subject = `of ${definition.name}`;
+    throwAll([
+      ...validate(definition.params, params, { code: "playbook", subject: `parameters ${subject}` }),
+      ...validate(taskOptions, options, { code: "playbook", subject: `options ${subject}` }),
+    ]);
+    const instance: TaskInstance = {
+      ...options,
       task: definition.name,
       key: definition.key(params),
       scope: definition.scope ?? "host",
@@ -70,6 +90,7 @@ export function defineTask<P extends TObject, S>(definition: TaskDefinition<P, S
         definition.present(await definition.read(host, params), params),
       ),
     };
+    return options.noLog ? withoutLog(instance) : instance;
   };
   return Object.assign(build, { definition });
 }

@@ -28,6 +28,8 @@ export interface Step extends ShownStep {
   secret?: true;
   /** For keys of a JSON file: what they are set to; null for one that is taken away. */
   keys?: Readonly<Record<string, unknown>>;
+  /** Its task says `noLog`: what its command says is shown nowhere. */
+  noLog?: true;
   /** How long it may take, in milliseconds; the session's default otherwise. */
   timeoutMs?: number;
 }

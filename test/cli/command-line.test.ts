@@ -291,6 +291,22 @@ describe("the command line", () => {
     });
   });
 
+  test("--list-tags and --list-tasks show tags, and what is chosen; a tag that is none is an error", async () => {
+    const path = file(
+      "tagged.ts",
+      `${head}${task}${book('plays: [{ title: "P", hosts: "docker", tags: ["web"], tasks: () => [t({ to: "a" }, { tags: ["conf"] }), t({ to: "b" })] }, { title: "Q", hosts: "docker", tasks: () => [t({ to: "c" })] }]').slice(head.length)}`,
+    );
+    const listed = async (...args: string[]) => (await run(path, "-i", inv(), ...args)).stdout;
+    expect(await listed("--list-tags")).toBe("P\n  tags: conf, web\nQ\n  tags: none\n");
+    expect(await listed("--list-tasks")).toBe("P\n  t k   tags: web, conf\n  t k   tags: web\nQ\n  t k\n");
+    expect(await listed("--list-tasks", "-t", "conf,x", "--skip-tags", "x")).toBe("");
+    expect(await listed("--list-tasks", "-t", "conf")).toBe("P\n  t k   tags: web, conf\nQ\n");
+    const { code, stderr } = await run(path, "-i", inv(), "--list-tasks", "--skip-tags", "cnof");
+    expect({ code, stderr }).toEqual({ code: 5, stderr: expect.stringMatching(/did you mean conf\?/) });
+    const failed = await run(path, "-i", inv(), "--connect-timeout", "1", "-t", "conf", "--skip-tags=x y");
+    expect(failed.stderr).toMatch(/again: run \S+ .*--tags conf --skip-tags 'x y' --limit @tagged\.retry\n/);
+  });
+
   test("a playbook of one's own, outside of this repository, imports causeway by its name", async () => {
     const path = file("deep/own.ts", book('plays: [{ title: "Mine", hosts: "docker", tasks: () => [] }]'));
     expect(await run(path, "-i", inv(), "--list-tasks")).toMatchObject({ code: 0, stdout: "Mine\n" });
