@@ -19,7 +19,14 @@ import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
-import { foreignFirewalls, hostFacts, offLinkPeers, sameHostNames, stoppedDockers } from "./checks/facts.ts";
+import {
+  dockersWithoutDirectRouting,
+  foreignFirewalls,
+  hostFacts,
+  offLinkPeers,
+  sameHostNames,
+  stoppedDockers,
+} from "./checks/facts.ts";
 import {
   addressesNotOnHost,
   beforeFirstLease,
@@ -142,6 +149,7 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...foreignFirewalls(fleet),
+    ...dockersWithoutDirectRouting(fleet),
     ...networkOverLifelines(fleet),
     ...clocksApart(fleet),
     ...newStoreOfTwo(fleet, "etcd"),

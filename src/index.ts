@@ -2,6 +2,7 @@
 
 export { type Static, Type } from "typebox";
 export type { Archive } from "./archives/archive.ts";
+export { directRoutingKey } from "./docker-rules/direct-routing.ts";
 export {
   chainForContainers,
   type DockerRules,

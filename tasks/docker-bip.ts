@@ -3,6 +3,7 @@ import {
   CausewayError,
   type DockerRules,
   defineTask,
+  directRoutingKey,
   docker0Address,
   dockerStarts,
   InterfaceCidr,
@@ -19,7 +20,6 @@ import {
   sh,
   step,
   Type,
-  versionParts,
 } from "causeway";
 
 const file = "/etc/docker/daemon.json";
@@ -112,12 +112,10 @@ function wordsOf({ bip, mtu }: Params): string {
 
 function missingKeys(state: State, wanted: Params): Record<string, string | number | boolean> | undefined {
   const now = readJson(state.config);
-  const [major = 0, minor = 0] = versionParts(state.docker.version);
-  const direct = wanted.direct_routing && (major > 28 || (major === 28 && minor >= 2));
   const keys = {
     bip: wanted.bip,
     ...(wanted.mtu === undefined ? {} : { mtu: wanted.mtu }),
-    ...(direct ? { "allow-direct-routing": true } : {}),
+    ...(wanted.direct_routing ? directRoutingKey(state) : {}),
   };
   return Object.entries(keys).every(([key, value]) => now[key] === value) ? undefined : keys;
 }

@@ -4,6 +4,7 @@ import {
   type DockerRules,
   daemonReload,
   defineTask,
+  directRoutingKey,
   docker0Address,
   dockerStarts,
   formerWays,
@@ -16,6 +17,7 @@ import {
   owed,
   type PlanItem,
   type RuleStep,
+  readJson,
   refuseClosedForward,
   refuseLiveRestore,
   refuseOtherIptables,
@@ -75,7 +77,9 @@ export const flanneldConfig = defineTask({
         address: docker0,
         wanted: `the address of a lease in ${wanted.network}`,
       });
-    const causes = joined && !stale && docker0 === lease?.subnet ? [] : [restart("docker")];
+    const keys = reachable(state);
+    const causes =
+      joined && !stale && docker0 === lease?.subnet && keys.length === 0 ? [] : [restart("docker")];
     const steps = [
       ...program.missing,
       ...missingFiles(state, wanted, program.path),
@@ -95,10 +99,11 @@ export const flanneldConfig = defineTask({
     if (flanneld.active !== "active" || !lease)
       return [...steps, later(`no lease yet: flanneld says “${state.said}”`, causes)];
     if (stale) return [...steps, owed(restart("flanneld"), stale)];
-    if (!joined) return [...steps, ...earlierAddress(state, docker0, lease), join(state)];
+    if (!joined) return [...steps, ...earlierAddress(state, docker0, lease), ...keys, join(state)];
     const reload = state.docker.needsReload
       ? [owed(daemonReload, "docker.service changed on disk since systemd loaded it")]
       : [];
+    if (keys.length > 0) return [...steps, ...reload, ...keys];
     if (docker0 === lease.subnet && state.docker.active === "active")
       return [...steps, ...reload, ...lostDockerRules(rulesOfDocker(state))];
     return [...steps, ...reload, owed(restart("docker"), dockerWords(state, docker0, lease))];
@@ -158,6 +163,14 @@ function hasTraces({ files, links }: State): boolean {
 function start(unit: UnitState): Step {
   const was = unit.present ? `${unit.enabled || "not enabled"}, ${unit.active}` : "not there";
   return step.unit({ name: "flanneld.service", enabled: true, active: true, was, noBlock: true });
+}
+
+/** Newer Dockers let packets of other hosts to a container's own address in only where they are told to. */
+function reachable(state: State): Step[] {
+  const keys = directRoutingKey(rulesOfDocker(state));
+  const now = readJson(state.files.daemon);
+  if (Object.entries(keys).every(([key, value]) => now[key] === value)) return [];
+  return [step.jsonKeys({ was: state.files.daemon, keys, causes: [restart("docker")] })];
 }
 
 function earlierAddress({ docker }: State, docker0: string | undefined, { subnet }: Lease): Step[] {

@@ -105,12 +105,12 @@ export function foreignFirewalls<V extends object>(fleet: AnyFleet<V>): Causeway
 export function dockersWithoutDirectRouting<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
   return fleet.reached.flatMap((host) => {
     const [major = 0, minor = 0] = versionParts(host.facts.docker);
-    if (major !== 28 || minor >= 2) return [];
+    if (!host.groups.includes("docker") || major !== 28 || minor >= 2) return [];
     return [
       new CausewayError("host", `Docker ${host.facts.docker} drops direct traffic to containers`, {
         host: host.name,
         expected: "Docker before 28, or 28.2 and newer (allow-direct-routing)",
-        advice: "upgrade Docker on this host",
+        advice: `upgrade Docker on ${host.name}, or use macvlan, which does not go through Docker's rules`,
       }),
     ];
   });

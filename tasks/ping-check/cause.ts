@@ -163,6 +163,7 @@ function dropped(pair: PairFacts): Cause | undefined {
     isForwarding(rule) && drops(rule) && rule.packets >= least && meets(rule, pair, protocol);
   for (const end of [to, from]) {
     const guilty = end.moved.find(isGuilty);
+    if (guilty && isDirectAccessDrop(guilty)) return notAllowed(end, guilty, pair);
     if (guilty) return end.flushed ? flushed(end, guilty, pair) : droppedBy("iptables", end, guilty, pair);
     const other = end.otherMoved?.moved.find(isGuilty);
     if (other && end.otherMoved) return droppedBy(end.otherMoved.tool, end, other, pair);
@@ -176,6 +177,18 @@ function droppedBy(tool: string, end: HostFacts, guilty: Counter, pair: PairFact
   return {
     cause: `FORWARD drop: ${end.name} drops it by ${ruleWords(guilty)}${where}`,
     ...shownBy(`${tool} ${tableFlag(guilty)}-vnL ${guilty.chain}`, end, pair),
+  };
+}
+
+/** Docker's own from 28.0 on, one a running container: only its own bridge may reach its address. No rule of iptables can undo it. */
+function isDirectAccessDrop({ table, chain, spec }: Counter): boolean {
+  return table === "raw" && chain === "PREROUTING" && /^-d \S+ ! -i \S+ -j DROP$/.test(spec);
+}
+
+function notAllowed(end: HostFacts, guilty: Counter, pair: PairFacts): Cause {
+  return {
+    cause: `direct routing: Docker on ${end.name} lets no other host reach a container by its own address: ${ruleWords(guilty)}; run the playbook again, or set "allow-direct-routing": true (Docker 28.2 and newer) in /etc/docker/daemon.json and restart docker there`,
+    ...shownBy("iptables -t raw -vnL PREROUTING", end, pair),
   };
 }
 

@@ -163,6 +163,15 @@ describe("docker-bip plans", () => {
       [moves, `keys of ${path}: — → bip "192.168.100.1/24", allow-direct-routing true ⇒ restart docker`],
     ],
     [
+      "direct routing that dockerd's command line has already",
+      state({
+        version: "28.3.0",
+        unit: { ...state().unit, execStart: "/usr/sbin/dockerd --allow-direct-routing -H fd://" },
+      }),
+      { direct_routing: true },
+      [moves, `keys of ${path}: — → bip "192.168.100.1/24" ⇒ restart docker`],
+    ],
+    [
       "no such key before 28.2",
       state({ version: "27.5.1" }),
       { direct_routing: true },

@@ -57,6 +57,28 @@ describe("flanneld-config plans", () => {
     );
   });
 
+  describe("on Docker 28.2 and newer", () => {
+    const daemon = { ...bare().daemon, version: "28.5.2+dfsg4" };
+    const key = `keys of ${paths.daemon}: — → allow-direct-routing true ⇒ restart docker`;
+    const has = (text: string) => ({ ...joined().files, daemon: fileWith(paths.daemon, text) });
+
+    test("a joined Docker is told to let other hosts' packets in, with one restart", () => {
+      expect(plan(joined({ daemon }))).toEqual([key]);
+      const files = { ...joined().files, dropIn: noFile(paths.dropIn) };
+      expect(plan(joined({ daemon, files, addresses: bare().addresses }))).toEqual([
+        "address of docker0: 172.17.0.1/16 → 192.168.81.1/24, with the restart",
+        key,
+        `file ${paths.dropIn}: — → 11 lines, mode 644 ⇒ daemon-reload, restart docker`,
+      ]);
+    });
+
+    test("once it has the key there is nothing to do; nor where its command line says it", () => {
+      expect(plan(joined({ daemon, files: has('{"allow-direct-routing": true}') }))).toEqual([]);
+      const docker = { ...joined().docker, commandLine: "/usr/sbin/dockerd --allow-direct-routing" };
+      expect(plan(joined({ daemon, docker }))).toEqual([]);
+    });
+  });
+
   test("nothing, when docker0 has the leased address", () => expect(plan(joined())).toEqual([]));
 
   test.each<[string, State, Partial<Wanted>, string[]]>([

@@ -1,7 +1,8 @@
 # unit NAME: whether it is enabled and whether it runs. What its start brings along, such as its socket, stops with it again.
 
+# Of a unit that is not there bullseye's systemd (247) says nothing, and trixie's (257) “not-found”: here nothing, for both.
 cw_unit_token() (
-  printf '%s %s\n' "$(systemctl is-enabled "$1" 2>/dev/null | head -n 1)" "$(systemctl is-active "$1" 2>/dev/null | head -n 1)"
+  printf '%s %s\n' "$(systemctl is-enabled "$1" 2>/dev/null | head -n 1 | grep -vx not-found)" "$(systemctl is-active "$1" 2>/dev/null | head -n 1)"
 )
 
 cw_unit_save() {

@@ -136,6 +136,18 @@ describe("the cause of a failed pair", () => {
       "b",
     ],
     [
+      "Docker 28's own rule before all others",
+      pair({
+        to: {
+          ...b,
+          moved: moved("*raw", "[9:756] -A PREROUTING -d 192.168.2.2/32 ! -i docker0 -j DROP"),
+        },
+      }),
+      "routed",
+      /^direct routing: Docker on b lets no other host reach .*: raw PREROUTING -d \S+ ! -i docker0 -j DROP \(\+9 packets\); run the playbook again, or set "allow-direct-routing": true/,
+      "b",
+    ],
+    [
       "a port that is closed to strangers, beside the rule that drops it",
       pair({
         to: {
