@@ -299,7 +299,7 @@ function refuseUnfit({ docker, unit, backend }: Dockerd, { store }: ClusterStore
       found: `Docker ${docker.version}`,
       expected: "Docker before 23.0, which removed --cluster-store",
       advice:
-        "use flannel, or Docker's own swarm: docker swarm init, docker network create -d overlay --attachable",
+        "use flannel, or Docker's own swarm: docker swarm init, docker network create -d overlay --attachable; for the embedded lab, -i lab-2022 has hosts with Docker 20.10",
     });
   if (backend) return;
   const kind = kindOf(store);

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { chmod, chown, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { command } from "./command.ts";
 import { copyDockerData, ensureImage } from "./image.ts";
 import { gateway } from "./network.ts";
@@ -50,9 +50,14 @@ export async function ensureDisk(
     await copyDockerData(image, paths.docker);
     await writeFile(complete, `${image}\n`);
   }
+  const own = (await readFile(complete, "utf8")).trim();
+  if (!basename(own).startsWith(`${spec.image}-`))
+    progress(
+      `${host.name} keeps its disk, of the image ${basename(own)}: run lab reset ${host.name} gives it one of ${spec.image}`,
+    );
   await mkdir(paths.root, { recursive: true });
   if (!existsSync(join(paths.root, "usr"))) {
-    const lower = join((await readFile(complete, "utf8")).trim(), "root");
+    const lower = join(own, "root");
     const layers = `lowerdir=${lower},upperdir=${paths.upper},workdir=${paths.work}`;
     await command`mount -t overlay overlay -o ${layers} ${paths.root}`;
   }

@@ -34,7 +34,7 @@ export type ImageName = keyof typeof images;
 export const imageNames = Object.keys(images) as ImageName[];
 
 /** The one that a lab has unless its inventory names another. */
-export const defaultImage: ImageName = "bullseye";
+export const defaultImage: ImageName = "trixie";
 
 /** What it is made of: "Debian trixie, Docker 28 of forky". */
 export function contentWords(name: ImageName): string {
