@@ -50,6 +50,9 @@ import {
   storeRunsFact,
   withoutQuorum,
 } from "./checks/store.ts";
+import { flanneldStarted, flannelOf, flannelOptions } from "./schemes/flannel.ts";
+import { bipFlag } from "./schemes/static-route.ts";
+import { etcdStarted } from "./schemes/stores.ts";
 
 const vars = Type.Object({
   flannel_network: Cidr({
@@ -103,7 +106,7 @@ const dockerOrEtcd = "~^(docker|etcd)$";
 type Vars = Static<typeof vars>;
 
 const claim: Claim<Vars> = {
-  breaks: ["bip", "flannel options", "daemon.json", "route", "etcd", "flanneld"],
+  breaks: [bipFlag, flannelOptions, etcdStarted, flanneldStarted],
   keys: ["bip", "bridge", "mtu", "ip-masq"],
   networks: ({ vars: { flannel_network } }) => [flannel_network],
 };
@@ -246,7 +249,7 @@ export default definePlaybook({
     return hosts
       .slice(0, 1)
       .map(({ vars: { flannel_backend: backend, probe_image: image } }) =>
-        proofOf({ name: "flannel", backend }, hosts, { image }),
+        proofOf(flannelOf(backend), hosts, { image }),
       );
   },
 });

@@ -21,6 +21,7 @@ import {
 import { foreignNetworks, type Uses } from "./checks/networks.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { sliceFact } from "./checks/slices.ts";
+import { macvlanOf } from "./schemes/macvlan.ts";
 
 const vars = Type.Object({
   macvlan_name: Type.String({ default: "macvlan_1", description: "the network's name in Docker" }),
@@ -116,6 +117,6 @@ export default definePlaybook({
   verify: ({ hosts }) =>
     hosts.slice(0, 1).map(({ vars: { macvlan_name: network, probe_image: image } }) => {
       const shims = hosts.filter(({ vars }) => vars.macvlan_shim).map(({ name }) => name);
-      return proofOf({ name: "macvlan", network, shims }, hosts, { image });
+      return proofOf(macvlanOf(network, shims), hosts, { image });
     }),
 });

@@ -30,6 +30,8 @@ import {
 import { badOverlayVars, subnetOverDns } from "./checks/overlay-plan.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { evenMembers, leavingStore, newStoreOfTwo, storeOfTwo, withoutQuorum } from "./checks/store.ts";
+import { clusterStore, overlayOf } from "./schemes/overlay.ts";
+import { consulStarted } from "./schemes/stores.ts";
 
 const vars = Type.Object({
   overlay_name: Type.String({ default: "overlay_1", description: "the network's name in Docker" }),
@@ -69,7 +71,7 @@ const comment = "causeway:overlay";
 const dockerOrStore = "~^(docker|consul|etcd)$";
 
 const claim: Claim<Vars> = {
-  breaks: ["cluster store", "daemon.json", "consul"],
+  breaks: [clusterStore, consulStarted],
   keys: ["cluster-store", "cluster-advertise", "cluster-store-opts"],
 };
 
@@ -177,7 +179,7 @@ export default definePlaybook({
     return hosts
       .slice(0, 1)
       .map(({ vars: { overlay_name: network, probe_image: image } }) =>
-        proofOf({ name: "overlay", network }, hosts, { image }),
+        proofOf(overlayOf(network), hosts, { image }),
       );
   },
 });

@@ -27,6 +27,8 @@ import { lifelinesTaken } from "./checks/lifelines.ts";
 import { foreignNetworks, type Uses } from "./checks/networks.ts";
 import { proofOf } from "./checks/proofs.ts";
 import { badSubnets, outsideOfNetwork, swappedSubnets } from "./checks/subnets.ts";
+import { flannelOptions } from "./schemes/flannel.ts";
+import { bipFlag, routedContainers } from "./schemes/static-route.ts";
 
 const vars = Type.Object({
   bip: InterfaceCidr({
@@ -47,7 +49,7 @@ type Vars = Static<typeof vars>;
 
 /** A bip in daemon.json is this scheme's own key: docker-bip takes it over. */
 const claim: Claim<Vars> = {
-  breaks: ["bip", "flannel options", "route"],
+  breaks: [bipFlag, flannelOptions],
   networks: (_, { hosts }) => hosts.map(({ vars: { bip } }) => subnetOf(bip)),
   replaces: (host, fleet) => fleet.peersOf(host).map(({ vars: { bip } }) => subnetOf(bip)),
 };
@@ -128,5 +130,5 @@ export default definePlaybook({
       tasks: (host, fleet) => waysToPeers(host, fleet, false),
     },
   ],
-  verify: ({ hosts }) => [proofOf({ name: "static-route" }, hosts, { image: hosts[0]?.vars.probe_image })],
+  verify: ({ hosts }) => [proofOf(routedContainers, hosts, { image: hosts[0]?.vars.probe_image })],
 });

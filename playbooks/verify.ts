@@ -2,7 +2,7 @@ import { CausewayError, definePlaybook, Type } from "causeway";
 import { pingCheck } from "../tasks/ping-check.ts";
 import { differingVars } from "./checks/alike.ts";
 import { proofOf } from "./checks/proofs.ts";
-import { running, schemeOf, words } from "./checks/running.ts";
+import { running, schemeOf } from "./checks/running.ts";
 
 const vars = Type.Object({
   probe_network: Type.Optional(
@@ -30,7 +30,7 @@ export default definePlaybook({
   remarks: (fleet) => {
     if (fleet.reached.length === 0 || fleet.hosts[0]?.vars.probe_network !== undefined) return [];
     const scheme = schemeOf(fleet);
-    return scheme instanceof CausewayError ? [] : [{ level: "info", text: `the hosts run ${words(scheme)}` }];
+    return scheme instanceof CausewayError ? [] : [{ level: "info", text: `the hosts run ${scheme.words}` }];
   },
   verify: (fleet) => {
     const [first] = fleet.hosts;

@@ -31,7 +31,7 @@ import {
 import { isTried, type Pair, patience, readPing, secondsToTry, tryPairs } from "./ping-check/pings.ts";
 import { strayPairs } from "./ping-check/stray.ts";
 import { watchPairs } from "./ping-check/watch.ts";
-import { Wire } from "./ping-check/wire.ts";
+import { wireParam } from "./ping-check/wire.ts";
 
 /** Of more hosts a sample is tried. */
 const allPairsUpTo = 16;
@@ -53,7 +53,7 @@ const params = Type.Object(
       default: "preserved",
       description: "whether the far side has to see the container's own address",
     }),
-    wire: Type.Optional(Wire),
+    wire: Type.Optional(wireParam),
     names: Type.Optional(
       Type.Boolean({
         default: false,

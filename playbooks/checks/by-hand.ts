@@ -1,4 +1,14 @@
-import { defineFact, type FileState, type Route, type Rules, readJson, type Standing, sh } from "causeway";
+import {
+  defineFact,
+  type FileState,
+  type Route,
+  type Rules,
+  rawScript,
+  readJson,
+  type Script,
+  type Standing,
+  sh,
+} from "causeway";
 
 /** One file of docker.service: the unit's own, or a drop-in. */
 export interface UnitFile {
@@ -13,7 +23,7 @@ export interface Variable {
   flag: string;
 }
 
-/** A consul, etcd or flanneld that runs, in whichever way it was started. */
+/** A process of a scheme's that runs, in whichever way it was started. */
 export interface Process {
   pid: string;
   name: string;
@@ -29,27 +39,46 @@ export interface ByHand {
   variables: readonly Variable[];
   /** /etc/docker/daemon.json. */
   config: FileState;
-  /** The network of the flanneld that runs; empty without one. */
-  flannel: string;
+  /** What the schemes' own looks printed. */
+  said: Said;
   processes: readonly Process[];
   routes: readonly Route[];
   rules: Rules;
   standing: readonly Standing[];
 }
 
-export const byHand = defineFact({
-  name: "by hand",
-  read: async (host, { standing }): Promise<ByHand> => {
-    const [looked, config, routes, rules, stands] = await Promise.all([
-      host.read(look, { looksAt: [] }),
-      host.file("/etc/docker/daemon.json"),
-      host.routes(),
-      host.rules(),
-      standing,
-    ]);
-    return { ...parseLook(looked.stdout), config, routes, rules, standing: stands };
-  },
-});
+/** What the schemes' own looks print: the values of each word, in the order in which they stand. */
+export type Said = Readonly<Record<string, readonly string[]>>;
+
+/** One value of a word; empty where it was not said. */
+export function wordOf(said: Said, word: string): string {
+  return said[word]?.[0] ?? "";
+}
+
+/** Looks for what schemes consist of: processes with these names, and what the scripts print, lines `@WORD value`. */
+export function byHandOf(processes: readonly string[], looks: readonly Script[]) {
+  const script = sh`${look}
+${lookForProcesses(processes)}
+${looksIn(looks)}`;
+  return defineFact({
+    name: "by hand",
+    read: async (host, { standing }): Promise<ByHand> => {
+      const [looked, config, routes, rules, stands] = await Promise.all([
+        host.read(script, { looksAt: [] }),
+        host.file("/etc/docker/daemon.json"),
+        host.routes(),
+        host.rules(),
+        standing,
+      ]);
+      return { ...parseLook(looked.stdout), config, routes, rules, standing: stands };
+    },
+  });
+}
+
+/** One script out of all, which succeeds whatever a host has. */
+export function looksIn(looks: readonly Script[]): Script {
+  return rawScript([...looks.map(({ text }) => text), "true"].join("\n"));
+}
 
 /** `systemctl cat` puts each file's path before it, as a comment. */
 const look = sh`unit=$(systemctl cat docker.service 2>/dev/null)
@@ -61,13 +90,12 @@ while IFS= read -r line; do
   done 2>/dev/null <"$file"
 done <<END
 $unit
-END
-while IFS= read -r line; do
-  case $line in FLANNEL_NETWORK=*) echo "@flannel \${line#*=}" ;; esac
-done 2>/dev/null </run/flannel/subnet.env
-for dir in /proc/[0-9]*; do
+END`;
+
+function lookForProcesses(names: readonly string[]): Script {
+  return sh`for dir in /proc/[0-9]*; do
   read -r name <"$dir/comm" || continue
-  case $name in consul | etcd | flanneld) ;; *) continue ;; esac
+  case " "${names.join(" ")}" " in *" $name "*) ;; *) continue ;; esac
   group=
   while IFS=: read -r number controllers path; do
     case $number:$controllers in *:name=systemd) group=$path && break ;; 0:) group=$path ;; esac
@@ -77,34 +105,43 @@ for dir in /proc/[0-9]*; do
   read -r stat <"$dir/stat" || continue
   case \${stat##*) } in Z* | X*) continue ;; esac
   echo "@process \${dir#/proc/} $name $group"
-done
-true`;
+done`;
+}
 
 /** Parses what that prints. */
-export function parseLook(text: string): Pick<ByHand, "unit" | "variables" | "flannel" | "processes"> {
+export function parseLook(text: string): Pick<ByHand, "unit" | "variables" | "processes" | "said"> {
   const unit: { path: string; lines: string[] }[] = [];
   const variables: Variable[] = [];
   const processes: Process[] = [];
-  let flannel = "";
   for (const line of text.split("\n")) {
-    const [, word = "", rest = ""] = /^@(variable|flannel|process) (.*)$/.exec(line) ?? [];
     const [, path] = /^# (\/\S+\.(?:service|conf))$/.exec(line) ?? [];
+    const [, word, rest = ""] = /^@(variable|process) (.*)$/.exec(line) ?? [];
     if (word === "process") {
       const [pid = "", name = "", cgroup = ""] = rest.split(" ");
       processes.push({ pid, name, cgroup });
     } else if (word === "variable") {
       const [, path = "", name, flag = ""] = /^(\S+) +(\w*)=.*(--bip[= ][^" ]*)/.exec(rest) ?? [];
       if (name !== undefined) variables.push({ path, name, flag });
-    } else if (word === "flannel") flannel = rest.trim();
+    } else if (line.startsWith("@")) continue;
     else if (path !== undefined) unit.push({ path, lines: [] });
     else unit.at(-1)?.lines.push(line);
   }
   return {
     variables,
-    flannel,
     processes,
+    said: saidIn(text),
     unit: unit.map(({ path, lines }) => ({ path, text: lines.join("\n") })),
   };
+}
+
+/** The lines `@WORD value` of an output, by their words. */
+export function saidIn(text: string): Said {
+  const said: Record<string, string[]> = {};
+  for (const [, word = "", value = ""] of text.matchAll(/^@([\w-]+) (.*)$/gm)) {
+    said[word] ??= [];
+    said[word].push(value.trim());
+  }
+  return said;
 }
 
 /** One setting of a unit, and the file that makes it. */

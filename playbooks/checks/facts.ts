@@ -9,14 +9,18 @@ import {
   type Remark,
   versionParts,
 } from "causeway";
-import { byHand } from "./by-hand.ts";
+import { schemes } from "../schemes/index.ts";
+import { byHandOf } from "./by-hand.ts";
 import { lifelinesFact } from "./lifelines.ts";
 import { said } from "./look.ts";
 import { networksFact } from "./networks.ts";
 
 /** What is asked of every host before the first step anywhere. */
 export const hostFacts = {
-  byHand,
+  byHand: byHandOf(
+    [...new Set(schemes.flatMap(({ processes = [] }) => processes))],
+    schemes.flatMap(({ look }) => look ?? []),
+  ),
   networks: networksFact,
   hostname: defineFact({ name: "hostname", read: async (host) => (await said(host, "hostname"))[0] ?? "" }),
   addresses: defineFact({ name: "addresses", read: (host) => host.addresses() }),

@@ -14,6 +14,7 @@ import {
   readJson,
   subnetOf,
 } from "causeway";
+import { schemes } from "../schemes/index.ts";
 import { type ByHand, isTyped } from "./by-hand.ts";
 import { isOfCauseway } from "./leftovers.ts";
 
@@ -180,14 +181,13 @@ function takenOn<F extends NetworkFacts>(
   ];
 }
 
-/** Made by a step that stands, such as a network or a link; or by Docker and flanneld because of one. */
+/** Made by a step that stands, such as a network or a link; or by a daemon because of one. */
 function isMadeByCauseway({ standing }: ByHand, name: string): boolean {
   return standing.some(
-    ({ task, what }) =>
-      what === `network ${name}` ||
-      what === `link ${name}` ||
-      (task === "docker-bip" && name === "docker0") ||
-      (task === "flanneld-config" && /^(docker0$|flannel)/.test(name)),
+    (entry) =>
+      entry.what === `network ${name}` ||
+      entry.what === `link ${name}` ||
+      schemes.some((scheme) => scheme.makes?.(entry, name)),
   );
 }
 

@@ -17,9 +17,6 @@ export interface Packet {
 const etherIpv4 = 0x0800;
 const etherVlan = 0x8100;
 const [icmp, ipInIp, tcp, udp] = [1, 4, 6, 17];
-/** flannel's udp backend sends bare IP packets; 8472 is vxlan on Linux and in flannel, 4789 is IANA's and Docker's. */
-const [flannelUdpPort, vxlanPorts] = [8285, [8472, 4789]] as const;
-
 /** What an Ethernet frame carries; undefined for anything but the beginning of an IPv4 packet. */
 export function readFrame(frame: Buffer): Packet | undefined {
   if (frame.length < 14) return undefined;
@@ -51,18 +48,24 @@ function payload(protocol: number, bytes: Buffer): Pick<Packet, "ports" | "icmpT
   if (protocol === ipInIp) return within(readIpv4(bytes));
   if ((protocol !== udp && protocol !== tcp) || bytes.length < 8) return {};
   const ports = { source: bytes.readUInt16BE(0), destination: bytes.readUInt16BE(2) };
-  return { ports, ...(protocol === udp ? within(tunnelled(ports.destination, bytes.subarray(8))) : {}) };
+  return {
+    ports,
+    ...(protocol === udp ? within(tunnelled(bytes.subarray(8), bytes.readUInt16BE(4) - 8)) : {}),
+  };
 }
 
 function within(inner: Packet | undefined): Pick<Packet, "inner"> {
   return inner ? { inner } : {};
 }
 
-function tunnelled(port: number, bytes: Buffer): Packet | undefined {
-  if (port === flannelUdpPort) return readIpv4(bytes);
-  // VXLAN's header is eight bytes; the flag says that its network's number is valid (RFC 7348, section 5).
-  const vxlan = vxlanPorts.some((known) => known === port) && ((bytes[0] ?? 0) & 8) !== 0;
-  return vxlan ? readFrame(bytes.subarray(8)) : undefined;
+/**
+ * What is inside, on whichever port, by its own words: VXLAN's eight bytes have one flag, that the network's number is valid, and
+ * zero wherever nothing is defined (RFC 7348, section 5); a bare IP packet says that it is as long as what UDP carries.
+ */
+function tunnelled(bytes: Buffer, length: number): Packet | undefined {
+  if (bytes.length < 20) return undefined;
+  if (bytes.readUInt32BE(0) === 0x08000000 && bytes[7] === 0) return readFrame(bytes.subarray(8));
+  return (bytes[0] ?? 0) >> 4 === 4 && bytes.readUInt16BE(2) === length ? readIpv4(bytes) : undefined;
 }
 
 function addressAt(bytes: Buffer, at: number): string {

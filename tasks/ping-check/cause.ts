@@ -1,28 +1,29 @@
 import { type Counter, contains, networkOf, parseAddress } from "causeway";
-import type { HostFacts, PairFacts } from "./facts.ts";
-import { isFlannel, isRoutedByHosts, type Tunnel, tunnelOf, type Wire } from "./wire.ts";
-
-/** Why a pair failed, and the command that shows it; on the sender where no other host is named. */
-export interface Cause {
-  cause: string;
-  command: string;
-  commandOn?: string;
-}
+import {
+  type Cause,
+  endsOf,
+  type HostFacts,
+  isRoutedByHosts,
+  type PairFacts,
+  shownBy,
+  type Tunnel,
+  type Wire,
+} from "./wire.ts";
 
 /** One cause for a pair that failed: the first that its facts bear out, from what everything rests on to the last step. */
 export function causeOf(pair: PairFacts, wire: Wire | undefined): Cause {
   const judged: readonly (() => Cause | undefined)[] = [
-    () => storeUnreachable(pair),
-    () => noLease(pair, wire),
+    () => wire?.first?.(pair),
     () => noContainer(pair),
     () => notTried(pair),
     () => notForwarded(pair),
     () => missingRoute(pair, wire),
     () => masqueraded(pair),
     () => dropped(pair),
-    () => alone(pair),
+    () => wire?.silent?.(pair),
     () => oneWayTunnel(pair, wire),
     () => tooSmall(pair, wire),
+    () => wire?.nameless?.(pair),
     () => nameless(pair),
   ];
   for (const judge of judged) {
@@ -32,49 +33,12 @@ export function causeOf(pair: PairFacts, wire: Wire | undefined): Cause {
   return unexplained(pair);
 }
 
-const endsOf = ({ from, to }: PairFacts) => [from, to] as const;
-
-function storeUnreachable(pair: PairFacts): Cause | undefined {
-  const away = endsOf(pair).find((end) => end.store !== undefined && end.store.trouble !== "");
-  if (!away?.store) return undefined;
-  const { url, trouble } = away.store;
-  return {
-    cause: `store unreachable: ${away.name} asked ${url || "for its store"}: ${trouble}`,
-    ...shownBy("docker info | grep -i cluster; systemctl status consul etcd", away, pair),
-  };
-}
-
-/** A flanneld that is down does no harm as long as its lease, device and routes stand. */
-function noLease(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
-  if (!isFlannel(wire)) return undefined;
-  for (const end of endsOf(pair)) {
-    if (!end.flannel) continue;
-    const { active, subnet, docker0 } = end.flannel;
-    const without =
-      subnet === ""
-        ? `${end.name} has no /run/flannel/subnet.env, and flanneld is ${active}`
-        : docker0 !== subnet
-          ? `docker0 of ${end.name} has ${docker0 || "no address"} where the lease is ${subnet}`
-          : active !== "active" && (end.unstarted !== undefined || routesAreGone(pair, wire))
-            ? `flanneld is ${active} on ${end.name}`
-            : undefined;
-    if (without !== undefined)
-      return { cause: `no lease: ${without}`, ...shownBy("systemctl status flanneld", end, pair) };
-  }
-  return undefined;
-}
-
-function routesAreGone(pair: PairFacts, wire: Wire | undefined): boolean {
-  return missingRoute(pair, wire) !== undefined;
-}
-
 function noContainer(pair: PairFacts): Cause | undefined {
   const without = endsOf(pair).find((end) => end.unstarted !== undefined);
   if (!without) return undefined;
-  const stuck = /connect: /.test(without.unstarted ?? "") ? stuckThreads(without) : "";
   return {
-    cause: `no container on ${without.name}: ${without.unstarted}${stuck}`,
-    ...shownBy(stuck === "" ? "docker info" : seeThreads, without, pair),
+    cause: `no container on ${without.name}: ${without.unstarted}`,
+    ...shownBy("docker info", without, pair),
   };
 }
 
@@ -102,7 +66,7 @@ function notForwarded(pair: PairFacts): Cause | undefined {
   return undefined;
 }
 
-function missingRoute(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
+export function missingRoute(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
   if (!isRoutedByHosts(wire) || isFine(pair)) return undefined;
   const ways = [
     [pair.from, pair.to, pair.wayThere],
@@ -110,8 +74,7 @@ function missingRoute(pair: PairFacts, wire: Wire | undefined): Cause | undefine
   ] as const;
   for (const [here, there, way] of ways) {
     if (way === undefined || leadsTo(way, there, wire)) continue;
-    // flanneld makes them at its start, and 0.20 loses word of a lease that is taken while it reads of another.
-    const cure = isFlannel(wire) ? "; restart flanneld there" : "";
+    const cure = wire?.cure === undefined ? "" : `; ${wire.cure}`;
     return {
       cause: `missing route: ${here.name} has no route to ${there.container} by ${there.name}: ${way || "none at all"}${cure}`,
       ...shownBy(`ip route get ${there.container}`, here, pair),
@@ -120,13 +83,15 @@ function missingRoute(pair: PairFacts, wire: Wire | undefined): Cause | undefine
   return undefined;
 }
 
-/** Where the wire is not known, any of flannel's devices will do. */
+/** Where the wire is not known, any device that is named as a tunnel's usually is will do. */
 export function leadsTo(way: string, there: { readonly address: string }, wire: Wire | undefined): boolean {
   const words = way.split(/\s+/);
   const after = (word: string) => (words.includes(word) ? words[words.indexOf(word) + 1] : undefined);
-  const device = tunnelOf(wire)?.device;
+  const device = wire?.tunnel?.device;
   if (device !== undefined) return after("dev") === device;
-  return after("via") === there.address || (wire === undefined && /^flannel/.test(after("dev") ?? ""));
+  return (
+    after("via") === there.address || (wire === undefined && /^(flannel|wg|tun)/.test(after("dev") ?? ""))
+  );
 }
 
 /** A far side that lets its peers' containers in drops what comes from a host instead: then the rewriting rule tells. */
@@ -200,28 +165,12 @@ function flushed(end: HostFacts, guilty: Counter, pair: PairFacts): Cause {
   };
 }
 
-/** Then it knows no addresses of the others' containers, and they none of its own: nothing enters the tunnel. */
-function alone(pair: PairFacts): Cause | undefined {
-  const end = endsOf(pair).find((one) => one.alone);
-  if (!end || pair.tried?.loss !== 100) return undefined;
-  return {
-    cause: `Docker alone: Docker on ${end.name} connected to no other host's Docker when it started (TCP and UDP 7946): restart docker there`,
-    ...shownBy("journalctl -u docker | grep serf", end, pair),
-  };
-}
-
 function oneWayTunnel(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
-  const tunnel = tunnelOf(wire);
+  const tunnel = wire?.tunnel;
   if (!tunnel || pair.tried?.loss !== 100) return undefined;
-  const [sender, receiver] = pair.arrived ? [pair.to, pair.from] : [pair.from, pair.to];
+  const [sender, receiver] = silentWay(pair);
   const what = pair.arrived ? "the answer" : "the request";
   const way = `UDP ${tunnel.port} from ${sender.name} to ${receiver.name}`;
-  const astray = wire === "flannel-vxlan" ? otherFarEnd(sender, receiver, tunnel) : undefined;
-  if (astray !== undefined)
-    return {
-      cause: `one-way tunnel: ${way} does not get through: ${astray}; restart flanneld on ${sender.name}`,
-      ...shownBy(`bridge fdb show dev ${tunnel.device}`, sender, pair),
-    };
   const guilty = tunnelDrop(sender, receiver, tunnel, pair.sent);
   const by = guilty ? `; ${guilty.end.name} drops it by ${ruleWords(guilty.rule)}` : "";
   const command = guilty
@@ -233,14 +182,11 @@ function oneWayTunnel(pair: PairFacts, wire: Wire | undefined): Cause | undefine
   };
 }
 
-/** A flanneld that missed word of a far device sends to none, or to the one before it, which nobody has any more. */
-function otherFarEnd(sender: HostFacts, receiver: HostFacts, { device }: Tunnel): string | undefined {
-  const there = receiver.links.find(({ name }) => name === device)?.mac;
-  if (sender.flannel === undefined || there === undefined) return undefined;
-  const ends = sender.flannel.farEnds.filter(({ address }) => address === receiver.address);
-  if (ends.some(({ mac }) => mac === there)) return undefined;
-  const sent = ends.length === 0 ? "no MAC" : ends.map(({ mac }) => mac).join(", ");
-  return `${sender.name} knows ${sent} for ${receiver.name}, whose ${device} has ${there}`;
+/** Which of a pair's hosts sends what does not arrive: the sender its request, or the far side its answer. */
+export function silentWay<Own>(
+  pair: PairFacts<Own>,
+): readonly [sender: HostFacts<Own>, receiver: HostFacts<Own>] {
+  return pair.arrived ? [pair.to, pair.from] : [pair.from, pair.to];
 }
 
 /** A rule that drops the tunnel's own packets where they leave or arrive. */
@@ -307,7 +253,7 @@ interface Narrow {
 }
 
 function narrowest(pair: PairFacts, wire: Wire | undefined, promised: number): Narrow | undefined {
-  const tunnel = tunnelOf(wire);
+  const tunnel = wire?.tunnel;
   const devices = endsOf(pair).flatMap((end) => {
     const sized = (device: string | undefined, overhead: number) => {
       const mtu = end.links.find((link) => link.name === device)?.mtu;
@@ -319,25 +265,14 @@ function narrowest(pair: PairFacts, wire: Wire | undefined, promised: number): N
   return devices.filter(({ size }) => size < promised).sort((a, b) => a.size - b.size)[0];
 }
 
-function nameless({ from, to, tried }: PairFacts): Cause | undefined {
+function nameless({ to, tried }: PairFacts): Cause | undefined {
   if (tried?.resolved === undefined || tried.resolved === to.container) return undefined;
-  const found = tried.resolved === "" ? "has no address" : `is ${tried.resolved}, not ${to.container}`;
-  const cause = `name: the container of ${to.name} is reached by its address, and its name ${found}`;
-  const stuck = stuckThreads(from);
-  if (stuck !== "") return { cause: `${cause}${stuck}`, command: seeThreads };
-  // A watch that began on such a thread is over for good, also when the thread has gone since.
-  const blind = from.store
-    ? `; Docker on ${from.name} learns no names of others (moby/libnetwork#1838): restart docker there`
-    : "";
-  return { cause: `${cause}${blind}`, command: "journalctl -u docker -n 20" };
+  return { cause: namelessWords(to, tried.resolved), command: "journalctl -u docker -n 20" };
 }
 
-const seeThreads = "for t in /proc/$(pidof dockerd)/task/*; do readlink $t/ns/net; done | sort | uniq -c";
-
-/** A fault of Docker's own before 23, which has no other cure than its restart. */
-function stuckThreads({ name, store }: HostFacts): string {
-  if (!store?.stuck) return "";
-  return `; ${store.stuck} threads of Docker on ${name} are stuck in the namespace of a network that is gone, from which they reach no store (moby/libnetwork#1838): restart docker there`;
+export function namelessWords(to: HostFacts, resolved: string): string {
+  const found = resolved === "" ? "has no address" : `is ${resolved}, not ${to.container}`;
+  return `name: the container of ${to.name} is reached by its address, and its name ${found}`;
 }
 
 /** Everything is in its place as far as can be seen, and yet it does not work. */
@@ -414,7 +349,3 @@ function ruleWords({ table, chain, spec, packets }: Counter): string {
 }
 
 const tableFlag = ({ table }: Counter) => (table === "filter" ? "" : `-t ${table} `);
-
-function shownBy(command: string, on: HostFacts, { from }: PairFacts): Pick<Cause, "command" | "commandOn"> {
-  return on.name === from.name ? { command } : { command, commandOn: on.name };
-}

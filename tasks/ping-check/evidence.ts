@@ -10,19 +10,19 @@ import {
 } from "causeway";
 import { everyOf, type ProbeContainer } from "./containers.ts";
 import { keyOf } from "./pairs.ts";
-import { concerns, type Verdict, verdictOf } from "./verdict.ts";
-import type { Wire } from "./wire.ts";
+import { concerns, verdictOf } from "./verdict.ts";
+import type { Verdict, Wire } from "./wire.ts";
 
 /** A capture ends by itself after so many packets, if its time is not up before. */
 const most = 20_000;
 /** Enough for two headers of Ethernet, IP and UDP, and what says which packet it is. */
 const bytesEach = 160;
 /**
- * Pings alone, bare or in a tunnel: a tunnel that others use, too, would fill the capture. The numbers are offsets behind
- * the outer UDP header of the inner packet's protocol: bare IP in flannel's udp, and behind the headers of vxlan and Ethernet.
+ * Pings alone, bare or in a tunnel on whichever port: a tunnel that others use, too, would fill the capture. The numbers are
+ * offsets from the outer UDP header: a bare IP packet of ICMP behind it, or one behind the headers of vxlan and Ethernet.
  */
-const filter =
-  "icmp or (udp port 8285 and udp[17] = 1) or ((udp port 8472 or udp port 4789) and udp[39] = 1) or ip proto 4 or ip proto 47";
+const pings =
+  "icmp or (udp[8] = 0x45 and udp[17] = 1) or (udp[8:4] = 0x08000000 and udp[39] = 1) or ip proto 4 or ip proto 47";
 
 interface Caught {
   frame: Frame;
@@ -53,15 +53,16 @@ export async function startCaptures(
   const refusals = await everyOf(
     containers.map(async ({ host, ways }) => {
       const devices = devicesOf(ways, wire);
+      const also = wire?.alsoOn?.join(" ") ?? "";
       const { code, stderr } = await host.sh(
         sh`command -v tcpdump >/dev/null || { echo 'tcpdump is not installed' >&2; exit 44; }
 umask 077; d=${folderOf(label)}; mkdir "$d" || exit 1
 { echo room >"$d/room" && [ -s "$d/room" ]; } 2>/dev/null || { rm -rf "$d"; echo "no space left in \${d%/*}" >&2; exit 46; }
-nohup sh -c ${keeper} sh "$d" ${seconds} ${devices} >/dev/null 2>&1 &
+nohup sh -c ${keeper} sh "$d" ${seconds} ${filterOf(wire)} ${devices} >/dev/null 2>&1 &
 for dev in ${devices}; do
   n=0
   until grep -qs 'listening on' "$d/$dev.said"; do
-    [ "$dev" != docker0 ] || ip link show dev docker0 >/dev/null 2>&1 || break
+    case " "${also}" " in *" $dev "*) ip link show dev "$dev" >/dev/null 2>&1 || break ;; esac
     n=$((n + 1)); [ $n -lt 100 ] || { cat "$d/$dev.said" >&2; exit 45; }
     sleep 0.1
   done
@@ -74,9 +75,9 @@ done`,
   return new Map(refusals.filter(([, why]) => why !== ""));
 }
 
-const keeper = `d=$1 seconds=$2; shift 2
+const keeper = `d=$1 seconds=$2 filter=$3; shift 3
 for dev; do
-  timeout $seconds tcpdump -ni "$dev" -U -s ${bytesEach} -c ${most} -w - '${filter}' >"$d/$dev.pcap" 2>"$d/$dev.said" &
+  timeout $seconds tcpdump -ni "$dev" -U -s ${bytesEach} -c ${most} -w - "$filter" >"$d/$dev.pcap" 2>"$d/$dev.said" &
   pids="$pids $!"
 done
 echo "$$" >"$d/keeper"; echo "$pids" >"$d/pids"
@@ -90,7 +91,11 @@ const folderOf = (label: string) => `/run/causeway-${label}`;
 
 function devicesOf(ways: ProbeContainer["ways"], wire: Wire | undefined): string[] {
   const underlay = [...new Set([...ways.values()].map(({ device }) => device))];
-  return wire === "macvlan" ? [...underlay, "docker0"] : underlay;
+  return [...underlay, ...(wire?.alsoOn ?? [])];
+}
+
+function filterOf(wire: Wire | undefined): string {
+  return wire?.filter === undefined ? pings : `${pings} or (${wire.filter})`;
 }
 
 /** Ends the captures, and gives what they saw. */
@@ -163,7 +168,9 @@ export async function judgeCaptures(
         verdictOf(wire, endOf(from), endOf(to), {
           atSender: packetsOf(atSender),
           atReceiver: packetsOf(underlay(there, to, from)),
-          onBridges: [here, there].flatMap(({ caught }) => packetsOf(caught.get("docker0") ?? [])),
+          beside: [here, there].flatMap(({ caught }) =>
+            (wire?.alsoOn ?? []).flatMap((device) => packetsOf(caught.get(device) ?? [])),
+          ),
         }),
     );
     if (here.missing !== undefined) continue;

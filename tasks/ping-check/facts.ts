@@ -1,72 +1,11 @@
-import {
-  type Counter,
-  countersMoved,
-  type Link,
-  type ProbeHost,
-  parseCounters,
-  type Script,
-  sh,
-} from "causeway";
+import { type Counter, countersMoved, type ProbeHost, parseCounters, sh } from "causeway";
 import { arrivedOf, pingsInto, readPinged } from "./arrivals.ts";
 import { callerPort, everyOf, isStarted, type ProbeContainer } from "./containers.ts";
-import { devicesOf, forwardingOff, isFlushed, type Off, otherCounters } from "./forwarding.ts";
+import { devicesOf, forwardingOff, isFlushed, otherCounters } from "./forwarding.ts";
 import { inEach, secondsFor } from "./inside.ts";
-import { addressOf, type Pair, type Tried } from "./pings.ts";
+import { addressOf, type Pair } from "./pings.ts";
 import { askFor, readSizes, waysTo } from "./routes.ts";
-import { isFlannel, isRoutedByHosts, type Wire } from "./wire.ts";
-
-/** What is known of one host of a pair that failed. */
-export interface HostFacts {
-  name: string;
-  /** Where peers send their packets to. */
-  address: string;
-  /** What Docker said when the container did not start. */
-  unstarted?: string;
-  /** The container's address; empty where it did not start. */
-  container: string;
-  /** The device on the way to the other host. */
-  underlay?: string;
-  links: readonly Link[];
-  flannel?: {
-    active: string;
-    subnet: string;
-    docker0: string;
-    /** Of a tunnel of vxlan: to which MAC behind which host's address this one sends. */
-    farEnds: readonly { mac: string; address: string }[];
-  };
-  /**
-   * The store as dockerd has it, what it said when it was asked (empty when it answers), and how many of dockerd's threads
-   * are stuck in the namespace of a network that is gone, from which no store is reached.
-   */
-  store?: { url: string; trouble: string; stuck: number };
-  /** Whether Docker has met no other one since it started, although it looked for one. */
-  alone?: boolean;
-  /** By which switches of the kernel it does not forward. */
-  forwardingOff?: readonly Off[];
-  /** Docker's rules were flushed: nothing leads to DOCKER-USER. */
-  flushed?: boolean;
-  /** What iptables let through or dropped while it was tried again. */
-  moved: readonly Counter[];
-  /** The same of the other backend of iptables, where the host has rules in both. */
-  otherMoved?: { tool: string; moved: readonly Counter[] };
-}
-
-/** What is known of a pair that failed. */
-export interface PairFacts {
-  from: HostFacts;
-  to: HostFacts;
-  /** Absent where a container did not start. */
-  tried?: Tried;
-  /** Where each host sends packets to the other's container: `192.168.200.2 via 10.0.0.201 dev eth0`. */
-  wayThere?: string;
-  wayBack?: string;
-  /** Whether packets of the sender arrive in the far container; undefined where pings of others arrive there, too. */
-  arrived: boolean | undefined;
-  /** How many pings were sent when it was tried again. */
-  sent: number;
-  /** The largest packet that crossed, in bytes, where the one that the interface promises did not. */
-  largest?: number;
-}
+import { type HostFacts, isRoutedByHosts, type PairFacts, type Wire } from "./wire.ts";
 
 /** Pings that are sent again; a rule that drops them all moves by so many at least. */
 const again = 5;
@@ -142,7 +81,7 @@ function peersIn(failed: readonly Pair[], end: Pair["from"]): Pair["from"][] {
 }
 
 interface Look {
-  facts: Pick<HostFacts, "links" | "flannel" | "store" | "alone" | "forwardingOff" | "flushed">;
+  facts: Pick<HostFacts, "links" | "own" | "forwardingOff" | "flushed">;
   /** Per peer, where its container's address is routed to. */
   routes: ReadonlyMap<ProbeHost, string>;
   /** Per peer, the largest packet that a router on the way lets through, as it told the container's kernel. */
@@ -163,31 +102,26 @@ async function lookAt(
 ): Promise<Look> {
   const { host } = end;
   const reached = isRoutedByHosts(wire) ? peers.filter(isStarted) : [];
-  const [rules, other, pinged, off, links, serf, flannel, store, told, ways] = await Promise.all([
+  const [rules, other, pinged, off, links, own, told, ways] = await Promise.all([
     host.sh(counters),
     otherCounters(host),
     isStarted(end) ? host.sh(pingsInto(end)) : undefined,
     isRoutedByHosts(wire) ? forwardingOff(host, devicesOf(end, wire)) : [],
     host.reader.links(),
-    wire === "overlay" ? host.reader.serf() : undefined,
-    isFlannel(wire) ? host.sh(flannelState) : undefined,
-    wire === "overlay" ? host.sh(storeState(label, image), { timeoutMs: 60_000 }) : undefined,
+    wire?.look?.(host, { label, image }),
     isStarted(end) ? toldSizes(end, peers.filter(isStarted)) : new Map(),
     waysTo(
       host,
       reached.map(({ address }) => address),
     ),
   ]);
-  const [stuck = "0", url = "", ...trouble] = store?.stdout.trim().split("\n") ?? [];
   const routes = reached.map((peer) => [peer.host, ways.get(peer.address)?.words ?? ""] as const);
   return {
     facts: {
       links,
       forwardingOff: off,
       flushed: isFlushed(rules.stdout),
-      ...(flannel ? { flannel: readFlannel(flannel.stdout) } : {}),
-      ...(serf ? { alone: serf.aloneFor !== undefined } : {}),
-      ...(store ? { store: { url, trouble: trouble.join(" "), stuck: Number(stuck) } } : {}),
+      ...(own === undefined ? {} : { own }),
     },
     routes: new Map(routes),
     told,
@@ -215,51 +149,6 @@ ${askFor(peers.map(({ address }) => address))} | nsenter -t "$pid" -n ip -4 -for
     }),
   );
 }
-
-const flannelState = sh`systemctl is-active flanneld; sed -n 's/^FLANNEL_SUBNET=/subnet /p' /run/flannel/subnet.env 2>/dev/null
-ip -o -4 addr show dev docker0 2>/dev/null | sed -n 's/.* inet \([^ ]*\).*/docker0 \1/p'
-bridge fdb show dev flannel.1 2>/dev/null; true`;
-
-function readFlannel(text: string): NonNullable<HostFacts["flannel"]> {
-  const word = (name: string) => new RegExp(`^${name} (\\S+)`, "m").exec(text)?.[1] ?? "";
-  const farEnds = [...text.matchAll(/^(\S+) dst (\S+) /gm)].map(([, mac = "", address = ""]) => ({
-    mac,
-    address,
-  }));
-  return { active: text.split("\n")[0] ?? "", subnet: word("subnet"), docker0: word("docker0"), farEnds };
-}
-
-/**
- * Asked from a container in the host's own network: hosts need neither curl nor wget. A thread of dockerd is where dockerd
- * is, in a namespace that Docker keeps under a name, or stuck (moby/libnetwork#1838).
- */
-function storeState(label: string, image: string): Script {
-  return sh`pid=$(systemctl show -p MainPID --value docker); stuck=0
-here=" $(stat -Lc %i /proc/$pid/ns/net /run/docker/netns/* 2>/dev/null | tr '\n' ' ')"
-for thread in /proc/$pid/task/*; do
-  there=$(stat -Lc %i "$thread/ns/net" 2>/dev/null) || continue
-  case $here in *" $there "*) ;; *) stuck=$((stuck + 1)) ;; esac
-done
-echo $stuck
-url=$(timeout 20 docker info -f '{{.ClusterStore}}' 2>/dev/null) || exit 0
-echo "$url"
-at=\${url#*://}; at=\${at%%/*}; at=\${at%%,*}
-[ -n "$at" ] || { echo 'dockerd has no cluster store'; exit 0; }
-case $url in
-  consul:*) path=v1/status/leader ;;
-  etcd:*) path=health ;;
-  *) exit 0 ;;
-esac
-said=$(timeout 30 docker run --rm --label ${label} --network host ${image} sh -c ${askHttp} sh "$at" "$path" 2>&1)
-case $said in
-  *'""'* | *'"health": "false"'* | *'"health":"false"'*) echo "it has no leader" ;;
-  *' 200 '*) ;;
-  *) printf '%s\n' "\${said:-it does not answer}" | head -n 1 ;;
-esac`;
-}
-
-/** By nc, because a busybox that is linked statically cannot look up names, and its wget crashes over that. */
-const askHttp = 'printf "GET /$2 HTTP/1.0\\r\\n\\r\\n" | nc -w 5 "${1%:*}" "${1##*:}"';
 
 interface Retried {
   /** Whether the far side answered over TCP. */

@@ -1,13 +1,7 @@
 import { type Counter, type ProbeHost, parseCounters, sh } from "causeway";
 import { everyOf, isStarted } from "./containers.ts";
 import type { Pair } from "./pings.ts";
-import { tunnelOf, type Wire } from "./wire.ts";
-
-/** A switch of the kernel by which it does not forward, and the file that says so, where one does. */
-export interface Off {
-  key: string;
-  file?: string;
-}
+import type { Off, Wire } from "./wire.ts";
 
 /** What comes in by a device is forwarded where that device's switch is on; ip_forward sets them all (ip-sysctl). */
 export async function forwardingOff(host: ProbeHost, devices: readonly string[]): Promise<Off[]> {
@@ -30,7 +24,7 @@ done`);
 /** The devices by which packets of containers come into a host. */
 export function devicesOf(end: Pair["from"], wire: Wire | undefined): string[] {
   const underlay = isStarted(end) ? [...end.ways.values()].map(({ device }) => device) : [];
-  return [...new Set(["docker0", tunnelOf(wire)?.device ?? "docker0", ...underlay])];
+  return [...new Set(["docker0", wire?.tunnel?.device ?? "docker0", ...underlay])];
 }
 
 /** Docker makes the chain and what leads to it at its start only. */

@@ -2,8 +2,7 @@ import type { MatrixCell } from "causeway";
 import type { Evidence } from "./evidence.ts";
 import { type Ends, keyOf } from "./pairs.ts";
 import { isTried, type Pair, type Tried, type TriedPair } from "./pings.ts";
-import type { Verdict } from "./verdict.ts";
-import { tunnelOf, type Wire } from "./wire.ts";
+import type { Verdict, Wire } from "./wire.ts";
 
 /** What a pair is judged by. */
 export interface Judged {
@@ -58,7 +57,7 @@ function sizeOf(
   if (tried.promised === undefined || tried.loss === 100) return { whole: true };
   if (!tried.crossed) return { whole: false };
   const below = from.ways.get(to.host.name)?.mtu ?? Number.POSITIVE_INFINITY;
-  const fits = tunnelOf(wire) ? below - (tunnelOf(wire)?.overhead ?? 0) : tried.promised;
+  const fits = wire?.tunnel ? below - wire.tunnel.overhead : tried.promised;
   return { largest: Math.min(tried.promised, fits), whole: tried.promised <= fits };
 }
 

@@ -1,21 +1,33 @@
-import { type Static, Type } from "causeway";
+import { type Counter, type Link, type Packet, type ProbeHost, Type } from "causeway";
+import type { Tried } from "./pings.ts";
 
-/** How packets cross the network between the hosts. */
-export const Wire = Type.Union(
-  [
-    Type.Literal("routed"),
-    Type.Literal("flannel-udp"),
-    Type.Literal("flannel-vxlan"),
-    Type.Literal("flannel-host-gw"),
-    Type.Literal("overlay"),
-    Type.Literal("macvlan"),
-  ],
-  {
-    description:
-      "how packets should cross the network between the hosts: what evidence and causes are judged by",
-  },
-);
-export type Wire = Static<typeof Wire>;
+/**
+ * How packets of a scheme cross the network between the hosts: what evidence and causes are judged by. A scheme describes its
+ * own, with what only it knows to look at; `Own` is what its `look` gives.
+ */
+export interface Wire<Own = unknown> {
+  name: string;
+  /** Absent where packets cross as they are. */
+  tunnel?: Tunnel;
+  /** Hosts themselves route to containers: not so where containers have an interface on a network of all hosts. */
+  routed: boolean;
+  /** What brings a route back that is missing, where that is not the playbook: `restart flanneld there`. */
+  cure?: string;
+  /** Devices on which its packets must not be, or have to be: captured beside the ones that lead to the peers. */
+  alsoOn?: readonly string[];
+  /** What else evidence has to capture than pings, bare or readable in a tunnel: an expression of pcap-filter(7). */
+  filter?: string;
+  /** Judges a pair's packets, where more has to hold than that they cross bare or in the tunnel. */
+  verdict?(captured: CapturedPair): Verdict;
+  /** Looks at a host of a pair that failed; changes nothing there. */
+  look?(host: ProbeHost, probe: { label: string; image: string }): Promise<Own>;
+  /** Why nothing can work, which is judged before anything else. */
+  first?(pair: PairFacts<Own>): Cause | undefined;
+  /** Why nothing arrives, where neither a route nor a rule is why. */
+  silent?(pair: PairFacts<Own>): Cause | undefined;
+  /** Why a container is reached, and not by its name. */
+  nameless?(pair: PairFacts<Own>): Cause | undefined;
+}
 
 /** A tunnel: UDP to this port, and how many bytes it adds to a packet. */
 export interface Tunnel {
@@ -25,25 +37,117 @@ export interface Tunnel {
   device?: string;
 }
 
-/** The tunnel of a wire; undefined where packets cross as they are. */
-export function tunnelOf(wire: Wire | undefined): Tunnel | undefined {
-  switch (wire) {
-    case "flannel-udp":
-      return { port: 8285, overhead: 28, device: "flannel0" };
-    case "flannel-vxlan":
-      return { port: 8472, overhead: 50, device: "flannel.1" };
-    case "overlay":
-      return { port: 4789, overhead: 50 };
-    default:
-      return undefined;
-  }
-}
+/** The parameter of ping-check. */
+export const wireParam = Type.Unsafe<Wire>(
+  Type.Object(
+    { name: Type.String(), routed: Type.Boolean() },
+    {
+      description:
+        "how packets should cross the network between the hosts: what evidence and causes are judged by; a scheme's own, from playbooks/schemes",
+    },
+  ),
+);
 
-/** Whether hosts themselves route to containers: not where containers have an interface on a network of all hosts. */
+/** Where the wire is not known, hosts may route. */
 export function isRoutedByHosts(wire: Wire | undefined): boolean {
-  return wire !== "overlay" && wire !== "macvlan";
+  return wire?.routed ?? true;
 }
 
-export function isFlannel(wire: Wire | undefined): boolean {
-  return wire?.startsWith("flannel-") === true;
+/** One end of a pair, as its packets name it. */
+export interface End {
+  host: string;
+  address: string;
+  mac: string;
+}
+
+/** What was captured for a pair, on the way to the other host and on the devices beside it. */
+export interface Captured {
+  atSender: readonly Packet[];
+  atReceiver: readonly Packet[];
+  /** Of both ends. */
+  beside: readonly Packet[];
+}
+
+/** The pair's requests as they left the sender and came to the receiver, and in which form: `bare inner addresses`. */
+export interface CapturedPair extends Captured {
+  from: End;
+  to: End;
+  left: readonly Packet[];
+  came: readonly Packet[];
+  form: string;
+}
+
+export interface Verdict {
+  ok: boolean;
+  /** `UDP 8472 with the inner addresses inside` */
+  seen: string;
+  /** The host that cannot capture. */
+  without?: string;
+}
+
+/** A switch of the kernel by which it does not forward, and the file that says so, where one does. */
+export interface Off {
+  key: string;
+  file?: string;
+}
+
+/** What is known of one host of a pair that failed. */
+export interface HostFacts<Own = unknown> {
+  name: string;
+  /** Where peers send their packets to. */
+  address: string;
+  /** What Docker said when the container did not start. */
+  unstarted?: string;
+  /** The container's address; empty where it did not start. */
+  container: string;
+  /** The device on the way to the other host. */
+  underlay?: string;
+  links: readonly Link[];
+  /** What the wire's own look gave. */
+  own?: Own;
+  /** By which switches of the kernel it does not forward. */
+  forwardingOff?: readonly Off[];
+  /** Docker's rules were flushed: nothing leads to DOCKER-USER. */
+  flushed?: boolean;
+  /** What iptables let through or dropped while it was tried again. */
+  moved: readonly Counter[];
+  /** The same of the other backend of iptables, where the host has rules in both. */
+  otherMoved?: { tool: string; moved: readonly Counter[] };
+}
+
+/** What is known of a pair that failed. */
+export interface PairFacts<Own = unknown> {
+  from: HostFacts<Own>;
+  to: HostFacts<Own>;
+  /** Absent where a container did not start. */
+  tried?: Tried;
+  /** Where each host sends packets to the other's container: `192.168.200.2 via 10.0.0.201 dev eth0`. */
+  wayThere?: string;
+  wayBack?: string;
+  /** Whether packets of the sender arrive in the far container; undefined where pings of others arrive there, too. */
+  arrived: boolean | undefined;
+  /** How many pings were sent when it was tried again. */
+  sent: number;
+  /** The largest packet that crossed, in bytes, where the one that the interface promises did not. */
+  largest?: number;
+}
+
+/** Why a pair failed, and the command that shows it; on the sender where no other host is named. */
+export interface Cause {
+  cause: string;
+  command: string;
+  commandOn?: string;
+}
+
+/** The command that shows a cause, and the host to run it on. */
+export function shownBy(
+  command: string,
+  on: Pick<HostFacts, "name">,
+  { from }: { readonly from: Pick<HostFacts, "name"> },
+): Pick<Cause, "command" | "commandOn"> {
+  return on.name === from.name ? { command } : { command, commandOn: on.name };
+}
+
+export function endsOf<Own>({ from, to }: PairFacts<Own>): readonly [HostFacts<Own>, HostFacts<Own>] {
+  return [from, to];
 }

@@ -53,7 +53,7 @@ const cut = defineTask({
 });
 export default definePlaybook({ name: "cut", summary: "x", vars: Type.Object({}), plays: [
   { title: "Cut", hosts: "${second}", tasks: () => [cut({})] }, { title: "Others", hosts: "docker", tasks: () => [] } ],
-  verify: () => [pingCheck({ network: "bridge", image: "busybox", count: 3, source: "preserved", wire: "routed" })] });`;
+  verify: () => [pingCheck({ network: "bridge", image: "busybox", count: 3, source: "preserved", wire: { name: "routed", routed: true } })] });`;
 
 describe.sequential("a watch", () => {
   test("of one host's new bip: the others notice nothing, its own gap has the restart beside it, and a limit ends with 3", async () => {

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { type ByHand, parseLook } from "../../playbooks/checks/by-hand.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "../../playbooks/checks/leftovers.ts";
+import { flanneldStarted, flannelOptions } from "../../playbooks/schemes/flannel.ts";
+import { bipFlag } from "../../playbooks/schemes/static-route.ts";
+import { consulStarted, etcdStarted } from "../../playbooks/schemes/stores.ts";
 import { parseRoutes } from "../../src/host/tools/ip.ts";
 import { parseRules } from "../../src/host/tools/iptables.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
@@ -14,7 +17,7 @@ Description=Docker Application Container Engine
 [Service]
 EnvironmentFile=-/etc/default/docker
 ExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS
-@flannel 
+@flannel-network 
 @process 77 consul /system.slice/consul.service
 @process 78 etcd /docker/0123456789abcdef`;
 
@@ -45,7 +48,7 @@ function finds(host: Host, claim: Partial<Claim<object>> = {}) {
   };
   const fleet = new Fleet([view], () => new Set(["h"]));
   const whole: Claim<object> = {
-    breaks: ["bip", "flannel options", "daemon.json", "route", "consul", "etcd", "flanneld"],
+    breaks: [bipFlag, flannelOptions, consulStarted, etcdStarted, flanneldStarted],
     keys: ["bip", "mtu", "ip-masq"],
     networks: () => ["192.168.0.0/16"],
     ...claim,
@@ -203,7 +206,7 @@ test.each<[string, Host, string[]]>([
   [
     "routes of the flanneld that causeway set up",
     {
-      look: untouched.replace("@flannel ", "@flannel 192.168.0.0/16"),
+      look: untouched.replace("@flannel-network ", "@flannel-network 192.168.0.0/16"),
       routes: "192.168.5.0/24 via 192.168.5.0 dev flannel.1 onlink\n192.168.6.0/24 via 10.0.0.201 dev ens33",
       rules: "*filter\n-A FORWARD -s 192.168.0.0/16 -j ACCEPT",
       standing: [stands("flanneld-config")],
@@ -224,8 +227,8 @@ test.each<[string, Host, string[]]>([
 -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT`,
     },
     [
-      "told: a rule that causeway did not make accepts every packet of a network (-A FORWARD -s 10.0.0.0/24 -j ACCEPT); to remove it: iptables -D FORWARD -s 10.0.0.0/24 -j ACCEPT",
       "told: a rule that causeway did not make opens etcd to everyone (-A INPUT -p tcp -m tcp --dport 2379 -m state --state NEW,ESTABLISHED -j ACCEPT); to remove it: iptables -D INPUT -p tcp -m tcp --dport 2379 -m state --state NEW,ESTABLISHED -j ACCEPT",
+      "told: a rule that causeway did not make accepts every packet of a network (-A FORWARD -s 10.0.0.0/24 -j ACCEPT); to remove it: iptables -D FORWARD -s 10.0.0.0/24 -j ACCEPT",
     ],
   ],
   [
@@ -247,7 +250,7 @@ test.each<[string, Host, string[]]>([
 @process 102 etcd /system.slice/ssh.service
 @process 103 flanneld /system.slice/my-flannel.service`,
     },
-    ["refused: process 100, 101 | kill 100 101", "refused: process 102 | kill 102"],
+    ["refused: process 102 | kill 102", "refused: process 100, 101 | kill 100 101"],
   ],
 ])("%s", (_, host, expected) => {
   expect(finds(host)).toEqual(expected);

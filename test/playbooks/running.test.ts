@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type Running, schemeOf, words } from "../../playbooks/checks/running.ts";
+import { schemeOf } from "../../playbooks/checks/running.ts";
+import type { Running } from "../../playbooks/schemes/scheme.ts";
 import { CausewayError } from "../../src/errors.ts";
 import { parseDocker } from "../../src/host/tools/docker.ts";
 import { parseAddresses, parseLinks, parseRoutes } from "../../src/host/tools/ip.ts";
@@ -26,7 +27,8 @@ function told(...hosts: Host[]): string {
   }));
   const scheme = schemeOf(new Fleet(views, () => new Set(views.map(({ name }) => name))));
   if (scheme instanceof CausewayError) return `${scheme.message}: ${scheme.detail.found}`;
-  return scheme.name === "macvlan" ? `${words(scheme)}, shims: ${scheme.shims}` : words(scheme);
+  const shims = scheme.proof(views.map(({ name }) => name)).pairs?.filter((p) => p.expected === "reachable");
+  return shims ? `${scheme.words}, shims: ${shims.map(({ from }) => from)}` : scheme.words;
 }
 
 function runningOn({
@@ -43,7 +45,7 @@ function runningOn({
   const lines = ["b bridge local bridge", ...named].map((line) => line.replace(/ (\S+)$/, " - - $1"));
   return {
     docker: parseDocker(stopped ? "stopped" : `running 20.10.5\n${lines.join("\n")}\n--\n`),
-    lease,
+    said: { "flannel-subnet": [lease] },
     addresses:
       docker0 === undefined ? [] : parseAddresses(`3: docker0    inet ${docker0} scope global docker0`),
     links: parseLinks(links),

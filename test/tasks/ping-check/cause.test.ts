@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { parseCounters } from "../../../src/host/tools/iptables.ts";
 import { causeOf } from "../../../tasks/ping-check/cause.ts";
-import type { HostFacts, PairFacts } from "../../../tasks/ping-check/facts.ts";
+
 import type { Tried } from "../../../tasks/ping-check/pings.ts";
+import type { HostFacts, PairFacts } from "../../../tasks/ping-check/wire.ts";
+import { wireOf } from "./wires.ts";
 
 const link = (name: string, mtu: number) => ({ name, mtu, index: 1, up: true });
 const links = [link("eth0", 1500), link("docker0", 1500), link("flannel.1", 1450)];
@@ -52,13 +54,13 @@ const moved = (...lines: string[]) => parseCounters(lines.join("\n"));
 const lease = { active: "active", subnet: "192.168.2.1/24", docker0: "192.168.2.1/24", farEnds: [] };
 const mac = (last: number) => `0e:f1:0a:00:00:0${last}`;
 const vxlanTo = (address: string, ...macs: string[]) => ({
-  flannel: { ...lease, farEnds: macs.map((m) => ({ mac: m, address })) },
+  own: { ...lease, farEnds: macs.map((m) => ({ mac: m, address })) },
   links: [...links.slice(0, 2), { ...link("flannel.1", 1450), mac: mac(address === "10.0.0.2" ? 1 : 2) }],
 });
 const drop = "[7:588] -A FORWARD -s 192.168.1.0/24 -j DROP";
 
 describe("the cause of a failed pair", () => {
-  it.each<[string, PairFacts, Parameters<typeof causeOf>[1], RegExp, string?]>([
+  it.each<[string, PairFacts, string | undefined, RegExp, string?]>([
     [
       "a route that is gone",
       pair({ wayThere: "192.168.2.2 via 10.0.0.254 dev eth0" }),
@@ -284,28 +286,28 @@ describe("the cause of a failed pair", () => {
     ],
     [
       "no subnet.env",
-      pair({ to: { ...b, flannel: { ...lease, subnet: "", active: "activating" } } }),
+      pair({ to: { ...b, own: { ...lease, subnet: "", active: "activating" } } }),
       "flannel-vxlan",
       /^no lease: b has no \/run\/flannel\/subnet\.env, and flanneld is activating/,
       "b",
     ],
     [
       "docker0 outside the lease",
-      pair({ to: { ...b, flannel: { ...lease, docker0: "172.17.0.1/16" } } }),
+      pair({ to: { ...b, own: { ...lease, docker0: "172.17.0.1/16" } } }),
       "flannel-vxlan",
       /^no lease: docker0 of b has 172\.17\.0\.1\/16 where the lease is 192\.168\.2\.1\/24/,
       "b",
     ],
     [
       "a flanneld that is down while all stands",
-      pair({ ...inTunnel, to: { ...b, flannel: { ...lease, active: "failed" } } }),
+      pair({ ...inTunnel, to: { ...b, own: { ...lease, active: "failed" } } }),
       "flannel-vxlan",
       /^one-way tunnel/,
       "b",
     ],
     [
       "a flanneld that took its device along",
-      pair({ to: { ...b, flannel: { ...lease, active: "failed" } } }),
+      pair({ to: { ...b, own: { ...lease, active: "failed" } } }),
       "flannel-udp",
       /^no lease: flanneld is failed on b/,
       "b",
@@ -317,7 +319,7 @@ describe("the cause of a failed pair", () => {
           ...b,
           container: "",
           unstarted: "network not found",
-          store: { url: "consul://127.0.0.1:8500", trouble: "connection refused", stuck: 0 },
+          own: { url: "consul://127.0.0.1:8500", trouble: "connection refused", stuck: 0, alone: false },
         },
       }),
       "overlay",
@@ -326,7 +328,7 @@ describe("the cause of a failed pair", () => {
     ],
     [
       "a Docker that met no other, before the tunnel is blamed",
-      pair({ to: { ...b, alone: true } }),
+      pair({ to: { ...b, own: { url: "", trouble: "", stuck: 0, alone: true } } }),
       "overlay",
       /^Docker alone: Docker on b connected to no other host's Docker .*: restart docker there$/,
       "b",
@@ -347,7 +349,7 @@ describe("the cause of a failed pair", () => {
     [
       "a name without an address, and a Docker that is stuck",
       pair({
-        from: { ...a, store: { url: "consul://127.0.0.1:8500", trouble: "", stuck: 2 } },
+        from: { ...a, own: { url: "consul://127.0.0.1:8500", trouble: "", stuck: 2, alone: false } },
         tried: { ...fine, resolved: "", promised: 1450 },
       }),
       "overlay",
@@ -356,7 +358,7 @@ describe("the cause of a failed pair", () => {
     [
       "a name without an address over a store, and nothing else to see",
       pair({
-        from: { ...a, store: { url: "consul://127.0.0.1:8500", trouble: "", stuck: 0 } },
+        from: { ...a, own: { url: "consul://127.0.0.1:8500", trouble: "", stuck: 0, alone: false } },
         tried: { ...fine, resolved: "", promised: 1450 },
       }),
       "overlay",
@@ -364,7 +366,7 @@ describe("the cause of a failed pair", () => {
     ],
     ["nothing that can be seen", pair({ arrived: true }), "routed", /^no answer: the requests arrive on b/],
   ])("%s", (_, facts, wire, words, on) => {
-    const { cause, commandOn } = causeOf(facts, wire);
+    const { cause, commandOn } = causeOf(facts, wire === undefined ? undefined : wireOf(wire));
     expect(cause).toMatch(words);
     expect(commandOn).toBe(on);
   });

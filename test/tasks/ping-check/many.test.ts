@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import type { ProbeRun } from "../../../src/index.ts";
 import { pingCheck } from "../../../tasks/ping-check.ts";
 import { FakeFleet } from "./fleet.ts";
+import { wireOf } from "./wires.ts";
 
 const params = {
   network: "bridge",
   image: "busybox",
   count: 3,
   source: "preserved",
-  wire: "routed",
+  wire: wireOf("routed"),
 } as const;
 const prove = (fleet: FakeFleet, over: Partial<ProbeRun> = {}) =>
   pingCheck(params).run(fleet.hosts, { ...fleet.run, ...over });

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { type Packet, readFrame } from "../../../src/net/packet.ts";
 import { readPcap, writePcap } from "../../../src/net/pcap.ts";
 import { verdictOf } from "../../../tasks/ping-check/verdict.ts";
-import type { Wire } from "../../../tasks/ping-check/wire.ts";
 import { bare } from "./captures.ts";
+import { wireOf } from "./wires.ts";
 
 const from = { host: "a", address: "192.168.1.2", mac: "02:42:ac:00:00:01" };
 const to = { host: "b", address: "192.168.2.2", mac: "02:42:ac:00:00:02" };
@@ -23,11 +23,15 @@ const udp = (port: number): Packet => ({
   ports: { source: 40000, destination: port },
   inner: ping,
 });
-const seen = (wire: Wire | undefined, left: Packet[], came = left, onBridges: Packet[] = []) =>
-  verdictOf(wire, from, to, { atSender: left, atReceiver: came, onBridges });
+const seen = (wire: string | undefined, left: Packet[], came = left, beside: Packet[] = []) =>
+  verdictOf(wire === undefined ? undefined : wireOf(wire), from, to, {
+    atSender: left,
+    atReceiver: came,
+    beside,
+  });
 
 describe("the verdict on a pair", () => {
-  it.each<[Wire, Packet, string]>([
+  it.each<[string, Packet, string]>([
     ["routed", ping, "bare inner addresses"],
     ["flannel-host-gw", ping, "bare inner addresses"],
     ["flannel-udp", udp(8285), "UDP 8285 with the inner addresses inside"],
@@ -119,6 +123,7 @@ describe("a capture of the lab", () => {
       frame.copy(outer, 0, 0, 34);
       outer[23] = 17;
       outer.writeUInt16BE(port, 36);
+      outer.writeUInt16BE(8 + head.length + payload.length, 38);
       const found = readFrame(Buffer.concat([outer, head, payload]))?.inner;
       expect(found).toMatchObject({ source: inner?.source, destination: inner?.destination, icmpType: 8 });
     }

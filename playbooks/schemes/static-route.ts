@@ -1,0 +1,45 @@
+import type { Wire } from "../../tasks/ping-check/wire.ts";
+import { type ByHand, type Setting, settings } from "../checks/by-hand.ts";
+import { commands, flagFind, flags, type Trace } from "../checks/traces.ts";
+import { hasFlanneld, isLeased } from "./flannel.ts";
+import { isRouted, keysOf, type Ran, type Scheme } from "./scheme.ts";
+
+/** As it is: by a route of each host to each peer's containers. */
+const routed: Wire = { name: "routed", routed: true };
+
+export const routedContainers: Ran = {
+  words: "static-route",
+  proof: () => ({ network: "bridge", wire: routed }),
+};
+
+/** A --bip in docker.service, or in a variable that it uses. */
+export const bipFlag: Trace = {
+  finds: (byHand) =>
+    [...flags(byHand, /--bip[= ]\S+/g), ...bipOfVariables(byHand)].map((flag) =>
+      flagFind("dockerd is started with a --bip that causeway did not set", [flag]),
+    ),
+};
+
+/** A variable that ExecStart uses. What our own flanneld writes is no find, and the article's way to read it is another. */
+function bipOfVariables(byHand: ByHand): Setting[] {
+  const { unit, variables, standing } = byHand;
+  const files = settings(unit, "EnvironmentFile")
+    .filter(({ value }) => !value.startsWith("/run/flannel/"))
+    .map(({ value }) => value.replace(/^-/, ""))
+    .filter((file) => !file.startsWith("/run/flannel/") || !hasFlanneld(standing));
+  return variables
+    .filter(({ path, name }) => {
+      const use = new RegExp(`\\$\\{?${name}\\b`);
+      return files.includes(path) && commands(byHand).some(({ value }) => use.test(value));
+    })
+    .map(({ path, flag }) => ({ path, value: flag }));
+}
+
+export const staticRoute: Scheme = {
+  name: "static-route",
+  wires: [routed],
+  held: ({ on }) => (keysOf(on, "static-route").length > 0 ? [routedContainers] : []),
+  shown: (place) => (isRouted(place) && !isLeased(place.on) ? [routedContainers] : []),
+  traces: [bipFlag],
+  makes: ({ task }, name) => task === "docker-bip" && name === "docker0",
+};
