@@ -43,6 +43,15 @@ export interface ShellOptions {
 
 const mebibyte = 1024 * 1024;
 
+/** Programs that are elsewhere are found behind those of the system. Root's home is root's own, which some sudo leaves as it was. */
+const surroundings = [
+  "umask 022",
+  "unset DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG DOCKER_API_VERSION DOCKER_TLS_VERIFY",
+  "[ ! -O / ] || HOME=~root",
+  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH",
+  "export HOME PATH",
+].join("; ");
+
 const unstreamed = () => ({ limitMs: 0, streamed: 0, partial: [] as Buffer[] });
 
 /** One long-lived `sh`: what is asked for in the same tick goes out as one write; answers come back in order. */
@@ -86,7 +95,8 @@ export class Shell {
 
   /**
    * The shell's own process id; it is asked for together with the first commands, and found also behind what a .bashrc has
-   * said. Programs in /usr/local are found, also where sudo's secure_path leaves them out.
+   * said. What the host's environment says decides nothing: which programs are run, where they look for their settings, which
+   * Docker is asked, and who may write to what is made.
    */
   #hello(): string {
     this.#waiting.unshift({
@@ -100,7 +110,7 @@ export class Shell {
       },
       reject: () => {},
     });
-    return "cd /; trap : TERM; PATH=$PATH:/usr/local/sbin:/usr/local/bin\n";
+    return `cd /; trap : TERM; ${surroundings}\n`;
   }
 
   #nonce(): string {

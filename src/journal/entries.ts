@@ -89,6 +89,8 @@ if read -r pid started boot who 2>/dev/null <lock; then
     [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] && echo "holder $who"
 fi
 read -r run rest 2>/dev/null <switch/armed || read -r run rest 2>/dev/null <switch/reverting && echo "armed $run"
+own=; [ ! -O . ] || own=own
+[ ! -e head ] || stat -L -c "folder $own %A %U:%G" .
 grep -aH '' runs/*/run.json runs/*/end runs/*/[0-9]*.json 2>/dev/null
 printf 'mark %s\\n' runs/*/*.begun runs/*/*.done runs/*/*.undone runs/*/folded
 printf 'entry %s\\n' runs/*/[0-9]*.json
@@ -129,6 +131,9 @@ export function parseJournal(text: string, host: string): Journal {
         // Nothing, where no run ever began.
         if (!/^\d*$/.test(rest)) damaged(host, { path: "format", found: rest, expected: "a number" });
         format = line;
+        break;
+      case "folder":
+        refuseForeign(host, rest);
         break;
       case "host":
         whose = rest;
@@ -264,6 +269,21 @@ function damaged(
     found: `${found === "" ? "nothing" : found} in ${file}`,
     expected,
     advice: advice ?? `restore that file from a backup of this host, or move it away: mv ${file} /root/`,
+  });
+}
+
+/** What is in the journal is run and restored as root, so nobody else may be able to write to it. */
+function refuseForeign(host: string, found: string): void {
+  const [own, mode = "", owner = ""] = found.split(" ");
+  if (own === "own" && mode[5] !== "w" && mode[8] !== "w") return;
+  throw new CausewayError("host", "others can write to the journal on this host: nothing of it is believed", {
+    host,
+    found: `${mode} ${owner} ${journalFolder}`,
+    expected: `drwx------ root:root ${journalFolder}`,
+    advice: [
+      "nothing was changed; look on that host whether what is in it is causeway's, and give it back to root:",
+      `chown -R root:root ${journalFolder} && chmod -R go-rwx ${journalFolder}`,
+    ].join("\n"),
   });
 }
 

@@ -14,7 +14,7 @@
 #   $CW/runs/RUN/NNNN.res      the resource: a kind, and its arguments quoted for the shell
 #   $CW/runs/RUN/NNNN.was      the resource's token before, and .now after
 #   $CW/runs/RUN/NNNN.before*  what the kind needs to restore it
-#   $CW/runs/RUN/NNNN.sum      checksums of .res, .was and .before*; entries of older versions have none
+#   $CW/runs/RUN/NNNN.sum      checksums of .json, .res, .was and .before*; entries of older versions have fewer, or none
 #   $CW/runs/RUN/NNNN.begun    it was begun;  .done: it was performed;  .undone: it was taken back
 #   $CW/folded                 the newest run of which only what was before the oldest is kept
 #   $CW/runs/RUN/folded        steps of it stand, but as part of an older run's
@@ -138,18 +138,22 @@ cw_intend() {
     cw_kind=$3
     shift 3
     cw_write_resource "$cw_kind" "$@" >"$B.res" || exit 1
-    "cw_${cw_kind}_token" "$@" >"$B.was" && "cw_${cw_kind}_save" "$@" && cw_sum_up
+    "cw_${cw_kind}_token" "$@" >"$B.was" && "cw_${cw_kind}_save" "$@" && cw_sum_up "$B.json.new"
   ) >"$OUT" 2>&1 || cw_fail "failed $1 save $?"
 }
 
-# Notes what the entry $B keeps, so that nothing else is ever restored or run in its place.
+# cw_sum_up JSON: notes what the entry $B keeps, and the text that becomes its .json, so that nothing else is ever restored or
+# run in its place.
 cw_sum_up() {
-  cd "$D" || return 1
+  cw_sum_of_json "$B" "$1" >"$B.sum" && cd "$D" || return 1
   cw_name=${B##*/}
   set -- "$cw_name.res" "$cw_name.was"
   for cw_f in "$cw_name".before*; do [ ! -f "$cw_f" ] || set -- "$@" "$cw_f"; done
-  sha256sum -- "$@" >"$B.sum"
+  sha256sum -- "$@" >>"$B.sum"
 }
+
+# cw_sum_of_json ENTRY FILE: the line of .sum for the entry's .json, which is to be what FILE is.
+cw_sum_of_json() { sha256sum <"$2" | sed "s|-$|${1##*/}.json|"; }
 
 # cw_is_whole ENTRY: whether what it keeps is as it was written; if not, it says what is not.
 cw_is_whole() {
@@ -205,8 +209,28 @@ cw_start() {
   cw_say "start $1"
 }
 
-# cw_quietly FUNCTION: runs it in a subshell; what it says is kept for the report.
-cw_quietly() { ("$1") >"$OUT" 2>&1 </dev/null; }
+# cw_quietly FUNCTION: runs it in a subshell; what it says is kept for the report, and of much of it the beginning and the end:
+# a step that prints without end fills no disk. It ends with the function, also where that left something running that holds
+# its output open.
+cw_quietly() {
+  read -r cw_pipe </proc/sys/kernel/random/uuid
+  cw_pipe=$OUT.$cw_pipe
+  mkfifo -m 600 "$cw_pipe" || return 1
+  {
+    { head -c 65536; tail -c 65536; } >"$OUT"
+    rm -f "$cw_pipe"
+    cat
+  } <"$cw_pipe" >/dev/null 2>&1 &
+  ("$1") >"$cw_pipe" 2>&1 </dev/null
+  cw_quiet_code=$?
+  cw_waited=0
+  while [ -p "$cw_pipe" ] && [ $cw_waited -lt 1020 ]; do
+    cw_waited=$((cw_waited + 1))
+    [ $cw_waited -lt 1000 ] || sleep 0.05
+  done
+  rm -f "$cw_pipe"
+  return $cw_quiet_code
+}
 
 # cw_perform N FUNCTION: performs one step.
 cw_perform() {
@@ -487,7 +511,8 @@ cw_give_up() {
   cw_list=
   for cw_n; do cw_list="$cw_n $cw_list"; done
   for cw_n in $cw_list; do
-    if cw_undo "$D/$cw_n"; then cw_say "undone $cw_n"; else cw_say "stuck $cw_n"; fi
+    cw_do() { cw_undo "$D/$cw_n"; }
+    if cw_quietly cw_do; then cw_say "undone $cw_n"; else cw_say "stuck $cw_n"; cat "$OUT" >>"$OUT.said"; fi
   done
   if [ -n "$cw_list" ]; then
     systemctl daemon-reload
@@ -507,7 +532,7 @@ cw_beside() { printf '%s\n' "$*" >"$CW/beside.new" && mv -f "$CW/beside.new" "$C
 cw_end() {
   [ ! -d "$CW/runs/$1" ] || printf '%s\n' "$2" >"$CW/runs/$1/end"
   cw_has_lock || return 0
-  rm -f "$CW/out" "$CW"/parked-* "$CW/stop-$1"
+  rm -f "$CW"/out* "$CW"/parked-* "$CW/stop-$1"
   cw_fold "$1" "$cw_keep"
   rm -f "$CW/lock"
 }
@@ -562,5 +587,13 @@ cw_fold_into() {
   cw_identity=${cw_older#*',"owner":'}
   [ "${cw_identity%%',"play":'*}" = "${cw_tail%%',"play":'*}" ] || return 1
   (umask 077 && printf '%s,"owner":%s\n' "$cw_head" "$cw_tail" >"$1.json.fold") &&
-    cp "$2.now" "$1.now" && mv -f "$1.json.fold" "$1.json"
+    cp "$2.now" "$1.now" && cw_sum_without_json "$1" && mv -f "$1.json.fold" "$1.json" && cw_sum_with_json "$1"
+}
+
+# A kill while the .json is replaced leaves it without a checksum, rather than with that of another text.
+cw_sum_without_json() {
+  [ ! -f "$1.sum" ] || { sed "/ ${1##*/}\.json$/d" "$1.sum" >"$1.sum.new" && mv -f "$1.sum.new" "$1.sum"; }
+}
+cw_sum_with_json() {
+  [ ! -f "$1.sum" ] || { { cat "$1.sum" && cw_sum_of_json "$1" "$1.json"; } >"$1.sum.new" && mv -f "$1.sum.new" "$1.sum"; }
 }

@@ -210,7 +210,7 @@ function takingBack({ entry, merge, force }: TakeBack): string {
   const path = entryPath(entry);
   // It is forced: nothing can be done about it, and it is forgotten.
   if (entry.irreversible !== undefined) return ":";
-  if (merge) return `B=$CW/runs/${path}; ${merge.text}`;
+  if (merge) return `B=$CW/runs/${path}; cw_is_whole "$B" || exit 1; ${merge.text}`;
   return `cw_put_back "$CW/runs/${path}"${force ? " force" : ""}`;
 }
 

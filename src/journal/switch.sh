@@ -117,7 +117,7 @@ cw_revert() {
   ! cw_entries_left | grep -q . || cw_end_state='partly reverted'
   printf '%s\n' "$cw_end_state" >"$D/end"
   cw_sync "$D"/* "$D" "$CW/head"
-  rm -f "$OUT" "$CW/out" "$CW"/parked-* "$CW/lock" "$CW/stop-$cw_run"
+  rm -f "$CW"/out* "$CW"/parked-* "$CW/lock" "$CW/stop-$cw_run"
   cw_disarm
 }
 

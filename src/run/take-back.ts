@@ -45,8 +45,20 @@ export async function wayBack(
   const files = entries.filter((e) => e.resource.startsWith("file "));
   // A secret's bytes stay on the host.
   const told = diff ? files.filter((e) => !e.secret) : [];
-  const script = statesScript(entries, { files, diff: told, libraries: host.journal.libraries });
-  const { stdout } = await host.session.run(script.text, { shown: "# what became of the files" });
+  const ask = (libraries: readonly string[]) =>
+    host.session.run(statesScript(entries, { files, diff: told, libraries }).text, {
+      shown: "# what became of the files",
+    });
+  let { stdout, code } = await ask(host.journal.libraries);
+  // The library was removed or damaged.
+  if (code === 78) ({ stdout, code } = await ask([]));
+  if (code !== 0)
+    throw new CausewayError("host", "the host does not say what became of what is to be undone", {
+      host: host.name,
+      found: `code ${code}`,
+      output: stdout.slice(-2000),
+      advice: "nothing was undone there; run again",
+    });
   const states = new Map(
     stdout
       .split(/^state /m)

@@ -115,6 +115,29 @@ test("a file is sent for root only", async () => {
   rmSync(folder, { recursive: true });
 });
 
+test("the host's environment decides nothing of which program is run, where its settings are, and which Docker is asked", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "causeway-planted-"));
+  for (const name of ["stat", "only-here"])
+    writeFileSync(join(folder, name), "#!/bin/sh\necho planted\n", { mode: 0o755 });
+  const child = spawn("sh", ["-c", "umask 000; exec sh"], {
+    env: { PATH: `${folder}:${process.env.PATH}`, HOME: folder, DOCKER_HOST: "tcp://10.0.0.9:2375" },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  const { stdin, stdout, stderr } = child;
+  const ended = new Promise<string>((resolve) => void child.once("close", () => resolve("ended")));
+  const shell = new Shell(
+    "here",
+    { stdin, stdout, stderr, ended, beside: async () => 0, close: () => {} },
+    options,
+  );
+  const run = shell.run('stat -c %F /; only-here; umask; echo "$DOCKER_HOST"; echo "$HOME"');
+  const home = process.getuid?.() === 0 ? "/root" : folder;
+  expect((await run).stdout).toBe(`directory\nplanted\n0022\n\n${home}\n`);
+  stdin.end();
+  await ended;
+  rmSync(folder, { recursive: true });
+});
+
 /** The shells of this machine that can stand at the other end. */
 const shells = [["dash"], ["bash", "--posix"], ["busybox", "sh"]].filter(([program = ""]) =>
   (process.env.PATH ?? "").split(delimiter).some((folder) => {

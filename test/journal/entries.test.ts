@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -173,6 +182,28 @@ describe("the script that reads it, in a real shell", () => {
     expect(journal).toMatchObject({ head: `${run.id} 0002`, runs: [{ id: run.id, end: "done" }] });
     expect(liveEntries(journal)).toEqual([entry("0002", { done: true })]);
     expect(journal.holder).toBeUndefined();
+  });
+
+  test.each([
+    ["what root alone may write", 0o700, false],
+    ["what root alone may write, and anybody read", 0o755, false],
+    ["a group's", 0o770, true],
+    ["anybody's", 0o707, true],
+  ])("in a folder that is %s", (_name, mode, refused) => {
+    write("mode", { format: "2\n", head: "\n" });
+    chmodSync(join(folder, "mode"), mode);
+    if (refused) expect(() => read("mode")).toThrow(/others can write to the journal on this host/);
+    else expect(read("mode").entries).toEqual([]);
+  });
+
+  test.runIf(process.getuid?.() === 0)("in a folder that is another user's", () => {
+    write("theirs", { format: "2\n", head: "\n" });
+    chownSync(join(folder, "theirs"), 65_534, 65_534);
+    expect(() => read("theirs")).toThrow(
+      expect.objectContaining({
+        detail: expect.objectContaining({ found: expect.stringMatching(/^drwxr-xr-x nobody:\w+ \//) }),
+      }),
+    );
   });
 
   test("whose it is, and an entry of which nothing is left", () => {

@@ -10,8 +10,9 @@ import type { Entry } from "../../src/journal/entries.ts";
 import { journalFolder } from "../../src/journal/folder.ts";
 import { Follower } from "../../src/journal/follow.ts";
 import { hostLibrary } from "../../src/journal/library.ts";
-import { type Action, hostScript } from "../../src/journal/script.ts";
+import { type Action, type Due, hostScript } from "../../src/journal/script.ts";
 import { step } from "../../src/kinds/index.ts";
+import { restart } from "../../src/task/step.ts";
 
 let folder: string;
 let journal: string;
@@ -63,7 +64,8 @@ function carryOut(
     run = "R1",
     libraries = [],
     env = {},
-  }: { run?: string; libraries?: string[]; env?: Record<string, string> } = {},
+    due = [],
+  }: { run?: string; libraries?: string[]; env?: Record<string, string>; due?: Due[] } = {},
 ) {
   const whole = {
     run,
@@ -73,7 +75,7 @@ function carryOut(
     record: JSON.stringify({ id: run }),
     libraries,
     actions,
-    due: [],
+    due,
   };
   const text = hostScript(whole)
     .text.replaceAll(journalFolder, journal)
@@ -214,17 +216,18 @@ describe("the script that changes a host", () => {
     expect(marks()).toEqual(["a"]);
   });
 
-  test.each(["0001.res", "0001.was", "0001.before", "0001.before.mode", "0001.sum"])(
+  test.each(["0001.json", "0001.res", "0001.was", "0001.before", "0001.before.mode", "0001.sum"])(
     "takes nothing back where %s is not as it was written, by force neither",
     (file) => {
       const path = join(folder, "f");
       writeFileSync(path, "mine\n");
       carryOut(actionsOf(step.file({ was: fileAt(path), content: "theirs\n" })));
       expect(readFileSync(path, "utf8")).toBe("theirs\n");
+      const entry = entryOf("0001");
       for (const harm of [() => writeFileSync(join(journal, `runs/R1/${file}`), ""), () => {}])
         for (const force of [false, true]) {
           harm();
-          const back: Action = { does: "take back", entry: entryOf("0001"), force };
+          const back: Action = { does: "take back", entry, force };
           const { code, follower } = carryOut([back], { run: "R2" });
           expect([code, follower.stuck?.output]).toEqual([0, expect.stringContaining(`${file} in `)]);
           expect(readFileSync(path, "utf8")).toBe("theirs\n");
@@ -232,11 +235,78 @@ describe("the script that changes a host", () => {
     },
   );
 
+  test("merges nothing into a file from a state that is not as it was written", () => {
+    carryOut(actionsOf(mark("a")));
+    writeFileSync(join(journal, "runs/R1/0001.was"), "");
+    const merge = rawScript(`echo merged >>${folder}/marks`);
+    const { follower } = carryOut([{ does: "take back", entry: entryOf("0001"), merge }], { run: "R2" });
+    expect(follower.stuck?.output).toContain("0001.was in ");
+    expect(marks()).toEqual(["a"]);
+  });
+
+  test("knows a folded entry by its new text", () => {
+    const path = join(folder, "f");
+    writeFileSync(path, "0\n");
+    for (const [i, content] of ["1\n", "2\n"].entries())
+      carryOut(actionsOf(step.file({ was: fileAt(path), content })), { run: `R${i + 1}` });
+    const fold = `. ${keptLibrary()}; cw_fold R3 0; cw_is_whole ${journal}/runs/R1/0001 && cat ${journal}/runs/R1/0001.sum`;
+    const { stdout } = spawnSync("sh", ["-c", fold], { encoding: "utf8" });
+    expect(stdout.match(/0001\.json$/gm)).toHaveLength(1);
+    expect(entryOf("0001").run).toBe("R1");
+    expect(existsSync(join(journal, "old/R2/folded"))).toBe(true);
+    carryOut([{ does: "take back", entry: entryOf("0001") }], { run: "R3" });
+    expect(readFileSync(path, "utf8")).toBe("0\n");
+  });
+
   test("takes back what an older version kept, without checksums", () => {
     carryOut(actionsOf(mark("a")));
     rmSync(join(journal, "runs/R1/0001.sum"));
     expect(carryOut([{ does: "take back", entry: entryOf("0001") }], { run: "R2" }).ended.how).toBe("all");
     expect(marks()).toEqual([]);
+  });
+
+  test.each([
+    ["a gigabyte", "yes | head -c 1G"],
+    ["a gigabyte without a line", "head -c 1G /dev/zero"],
+  ])("keeps of %s that a step prints the beginning and the end", (_name, prints) => {
+    const look = `stat -c %s ${journal}/out >${folder}/size`;
+    const { said, follower } = carryOut(
+      actionsOf(mark("a", { do: `echo a >>${folder}/marks; ${prints}; echo it ends; ${look}; exit 1` })),
+    );
+    expect(said).toEqual(["started 0001", "failed 0001"]);
+    expect(Number(readFileSync(join(folder, "size"), "utf8"))).toBeLessThanOrEqual(65_536);
+    expect(statSync(join(journal, "out")).size).toBeLessThanOrEqual(131_072);
+    expect(follower.output("").length).toBeLessThanOrEqual(9000);
+    expect(follower.output("")).toMatch(/it ends$/);
+    expect(readdirSync(journal).filter((name) => name.startsWith("out"))).toEqual(["out"]);
+  });
+
+  test("does not wait for what a step leaves running with its output open", () => {
+    const { ended } = carryOut(
+      actionsOf(mark("a", { do: `echo a >>${folder}/marks; sleep 300 & echo $! >${folder}/pid` })),
+    );
+    process.kill(Number(readFileSync(join(folder, "pid"), "utf8")));
+    expect(ended).toEqual({ how: "all" });
+  });
+
+  test("takes nothing that a step or an undo prints for its own words", () => {
+    const forged = "printf '\\n@cw done 0002\\n@cw start 0002\\n@cw failed 0001 perform 0\\n'";
+    const loud = mark("a", { do: `${forged}; echo a >>${folder}/marks`, undo: `${forged}; exit 1` });
+    const { said } = carryOut(actionsOf(loud, mark("b", { do: `${forged}; false` })));
+    expect(said).toEqual(["started 0001", "done 0001", "started 0002", "failed 0002"]);
+    const back = carryOut([{ does: "take back", entry: entryOf("0001") }], { run: "R2" });
+    expect([back.said, back.follower.stuck?.output]).toEqual([
+      ["started 0001"],
+      "\n@cw done 0002\n@cw start 0002\n@cw failed 0001 perform 0",
+    ]);
+  });
+
+  test("nor when a restart failed and its steps are undone", () => {
+    const loud = mark("a", { undo: "printf '@cw undone 0002\\n@cw unit x active\\n'; exit 1" });
+    const due: Due[] = [{ consequence: restart("nosuch-unit"), causedBy: ["0001"] }];
+    const { ended, output } = carryOut(actionsOf(loud, mark("b")), { due });
+    expect(ended).toMatchObject({ how: "restart failed", undone: [], stuck: [{ n: "0001" }] });
+    expect(output).toContain("@cw unit x active");
   });
 
   test("believes nothing that the host's environment says", () => {

@@ -2,12 +2,11 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { execute, full, inFull, type RunEventLike, stepsOf, useLab } from "./support.ts";
+import { execute, inFull, useLab } from "./support.ts";
 
 const lab = useLab("test-killed", 33, 2);
 const [first, second] = ["docker-200", "docker-201"];
-const inventory = () =>
-  lab.inventory({ vars: { flannel_binary: join(packageDir, "src/lab/flanneld-stand-in.sh") } });
+const inventory = () => lab.inventory();
 const route = "playbooks/static-route.ts";
 const resetBook = "playbooks/reset.ts";
 
@@ -105,47 +104,5 @@ describe.sequential("a journal that cannot be believed", () => {
       await ended(reset());
       expect(await sinceStart()).toEqual([]);
     },
-  );
-});
-
-/** Kills a run of a playbook once so many steps have begun, on both hosts together; one of fewer steps ends by itself. */
-async function killedAt(playbook: string, n: number): Promise<void> {
-  let seen = 0;
-  const kill = (event: RunEventLike, send: (signal: NodeJS.Signals) => void) => {
-    if (event.type === "step" && event.state === "started" && ++seen === n) send("SIGKILL");
-  };
-  await lab.follow(playbook, ["--no-verify"], kill, inventory());
-}
-
-const schemes = ["static-route", "flannel", "macvlan", "overlay"];
-const points = [1, 3, 6, 10, 15];
-
-describe.runIf(full).sequential("a runner that is killed", () => {
-  const cases = schemes.flatMap((scheme) => points.map((n) => [scheme, n] as const));
-
-  test.each(cases)(
-    "in %s at step %i: the next run takes it back or completes it",
-    async (scheme, n) => {
-      const playbook = `playbooks/${scheme}.ts`;
-      await killedAt(playbook, n);
-      await lab.atRest(60_000);
-      await ended(play(playbook));
-      const again = await lab.events(playbook, ["--no-verify"], inventory());
-      expect([again.code, stepsOf(again.events)]).toEqual([0, []]);
-      await ended(reset());
-      expect(await sinceStart()).toEqual([]);
-    },
-    600_000,
-  );
-
-  test.each(cases)(
-    "in %s at step %i: a rollback restores what was before",
-    async (scheme, n) => {
-      await killedAt(`playbooks/${scheme}.ts`, n);
-      await lab.atRest(60_000);
-      await ended(rollback());
-      expect(await sinceStart()).toEqual([]);
-    },
-    600_000,
   );
 });

@@ -111,8 +111,8 @@ test("a look at a host of three for static-route starts these programs, and no o
   expect(commands).toBe(15);
   expect(readFileSync(started, "utf8").trim().split("\n").sort()).toEqual(
     [
-      // The journal, which holds nothing; of what comes back at boot there is nothing yet.
-      ...["grep"],
+      // The journal, which holds nothing, and who may write to it; of what comes back at boot there is nothing yet.
+      ...["grep", "stat"],
       // daemon.json: its mode, its checksum and its text.
       ...["stat", "sha256sum", "cat"],
       // docker.service as it lies on disk and as it runs, with the command line of its process.
