@@ -81,13 +81,20 @@ export async function reachable(
 }
 
 async function labHosts(spec: NonNullable<Inventory["lab"]>, progress: (text: string) => void) {
-  const { installPrerequisites, labConnection, labStatus, labUp, missingPrerequisites } = await import(
-    "../lab/index.ts"
-  );
+  const { installPrerequisites, labUse, missingPrerequisites } = await import("../lab/index.ts");
   await installPrerequisites(missingPrerequisites(), progress);
-  if (!(await labStatus(spec)).up) await labUp(spec, progress);
-  const { privateKeyFile, knownHostsFile } = labConnection(spec);
+  const { privateKeyFile, knownHostsFile } = await labUse(
+    spec,
+    commandWords(process.argv.slice(2)),
+    progress,
+  );
   return { privateKeyFile, knownHostsFile, names: new Set(spec.hosts.map((h) => h.name)) };
+}
+
+/** The command as others are told of it: its first words, without the values of options, which may be secret. */
+function commandWords(args: readonly string[]): string {
+  const option = args.findIndex((word) => word.startsWith("-"));
+  return ["run", ...(option < 0 ? args : args.slice(0, option))].join(" ");
 }
 
 /** Reads a password from the terminal without showing it. */

@@ -42,7 +42,7 @@ export async function labCommand(args: readonly string[]): Promise<number> {
       await lab.labUp(spec, say);
       return status(spec);
     case "down":
-      await lab.labDown(spec);
+      await lab.labDown(spec, "refuse", say);
       return 0;
     case "reset":
       await lab.installPrerequisites(lab.missingPrerequisites(), say);

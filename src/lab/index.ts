@@ -16,6 +16,7 @@ import { clearMachine, initPid, keeperPid, killMachine, startMachine } from "./m
 import { networkDown, networkUp } from "./network.ts";
 import { hostPaths, labPaths, machineOf, withAllInIt } from "./paths.ts";
 import type { Faults, Harm, LabConnection, LabHostStatus, LabProgress, LabSpec } from "./types.ts";
+import { noteUser, refuseUsed } from "./users.ts";
 
 export { faultWords } from "./faults.ts";
 export { imagesStatus } from "./images-status.ts";
@@ -59,12 +60,35 @@ function named(spec: LabSpec, names?: readonly string[]): LabHost[] {
  */
 export async function labUp(spec: LabSpec, progress: LabProgress = quiet): Promise<LabConnection> {
   await ensureImage(spec, progress);
-  await withLock(labPaths(spec.name).lock, async () => {
-    await ensureKeys(spec);
-    await networkUp(spec);
-    await boot(spec, [...spec.hosts], progress);
+  await withLabLock(spec, progress, () => bringUp(spec, progress));
+  return labConnection(spec);
+}
+
+/** The same, where it is not up, for a run: until this process ends, nobody takes the hosts away. `words` say what it does. */
+export async function labUse(
+  spec: LabSpec,
+  words: string,
+  progress: LabProgress = quiet,
+): Promise<LabConnection> {
+  if (!(await labStatus(spec)).up) await ensureImage(spec, progress);
+  await withLabLock(spec, progress, async () => {
+    if (!(await labStatus(spec)).up) await bringUp(spec, progress);
+    await noteUser(spec, words);
   });
   return labConnection(spec);
+}
+
+async function bringUp(spec: LabSpec, progress: LabProgress): Promise<void> {
+  await ensureKeys(spec);
+  await networkUp(spec);
+  await boot(spec, [...spec.hosts], progress);
+}
+
+/** One command at a time changes a lab. */
+function withLabLock<T>(spec: LabSpec, progress: LabProgress, work: () => Promise<T>): Promise<T> {
+  return withLock(labPaths(spec.name).lock, work, () =>
+    progress(`waiting for another command that works on the lab ${spec.name}`),
+  );
 }
 
 async function boot(spec: LabSpec, hosts: readonly LabHost[], progress: LabProgress): Promise<void> {
@@ -136,9 +160,17 @@ export async function labStatus(
   return { up: hosts.every((h) => h.state === "up"), image, hosts };
 }
 
+/** What becomes of a lab that somebody uses: it stays (`refuse`), or it goes with their work. */
+export type InUse = "refuse" | "ignore";
+
 /** Takes the lab away: hosts, disks, network, keys. Its image stays, which other labs share. */
-export async function labDown(spec: LabSpec): Promise<void> {
-  await withLock(labPaths(spec.name).lock, async () => {
+export async function labDown(
+  spec: LabSpec,
+  inUse: InUse = "refuse",
+  progress: LabProgress = quiet,
+): Promise<void> {
+  await withLabLock(spec, progress, async () => {
+    if (inUse === "refuse") await refuseUsed(spec);
     // Also hosts that an earlier inventory named.
     const known = await readdir(labPaths(spec.name).hosts).catch(() => []);
     const names = [...new Set([...known, ...spec.hosts.map((h) => h.name)])];
@@ -167,7 +199,8 @@ export async function labReset(
 ): Promise<void> {
   const hosts = named(spec, names);
   await ensureImage(spec, progress);
-  await withLock(labPaths(spec.name).lock, async () => {
+  await withLabLock(spec, progress, async () => {
+    await refuseUsed(spec);
     await ensureKeys(spec);
     await networkUp(spec);
     await Promise.all(hosts.map((h) => discard(spec, h.name)));

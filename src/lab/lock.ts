@@ -4,13 +4,17 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Does the work while holding a lock on a file, and waits for whoever has it. The lock is flock's, held by a child
- * whose standard input ends with this process: a kill -9 frees it.
+ * Does the work while holding a lock on a file, and waits for whoever has it; `waits` is told so. The lock is flock's, held by a
+ * child whose standard input ends with this process: a kill -9 frees it.
  */
-export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(file: string, work: () => Promise<T>, waits = () => {}): Promise<T> {
   await mkdir(dirname(file), { recursive: true });
-  const holder = spawn("flock", [file, "sh", "-c", "echo; exec cat"], { stdio: ["pipe", "pipe", "inherit"] });
-  await once(holder.stdout, "data");
+  let holder = hold(["-n", file]);
+  if (!(await holds(holder))) {
+    waits();
+    holder = hold([file]);
+    if (!(await holds(holder))) throw new Error(`flock ${file} failed`);
+  }
   try {
     return await work();
   } finally {
@@ -18,4 +22,16 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
     holder.stdin.end();
     await ended;
   }
+}
+
+const hold = (how: readonly string[]) =>
+  spawn("flock", [...how, "sh", "-c", "echo; exec cat"], { stdio: ["pipe", "pipe", "inherit"] });
+
+/** Whether it got the lock, as soon as that is known. */
+function holds(holder: ReturnType<typeof hold>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    holder.once("error", reject);
+    holder.stdout.once("data", () => resolve(true));
+    holder.once("exit", () => resolve(false));
+  });
 }

@@ -17,7 +17,8 @@ export interface Machine {
   netnsPath: string;
 }
 
-async function startTime(pid: number): Promise<string | undefined> {
+/** When a process began, in the kernel's ticks, if it is there: with it two processes of one number are told apart. */
+export async function startTime(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
 }

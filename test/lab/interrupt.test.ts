@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { useLab } from "./support.ts";
+import { labStatus } from "../../src/lab/index.ts";
+import { packageDir } from "../../src/package-dir.ts";
+import { execute, type Result, useLab } from "./support.ts";
 
 const lab = useLab("test-stop", 10, 1);
 const host = "docker-200";
@@ -57,3 +59,36 @@ test("twice: what runs on the host is ended now; the next run says so and finish
   const third = await lab.events(join(lab.folder, "slow.ts"));
   expect(third.events.some((e) => e.type === "message")).toBe(false);
 });
+
+test("a lab is not taken away from a run, which ends well; a run waits for a lab that gets a new disk", async () => {
+  await lab.must(host, "rm -f /opt/slow-*");
+  const inventory = lab.inventory();
+  const command = (...args: string[]) =>
+    execute([join(packageDir, "run"), "lab", ...args, "-i", inventory], { cwd: lab.folder });
+  const refused: Result[] = [];
+  const { code } = await lab.follow(
+    join(lab.folder, "slow.ts"),
+    [],
+    async (event) => {
+      if (refused.length > 0 || event.type !== "step" || event.state !== "started") return;
+      refused.push(await command("reset", host), await command("down"));
+    },
+    inventory,
+  );
+  expect(code).toBe(0);
+  for (const one of refused)
+    expect(one).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/is in use[\s\S]*slow\.ts \(process \d+\)[\s\S]*kill -INT \d+/),
+    });
+  expect(refused).toHaveLength(2);
+  const fresh = command("reset", host);
+  await until(async () => (await labStatus(lab.spec)).up === false);
+  const beside = await lab.run(join(lab.folder, "slow.ts"), [], inventory);
+  expect([beside.code, (await fresh).code]).toEqual([0, 0]);
+  expect(beside.stdout + beside.stderr).toContain("waiting for another command that works on the lab");
+});
+
+async function until(what: () => Promise<boolean>): Promise<void> {
+  while (!(await what())) await sleep(50);
+}

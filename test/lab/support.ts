@@ -245,11 +245,11 @@ export interface RunEventLike {
 export function useLab(name: string, third: number, hosts: number, image?: LabSpec["image"]): TestLab {
   const lab = new TestLab(name, third, hosts, image);
   beforeAll(async () => {
-    await labDown(lab.spec);
+    await labDown(lab.spec, "ignore");
     await labUp(lab.spec);
   });
   afterAll(async () => {
-    await labDown(lab.spec);
+    await labDown(lab.spec, "ignore");
     rmSync(lab.folder, { recursive: true, force: true });
   });
   return lab;
