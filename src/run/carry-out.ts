@@ -174,9 +174,11 @@ async function push(
 /** Says what goes on, counts it, and notes which restarts are owed from now on. */
 function listenerOn(host: HostRun, due: readonly Due[]) {
   let current: Action | undefined;
+  let doing = "";
   return {
     action(action: Action, state: "started" | "done" | "failed", ms: number) {
       current = state === "started" ? action : undefined;
+      doing = current ? shownAction(current).what : "";
       // A step that failed has changed nothing that would want a restart.
       if (state === "done") for (const cause of causesOf(action)) oweFor(host, cause, action);
       if (state === "done") host.recap.steps += 1;
@@ -186,6 +188,7 @@ function listenerOn(host: HostRun, due: readonly Due[]) {
     },
     consequence(what: string, state: "started" | "done" | "failed", ms: number) {
       current = undefined;
+      doing = state === "started" ? what : "";
       if (state === "done" && what.startsWith("restart")) host.recap.restarts += 1;
       const why = [...(host.owed.get(what)?.why ?? [])];
       const about = { type: "consequence", host: host.name, what, why, state } as const;
@@ -195,7 +198,9 @@ function listenerOn(host: HostRun, due: readonly Due[]) {
     },
     /** An error of the session, with the step that was going on. */
     during(error: unknown): unknown {
-      if (!(error instanceof CausewayError) || !current || error.code !== "host") return error;
+      if (!(error instanceof CausewayError)) return error;
+      if (error.code === "unreachable") return lostDuring(error, doing, current);
+      if (!current || error.code !== "host") return error;
       const own = timeoutOf(current);
       return new CausewayError(error.code, error.message, {
         ...error.detail,
@@ -207,6 +212,18 @@ function listenerOn(host: HostRun, due: readonly Due[]) {
       });
     },
   };
+}
+
+/** Nobody knows whether what was going on when the host was lost came to its end. */
+function lostDuring(error: CausewayError, doing: string, action: Action | undefined): CausewayError {
+  if (doing === "") return error;
+  return new CausewayError(error.code, error.message, {
+    ...error.detail,
+    ...(action ? { task: taskOf(action), ...commandOf(action) } : { command: `systemctl ${doing}` }),
+    found: `${doing} was under way; whether it ended is not known`,
+    advice:
+      "run again once the host can be reached: it says what was left unfinished, and completes or undoes it",
+  });
 }
 
 function oweFor(host: HostRun, consequence: Consequence, action: Action): void {

@@ -11,6 +11,7 @@ import type { RunOptions } from "./options.ts";
 import { consequencesOf, forgotten, heldBack, showRemoval } from "./removals.ts";
 import { lastingError, type WayBack, wayBack } from "./take-back.ts";
 import { cancelled, isSince, type Since, together, undoOrder } from "./undo-order.ts";
+import { refuseJournalsOfBefore } from "./whose-journal.ts";
 
 /**
  * Takes back what was done on the hosts, from a run on, newest first: plays backwards with a barrier over the hosts after
@@ -25,7 +26,9 @@ export async function undoRuns(
   const since = whereToEnd(options.playbook.undoes, hosts);
   tellBeforehand(options, context, hosts, since);
   await undoSince(options, context, hosts, since);
-  if (options.playbook.undoes === "everything") await refuseMarks(options, context, hosts);
+  if (options.playbook.undoes !== "everything") return;
+  await refuseMarks(options, context, hosts);
+  if (!options.force) refuseJournalsOfBefore(hosts);
 }
 
 /** Undoes all that was done on some hosts; an entry that `stays` counts as taken back, and is left as it is. */

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
-import { labStatus } from "../../src/lab/index.ts";
+import { describe, expect, test } from "vitest";
+import { type Faults, labFault, labHeal, labStatus } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
-import { execute, type Result, useLab } from "./support.ts";
+import { execute, full, type Result, useLab } from "./support.ts";
 
 const lab = useLab("test-stop", 10, 1);
 const host = "docker-200";
@@ -92,3 +92,53 @@ test("a lab is not taken away from a run, which ends well; a run waits for a lab
 async function until(what: () => Promise<boolean>): Promise<void> {
   while (!(await what())) await sleep(50);
 }
+
+/** Does the host harm while the slow playbook's first step is under way, and heals it once the run has ended. */
+async function harmed(faults: Faults) {
+  await lab.must(host, "rm -f /opt/slow-*");
+  let done = false;
+  const run = await lab.follow(lab.playbook("slow.ts", slow), [], async (event) => {
+    if (done || event.type !== "step" || event.state !== "started") return;
+    done = true;
+    await labFault(lab.spec, host, faults);
+  });
+  await labHeal(lab.spec);
+  await lab.atRest(60_000);
+  return run;
+}
+
+async function completes(): Promise<void> {
+  const again = await lab.events(join(lab.folder, "slow.ts"));
+  expect(again.code).toBe(0);
+  expect((await lab.must(host, "ls /opt")).split("\n")).toEqual(["slow-1", "slow-2", "slow-3", ""]);
+  const idle = await lab.events(join(lab.folder, "slow.ts"));
+  expect([idle.code, idle.events.filter((e) => e.type === "step")]).toEqual([0, []]);
+  expect((await lab.run("playbooks/reset.ts")).code).toBe(0);
+  expect((await lab.on(host, "ls /opt")).stdout).toBe("");
+}
+
+describe.runIf(full).sequential("in the middle of a long step", () => {
+  test.each<[Faults]>([[{ cut: "in" }], [{ cut: "out" }], [{ cut: "both" }]])(
+    "%j: the host is unreachable, the step in flight is named, and the next run completes it",
+    async (faults) => {
+      const { code, events } = await harmed(faults);
+      expect(code).toBe(4);
+      expect(events.find((e) => e.type === "unreachable")?.error).toMatchObject({
+        code: "unreachable",
+        message: expect.stringContaining("the host stopped answering"),
+        found: "slow 1 was under way; whether it ended is not known",
+        command: expect.stringContaining("touch /opt/slow-1"),
+      });
+      await completes();
+    },
+  );
+
+  test("a disk that is full: it is told, nothing is lost, and the next run completes it", async () => {
+    const { code, events } = await harmed({ fill: "/var" });
+    expect(code).toBe(2);
+    expect(JSON.stringify(events.find((e) => e.type === "failed")?.error)).toContain(
+      "No space left on device",
+    );
+    await completes();
+  });
+});

@@ -72,6 +72,32 @@ describe.sequential("a journal that cannot be believed", () => {
     expect(await sinceStart()).toEqual([]);
   });
 
+  inFull("of yesterday: a reset says what it does not know, and the way out works", async () => {
+    await ended(play(route));
+    await lab.must(second, `cp -a ${journal} /run/yesterday`);
+    await ended(play("playbooks/macvlan.ts"));
+    await lab.must(second, `mv ${journal} /run/today; cp -a /run/yesterday ${journal}`);
+    const said = await ended(reset(), 2);
+    expect(said).toMatch(/docker-201: its journal ends before run \S+, which changed it/);
+    expect(said).toMatch(/what a later run did on this host is in no journal/);
+    await lab.must(second, `rm -r ${journal} /run/yesterday; mv /run/today ${journal}`);
+    await ended(reset());
+    expect(await sinceStart()).toEqual([]);
+  });
+
+  inFull("that others can write to: nothing of it is believed", async () => {
+    await ended(play(route));
+    await lab.must(first, `chmod 777 ${journal}`);
+    for (const result of [reset(), reset("--check"), play(route), rollback()]) {
+      const said = await ended(result, 2);
+      expect(said).toContain(`found drwxrwxrwx root:root ${journal}`);
+      expect(said).toContain(`chown -R root:root ${journal} && chmod -R go-rwx ${journal}`);
+    }
+    await lab.must(first, `chown -R root:root ${journal} && chmod -R go-rwx ${journal}`);
+    await ended(reset());
+    expect(await sinceStart()).toEqual([]);
+  });
+
   inFull("damaged: nothing is restored from it, all else is; and all is once it is repaired", async () => {
     await ended(play(route));
     // What undoing the kernel's forwarding setting, or the rules, needs.

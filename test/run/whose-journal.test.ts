@@ -10,7 +10,7 @@ import { connectTo, FakeHost } from "./fake-host.ts";
 /** Resets hosts in memory, each with what its journal says and what it carries. */
 async function reset(
   hosts: Readonly<Record<string, { journal?: string; carries?: string }>>,
-  { check = false, limit }: { check?: boolean; limit?: string } = {},
+  { check = false, force = false, limit }: { check?: boolean; force?: boolean; limit?: string } = {},
 ) {
   const fake = new Map(
     Object.entries(hosts).map(([name, { journal = "", carries = "" }]) => {
@@ -29,6 +29,7 @@ async function reset(
     extraVars: new Map(),
     ...(limit === undefined ? {} : { limit }),
     check,
+    force,
     verify: false,
     forks: 8,
     session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
@@ -72,15 +73,28 @@ describe("a journal of before", () => {
     journal: `format 2\nhead ${head}\nhost ${host}\nbeside ${beside}\n`,
   });
 
-  test("is told where another host remembers a later run that changed this one", async () => {
-    const { code, warned } = await reset({
-      h1: of("h1", "R7 0003", "R7 h2 h3"),
-      h2: of("h2", "R5 0002", "R5 h1"),
-      h3: of("h3", "R8 0001"),
-      h4: of("h4", ""),
-    });
-    expect(code).toBe(0);
-    expect(warned).toEqual([expect.stringMatching(/^h2: its journal ends before run R7, /)]);
+  const fleet = {
+    h1: of("h1", "R7 0003", "R7 h2 h3 h4"),
+    h2: of("h2", "R5 0002", "R5 h1"),
+    h3: of("h3", "R8 0001"),
+    h4: of("h4", ""),
+  };
+
+  test("is an error of a reset where another host remembers a later run that changed this one", async () => {
+    const { code, failed, warned } = await reset(fleet);
+    expect(code).toBe(2);
+    expect(warned).toEqual([
+      expect.stringMatching(/^h2: its journal ends before run R7, /),
+      expect.stringMatching(/^h4: its journal ends before run R7, /),
+    ]);
+    expect(failed.map(({ detail }) => detail)).toEqual([
+      expect.objectContaining({ host: "h2", found: expect.stringContaining("ends before run R7") }),
+    ]);
+  });
+
+  test("is only told by force", async () => {
+    const { code, warned } = await reset(fleet, { force: true });
+    expect([code, warned.length]).toEqual([0, 2]);
   });
 });
 
