@@ -170,7 +170,7 @@ async function fleetOf(count: number, sshd: ManyHosts, ansible: boolean, rounds:
   const config = sshConfig("many", sshd.knownHosts);
   const reads = join(packageDir, "bench/reads.ts");
   // All handshakes are one sshd's work here: it may take longer than a host of its own would. The loop waits as long.
-  const patience = ["--connect-timeout", "60"];
+  const patience = ["--timeout", "60"];
   const causeway: Command = { argv: [run, reads, "-i", inventory, "--ssh-config", config, ...patience] };
   await measure({ argv: [run, reads, "-i", inventory, "--list-tasks"] });
   const yardstick = "the bare loop, five reads in one exec";
@@ -233,7 +233,7 @@ async function fleetOfPeers(count: number, sshd: ManyHosts): Promise<number> {
   const playbook = [run, join(packageDir, "bench/peers.ts"), "-i", inventory];
   await measure({ argv: [...playbook, "--syntax-check"] });
   const config = sshConfig("growth", sshd.knownHosts);
-  const causeway: Command = { argv: [...playbook, "--ssh-config", config, "--connect-timeout", "60"] };
+  const causeway: Command = { argv: [...playbook, "--ssh-config", config, "--timeout", "60"] };
   const yardstick = "the bare loop, the routes in one exec";
   const loop = bareLoop(sshd, "ip -4 route show table main", names);
   const costs = await sideBySide({ [yardstick]: loop, causeway }, Math.min(rounds, 2));

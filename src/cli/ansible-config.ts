@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { CausewayError } from "../errors.ts";
-import { type connectionOptions, type inventoryOptions, numberOption, type Values } from "./arguments.ts";
+import { type connectionOptions, type inventoryOptions, type Values, wholeOption } from "./arguments.ts";
 
 type Given = Values<typeof inventoryOptions & typeof connectionOptions>;
 
@@ -21,6 +21,10 @@ export interface AnsibleSettings {
   user?: string;
   privateKey?: string;
   forks?: number;
+  /** Of a connection attempt, in seconds. */
+  timeout?: number;
+  /** A file with the password of vaults, or a program that prints it. */
+  vaultPasswordFile?: string;
   /** What was taken over and from where, and what was not, a line each. */
   notes: readonly string[];
 }
@@ -47,19 +51,53 @@ export function ansibleSettings(values: Given, env: NodeJS.ProcessEnv = process.
   const key =
     values["private-key"] === undefined ? lookUp("ANSIBLE_PRIVATE_KEY_FILE", "private_key_file") : undefined;
   const forks = values.forks === undefined ? lookUp("ANSIBLE_FORKS", "forks") : undefined;
+  const timeout = values.timeout === undefined ? lookUp("ANSIBLE_TIMEOUT", "timeout") : undefined;
+  const vault = lookUp("ANSIBLE_VAULT_PASSWORD_FILE", "vault_password_file");
   const checking = lookUp("ANSIBLE_HOST_KEY_CHECKING", "host_key_checking");
   if (checking && values["host-key-checking"] === undefined && /^(false|no|off|0)$/i.test(checking.value))
     notes.push(
       `${checking.from} is not followed: host keys are checked; --host-key-checking off is the way not to`,
     );
+  for (const [variable, key, instead] of notFollowed) {
+    const setting = lookUp(variable, key);
+    if (setting && !meansNothing.test(setting.value))
+      notes.push(`${setting.from} is not followed: ${instead}`);
+  }
   return {
     ...(inventory ? { inventory: sourcesOf(inventory) } : {}),
     ...(user ? { user: user.value } : {}),
     ...(key ? { privateKey: path(key) } : {}),
-    ...(forks ? { forks: numberFrom(forks) } : {}),
+    ...(forks ? { forks: numberFrom(forks, "--forks") } : {}),
+    ...(timeout ? { timeout: numberFrom(timeout, "--timeout") } : {}),
+    ...(vault ? { vaultPasswordFile: path(vault) } : {}),
     notes,
   };
 }
+
+/** Settings of Ansible's that change how hosts are reached, and what says the same here. */
+const notFollowed: readonly (readonly [variable: string, key: string, instead: string])[] = [
+  ["ANSIBLE_BECOME", "become", "give -b, or ansible_become in the inventory"],
+  [
+    "ANSIBLE_BECOME_METHOD",
+    "become_method",
+    "give --become-method, or ansible_become_method in the inventory",
+  ],
+  ["ANSIBLE_BECOME_USER", "become_user", "a session works as root alone"],
+  ["ANSIBLE_BECOME_ASK_PASS", "become_ask_pass", "give -K"],
+  ["ANSIBLE_ASK_PASS", "ask_pass", "give -k"],
+  ["ANSIBLE_TRANSPORT", "transport", "give -c, or ansible_connection in the inventory"],
+  ["ANSIBLE_REMOTE_PORT", "remote_port", "set ansible_port in the inventory, or Port in ~/.ssh/config"],
+  ["ANSIBLE_VAULT_IDENTITY_LIST", "vault_identity_list", "give --vault-id, once for each"],
+  ["ANSIBLE_SSH_ARGS", "ssh_args", "write it into ~/.ssh/config, or give --ssh-config FILE"],
+  ["ANSIBLE_SSH_COMMON_ARGS", "ssh_common_args", "write it into ~/.ssh/config, or give --ssh-config FILE"],
+  ["ANSIBLE_SSH_EXTRA_ARGS", "ssh_extra_args", "write it into ~/.ssh/config, or give --ssh-config FILE"],
+  ["ANSIBLE_RUN_TAGS", "run", "give --tags"],
+  ["ANSIBLE_SKIP_TAGS", "skip", "give --skip-tags"],
+];
+
+/** What is so anyway: off, root by sudo over ssh, and how long ssh keeps a connection. */
+const meansNothing =
+  /^(false|no|off|0|root|sudo|smart|ssh|(-C|-o\s*(Control|ServerAlive|Compression|TCPKeepAlive)\S+|\s)+)$/i;
 
 /** As Ansible does, several are separated by commas, and a path is relative to the file that it stands in. */
 function sourcesOf({ value, folder }: Setting): string[] {
@@ -72,11 +110,11 @@ function sourcesOf({ value, folder }: Setting): string[] {
   return parts.every((part) => existsSync(at(part))) ? parts.map(at) : [value];
 }
 
-function numberFrom({ value, from }: Setting): number {
+function numberFrom({ value, from }: Setting, option: string): number {
   if (/^\d+$/.test(value) && Number(value) > 0) return Number(value);
   throw new CausewayError("usage", `${from} is not a number of at least 1`, {
     found: value,
-    advice: "correct it, or give --forks",
+    advice: `correct it, or give ${option}`,
   });
 }
 
@@ -105,7 +143,10 @@ function configFile(env: NodeJS.ProcessEnv): ConfigFile {
   return { file: "", defaults: new Map(), notes };
 }
 
-/** The section [defaults] of an ansible.cfg. */
+/** The sections of an ansible.cfg that say how hosts are reached. */
+const sections = ["defaults", "privilege_escalation", "ssh_connection", "tags"];
+
+/** What an ansible.cfg sets in them; of keys in several, the first. */
 function defaultsOf(text: string): Map<string, string> {
   const found = new Map<string, string>();
   let section = "";
@@ -116,12 +157,14 @@ function defaultsOf(text: string): Map<string, string> {
     if (heading !== undefined) section = heading;
     const [, key, value = ""] = /^([^=:[]+?)\s*[=:]\s*(.*)$/.exec(line) ?? [];
     // A semicolon behind a blank begins a comment there; a # does not.
-    if (section === "defaults" && key) found.set(key.toLowerCase(), value.replace(/\s;.*$/, "").trim());
+    if (!key || !sections.includes(section) || (section !== "defaults" && found.has(key.toLowerCase())))
+      continue;
+    found.set(key.toLowerCase(), value.replace(/\s;.*$/, "").trim());
   }
   return found;
 }
 
 /** The number of hosts at a time: the command line's, Ansible's, or 64. */
 export function forksOf(values: Given): number {
-  return numberOption("forks", values.forks, ansibleSettings(values).forks ?? 64);
+  return wholeOption("forks", values.forks, ansibleSettings(values).forks ?? 64);
 }

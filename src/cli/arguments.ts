@@ -2,12 +2,15 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { CausewayError } from "../errors.ts";
 import { quote } from "../host/sh.ts";
 import { nearest } from "../schema/nearest.ts";
+import { insteadOf } from "./instead.ts";
 
 /** One option of the command line, with its line in the help. */
 export interface Option {
   type: "string" | "boolean";
   short?: string;
   multiple?: boolean;
+  /** Its other names, as Ansible has them; they stand in no list. */
+  also?: readonly string[];
   /** The placeholder of its value. */
   value?: string;
   help: string;
@@ -41,7 +44,7 @@ export const inventoryOptions = {
   },
 } as const satisfies Options;
 
-/** How hosts are reached. */
+/** How hosts are reached. What the inventory says of a host wins, as in Ansible. */
 export const connectionOptions = {
   user: {
     type: "string",
@@ -51,11 +54,33 @@ export const connectionOptions = {
   },
   "private-key": {
     type: "string",
+    also: ["key-file"],
     value: "FILE",
-    help: "use this private key, unless the inventory sets one",
+    help: "use this private key, unless the inventory sets one (also --key-file)",
   },
-  become: { type: "boolean", short: "b", help: "become root through sudo" },
-  "ask-become-pass": { type: "boolean", short: "K", help: "ask for the sudo password" },
+  connection: {
+    type: "string",
+    short: "c",
+    value: "TYPE",
+    help: "ssh (default) or local, unless the inventory sets one",
+  },
+  "ask-pass": { type: "boolean", short: "k", help: "ask for the password of the login" },
+  "connection-password-file": {
+    type: "string",
+    also: ["conn-pass-file"],
+    value: "FILE",
+    help: "that password: a file, or a program that prints it",
+  },
+  become: { type: "boolean", short: "b", help: "become root" },
+  "become-method": { type: "string", value: "METHOD", help: "by sudo (default), su or doas" },
+  "become-user": { type: "string", value: "NAME", help: "root; a session works as no other user" },
+  "ask-become-pass": { type: "boolean", short: "K", help: "become root, and ask for the password of that" },
+  "become-password-file": {
+    type: "string",
+    also: ["become-pass-file"],
+    value: "FILE",
+    help: "that password: a file, or a program that prints it",
+  },
   "host-key-checking": { type: "string", value: "MODE", help: "strict (default), accept-new or off" },
   "ssh-config": {
     type: "string",
@@ -68,13 +93,14 @@ export const connectionOptions = {
     value: "N",
     help: "connect to N hosts at a time (default 64)",
   },
-  "connect-timeout": {
+  timeout: {
     type: "string",
+    short: "T",
     value: "SECONDS",
     help: "time limit of a connection attempt (default 10)",
   },
   "command-timeout": { type: "string", value: "SECONDS", help: "time limit of one command (default 120)" },
-  timeout: { type: "string", value: "SECONDS", help: "time limit of the whole run (default: none)" },
+  "run-timeout": { type: "string", value: "SECONDS", help: "time limit of the whole run (default: none)" },
 } as const satisfies Options;
 
 /** How a run is shown. */
@@ -97,17 +123,25 @@ export function parse<O extends Options>(
   options: O,
   args: readonly string[],
 ): { values: Values<O>; positionals: string[] } {
+  const given = args.map((word) => withoutAlias(options, word));
   try {
     const { values, positionals } = parseArgs({
-      args: [...args],
+      args: given,
       options: options as unknown as NonNullable<ParseArgsConfig["options"]>,
       allowPositionals: true,
       strict: true,
     });
     return { values: values as Values<O>, positionals };
   } catch (error) {
-    throw usage(error as Error & { code?: string }, Object.keys(options), args);
+    throw usage(error as Error & { code?: string }, Object.keys(options), given);
   }
+}
+
+/** `--key-file=x` as `--private-key=x`. */
+function withoutAlias(options: Options, word: string): string {
+  const [, name = "", rest = ""] = /^--([\w-]+)(=[\s\S]*)?$/.exec(word) ?? [];
+  const known = Object.entries(options).find(([, { also = [] }]) => also.includes(name));
+  return known ? `--${known[0]}${rest}` : word;
 }
 
 function usage(error: Error, known: readonly string[], args: readonly string[]): CausewayError {
@@ -125,11 +159,18 @@ function usage(error: Error, known: readonly string[], args: readonly string[]):
   if (!unknown)
     return new CausewayError("usage", error.message.split("\n")[0] ?? "", { advice: "see run --help" });
   const [, dashes = "", name = ""] = unknown;
-  const meant = dashes === "--" ? nearest(name, known, 3) : undefined;
   return new CausewayError("usage", `unknown option ${dashes}${name}`, {
     found: args.join(" "),
-    advice: meant ? `did you mean --${meant}?` : "run --help lists all options",
+    advice: insteadOf(`${dashes}${name}`) ?? meantBy(name, dashes, known),
   });
+}
+
+function meantBy(name: string, dashes: string, known: readonly string[]): string {
+  if (dashes !== "--") return "run --help lists all options";
+  // Python takes the beginning of an option for the whole.
+  const longer = known.filter((one) => one.startsWith(name));
+  const meant = longer.length === 1 ? longer[0] : nearest(name, known, 3);
+  return meant ? `did you mean --${meant}?` : "run --help lists all options";
 }
 
 /** The options that reach the same hosts in another command, as one could paste them: `-i inventory.yaml -b`. */
@@ -154,6 +195,13 @@ export function numberOption(name: string, text: string | undefined, fallback: n
     throw new CausewayError("usage", `--${name} takes a number of at least ${least}`, { found: text });
   }
   return number;
+}
+
+/** A whole number that an option gave, or its default. */
+export function wholeOption(name: string, text: string | undefined, fallback: number, least = 1): number {
+  const number = numberOption(name, text, fallback, least);
+  if (Number.isInteger(number)) return number;
+  throw new CausewayError("usage", `--${name} takes a whole number`, { found: text ?? "" });
 }
 
 const units = { ms: 1, s: 1000, m: 60_000 } as const;

@@ -67,8 +67,8 @@ export function refuseBatches(values: BatchValues, { name, plays }: Pick<Playboo
   );
 }
 
-/** What the options say; each value is judged, whatever else is asked for. */
-export function rollingOf(values: BatchValues, asking: Asking): Rolling {
+/** What the options say. Without `asking` they are only judged, and nobody is asked. */
+export function rollingOf(values: BatchValues, asking?: Asking): Rolling {
   const { serial, settle, check } = values;
   if (serial !== undefined) parseSerial(serial, "--serial");
   const most = values["max-fail-percentage"];
@@ -88,7 +88,7 @@ export function rollingOf(values: BatchValues, asking: Asking): Rolling {
       ...(values["any-errors-fatal"] ? { anyErrorsFatal: true } : {}),
       ...(values["continue-on-failure"] ? { continueOnFailure: true } : {}),
     },
-    ...(asks ? { ask: askOnTerminal("--step", asking) } : {}),
+    ...(asks && asking ? { ask: askOnTerminal("--step", asking) } : {}),
   };
 }
 

@@ -1,7 +1,5 @@
-import { createInterface } from "node:readline";
-import { Writable } from "node:stream";
 import { CausewayError } from "../errors.ts";
-import type { ConnectionTarget, SessionOptions } from "../host/session.ts";
+import { becomeMethods, type ConnectionTarget, type SessionOptions } from "../host/session.ts";
 import { parseExtraVars } from "../inventory/extra-vars.ts";
 import { loadInventory } from "../inventory/load.ts";
 import type { Inventory, InventoryHost, Variable } from "../inventory/types.ts";
@@ -13,6 +11,8 @@ import {
   type Values,
   wordOption,
 } from "./arguments.ts";
+import { askSecret } from "./ask-secret.ts";
+import { secretFromFile } from "./secret-file.ts";
 
 /** The inventory that the command line names, or Ansible's settings; the embedded lab's, if neither does. */
 export async function inventoryOf(
@@ -31,14 +31,14 @@ export function sessionOptions(
   values: Values<typeof connectionOptions>,
   signal: AbortSignal,
 ): SessionOptions {
-  const seconds = (name: "connect-timeout" | "command-timeout", fallback: number) =>
+  const seconds = (name: "timeout" | "command-timeout", fallback: number) =>
     numberOption(name, values[name], fallback, 0.1) * 1000;
   const config = values["ssh-config"];
   return {
     hostKeyChecking:
       wordOption("host-key-checking", values["host-key-checking"], ["strict", "accept-new", "off"]) ??
       "strict",
-    connectTimeoutMs: seconds("connect-timeout", 10),
+    connectTimeoutMs: seconds("timeout", ansibleSettings(values).timeout ?? 10),
     commandTimeoutMs: seconds("command-timeout", 120),
     signal,
     ...(config === undefined ? {} : { sshConfigFile: config }),
@@ -46,8 +46,8 @@ export function sessionOptions(
 }
 
 /**
- * The inventory as it is connected to: the command line's user, key and sudo where the inventory says nothing, and for
- * hosts of an embedded lab, which is brought up when it is down, the lab's own keys.
+ * The inventory as it is connected to: the command line's user, key, passwords and way to become root where the inventory says
+ * nothing, and for hosts of an embedded lab, which is brought up when it is down, the lab's own keys.
  */
 export async function reachable(
   inventory: Inventory,
@@ -55,22 +55,24 @@ export async function reachable(
   progress: (text: string) => void,
 ): Promise<Inventory> {
   const settings = ansibleSettings(values);
+  const { kind, becomeMethod } = judgedConnection(values);
+  const { password, becomePassword } = await passwordsOf(values);
   const lab = inventory.lab ? await labHosts(inventory.lab, progress) : undefined;
-  const password = values["ask-become-pass"] ? await askPassword() : undefined;
   const target = (host: InventoryHost): ConnectionTarget => {
     const given = host.connection;
     const isLab = lab?.names.has(host.name) === true;
     const user = given.user ?? values.user ?? (isLab ? "root" : settings.user);
     const key =
       given.privateKeyFile ?? values["private-key"] ?? (isLab ? lab.privateKeyFile : settings.privateKey);
-    const become = given.become || values.become === true || values["ask-become-pass"] === true;
-    const becomePassword = given.becomePassword ?? password;
     return {
+      ...(password === undefined ? {} : { password }),
+      ...(becomePassword === undefined ? {} : { becomePassword }),
+      ...(becomeMethod === undefined ? {} : { becomeMethod }),
       ...given,
-      become,
+      ...(kind === undefined || "ansible_connection" in host.vars ? {} : { kind }),
+      become: given.become || values.become === true || values["ask-become-pass"] === true,
       ...(user === undefined ? {} : { user }),
       ...(key === undefined ? {} : { privateKeyFile: key }),
-      ...(becomePassword === undefined ? {} : { becomePassword }),
       ...(isLab ? { knownHostsFiles: [lab.knownHostsFile] } : {}),
     };
   };
@@ -78,6 +80,36 @@ export async function reachable(
     ...inventory,
     hosts: inventory.hosts.map((host) => ({ ...host, connection: target(host) })),
   };
+}
+
+/** How hosts are reached by the words of the command line; an error names what is none. */
+export function judgedConnection(values: Values<typeof connectionOptions>) {
+  const connection = wordOption("connection", values.connection, ["ssh", "local", "smart", "paramiko"]);
+  const becomeMethod = wordOption("become-method", values["become-method"], becomeMethods);
+  const user = values["become-user"];
+  if (user !== undefined && user !== "root")
+    throw new CausewayError("usage", `--become-user ${user}: a session works as root alone`, {
+      expected: "--become-user root, or no --become-user",
+      advice: `for a command as another user, a task can run: runuser -u ${user} -- COMMAND`,
+    });
+  const kind = connection && (connection === "local" ? "local" : "ssh");
+  return { kind, becomeMethod } as const;
+}
+
+/** What a person or a file says of passwords; as in Ansible, that of the login is the default for becoming root. */
+async function passwordsOf(values: Values<typeof connectionOptions>) {
+  const from = (option: "connection-password-file" | "become-password-file") => {
+    const file = values[option];
+    return file === undefined ? undefined : secretFromFile(`--${option}`, file);
+  };
+  const password = values["ask-pass"]
+    ? await askSecret("SSH password: ", "-k", "give --connection-password-file FILE, or use a key")
+    : from("connection-password-file");
+  if (!values["ask-become-pass"]) return { password, becomePassword: from("become-password-file") };
+  const label = password === undefined ? "" : " [the same as for SSH]";
+  const instead = "give --become-password-file FILE, or allow sudo without a password";
+  const asked = await askSecret(`BECOME password${label}: `, "-K", instead);
+  return { password, becomePassword: asked === "" && password !== undefined ? password : asked };
 }
 
 async function labHosts(spec: NonNullable<Inventory["lab"]>, progress: (text: string) => void) {
@@ -95,27 +127,4 @@ async function labHosts(spec: NonNullable<Inventory["lab"]>, progress: (text: st
 function commandWords(args: readonly string[]): string {
   const option = args.findIndex((word) => word.startsWith("-"));
   return ["run", ...(option < 0 ? args : args.slice(0, option))].join(" ");
-}
-
-/** Reads a password from the terminal without showing it. */
-async function askPassword(): Promise<string> {
-  if (!process.stdin.isTTY) {
-    throw new CausewayError("usage", "-K asks for a password, and there is no terminal to ask on", {
-      advice: "set ansible_become_password in host_vars/, or allow sudo without a password",
-    });
-  }
-  process.stderr.write("BECOME password: ");
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
-  return new Promise((resolve, reject) => {
-    lines.question("", (answer) => {
-      process.stderr.write("\n");
-      lines.close();
-      resolve(answer);
-    });
-    lines.once("SIGINT", () => {
-      lines.close();
-      reject(new CausewayError("interrupted", "stopped before anything was done"));
-    });
-  });
 }

@@ -6,12 +6,14 @@ import {
   connectionOptions,
   helpOption,
   inventoryOptions,
-  numberOption,
   type Options,
   outputOptions,
   parse,
+  wholeOption,
+  wordOption,
 } from "./arguments.ts";
 import { inventoryOf, reachable, sessionOptions } from "./fleet-of.ts";
+import { judgeValues } from "./judged.ts";
 import { reporterFor } from "./reporter-for.ts";
 import { runWith } from "./run-with.ts";
 import { listenForSignals } from "./signals.ts";
@@ -40,6 +42,7 @@ const rollbackOptions = {
 export async function rollbackCommand(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(rollbackOptions, args);
   if (values.help) return help("run rollback [RUN [--play N]] [-i INVENTORY]", rollbackOptions);
+  judgeValues(values);
   const [since, more] = positionals;
   if (more !== undefined)
     throw new CausewayError("usage", "rollback takes one run", {
@@ -51,7 +54,7 @@ export async function rollbackCommand(args: readonly string[]): Promise<number> 
       expected: "run rollback RUN --play N",
       advice: "list all runs with: run history",
     });
-  const play = values.play === undefined ? {} : { play: numberOption("play", values.play, 1) - 1 };
+  const play = values.play === undefined ? {} : { play: wholeOption("play", values.play, 1) - 1 };
   const { Type } = await import("typebox");
   const playbook: Playbook = {
     causeway: "playbook",
@@ -87,6 +90,9 @@ const historyOptions = {
 export async function historyCommand(args: readonly string[]): Promise<number> {
   const { values } = parse(historyOptions, args);
   if (values.help) return help("run history [-i INVENTORY]", historyOptions);
+  wordOption("output", values.output, ["plain", "json"]);
+  const { output: _, ...reach } = values;
+  judgeValues(reach);
   const { inventory } = await inventoryOf(values);
   const { reporter, message } = await reporterFor({});
   const signals = listenForSignals((text) => message("warning", text));

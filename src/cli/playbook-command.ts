@@ -9,6 +9,7 @@ import { writeWholeFile } from "../whole-file.ts";
 import { type connectionOptions, type inventoryOptions, parse, reachOf, type Values } from "./arguments.ts";
 import { door } from "./door.ts";
 import { inventoryOf } from "./fleet-of.ts";
+import { judgeValues } from "./judged.ts";
 import { playbookOptions } from "./playbook-options.ts";
 import { type Retry, runWith } from "./run-with.ts";
 import { selectionOf, type selectionOptions } from "./selection-options.ts";
@@ -23,6 +24,7 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
     process.stdout.write(`${overview}\nOptions of a playbook:\n${optionLines(playbookOptions)}\n`);
     return 0;
   }
+  judgeValues(values);
   const [given, more] = positionals;
   if (given === undefined || more !== undefined) throw oneplaybook(positionals);
   const file = playbookPath(given);

@@ -8,6 +8,7 @@ import { membersOf, prepare } from "../run/prepare.ts";
 import { type Options, parse } from "./arguments.ts";
 import { door } from "./door.ts";
 import { inventoryOf } from "./fleet-of.ts";
+import { judgeValues } from "./judged.ts";
 import { playbookOptions } from "./playbook-options.ts";
 import { runWith } from "./run-with.ts";
 
@@ -41,6 +42,7 @@ export async function removeCommand(args: readonly string[]): Promise<number> {
     );
     return 0;
   }
+  judgeValues(values);
   const [given, pattern, more] = positionals;
   if (given === undefined || pattern === undefined || more !== undefined)
     throw new CausewayError("usage", "remove takes a playbook and the hosts that leave", {

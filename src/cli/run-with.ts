@@ -1,6 +1,5 @@
-import { CausewayError, describeError, exitCodes } from "../errors.ts";
+import { describeError, exitCodes } from "../errors.ts";
 import { tame } from "../report/paint.ts";
-import { leastConfirmSeconds } from "../run/options.ts";
 import { type Prepared, type PrepareOptions, prepare, reachedThrough } from "../run/prepare.ts";
 import { forksOf } from "./ansible-config.ts";
 import {
@@ -12,6 +11,7 @@ import {
 } from "./arguments.ts";
 import { type batchOptions, planQuestion, refuseBatches, rollingOf } from "./batch-options.ts";
 import { reachable, sessionOptions } from "./fleet-of.ts";
+import { confirmSecondsOf } from "./judged.ts";
 import { reporterFor } from "./reporter-for.ts";
 import { selectionOf, type selectionOptions } from "./selection-options.ts";
 import { listenForSignals } from "./signals.ts";
@@ -41,18 +41,6 @@ export interface Retry {
   ended?: (hosts: readonly string[]) => void;
 }
 
-/** Nothing where the command line does not say it. */
-function confirmSecondsOf({ "confirm-timeout": text }: RunValues): { confirmSeconds?: number } {
-  if (text === undefined) return {};
-  const seconds = numberOption("confirm-timeout", text, 0, 0);
-  if (seconds > 0 && seconds < leastConfirmSeconds)
-    throw new CausewayError("usage", "--confirm-timeout is too short for a run to be confirmed", {
-      found: text,
-      expected: `at least ${leastConfirmSeconds} seconds, or 0 to switch it off`,
-    });
-  return { confirmSeconds: Math.ceil(seconds) };
-}
-
 /** Runs a playbook with what the command line says, shows it, and gives the exit code. */
 export async function runWith(
   values: RunValues,
@@ -71,7 +59,7 @@ export async function runWith(
     const session = sessionOptions(values, signals.abandoned);
     const forks = forksOf(values);
     const watch = watchOf(values);
-    const total = numberOption("timeout", values.timeout, 0, 0);
+    const total = numberOption("run-timeout", values["run-timeout"], 0, 0);
     for (const text of prepared.remarks) message("warning", text);
     const inventory = await reachable(what.inventory, values, (text) => message("info", text));
     if (total > 0) signals.stopAfter(total * 1000, (text) => message("warning", text));

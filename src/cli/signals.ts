@@ -4,7 +4,7 @@ import { setMaxListeners } from "node:events";
 export interface Signals {
   readonly interrupted: AbortSignal;
   readonly abandoned: AbortSignal;
-  /** The same as a first Ctrl-C, after a time; for `--timeout`. */
+  /** The same as a first Ctrl-C, after a time; for `--run-timeout`. */
   stopAfter(ms: number, say: (text: string) => void): void;
   dispose(): void;
 }
@@ -54,7 +54,7 @@ export function listenForSignals(say: (text: string) => void): Signals {
     abandoned: hard.signal,
     stopAfter: (ms, sayWhy) => {
       timer = setTimeout(() => {
-        sayWhy(`the run took longer than --timeout ${ms / 1000}`);
+        sayWhy(`the run took longer than --run-timeout ${ms / 1000}`);
         soft.abort();
       }, ms);
       timer.unref();

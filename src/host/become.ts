@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { CausewayError } from "../errors.ts";
 import type { Channel, Start } from "./channel.ts";
-import type { ConnectionTarget } from "./session.ts";
+import type { BecomeMethod, ConnectionTarget } from "./session.ts";
 
 /** What our own words on standard error say of how far it came. */
 interface Marks {
@@ -19,9 +19,13 @@ export async function startShell(target: ConnectionTarget, start: Start, deadlin
   if (!target.become || target.user === "root") return start("sh");
   // Its second line would be read by whatever sudo starts.
   if (/[\r\n]/.test(target.becomePassword ?? "")) throw brokenPassword(target);
+  const method = methodOf(target);
+  if (method === "doas" && target.becomePassword !== undefined) throw doasWithPassword(target);
   const nonce = randomBytes(9).toString("hex");
-  const marks = { started: `started-${nonce}`, prompt: `password-${nonce}:`, ready: `ready-${nonce}` };
-  const channel = await start(asRoot(marks, target.becomePassword !== undefined));
+  // su has no prompt of one's own; that of PAM is in English where the locale is.
+  const prompt = method === "su" ? "Password: " : `password-${nonce}:`;
+  const marks = { started: `started-${nonce}`, prompt, ready: `ready-${nonce}` };
+  const channel = await start(asRoot(marks, method, target.becomePassword !== undefined));
   await converse(target, channel, marks, deadline);
   return channel;
 }
@@ -30,12 +34,18 @@ export async function startShell(target: ConnectionTarget, start: Start, deadlin
  * A command line that every login shell passes on as it stands: csh expands a `!` inside single quotes and takes no
  * newline there, fish takes backslashes, rbash knows no `exec`.
  */
-function asRoot({ started, prompt, ready }: Marks, password: boolean): string {
-  const flags = password ? `-S -p ${prompt}` : "-n";
+function asRoot({ started, prompt, ready }: Marks, method: BecomeMethod, password: boolean): string {
   const shell = `echo ${ready} >&2; exec sh`;
-  // Who is root already needs no sudo.
-  return `sh -c 'if [ "$(id -u)" = 0 ]; then ${shell}; else echo ${started} >&2; exec sudo ${flags} -- sh -c "${shell}"; fi'`;
+  const programs: Readonly<Record<BecomeMethod, string>> = {
+    sudo: `exec sudo ${password ? `-S -p ${prompt}` : "-n"} -- sh -c "${shell}"`,
+    su: `exec env LC_ALL=C su root -c "unset LC_ALL; ${shell}"`,
+    doas: `exec doas -n sh -c "${shell}"`,
+  };
+  // Who is root already needs none of them.
+  return `sh -c 'if [ "$(id -u)" = 0 ]; then ${shell}; else echo ${started} >&2; ${programs[method]}; fi'`;
 }
+
+const methodOf = ({ becomeMethod = "sudo" }: ConnectionTarget) => becomeMethod;
 
 function converse(
   target: ConnectionTarget,
@@ -68,6 +78,7 @@ function converse(
       if (said.includes(ready)) return finish();
       const prompts = said.split(prompt).length - 1;
       if (prompts > 1) return refuse();
+      if (prompts === 1 && target.becomePassword === undefined) return refuse();
       if (prompts === 1 && !asked) {
         asked = true;
         channel.write(`${target.becomePassword}\n`);
@@ -85,7 +96,7 @@ function converse(
 }
 
 function brokenPassword(target: ConnectionTarget): CausewayError {
-  return new CausewayError("unreachable", "the password for sudo has more than one line", {
+  return new CausewayError("unreachable", `the password for ${methodOf(target)} has more than one line`, {
     host: target.name,
     expected: "a password on one line, without a newline at its end",
     advice: "fix ansible_become_password; in YAML, a | block ends with a newline and a |- block does not",
@@ -102,19 +113,43 @@ function noShell(target: ConnectionTarget, said: string): CausewayError {
   });
 }
 
-function refusal(target: ConnectionTarget, said: string): CausewayError {
-  const user = target.user ?? "the user";
-  const absent = /^\S*sh: .*sudo\S*: (command )?(not found|permission denied)/im.test(said);
-  const missing = target.becomePassword === undefined && !absent;
-  const what = absent ? "sudo is not installed" : missing ? "sudo asks for a password" : "sudo refused";
-  return new CausewayError("unreachable", what, {
+/** doas reads a password from a terminal alone, and the session's shell has none. */
+function doasWithPassword(target: ConnectionTarget): CausewayError {
+  return new CausewayError("unreachable", "doas takes no password from a program", {
     host: target.name,
-    found: said || "no answer from sudo",
-    expected: `permission for ${user} to run sh as root`,
-    advice: absent
-      ? "install sudo there, or log in as root"
-      : missing
-        ? "run with -K to enter it, or allow sudo without a password"
-        : "check the password (-K) and the host's sudoers",
+    found: "a password for becoming root, and doas as the method",
+    expected: "sudo or su, or doas without a password",
+    advice: `write permit nopass ${target.user ?? "USER"} into the host's doas.conf and leave the password out; or --become-method sudo`,
   });
 }
+
+function refusal(target: ConnectionTarget, said: string): CausewayError {
+  const user = target.user ?? "the user";
+  const method = methodOf(target);
+  const absent = new RegExp(`^\\S*sh: .*${method}\\S*: (command )?(not found|permission denied)`, "im").test(
+    said,
+  );
+  const missing = target.becomePassword === undefined && !absent;
+  const asks = method === "su" ? "su asks for root's password" : `${method} asks for a password`;
+  const what = absent ? `${method} is not installed` : missing ? asks : `${method} refused`;
+  return new CausewayError("unreachable", what, {
+    host: target.name,
+    found: said || `no answer from ${method}`,
+    expected: `permission for ${user} to run sh as root`,
+    advice: absent
+      ? `install ${method} there, or log in as root`
+      : (missing ? withoutPassword : refusedPassword)[method],
+  });
+}
+
+const refusedPassword: Readonly<Record<BecomeMethod, string>> = {
+  sudo: "check the password (-K) and the host's sudoers",
+  su: "check root's password (-K), and that su is allowed for this user",
+  doas: "check the host's doas.conf",
+};
+
+const withoutPassword: Readonly<Record<BecomeMethod, string>> = {
+  sudo: "run with -K to enter it, or allow sudo without a password",
+  su: "run with -K to enter it, or use sudo: --become-method sudo",
+  doas: "allow it without a password: permit nopass USER in the host's doas.conf",
+};

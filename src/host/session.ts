@@ -1,3 +1,6 @@
+export const becomeMethods = ["sudo", "su", "doas"] as const;
+export type BecomeMethod = (typeof becomeMethods)[number];
+
 /** How one host is reached. Times are in milliseconds. */
 export interface ConnectionTarget {
   /** The inventory's name of the host; used in messages only. */
@@ -11,8 +14,11 @@ export interface ConnectionTarget {
   password?: string;
   /** Files in OpenSSH's format, before the user's own and the system's. */
   knownHostsFiles?: readonly string[];
-  /** Become root through sudo; the session's one shell is then a root shell. */
+  /** Become root; the session's one shell is then a root shell. */
   become: boolean;
+  /** By which program; sudo unless given. */
+  becomeMethod?: BecomeMethod;
+  /** Of the user for sudo, of root for su. */
   becomePassword?: string;
 }
 

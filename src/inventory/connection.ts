@@ -2,7 +2,7 @@ import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { type TSchema, Type } from "typebox";
 import { CausewayError, type Position } from "../errors.ts";
-import type { ConnectionTarget } from "../host/session.ts";
+import { type BecomeMethod, becomeMethods, type ConnectionTarget } from "../host/session.ts";
 import { nearest } from "../schema/nearest.ts";
 import { coerce, validate } from "../schema/schema.ts";
 import { secret } from "../schema/types.ts";
@@ -37,7 +37,14 @@ export const connectionSchema = Type.Object({
   ansible_ssh_pass: Type.Optional(secret(Type.String())),
   ansible_become_password: Type.Optional(secret(Type.String())),
   ansible_become_pass: Type.Optional(secret(Type.String())),
-  ansible_become_method: Type.Optional(Type.Literal("sudo")),
+  ansible_become_method: Type.Optional(
+    Type.Union(
+      [...becomeMethods, "ansible.builtin.sudo", "ansible.builtin.su", "community.general.doas"].map((word) =>
+        Type.Literal(word),
+      ),
+      { description: "sudo, su or doas" },
+    ),
+  ),
 });
 
 /** Ansible's names of old, which win over those of today as they do there. */
@@ -142,6 +149,7 @@ function target(name: string, given: Given, folder: string): ConnectionTarget {
   const user = word("ansible_user");
   const password = word("ansible_password", "ansible_ssh_pass");
   const becomePassword = word("ansible_become_password", "ansible_become_pass");
+  const method = word("ansible_become_method")?.split(".").at(-1);
   return {
     name,
     kind: String(given.ansible_connection).endsWith("local") ? "local" : "ssh",
@@ -153,6 +161,7 @@ function target(name: string, given: Given, folder: string): ConnectionTarget {
       ? {}
       : { privateKeyFile: resolve(folder, String(key).replace(/^~(?=\/)/, homedir())) }),
     ...(password === undefined ? {} : { password: String(password) }),
+    ...(method === undefined ? {} : { becomeMethod: method as BecomeMethod }),
     ...(becomePassword === undefined ? {} : { becomePassword: String(becomePassword) }),
   };
 }

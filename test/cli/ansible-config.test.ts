@@ -47,3 +47,24 @@ test("a number of forks that is none", () => {
     /ANSIBLE_FORKS is not/,
   );
 });
+
+test("settings that change how hosts are reached, and are not followed, are named with what says the same", () => {
+  const file = join(
+    folderWith({
+      "ansible.cfg":
+        "[privilege_escalation]\nbecome = True\nbecome_user = root\nbecome_method = doas\n[ssh_connection]\nssh_args = -C -o ControlMaster=auto -o ControlPersist=60s\n[defaults]\ntimeout = 30\nvault_password_file = secret\nremote_port = 2222\n",
+    }),
+    "ansible.cfg",
+  );
+  const { notes, ...taken } = ansibleSettings(
+    {},
+    { ANSIBLE_CONFIG: file, ANSIBLE_SSH_EXTRA_ARGS: "-J gate" },
+  );
+  expect(taken).toEqual({ timeout: 30, vaultPasswordFile: file.replace("ansible.cfg", "secret") });
+  expect(notes.map((note) => note.replaceAll(file, "FILE"))).toEqual([
+    "become in FILE is not followed: give -b, or ansible_become in the inventory",
+    "become_method in FILE is not followed: give --become-method, or ansible_become_method in the inventory",
+    "remote_port in FILE is not followed: set ansible_port in the inventory, or Port in ~/.ssh/config",
+    "ANSIBLE_SSH_EXTRA_ARGS is not followed: write it into ~/.ssh/config, or give --ssh-config FILE",
+  ]);
+});

@@ -303,7 +303,7 @@ describe("the command line", () => {
     expect(await listed("--list-tasks", "-t", "conf")).toBe("P\n  t k   tags: web, conf\nQ\n");
     const { code, stderr } = await run(path, "-i", inv(), "--list-tasks", "--skip-tags", "cnof");
     expect({ code, stderr }).toEqual({ code: 5, stderr: expect.stringMatching(/did you mean conf\?/) });
-    const failed = await run(path, "-i", inv(), "--connect-timeout", "1", "-t", "conf", "--skip-tags=x y");
+    const failed = await run(path, "-i", inv(), "--timeout", "1", "-t", "conf", "--skip-tags=x y");
     expect(failed.stderr).toMatch(/again: run \S+ .*--tags conf --skip-tags 'x y' --limit @tagged\.retry\n/);
   });
 
@@ -322,12 +322,12 @@ describe("the command line", () => {
         'check: () => { console.error("judged"); return []; }, plays: [{ title: "x", hosts: "docker", tasks: () => [] }]',
       ),
     );
-    const { code, stderr } = await run(path, "-i", inv(), "--connect-timeout", "1");
+    const { code, stderr } = await run(path, "-i", inv(), "--timeout", "1");
     expect({ code, times: stderr.split("judged\n").length - 1 }).toEqual({ code: 4, times: 1 });
   });
 
   test("unreachable hosts are exit 4 within the connect timeout, and a retry file names them", async () => {
-    const { code, stderr } = await run("static-route", "-i", inv(), "--connect-timeout", "1", "--no-verify");
+    const { code, stderr } = await run("static-route", "-i", inv(), "--timeout", "1", "--no-verify");
     expect(code).toBe(4);
     expect(stderr).toContain("--limit @static-route.retry");
     expect(
@@ -366,9 +366,9 @@ describe("what people who know Ansible try", () => {
     file("playbooks/web.ts", web);
     const { code, stderr } = await run("web", "-i", "h1.invalid,", "-e", "leave=no");
     expect([code, stderr]).toEqual([6, expect.stringMatching(/-e leave/)]);
-    const failed = await run("web", "-i", "h1.invalid,", "--connect-timeout", "2");
+    const failed = await run("web", "-i", "h1.invalid,", "--timeout", "2");
     expect(failed.code).toBe(4);
-    expect(failed.stderr).toMatch(/again: run web -i h1\.invalid, --connect-timeout 2 --limit @web\.retry\n/);
+    expect(failed.stderr).toMatch(/again: run web -i h1\.invalid, -T 2 --limit @web\.retry\n/);
   });
 
   test("Ansible's own settings are taken over, and told; what is not followed is named", async () => {

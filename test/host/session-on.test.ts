@@ -46,6 +46,17 @@ BECAME="root $flags" exec "$@"
   "..",
 )}${delimiter}${process.env.PATH}`;
 
+program(
+  "bin/su",
+  `#!/bin/sh
+[ "$LC_ALL $1 $2" = "C root -c" ] || exit 9
+printf 'Password: ' >&2; read -r said
+[ "$said" = open ] || { echo 'su: Authentication failure' >&2; exit 1; }
+BECAME=su exec sh -c "$3"
+`,
+);
+program("bin/doas", `#!/bin/sh\n[ "$1" = -n ] || exit 9\nshift\nBECAME=doas exec "$@"\n`);
+
 /** Whoever runs these tests, what they start is run by somebody who is not root. */
 const nobody =
   process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];
@@ -124,6 +135,8 @@ describe.each(loginShells)("%s %s as login shell", (...words) => {
     ["without sudo", { become: false }, ""],
     ["under sudo", {}, "root -n"],
     ["under sudo with a password", { becomePassword: "open" }, "root -S"],
+    ["under su", { becomeMethod: "su", becomePassword: "open" }, "su"],
+    ["under doas", { becomeMethod: "doas" }, "doas"],
   ])("%s: commands, files, and an end to what hangs", async (_name, over, became) => {
     const it = await session(start, over);
     expect((await it.run('echo "$BECAME"; echo said >&2')).stdout).toBe(`${became}\n`);
@@ -165,6 +178,31 @@ describe("becoming root", () => {
     const withoutSudo: Start = (command) =>
       through(["sh"])(command.replace("exec sudo", "exec sudo-of-nowhere"));
     expect(await refusal(withoutSudo)).toMatch(/sudo is not installed[\s\S]*install sudo there/);
+  });
+});
+
+describe("becoming root by su or doas", () => {
+  const sh = through(["sh"]);
+  test.each([
+    [
+      "a wrong password",
+      { becomeMethod: "su", becomePassword: "wrong" },
+      /su refused[\s\S]*Authentication failure[\s\S]*root's password/,
+    ],
+    ["no password", { becomeMethod: "su" }, /su asks for root's password[\s\S]*-K/],
+    [
+      "doas and a password",
+      { becomeMethod: "doas", becomePassword: "x" },
+      /doas takes no password[\s\S]*permit nopass ops/,
+    ],
+    ["two lines", { becomeMethod: "su", becomePassword: "x\ny" }, /password for su has more than one line/],
+  ])("%s", async (_, over, words) => {
+    expect(await refusal(sh, over)).toMatch(words);
+  });
+
+  test("no doas at all", async () => {
+    const without: Start = (command) => sh(command.replace("exec doas", "exec doas-of-nowhere"));
+    expect(await refusal(without, { becomeMethod: "doas" })).toMatch(/doas is not installed/);
   });
 });
 

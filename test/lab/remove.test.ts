@@ -27,7 +27,7 @@ const remote = () => {
   const { knownHostsFile } = labConnection(lab.spec);
   const config = join(lab.folder, "ssh_config");
   writeFileSync(config, `Host *\n  UserKnownHostsFile ${knownHostsFile}\n  GlobalKnownHostsFile none\n`);
-  return ["--ssh-config", config, "--connect-timeout", "5"];
+  return ["--ssh-config", config, "--timeout", "5"];
 };
 
 /**

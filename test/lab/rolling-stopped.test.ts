@@ -124,7 +124,7 @@ describe.runIf(full).sequential("a roll that is stopped", () => {
     await labPowerOff(lab.spec, [second]);
     // An inventory that names the lab would boot it again.
     const { inventory, args } = strangersOf(lab, 5);
-    const away = await rolled(lab, inventory, [...serial, ...args, "--connect-timeout", "3"]);
+    const away = await rolled(lab, inventory, [...serial, ...args, "--timeout", "3"]);
     expect(away.code).toBe(4);
     expect(batchesOf(away.events)).toEqual([[first], [last]]);
     expect(retryOf(lab)).toEqual([second]);

@@ -127,6 +127,20 @@ describe.sequential("becoming root", () => {
     expect(Date.now() - began).toBeLessThan(3000);
   });
 
+  test("by su, with root's password", async () => {
+    await lab.must("docker-200", "echo root:toor | chpasswd");
+    try {
+      const su = { user: "ops", becomeMethod: "su" } as const;
+      expect(await asRoot({ ...su, becomePassword: "toor" })).toBe("0\nroot\n");
+      const wrong = await refusal({ become: true, ...su, becomePassword: "wrong-one" });
+      expect(wrong).toMatch(/su refused[\s\S]*Authentication failure/);
+      expect(wrong).not.toContain("wrong-one");
+      expect(await refusal({ become: true, ...su })).toMatch(/su asks for root's password[\s\S]*-K/);
+    } finally {
+      await lab.must("docker-200", "passwd -l root");
+    }
+  });
+
   test("a password with a second line is refused before sudo sees it", async () => {
     const text = await refusal({ become: true, user: "ops", becomePassword: "ops\ntouch /tmp/injected" });
     expect(text).toMatch(/more than one line/);

@@ -174,7 +174,7 @@ describe.sequential("static-route", () => {
     await labPowerOff(lab.spec, ["docker-202"]);
     // Without its lab block the inventory does not bring the host up again.
     const { inventory, sshConfig } = lab.plainInventory();
-    const args = ["--connect-timeout", "3", "-l", "docker-200:docker-202", "--no-verify"];
+    const args = ["--timeout", "3", "-l", "docker-200:docker-202", "--no-verify"];
     const { code, events } = await lab.events(playbook, [...args, "--ssh-config", sshConfig], inventory);
     expect(code).toBe(4);
     expect(events.find((e) => e.type === "unreachable")).toMatchObject({

@@ -188,7 +188,7 @@ printf '%s %s %s ann@desk since 2026-01-01 in run X\n' $p "$(cw_started $p)" "$(
     );
     await labPowerOff(lab.spec, ["docker-201"]);
     const { inventory, sshConfig } = lab.plainInventory();
-    const plain = ["-i", inventory, "--ssh-config", sshConfig, "--connect-timeout", "3"];
+    const plain = ["-i", inventory, "--ssh-config", sshConfig, "--timeout", "3"];
     const away = await execute([run, "rollback", ...plain]);
     expect(away.stdout).toMatch(/docker-201 +unreachable/);
     expect(away.code).toBe(4);
