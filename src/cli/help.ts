@@ -6,7 +6,8 @@ export function optionLines(options: Options): string {
     const left = `${short ? `-${short}, ` : "    "}--${name}${value ? ` ${value}` : ""}`;
     return [left, help] as const;
   });
-  return rows.map(([left, help]) => `  ${left.padEnd(32)} ${help}`).join("\n");
+  const width = Math.max(31, ...rows.map(([left]) => left.length));
+  return rows.map(([left, help]) => `  ${left.padEnd(width)}  ${help}`).join("\n");
 }
 
 export const overview = `Usage: run PLAYBOOK [-i INVENTORY] [options]
