@@ -32,6 +32,7 @@ export {
   type Rules,
   rulesIn,
 } from "./host/tools/iptables.ts";
+export { runnerLine } from "./host/tools/runner.ts";
 export type { SerfState } from "./host/tools/serf.ts";
 export type { SysctlLine } from "./host/tools/sysctl.ts";
 export type { UnitState } from "./host/tools/systemd.ts";

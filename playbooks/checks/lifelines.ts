@@ -31,7 +31,10 @@ export const lifelinesFact = defineFact({
     ]);
     const gateways = routes.flatMap(({ dst, via }) => (dst === "default" && via ? [via] : []));
     const all: Lifeline[] = [
-      ...runners.map((address) => ({ what: "the address from which this run connects", address })),
+      ...runners.map((words) => ({
+        what: "the machine from which this run connects",
+        address: words.replace(/ .*/, ""),
+      })),
       ...servers.map((address) => ({ what: "the DNS server", address })),
       ...[...new Set(gateways)].map((address) => ({ what: "the default gateway", address })),
     ];
@@ -81,13 +84,17 @@ export function lifelinesTaken<V extends object, F extends { lifelines: readonly
       );
       if (!hit) return [];
       return [
-        new CausewayError("host", `${value.name} ${value.value} contains ${hit.what} of ${host.name}`, {
-          ...together(value),
-          host: host.name,
-          found: `${hit.address} is in ${text}`,
-          expected: "a network for containers that contains no address which the hosts need themselves",
-          advice: `choose another ${value.name}; with this one ${host.name} could no longer reach ${hit.address}`,
-        }),
+        new CausewayError(
+          "host",
+          `${value.name} ${value.value} contains an address that ${host.name} needs: ${hit.what}`,
+          {
+            ...together(value),
+            host: host.name,
+            found: `${hit.address} is in ${text}`,
+            expected: "a network for containers that contains no address which the hosts need themselves",
+            advice: `choose another ${value.name}; with this one ${host.name} could no longer reach ${hit.address}`,
+          },
+        ),
       ];
     });
   });

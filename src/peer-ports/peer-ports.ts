@@ -1,5 +1,7 @@
+import { CausewayError } from "../errors.ts";
 import { isKept, type Kept, type Reader } from "../host/reader.ts";
 import { canonicalRule, type OtherIptables, type Rule, type Rules, rulesIn } from "../host/tools/iptables.ts";
+import { type Runner, readRunner } from "../host/tools/runner.ts";
 import { missingChain } from "../kinds/chain/chain.ts";
 import { keptRule, noRule, type RuleStep, rule, ruleWords } from "../kinds/rule/rule.ts";
 import { refuseOtherIptables } from "../other-iptables/other-iptables.ts";
@@ -21,16 +23,18 @@ export interface Firewall {
   other?: OtherIptables | undefined;
   kept: Kept;
   chains: Kept;
+  runner?: Runner | undefined;
 }
 
 export async function readFirewall(host: Reader): Promise<Firewall> {
-  const [rules, other, kept, chains] = await Promise.all([
+  const [rules, other, kept, chains, runner] = await Promise.all([
     host.rules(),
     host.otherRules(),
     host.kept("rules"),
     host.kept("chains"),
+    readRunner(host),
   ]);
-  return { rules, other, kept, chains };
+  return { rules, other, kept, chains, runner };
 }
 
 /**
@@ -38,8 +42,12 @@ export async function readFirewall(host: Reader): Promise<Firewall> {
  * it, one a protocol. The ports are closed to all others before they are open to anyone. What earlier versions had in
  * INPUT itself, a rule for each address, goes after that.
  */
-export function missingPortRules({ rules, other, kept, chains }: Firewall, wanted: PeerPorts): Step[] {
+export function missingPortRules(
+  { rules, other, kept, chains, runner }: Firewall,
+  wanted: PeerPorts,
+): Step[] {
   refuseOtherIptables(other);
+  refuseOwnWay(runner, wanted);
   const { tcp = [], udp = [], from, comment } = wanted;
   const name = `CAUSEWAY-PORT-${[...tcp, ...udp][0]}`;
   const ports = Object.entries({ tcp, udp })
@@ -68,6 +76,17 @@ export function missingPortRules({ rules, other, kept, chains }: Firewall, wante
     ...ways.filter((way) => !stands(way) || !isKept(kept, keptRule(way))).map(rule),
     ...former(there, kept, comment, ports),
   ];
+}
+
+/** The port by which this run reaches the host would be closed to it. */
+function refuseOwnWay(runner: Runner | undefined, { tcp = [], from }: PeerPorts): void {
+  if (!runner || !tcp.includes(runner.port)) return;
+  if (from.includes(runner.address) || runner.address.startsWith("127.")) return;
+  throw new CausewayError("host", "the rules would close the port by which this run reaches the host", {
+    found: `this run comes from ${runner.address} to port ${runner.port}, and the rules let only these in: ${from.join(", ")}`,
+    expected: `another port than ${runner.port} for SSH, or ${runner.address} among the addresses that may reach it`,
+    advice: `let sshd listen on another port (Port in /etc/ssh/sshd_config), and give it as ansible_port`,
+  });
 }
 
 /** As earlier versions put them; one that has left the chain may still come back at boot. */

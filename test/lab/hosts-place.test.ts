@@ -15,19 +15,19 @@ describe.sequential("what a host needs, and how it was found", () => {
         "static-route",
         [],
         own,
-        /^\S+:\d+:\d+ docker-200: bip 198\.51\.100\.1\/24 contains the DNS server of docker-200$/m,
+        /^\S+:\d+:\d+ docker-200: bip 198\.51\.100\.1\/24 contains an address that docker-200 needs: the DNS server$/m,
       ],
       [
         "flannel",
         ["-e", `flannel_network=${over} flannel_subnet_len=27`],
         undefined,
-        /^-e:1:1 docker-200: flannel_network \S+ contains the DNS/m,
+        /^-e:1:1 docker-200: flannel_network \S+ contains an address that docker-200 needs: the DNS/m,
       ],
       [
         "overlay",
         ["-e", `overlay_subnet=${over}`],
         undefined,
-        /^-e:1:1 docker-200: overlay_subnet \S+ contains the DNS/m,
+        /^-e:1:1 docker-200: overlay_subnet \S+ contains an address that docker-200 needs: the DNS/m,
       ],
       [
         "macvlan",
@@ -52,7 +52,9 @@ describe.sequential("what a host needs, and how it was found", () => {
     const over = { of: { "docker-201": { bip: `${lab.net}.2/26` } } };
     for (const vars of [{}, { ansible_user: "ops-nopass", ansible_become: true }]) {
       const { code, stderr } = await lab.run(playbook, ["--check"], lab.inventory({ ...over, vars }));
-      expect(stderr).toMatch(/contains the address from which this run connects of docker-200/);
+      expect(stderr).toMatch(
+        /contains an address that docker-200 needs: the machine from which this run connects/,
+      );
       expect(stderr).toContain(`${lab.net}.1 is in `);
       expect(code).toBe(2);
     }

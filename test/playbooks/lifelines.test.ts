@@ -62,7 +62,7 @@ test.each<[string, Lifeline, string, boolean]>([
       ? [
           {
             code: "host",
-            message: `bip ${network} contains ${lifeline.what} of h1`,
+            message: `bip ${network} contains an address that h1 needs: ${lifeline.what}`,
             at: value.at,
             host: "h1",
           },

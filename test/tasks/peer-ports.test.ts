@@ -51,6 +51,18 @@ describe("peer-ports: state read → exact steps", () => {
     );
   });
 
+  test.each([
+    ["the port of SSH, for others only", { address: "10.0.0.9", port: 2375 }, true],
+    ["and for where this run comes from", { address: "10.0.0.201", port: 2375 }, false],
+    ["on the host itself", { address: "127.0.0.1", port: 2375 }, false],
+    ["another port than SSH's", { address: "10.0.0.9", port: 22 }, false],
+  ])("%s: refused is only what would cut this run off", (_, runner, refused) => {
+    const planned = () => plan({ ...openFirewall, runner });
+    if (refused)
+      expect(planned).toThrow(/^the rules would close the port by which this run reaches the host/);
+    else expect(planned()).toHaveLength(2);
+  });
+
   test("in place, whatever order the inventory has its hosts in", () => {
     const from = ["10.0.0.203", "10.0.0.201", "10.0.0.202"];
     const sorted = [...from].sort().map((address) => `${address}/32`);
