@@ -13,8 +13,9 @@ import { type Command, type Cost, measure, sideBySide, table } from "./measure.t
 import { processesStarted } from "./processes.ts";
 import { fiveReads, staticRouteReads } from "./same-reads.ts";
 import { addresses, type ManyHosts, startSshd, subnet } from "./sshd.ts";
+import { switchCosts } from "./switch.ts";
 
-const parts = ["start-up", "lab", "many", "growth", "journal"];
+const parts = ["start-up", "lab", "many", "growth", "journal", "switch"];
 const { values } = parseArgs({
   options: {
     part: { type: "string", multiple: true, default: parts },
@@ -44,6 +45,7 @@ try {
   if (values.part.includes("start-up")) await startUp();
   if (values.part.includes("lab")) await threeLabHosts(ansible);
   if (values.part.includes("journal")) await journal();
+  if (values.part.includes("switch")) await switched();
   if (values.part.includes("many")) await manyHosts(ansible);
   if (values.part.includes("growth")) await growth();
 } finally {
@@ -96,7 +98,22 @@ async function journal(): Promise<void> {
   }
 }
 
-async function nothingToDo(ansible: boolean): Promise<void> {
+async function switched(): Promise<void> {
+  try {
+    await labUp(lab, (message) => console.log(message));
+    await switchCosts({ lab, ...labAsHosts() }, rounds, console.log);
+  } finally {
+    await labDown(lab);
+  }
+}
+
+/** The lab's hosts as if they were anybody's. */
+function labAsHosts(): {
+  inventory: string;
+  sshConfig: string;
+  privateKeyFile: string;
+  knownHostsFile: string;
+} {
   const inventory = join(folder, "lab.json");
   const { privateKeyFile, knownHostsFile } = labConnection(lab);
   const hosts = Object.fromEntries(
@@ -106,7 +123,11 @@ async function nothingToDo(ansible: boolean): Promise<void> {
     ]),
   );
   writeFileSync(inventory, inventoryOf(hosts, { ansible_user: "root" }));
-  const config = sshConfig("lab", knownHostsFile);
+  return { inventory, sshConfig: sshConfig("lab", knownHostsFile), privateKeyFile, knownHostsFile };
+}
+
+async function nothingToDo(ansible: boolean): Promise<void> {
+  const { inventory, sshConfig: config, privateKeyFile, knownHostsFile } = labAsHosts();
   const causeway: Command = {
     argv: [run, playbook, "-i", inventory, "--ssh-config", config, "--no-verify"],
   };
