@@ -15,6 +15,7 @@ export function hostLibrary(): { text: string; hash: string } {
     const files = [
       "journal/journal.sh",
       "journal/switch.sh",
+      "journal/ways.sh",
       "journal/containers.sh",
       "kinds/boot.sh",
       ...kinds.flatMap((k) => k.shell.map((f) => `kinds/${f}`)),

@@ -253,7 +253,9 @@ export function cutsOff({ actions, due }: Pick<HostScript, "actions" | "due">): 
 }
 
 /** Gives the host as long again. */
-export const renewScript = "systemctl restart causeway-switch.timer";
+export function renewScript(run: string, token: string): string {
+  return [...libraryLines([hostLibrary().hash]), `cw_renew ${run} ${token}`].join("\n");
+}
 
 /** Over a new connection: the run reaches the host, and nothing is taken back any more. */
 export function confirmScript(run: string, token: string, libraries: readonly string[]): Script {

@@ -5,8 +5,10 @@
 #                          rename, which only one side can win, it becomes
 #   $CW/switch/confirmed   the run reached the host over a new connection; or
 #   $CW/switch/reverting   its time was over before, or the host booted: the entries are being taken back
-#   $CW/switch/revert      what the timer, and the next boot, start
-#   $CW/runs/RUN/reverted  what was taken back, in the lines that a runner follows
+#   $CW/switch/due         when its time is over, in hundredths of a second since the boot
+#   $CW/switch/revert      what takes it back: `wait` does so when its time is over, the next boot and the next run at once
+#   $CW/switch/routes, chains   the ways to the host when it was armed (ways.sh)
+#   $CW/runs/RUN/reverted  what was taken back, in the lines that a runner follows; when that was due, began and ended
 
 cw_boot_unit=/etc/systemd/system/causeway-revert.service
 cw_boot_wish=/etc/systemd/system/multi-user.target.wants/causeway-revert.service
@@ -17,14 +19,14 @@ cw_arm() {
   cw_switch=$CW/switch
   if read -r cw_of cw_token cw_rest 2>/dev/null <"$cw_switch/armed"; then
     [ "$cw_of $cw_token" = "$cw_run $1" ] || cw_fail "unarmed the switch of run $cw_of is armed"
-    cw_renew >"$OUT" 2>&1 || cw_fail "unarmed systemctl restart causeway-switch.timer"
+    cw_renew "$cw_run" "$1" || cw_fail "unarmed $cw_switch/due"
     return
   fi
   [ ! -e "$cw_switch/reverting" ] || cw_fail "unarmed the host is taking back an earlier run"
   {
-    (umask 077 && mkdir -p "$cw_switch" && cw_revert_program "$4" >"$cw_switch/revert" &&
+    (umask 077 && mkdir -p "$cw_switch" && cw_revert_program "$4" >"$cw_switch/revert" && cw_keep_ways "$cw_switch" &&
       printf '%s %s %s %s\n' "$cw_run" "$1" "$2" "$3" >"$cw_switch/armed.new") &&
-      cw_arm_boot && cw_arm_timer "$2" &&
+      cw_due_in "$2" && cw_arm_boot && cw_arm_timer &&
       cw_sync "$cw_switch"/* "$cw_boot_unit" && mv -f "$cw_switch/armed.new" "$cw_switch/armed" &&
       cw_sync "$cw_switch" "$CW" "${cw_boot_wish%/*}"
   } >"$OUT" 2>&1 || { cw_disarm; cw_fail "unarmed systemd-run --unit=causeway-switch"; }
@@ -49,14 +51,38 @@ WantedBy=multi-user.target
 END
 }
 
+# A unit that waits, and no timer of systemd: one with OnActiveSec begins anew with each daemon-reload (systemd issue 31914; seen
+# with 247), so that it would fire late, or never where something keeps reloading.
 cw_arm_timer() {
-  systemctl stop causeway-switch.timer causeway-switch.service 2>/dev/null
-  systemctl reset-failed causeway-switch.timer causeway-switch.service 2>/dev/null
-  systemd-run -q --unit=causeway-switch --on-active="$1s" --timer-property=AccuracySec=1s /bin/sh "$CW/switch/revert"
+  systemctl stop causeway-switch.service 2>/dev/null
+  systemctl reset-failed causeway-switch.service 2>/dev/null
+  set -- -q --unit=causeway-switch /bin/sh "$CW/switch/revert" wait
+  # An old systemd does not know these for a unit of a moment: there it waits without a second life.
+  systemd-run -p Restart=on-failure -p RestartPreventExitStatus=78 "$@" 2>/dev/null || systemd-run "$@"
 }
 
-# The time begins anew.
-cw_renew() { systemctl restart causeway-switch.timer; }
+# Hundredths of a second since the boot.
+cw_uptime() {
+  read -r cw_up cw_rest </proc/uptime
+  printf %s "${cw_up%.*}${cw_up#*.}"
+}
+
+cw_due_in() { echo $(($(cw_uptime) + $1 * 100)) >"$CW/switch/due.new" && mv -f "$CW/switch/due.new" "$CW/switch/due"; }
+
+# cw_renew RUN TOKEN: its time begins anew, unless it is over.
+cw_renew() {
+  read -r cw_of cw_token cw_seconds cw_rest 2>/dev/null <"$CW/switch/armed" && [ "$cw_of $cw_token" = "$1 $2" ] &&
+    cw_due_in "$cw_seconds"
+}
+
+# Returns when the time is over, or nothing is armed any more.
+cw_wait() {
+  while read -r cw_due 2>/dev/null <"$CW/switch/due"; do
+    cw_left=$((cw_due - $(cw_uptime)))
+    [ $cw_left -gt 0 ] || return 0
+    sleep "$((cw_left / 100)).$((cw_left / 10 % 10))$((cw_left % 10))"
+  done
+}
 
 cw_revert_program() {
   cat <<END
@@ -67,7 +93,8 @@ export PATH
 cd /
 [ "\$(sha256sum <$CW/lib-$1.sh | cut -c 1-12)" = $1 ] || { echo "$CW/lib-$1.sh is not as it was written"; exit 78; }
 . $CW/lib-$1.sh
-cw_revert
+[ "\$1" != wait ] || cw_wait
+cw_revert "\$1"
 END
 }
 
@@ -91,16 +118,17 @@ cw_tell_unconfirmed() {
   fi
 }
 
-# Nothing is armed any more; stopping the timer is only tidying up. systemd forgets the unit, if anything made it reload since.
+# cw_disarm [wait]: nothing is armed any more; to stop who waits is only tidying up. systemd forgets the unit of the boot, if
+# anything made it reload since.
 cw_disarm() {
-  systemctl stop causeway-switch.timer 2>/dev/null
+  [ "$1" = wait ] || systemctl stop causeway-switch.service 2>/dev/null
   rm -f "$cw_boot_wish" "$cw_boot_unit"
   rm -rf "$CW/switch"
   rmdir "${cw_boot_wish%/*}" 2>/dev/null
   [ "$(systemctl show -p LoadState --value causeway-revert.service)" != loaded ] || systemctl daemon-reload
 }
 
-# Takes back the entries of the run that is armed, or goes on with it where a reboot came in between.
+# cw_revert [wait]: takes back the entries of the run that is armed, or goes on with it where a reboot came in between.
 cw_revert() {
   mv -f "$CW/switch/armed" "$CW/switch/reverting" 2>/dev/null
   read -r cw_run cw_token cw_seconds cw_from 2>/dev/null <"$CW/switch/reverting" || exit 0
@@ -111,14 +139,19 @@ cw_revert() {
   cw_lock "its own timer, which takes back run $cw_run"
   OUT=$CW/out.revert
   echo "$cw_run reverted" >"$CW/head.new" && mv -f "$CW/head.new" "$CW/head"
-  cw_revert_entries >>"$D/reverted"
+  {
+    cw_say "due $(cat "$CW/switch/due") begun $(cw_uptime)"
+    cw_revert_entries
+    cw_put_ways_back "$CW/switch"
+    cw_say "over $(cw_uptime)"
+  } >>"$D/reverted"
   # Marks are files: it is finished when they are, whatever a pipe makes of an exit code.
   cw_end_state=reverted
   ! cw_entries_left | grep -q . || cw_end_state='partly reverted'
   printf '%s\n' "$cw_end_state" >"$D/end"
   cw_sync "$D"/* "$D" "$CW/head"
   rm -f "$CW"/out* "$CW"/parked-* "$CW/lock" "$CW/stop-$cw_run"
-  cw_disarm
+  cw_disarm "$1"
 }
 
 # The runner that is cut off, or late, does not go on: what its shell runs is ended, and then that shell.
@@ -151,7 +184,7 @@ cw_revert_entries() {
     cw_stuck='' cw_owing='' cw_causes=''
     for cw_n in $(cw_entries_left | sed -n "s/^$cw_p //p"); do
       cw_e=$cw_run/$cw_n
-      cw_do() { cw_put_back_alone "$CW/runs/$cw_e"; }
+      cw_do() { cw_put_back_and_say "$CW/runs/$cw_e"; }
       cw_asks=$(cw_causes_of "$D/$cw_n.json")
       cw_take_back "$cw_e" cw_do ${cw_asks:+owing}
       [ ! -f "$D/$cw_n.begun" ] || cw_causes="$cw_causes$cw_newline$cw_asks"
@@ -164,6 +197,15 @@ cw_revert_entries() {
     cw_undone $cw_owing
     [ -z "$cw_stuck" ] || return 0
   done
+}
+
+# cw_put_back_and_say ENTRY: what stays is named, with the reason.
+cw_put_back_and_say() {
+  cw_why=$(cw_put_back_alone "$1" 2>&1) && return 0
+  cw_code=$?
+  cw_what=$(sed 's/.*"what":"//; s/".*//' "$1.json")
+  echo "${cw_what:-a step} is left as it is: ${cw_why:-somebody changed it since causeway did}"
+  return $cw_code
 }
 
 # cw_put_back_alone ENTRY: what a runner does with its own means, too: what cannot be undone is left, and keys of a JSON file

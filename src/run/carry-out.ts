@@ -88,7 +88,7 @@ async function follow(
     const follower = new Follower(actions, script.secrets, run.commandTimeoutMs, listener);
     const stop = () => void host.session.push("/dev/null", `${journalFolder}/stop-${run.id}`).catch(() => {});
     run.interrupted.addEventListener("abort", stop, { once: true });
-    if (armed) host.switch.arm(host.session);
+    if (armed) host.switch.arm(host.session, run.id);
     try {
       const { code, stderr } = await host.session.run(script.text, {
         timeoutMs: run.commandTimeoutMs + savingMs * actions.length,
@@ -302,7 +302,8 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
         {
           ...common,
           found: ended.why,
-          expected: "a timer of systemd, armed before the first step that may cut the runner off",
+          expected:
+            "a unit of systemd that waits for the confirmation, started before the first step that may cut the runner off",
           advice:
             "fix what the output says, or run with --confirm-timeout 0, which does without that promise",
         },
@@ -318,6 +319,15 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
     case "restart failed":
       return restartFailed(ended, { ...common, undoing: actions.some(({ does }) => does === "take back") });
   }
+  if (host.switch.isOver)
+    return new CausewayError(
+      "host",
+      "the host ended what this run did there, because it was not confirmed in time",
+      {
+        ...common,
+        advice: "what it took back by itself is told once it can be asked",
+      },
+    );
   return new CausewayError("host", "the script on the host ended unexpectedly", {
     ...common,
     found: ended.how === "unknown" ? `code ${ended.code}` : ended.how,

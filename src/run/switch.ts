@@ -73,6 +73,11 @@ export class Switch {
     return this.#renewed + this.seconds * 1000;
   }
 
+  /** Whether the host takes the run back by now. */
+  get isOver(): boolean {
+    return this.#isArmed && Date.now() > this.fires;
+  }
+
   /** What a script has to arm; nothing where that is switched off. */
   get wanted(): Armed | undefined {
     if (this.seconds === 0) return undefined;
@@ -80,13 +85,13 @@ export class Switch {
   }
 
   /** From the moment that a script was sent which arms it; what goes wrong with a renewal shows when it is confirmed. */
-  arm(session: Session): void {
+  arm(session: Session, run: string): void {
     this.#isArmed = true;
     this.#renewed = Date.now();
     this.#renewals ??= setInterval(
       () => {
         const began = Date.now();
-        void session.beside(renewScript).then(
+        void session.beside(renewScript(run, this.token)).then(
           (code) => {
             if (code === 0) this.#renewed = began;
           },
@@ -158,7 +163,7 @@ async function confirmOn(options: RunOptions, context: RunContext, host: HostRun
       return true;
     } else {
       const undo = parseUnconfirmed(answer.stdout);
-      if (undo.state !== "reverting" || isOver) return failed(host, takenBack(host, undo));
+      if (undo.state !== "reverting" || isOver) return failed(host, takenBack(host, undo, context));
     }
     if (!told)
       tellWaiting(context, host, answer instanceof CausewayError ? answer.message : "it is too late");
@@ -217,7 +222,11 @@ function tellWaiting(context: RunContext, host: HostRun, why: string): void {
 }
 
 /** The host can be reached again. */
-function takenBack(host: HostRun, { state, whole, steps, output }: Unconfirmed): CausewayError {
+function takenBack(
+  host: HostRun,
+  { state, whole, steps, output }: Unconfirmed,
+  { rollback }: RunContext,
+): CausewayError {
   const common = { host: host.name, output };
   if (state === "absent")
     return new CausewayError(
@@ -238,7 +247,7 @@ function takenBack(host: HostRun, { state, whole, steps, output }: Unconfirmed):
       found: `${steps} ${steps === 1 ? "step" : "steps"} undone${rest}`,
       advice: whole
         ? "find what cut the runner off before you run again; --confirm-timeout gives it longer"
-        : "fix what the output names, then finish with run rollback",
+        : `mend what the output names, then finish with: ${rollback}`,
     },
   );
 }
@@ -296,7 +305,10 @@ export function tellReverted(host: HostRun, context: RunContext): void {
   );
   if (last?.end === "reverted" || last?.end === "partly reverted") {
     const { id, end } = last;
-    const rest = end === "reverted" ? "" : `, but not all of it: run rollback ${id} finishes it`;
+    const rest =
+      end === "reverted"
+        ? ""
+        : `, but not all of it. Finish with: ${context.rollback.replace(context.id, id)}`;
     const text = `run ${id} was not confirmed, and was rolled back by this host's own timer${rest}`;
     context.say({ type: "message", level: "warning", host: host.name, text });
   }

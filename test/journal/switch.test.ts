@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -13,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { rawScript, sh } from "../../src/host/sh.ts";
 import { journalFolder } from "../../src/journal/folder.ts";
@@ -23,10 +25,12 @@ import {
   confirmScript,
   cutsOff,
   hostScript,
+  renewScript,
   revertScript,
   settleScript,
 } from "../../src/journal/script.ts";
 import { step } from "../../src/kinds/index.ts";
+import type { Step } from "../../src/task/step.ts";
 
 let folder: string;
 const at = (path: string) => join(folder, path);
@@ -35,12 +39,16 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "causeway-switch-"));
   mkdirSync(at("bin"));
   mkdirSync(at("units"));
-  // systemd is not part of what is tried here: it writes down what it was asked.
-  for (const name of ["systemctl", "systemd-run"]) {
-    writeFileSync(
-      at(`bin/${name}`),
-      `#!/bin/sh\necho ${name} "$@" >>${at("asked")}\n[ ! -e ${at("broken")} ]\n`,
-    );
+  // systemd, routes and rules are not part of what is tried here: what is asked of them is written down.
+  const stubs = {
+    systemctl: `echo systemctl "$@" >>${at("asked")}; [ ! -e ${at("broken")} ]`,
+    "systemd-run": `echo systemd-run "$@" >>${at("asked")}; [ ! -e ${at("broken")} ]`,
+    ip: `case "$*" in *"route show"*) cat ${at("routes")} 2>/dev/null ;; *) shift 3; echo "$@" >>${at("added")} ;; esac`,
+    "iptables-save": `cat ${at("filter")} 2>/dev/null`,
+    "iptables-restore": `[ "$1" = --help ] || cat >${at("loaded")}`,
+  };
+  for (const [name, text] of Object.entries(stubs)) {
+    writeFileSync(at(`bin/${name}`), `#!/bin/sh\n${text}\n`);
     chmodSync(at(`bin/${name}`), 0o755);
   }
 });
@@ -53,39 +61,39 @@ const hash = () => createHash("sha256").update(here(hostLibrary().text)).digest(
 const script = (text: string) => here(text).replaceAll(hostLibrary().hash, hash());
 const env = () => ({ PATH: `${at("bin")}:${process.env.PATH}` });
 const shell = (text: string) => spawnSync("sh", ["-c", script(text)], { encoding: "utf8", env: env() });
-const revert = () =>
-  spawnSync("sh", ["-c", readFileSync(at("journal/switch/revert"), "utf8").replace(/^PATH=.*$/m, "")], {
-    encoding: "utf8",
-    env: env(),
-  });
+const program = () => readFileSync(at("journal/switch/revert"), "utf8").replace(/^PATH=.*$/m, "");
+const revert = () => spawnSync("sh", ["-c", program()], { encoding: "utf8", env: env() });
 const library = (): string[] => [hostLibrary().hash];
 
+const marking = (name: string) => ({
+  what: `mark ${name}`,
+  to: "there",
+  do: rawScript(`echo ${name} >>${at("marks")}`),
+  done: sh`grep -qx ${name} ${at("marks")}`,
+});
 const mark = (name: string) =>
-  step.run({
-    what: `mark ${name}`,
-    to: "there",
-    do: rawScript(`echo ${name} >>${at("marks")}`),
-    done: sh`grep -qx ${name} ${at("marks")}`,
-    undo: rawScript(`sed -i /^${name}$/d ${at("marks")}`),
-  });
+  step.run({ ...marking(name), undo: rawScript(`sed -i /^${name}$/d ${at("marks")}`) });
 const marks = () =>
   existsSync(at("marks")) ? readFileSync(at("marks"), "utf8").split("\n").filter(Boolean) : [];
 
-function actionsOf(names: readonly string[], first = 1): Action[] {
-  return names.map((name, i) => ({
+function actionsOf(names: readonly (string | Step)[], first = 1): Action[] {
+  return names.map((one, i) => ({
     does: "step",
     n: String(first + i).padStart(4, "0"),
-    identity: { owner: "o", task: "t", key: name, scope: "host", play: i },
-    step: mark(name),
+    identity: { owner: "o", task: "t", key: String(i), scope: "host", play: i },
+    step: typeof one === "string" ? mark(one) : one,
   }));
 }
 
 /** Carries out marks in one script that arms the switch. */
-function carryOut(names: readonly string[], { run = "R1", token = "t1", from = "0001", first = 1 } = {}) {
+function carryOut(
+  names: readonly (string | Step)[],
+  { run = "R1", token = "t1", seconds = 60, from = "0001", first = 1 } = {},
+) {
   const actions = actionsOf(names, first);
   const head = existsSync(at("journal/head")) ? readFileSync(at("journal/head"), "utf8").trim() : "";
   const libraries = existsSync(at(`journal/lib-${hash()}.sh`)) ? library() : [];
-  const armed = { token, seconds: 60, from };
+  const armed = { token, seconds, from };
   const record = JSON.stringify({ id: run });
   const { text } = hostScript({
     run,
@@ -108,11 +116,11 @@ const confirm = (run = "R1", token = "t1") => shell(confirmScript(run, token, li
 const files = (path: string) => (existsSync(at(path)) ? readdirSync(at(path)).sort() : []);
 
 describe("the switch on a host", () => {
-  test("is armed before the first step, with a timer and for the next boot; a confirmation leaves nothing of it", () => {
+  test("is armed before the first step, for now and for the next boot; a confirmation leaves nothing of it", () => {
     expect(carryOut(["a", "b"]).ended).toEqual({ how: "all" });
     expect(readFileSync(at("journal/switch/armed"), "utf8")).toBe("R1 t1 60 0001\n");
     expect(readFileSync(at("asked"), "utf8")).toMatch(
-      /systemd-run -q --unit=causeway-switch --on-active=60s --timer-property=AccuracySec=1s/,
+      /^systemd-run -p Restart=on-failure \S+ \S+ -q --unit=causeway-switch \/bin\/sh \S+ wait$/m,
     );
     expect(files("units")).toEqual(["causeway-revert.service", "multi-user.target.wants"]);
     expect(confirm().status).toBe(0);
@@ -123,7 +131,7 @@ describe("the switch on a host", () => {
     carryOut(["a", "b"]);
     expect(revert().status).toBe(0);
     expect([marks(), files("journal/switch"), files("units")]).toEqual([[], [], []]);
-    expect(readFileSync(at("journal/runs/R1/reverted"), "utf8")).toBe(
+    expect(readFileSync(at("journal/runs/R1/reverted"), "utf8").replace(/^@cw (due|over) .*\n/gm, "")).toBe(
       "@cw start R1/0002\n@cw done R1/0002\n@cw start R1/0001\n@cw done R1/0001\n",
     );
     const late = confirm();
@@ -140,7 +148,7 @@ describe("the switch on a host", () => {
     expect(marks()).toEqual(["b"]);
     expect(readFileSync(at("journal/runs/R1/end"), "utf8")).toBe("partly reverted\n");
     expect(readFileSync(at("journal/runs/R1/reverted"), "utf8")).toMatch(
-      /^@cw kept R1\/0002\n@cw \| 0002\.res in \S+ is not as it was written$/m,
+      /^@cw kept R1\/0002\n@cw \| mark b is left as it is: 0002\.res in \S+ is not as it was written$/m,
     );
   });
 
@@ -164,7 +172,7 @@ describe("the switch on a host", () => {
     expect(marks()).toEqual(["a"]);
   });
 
-  test("without a timer nothing is done", () => {
+  test("where the host cannot wait, nothing is done", () => {
     writeFileSync(at("broken"), "");
     const { ended } = carryOut(["a"]);
     expect(ended).toEqual({ how: "not armed", why: "systemd-run --unit=causeway-switch" });
@@ -189,14 +197,125 @@ describe("the switch on a host", () => {
     expect(readFileSync(at("journal/runs/R1/end"), "utf8")).toBe("reverted\n");
   });
 
+  test("waits until the time is over, and longer where it is renewed; another's token renews nothing", async () => {
+    carryOut(["a"], { seconds: 3 });
+    const renew = (token: string) => shell(renewScript("R1", token)).status;
+    const waiting = spawn("sh", ["-c", program(), "sh", "wait"], { env: env(), stdio: "ignore" });
+    const ended = once(waiting, "close");
+    expect(renew("t2")).not.toBe(0);
+    for (let n = 0; n < 4; n += 1) {
+      expect(renew("t1")).toBe(0);
+      expect(marks()).toEqual(["a"]);
+      await sleep(900);
+    }
+    await ended;
+    expect(marks()).toEqual([]);
+    expect(renew("t1")).not.toBe(0);
+    const [, due, begun] =
+      /^@cw due (\d+) begun (\d+)$/m.exec(readFileSync(at("journal/runs/R1/reverted"), "utf8")) ?? [];
+    expect(Number(begun)).toBeGreaterThanOrEqual(Number(due));
+  });
+
+  test("stands, on the disk, when the first step begins", () => {
+    const looks = {
+      ...mark("a"),
+      perform: rawScript(`[ -s ${at("journal/switch/armed")} ] && echo a >>${at("marks")}`),
+    };
+    expect(carryOut([looks]).ended).toEqual({ how: "all" });
+    expect(journalFolder).toBe("/var/lib/causeway");
+  });
+
+  test("puts back routes and emptied chains that no step took away, and nothing beside what is there", () => {
+    const table = (...lines: string[]) =>
+      `*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n*filter\n${lines.join("\n")}\nCOMMIT\n`;
+    const docker = [":FORWARD DROP [9:9]", ":DOCKER-USER - [0:0]", "-A DOCKER-USER -j RETURN"];
+    writeFileSync(
+      at("routes"),
+      "default via 10.0.0.1 dev eth0 \n10.0.0.0/24 dev eth0 proto kernel linkdown\n10.9.0.0/16 via 10.0.0.3 dev eth0 proto bird\n192.168.0.0/24 dev docker0\n",
+    );
+    writeFileSync(
+      at("filter"),
+      table(
+        ":INPUT DROP [1:2]",
+        ":OUTPUT ACCEPT [0:0]",
+        ":ssh - [0:0]",
+        ":bans - [0:0]",
+        ...docker,
+        "-A INPUT -i lo -j ACCEPT",
+        "-A INPUT -j ssh",
+        "-A ssh -p tcp -j ACCEPT",
+        "-A bans -s 10.6.6.6/32 -j DROP",
+        "-A bans -j RETURN",
+      ),
+    );
+    carryOut(["a"]);
+    writeFileSync(at("routes"), "192.168.0.0/24 dev docker0\n10.8.0.0/16 dev eth0\n");
+    writeFileSync(
+      at("filter"),
+      table(
+        ":INPUT ACCEPT [5:5]",
+        ":OUTPUT ACCEPT [0:0]",
+        ":bans - [0:0]",
+        ":FORWARD ACCEPT [0:0]",
+        "-A INPUT -s 10.7.0.0/16 -j DROP",
+        "-A bans -j RETURN",
+      ),
+    );
+    expect(revert().status).toBe(0);
+    expect(readFileSync(at("added"), "utf8")).toBe(
+      "10.0.0.0/24 dev eth0 proto kernel\ndefault via 10.0.0.1 dev eth0\n",
+    );
+    const back = [
+      ":INPUT DROP [0:0]",
+      ":ssh - [0:0]",
+      "-I INPUT 1 -i lo -j ACCEPT",
+      "-I INPUT 2 -j ssh",
+      "-I ssh 1 -p tcp -j ACCEPT",
+    ];
+    expect(readFileSync(at("loaded"), "utf8").trim().split("\n")).toEqual(["*filter", ...back, "COMMIT"]);
+    expect(readFileSync(at("journal/runs/R1/reverted"), "utf8").match(/^@cw \| put back.*$/gm)).toHaveLength(
+      7,
+    );
+  });
+
+  test("an undo that brings nothing back is not told as done", () => {
+    carryOut(["a", step.run({ ...marking("b"), undo: sh`echo tried` })]);
+    revert();
+    expect(marks()).toEqual(["b"]);
+    expect(readFileSync(at("journal/runs/R1/end"), "utf8")).toBe("partly reverted\n");
+    expect(readFileSync(at("journal/runs/R1/reverted"), "utf8")).toMatch(/^@cw unlike R1\/0002$/m);
+  });
+
+  test("an undo whose terminal closes, or that is killed, loses nothing: the next one goes on", async () => {
+    for (const signal of ["SIGHUP", "SIGTERM", "SIGKILL"] as const) {
+      const run = `R-${signal}`;
+      const slow = step.run({
+        ...marking("slow"),
+        undo: rawScript(`echo >${at("undoing")}; sleep 1; sed -i /^slow$/d ${at("marks")}`),
+      });
+      rmSync(at("journal/lock"), { force: true });
+      expect(carryOut(["a", slow, "b"], { run }).ended).toEqual({ how: "all" });
+      const undo = spawn("sh", ["-c", program()], { env: env(), stdio: "ignore" });
+      const ended = once(undo, "close");
+      await expect.poll(() => existsSync(at("undoing")), { timeout: 20_000 }).toBe(true);
+      undo.kill(signal);
+      await ended;
+      expect(files("journal/switch")).toContain("reverting");
+      expect(marks()).toEqual(["a", "slow"]);
+      expect(revert().status).toBe(0);
+      rmSync(at("undoing"));
+      expect([marks(), files("journal/switch")]).toEqual([[], []]);
+      expect(readFileSync(at(`journal/runs/${run}/end`), "utf8")).toBe("reverted\n");
+    }
+  });
+
   test("a confirmation and the end of the time at one moment: one of them wins, never both, never none", async () => {
     const won = { confirm: 0, revert: 0 };
     for (let n = 0; n < (process.env.CAUSEWAY_TEST_FULL ? 100 : 12); n += 1) {
       const run = `R${100 + n}`;
       rmSync(at("journal/lock"), { force: true });
       expect(carryOut([run], { run }).ended).toEqual({ how: "all" });
-      const program = readFileSync(at("journal/switch/revert"), "utf8").replace(/^PATH=.*$/m, "");
-      const both = [program, script(confirmScript(run, "t1", library()).text)].map(
+      const both = [program(), script(confirmScript(run, "t1", library()).text)].map(
         (text, i) =>
           new Promise<number | null>((resolve) =>
             setTimeout(
@@ -211,7 +330,9 @@ describe("the switch on a host", () => {
       expect(files("journal/switch")).toEqual([]);
       won[stands ? "confirm" : "revert"] += 1;
     }
-    expect(won.confirm + won.revert).toBeGreaterThan(0);
+    expect(won.confirm).toBeGreaterThan(0);
+    expect(won.revert).toBeGreaterThan(0);
+    console.log(`confirmed ${won.confirm} times, taken back ${won.revert} times`);
   });
 });
 

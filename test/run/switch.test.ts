@@ -82,6 +82,14 @@ describe("a run that may cut the runner off", () => {
     expect(last.order).toEqual(["h1", "h3", "h2"]);
   });
 
+  test("what failed in itself is confirmed as it stands, where the host is reached: no switch is left armed", async () => {
+    const { connect, order } = confirming(() => fine);
+    const { outcome, events } = await rollOn({ hosts: 2, failing: ["h1"], connect });
+    expect(outcome.exitCode).toBe(2);
+    expect(armedOn(events).toSorted()).toEqual(["h1 armed", "h1 confirmed", "h2 armed", "h2 confirmed"]);
+    expect(order.toSorted()).toEqual(["h1", "h2"]);
+  });
+
   test("with a time of 0 nothing is armed, and nothing that changes nothing is", async () => {
     const { connect, order } = confirming(() => fine);
     const off = await rollOn({ hosts: 2, connect, confirmSeconds: 0 });

@@ -1,29 +1,35 @@
 // Sets a key of a JSON file, and then cuts the runner off in the way that the variable `how` says.
-import { definePlaybook, defineTask, sh, step, Type } from "causeway";
+import { definePlaybook, defineTask, type PlanItem, restart, sh, step, Type } from "causeway";
+import { dockerBip } from "../../../tasks/docker-bip.ts";
 
 const file = "/etc/cut-off.json";
+const daemon = "/etc/docker/daemon.json";
 const mark = "/run/cut-off";
 
 const rule = (spec: string) =>
   step.rule({ table: "filter", chain: "INPUT", spec, comment: "cut-off", place: "first" });
 
-const ways = {
+const run = (what: string, how: { before?: string; undo?: string }) =>
+  step.run({
+    what,
+    to: "done",
+    do: sh`sleep ${how.before ?? "0"}; touch ${mark}`,
+    done: sh`[ -e ${mark} ]`,
+    undo: sh`sleep ${how.undo ?? "0"}; rm -f ${mark}`,
+    touches: [`file:${mark}`],
+  });
+
+const ways: Readonly<Record<string, (runner: string) => readonly PlanItem[]>> = {
   /** Whoever is connected already stays connected. */
-  "no new connection": () => rule("-p tcp -m conntrack --ctstate NEW -m tcp --dport 22 -j DROP"),
-  "no packet": () => rule("-p tcp -m tcp --dport 22 -j DROP"),
+  "no new connection": () => [rule("-p tcp -m conntrack --ctstate NEW -m tcp --dport 22 -j DROP")],
+  "no packet": () => [rule("-p tcp -m tcp --dport 22 -j DROP")],
   /** The way back to the runner leads nowhere. */
-  "no route": (runner: string) => step.route({ to: `${runner}/32`, via: runner.replace(/\d+$/, "77") }),
+  "no route": (runner) => [step.route({ to: `${runner}/32`, via: runner.replace(/\d+$/, "77") })],
   /** A step that takes long. */
-  slow: () =>
-    step.run({
-      what: "slow",
-      to: "done",
-      do: sh`sleep 20; touch ${mark}`,
-      done: sh`[ -e ${mark} ]`,
-      undo: sh`rm -f ${mark}`,
-      touches: [`file:${mark}`],
-    }),
-} as const;
+  slow: () => [run("slow", { before: "20" })],
+  /** What is done last is taken back at once, what comes before it takes long. */
+  "slow undo": () => [run("slow undo", { undo: "15" }), rule("-p tcp -m tcp --dport 22 -j DROP")],
+};
 
 const setKey = defineTask({
   name: "set-key",
@@ -52,7 +58,20 @@ const cut = defineTask({
       done.code === 0
     );
   },
-  present: (isCut, { how, runner }) => (isCut ? [] : [ways[how as keyof typeof ways](runner)]),
+  present: (isCut, { how, runner }) => (isCut ? [] : (ways[how]?.(runner) ?? [])),
+});
+
+/** Nothing but a restart of Docker, whatever that comes to on the host. */
+const restarted = defineTask({
+  name: "restarted",
+  summary: "A setting of Docker that needs a restart",
+  params: Type.Object({}),
+  key: () => daemon,
+  read: (host) => host.file(daemon),
+  present: (was) =>
+    was.content.includes("cut-off")
+      ? []
+      : [step.jsonKeys({ was, keys: { labels: ["cut-off=yes"] }, causes: [restart("docker")] })],
 });
 
 export default definePlaybook({
@@ -61,13 +80,19 @@ export default definePlaybook({
   vars: Type.Object({
     how: Type.String(),
     runner: Type.String({ description: "the address of this machine" }),
+    interrupt_containers: Type.Boolean({ default: false }),
   }),
   plays: [
     { title: "Set a key", hosts: "docker", tasks: () => [setKey({})] },
     {
       title: "Cut the runner off",
       hosts: "docker",
-      tasks: ({ vars: { how, runner } }) => [cut({ how, runner })],
+      tasks: ({ vars: { how, runner } }) => {
+        // What every scheme refuses beforehand: the subnet of the containers is the network of the hosts.
+        if (how === "bip") return [dockerBip({ bip: `${runner}/24`, direct_routing: false })];
+        if (how === "restart") return [restarted({})];
+        return [cut({ how, runner })];
+      },
     },
   ],
 });
