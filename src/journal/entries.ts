@@ -32,6 +32,8 @@ export interface Entry {
   secret?: boolean;
   /** For keys of a JSON file: what they were set to; null for a key that was taken away. */
   keys?: Readonly<Record<string, unknown>>;
+  /** Checksums of what it keeps lie beside it; older versions wrote none. */
+  summed?: true;
   /** The entry that this one took back, `RUN/N`: a removal. */
   closes?: string;
   /** Newer entries of the same resource, `RUN/N`, that are taken back together with this one. */

@@ -168,6 +168,7 @@ function recordOf(action: Extract<Action, { n: string }>): Omit<Entry, "run" | "
       causes,
       closes,
       ...(secret ? { secret } : {}),
+      summed: true,
     };
   }
   const { kind, what, from, to, causes, irreversible, undoneIdle, keys, perform, secret } = action.step;
@@ -184,6 +185,7 @@ function recordOf(action: Extract<Action, { n: string }>): Omit<Entry, "run" | "
     ...(undoneIdle ? { undoneIdle } : {}),
     ...(secret || perform.secrets.length > 0 ? { secret: true } : {}),
     ...(keys === undefined ? {} : { keys }),
+    summed: true,
   };
 }
 

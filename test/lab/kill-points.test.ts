@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { labPowerOff, labPowerOn } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { execute, full, type RunEventLike, useLab } from "./support.ts";
+import { execute, full, type RunEventLike, stepsOf, useLab } from "./support.ts";
 
 /*
  * Every scheme is cut off at twenty points of its steps, and then run again or rolled back: 160. At ten points of each a host
@@ -64,6 +64,12 @@ async function ended(result: Promise<Ended>, code = 0): Promise<string> {
   return said;
 }
 
+/** After the command all hosts are as they were at first. */
+async function atStart(back: Promise<Ended>): Promise<void> {
+  await ended(back);
+  expect(between(start, await both()).join("\n")).toBe("");
+}
+
 const play = (scheme: string) => lab.run(`playbooks/${scheme}.ts`, ["--no-verify"], inventory);
 const reset = () => lab.run("playbooks/reset.ts", [], inventory);
 const rollback = () => execute([join(packageDir, "run"), "rollback", "-i", inventory], { cwd: lab.folder });
@@ -89,14 +95,12 @@ async function until(
   );
 }
 
-/** The scheme when nothing cuts it off: how many points it has, and what it makes of the hosts. */
-async function measured(scheme: string): Promise<{ points: number; applied: Snapshots }> {
+/** How many points the scheme has when nothing cuts it off. */
+async function measured(scheme: string): Promise<number> {
   const { code, events } = await lab.events(`playbooks/${scheme}.ts`, ["--no-verify"], inventory);
   expect(code).toBe(0);
-  const applied = await both();
-  await ended(reset());
-  expect(between(start, await both())).toEqual([]);
-  return { points: events.filter(isPoint).length, applied };
+  await atStart(reset());
+  return events.filter(isPoint).length;
 }
 
 /** So many points, spread evenly over those that there are. */
@@ -108,21 +112,17 @@ const numbers = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
 describe.runIf(full).sequential.each(schemes)("%s", (scheme) => {
   const playbook = `playbooks/${scheme}.ts`;
   let points = 0;
-  let applied: Snapshots = [];
   beforeAll(async () => {
-    ({ points, applied } = await measured(scheme));
+    points = await measured(scheme);
   });
 
   const runAgain = async () => {
     await ended(play(scheme));
-    expect(between(applied, await both())).toEqual([]);
-    await ended(reset());
-    expect(between(start, await both())).toEqual([]);
+    const left = await lab.events(playbook, ["--no-verify", "--check"], inventory);
+    expect([left.code, stepsOf(left.events, true)]).toEqual([0, []]);
+    await atStart(reset());
   };
-  const takeBack = async () => {
-    await ended(rollback());
-    expect(between(start, await both())).toEqual([]);
-  };
+  const takeBack = () => atStart(rollback());
 
   describe.each([
     ["run again", runAgain],
@@ -189,8 +189,7 @@ describe.runIf(full).sequential("pairs of runners on the same hosts", () => {
       if (one.code !== 0) expect([one.code, failures.join()]).toEqual([2, expect.stringMatching(named)]);
       if (two.code !== 0)
         expect([two.code, two.stdout + two.stderr]).toEqual([2, expect.stringMatching(named)]);
-      await ended(reset());
-      expect(between(start, await both())).toEqual([]);
+      await atStart(reset());
     },
   );
 });
