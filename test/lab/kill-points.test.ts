@@ -153,14 +153,15 @@ describe.runIf(full).sequential.each(schemes)("%s", (scheme) => {
   });
 });
 
-/** Of static-route on two hosts, so many steps and restarts begin and end. */
-const pointsOfPair = 30;
-
 /** How a command came out beside another one. */
 const named = /another run (is working on|changed) this host/;
 
 describe.runIf(full).sequential("pairs of runners on the same hosts", () => {
   const playbook = "playbooks/static-route.ts";
+  let points = 0;
+  beforeAll(async () => {
+    points = await measured("static-route");
+  });
   const others: [string, () => Promise<Ended>][] = [
     ["the same playbook", () => play("static-route")],
     ["another playbook", () => play("macvlan")],
@@ -178,7 +179,7 @@ describe.runIf(full).sequential("pairs of runners on the same hosts", () => {
         playbook,
         ["--no-verify"],
         (event) => {
-          if (isPoint(event) && ++seen === spread(i, 10, pointsOfPair)) beside = other();
+          if (isPoint(event) && ++seen === spread(i, 10, points)) beside = other();
         },
         inventory,
       );
