@@ -127,8 +127,8 @@ describe.runIf(full).sequential("in the middle of a long step", () => {
       expect(errors[0]).toMatchObject({
         code: "unreachable",
         message: expect.stringContaining("the host stopped answering"),
-        found: "slow 1 was under way; whether it ended is not known",
-        command: expect.stringContaining("touch /opt/slow-1"),
+        found: expect.stringMatching(/^slow \d was under way; whether it ended is not known$/),
+        command: expect.stringMatching(/touch '?\/opt\/slow-\d/),
       });
       await completes();
     },
