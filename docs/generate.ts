@@ -30,7 +30,7 @@ interface Definition {
   name: string;
   summary: string;
   params: Schema;
-  settles?: string;
+  settles?: string | object;
 }
 
 /** What the formats mean, and values to show; two of one format in one call are two values. */
@@ -83,7 +83,7 @@ function page(file: string, exported: string, definition: Definition, source: st
     prose,
     probe
       ? "A probe: it looks and judges, changes nothing lasting, and never runs in a plan."
-      : definition.settles && `It is given ${definition.settles} to show its effect.`,
+      : typeof definition.settles === "string" && `It is given ${definition.settles} to show its effect.`,
     "## Parameters",
     parameterTable(definition.params),
     "## Example",
@@ -128,6 +128,7 @@ function typeWords(schema: Schema): string {
   if (schema.patternProperties) {
     return `map to: ${Object.values(schema.patternProperties).map(typeWords).join(" or ")}`;
   }
+  if (schema.properties?.text && schema.properties.secrets) return "a script, ``sh`…` ``";
   if (schema.properties) return `object with ${Object.keys(schema.properties).map(code).join(", ")}`;
   const format = schema.format && (formats[schema.format]?.words ?? schema.format);
   const range = [

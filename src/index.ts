@@ -84,12 +84,14 @@ export {
   LocalPath,
   SecretValue,
   Sha256,
+  ShellScript,
   secret,
 } from "./schema/types.ts";
 export { defineTask, type Former, type TaskInstance, type TaskOptions } from "./task/define.ts";
 export { localOutput } from "./task/local-output.ts";
 export type { Matrix, MatrixCell } from "./task/matrix.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
+export { retrying } from "./task/retrying.ts";
 export { inStandingOrder } from "./task/standing-order.ts";
 export {
   daemonReload,

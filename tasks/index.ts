@@ -1,7 +1,10 @@
 /** The door of the tasks: playbooks anywhere import them from "causeway/tasks". */
 
+export { command } from "./command.ts";
 export { consulAgent } from "./consul-agent.ts";
 export { dockerBip } from "./docker-bip.ts";
+export { dockerContainer } from "./docker-container.ts";
+export { dockerNetwork } from "./docker-network.ts";
 export { dockerdClusterStore } from "./dockerd-cluster-store.ts";
 export { etcdInstall } from "./etcd-install.ts";
 export { file } from "./file.ts";
@@ -24,3 +27,5 @@ export { unit } from "./unit.ts";
 export { wireguardInstall } from "./wireguard-install.ts";
 export { wireguardKey } from "./wireguard-key.ts";
 export { wireguardLink } from "./wireguard-link.ts";
+export { user } from "./user.ts";
+export { waitFor } from "./wait-for.ts";

@@ -1,4 +1,5 @@
 import { chainKind } from "./chain/kind.ts";
+import { containerKind } from "./container/kind.ts";
 import { fileKind } from "./file/kind.ts";
 import type { AnyKind } from "./kind.ts";
 import { linkKind } from "./link/kind.ts";
@@ -11,10 +12,12 @@ import { ruleKind } from "./rule/kind.ts";
 import { runKind } from "./run/kind.ts";
 import { sysctlKind } from "./sysctl/kind.ts";
 import { unitKind } from "./unit/kind.ts";
+import { userKind } from "./user/kind.ts";
 
 /** The kinds of step, each in the folder of its name. A new one is its folder, and its line here. */
 const all = [
   chainKind,
+  containerKind,
   fileKind,
   linkKind,
   membersKind,
@@ -26,6 +29,7 @@ const all = [
   runKind,
   sysctlKind,
   unitKind,
+  userKind,
 ] as const;
 
 export const kinds: readonly AnyKind[] = all;

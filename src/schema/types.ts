@@ -7,7 +7,7 @@ import {
   type TUnsafe,
   Type,
 } from "typebox";
-import type { Secret } from "../host/sh.ts";
+import type { Script, Secret } from "../host/sh.ts";
 
 interface Words {
   description?: string;
@@ -55,6 +55,12 @@ export function DownloadUrl(words: Words = {}): TString {
 
 export function Sha256(words: Words = {}): TString {
   return Type.String({ ...words, format: "sha256" });
+}
+
+/** A script of `` sh`…` ``, whose values are quoted. */
+export function ShellScript(words: Words = {}): TUnsafe<Script> {
+  const properties = { text: Type.String(), secrets: Type.Array(Type.String()) };
+  return Type.Unsafe<Script>({ ...words, type: "object", properties, required: ["text", "secrets"] });
 }
 
 /** Who fetches an archive. */

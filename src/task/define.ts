@@ -29,7 +29,7 @@ export interface TaskDefinition<P extends TObject, S> {
    */
   scope?: Scope;
   /** How long it may take until its effect shows, `30s`; it is read again with back-off until then. */
-  settles?: string;
+  settles?: string | ((params: Static<P>) => string);
 }
 
 export type Scope = "host" | "fleet";
@@ -57,6 +57,8 @@ export interface TaskInstance {
   /** Its own, without those of its play. */
   readonly tags?: readonly string[];
   readonly noLog?: boolean;
+  /** How often it is tried again where it fails, and how long before each time; see `retrying`. */
+  readonly retries?: { times: number; pauseMs: number };
   /** Reads the host, so that what a plan will ask for is known by then. */
   look(host: Reader): Promise<unknown>;
   /** Reads the host and gives the pure plan of what was read. */
@@ -71,7 +73,7 @@ export interface Task<P extends TObject, S> {
 
 /** Defines a task: one read, one pure function. */
 export function defineTask<P extends TObject, S>(definition: TaskDefinition<P, S>): Task<P, S> {
-  const settlesMs = definition.settles === undefined ? 0 : milliseconds(definition.settles);
+  const { settles = "0s" } = definition;
   const build = (params: Static<P>, options: TaskOptions = {}): TaskInstance => {
     const subject = `of ${definition.name}`;
     throwAll([
@@ -84,7 +86,7 @@ export function defineTask<P extends TObject, S>(definition: TaskDefinition<P, S
       key: definition.key(params),
       scope: definition.scope ?? "host",
       formerly: definition.formerly?.(params) ?? [],
-      settlesMs,
+      settlesMs: milliseconds(typeof settles === "string" ? settles : settles(params)),
       look: answeredFor(`task ${definition.name}`, (host) => definition.read(host, params)),
       plan: answeredFor(`task ${definition.name}`, async (host) =>
         definition.present(await definition.read(host, params), params),

@@ -112,6 +112,16 @@ const routesTo = (all: Readonly<Record<string, number>>, gone: readonly string[]
     words: "there",
   });
 
+const sleeping = (name: string, time: string) =>
+  step.dockerContainer({
+    name,
+    image: "busybox",
+    options: [],
+    command: ["sleep", time],
+    was: null,
+    to: time,
+  });
+
 const evilRule = {
   table: "filter",
   chain: "FORWARD",
@@ -446,6 +456,40 @@ ip link set cw6 up; ip route add 10.96.7.0/24 via 10.96.6.2 proto static; ip rou
     "link: taken away, a macvlan that is down, and a port of a bridge",
     "ip link add cw-p7 type bridge && ip link set cw-p7 up && ip link add cw-br7 type bridge && ip link add cw7 link cw-p7 address 02:00:00:00:77:07 type macvlan mode private && ip addr add 10.96.17.1/32 dev cw7 && ip link set cw7 master cw-br7",
     () => [noBridge("cw7")],
+  ],
+  [
+    "user: a new one, whose group is there already",
+    "groupadd --gid 4321 cw-new",
+    () => [
+      step.user({ name: "cw-new", exists: false, createHome: true, groups: ["adm"], was: null, to: "new" }),
+    ],
+  ],
+  [
+    "user: another shell and another group, twice",
+    "useradd --create-home --shell /bin/false --comment 'it is mine' --groups adm cw-user",
+    () => [
+      step.user({ name: "cw-user", exists: true, shell: "/bin/sh", groups: ["users"], was: "x", to: "y" }),
+      step.user({ name: "cw-user", exists: true, group: "users", comment: "", was: "y", to: "z" }),
+    ],
+  ],
+  [
+    "container: a new one, whose words have blanks and what a shell would run",
+    "",
+    () => [
+      step.dockerContainer({
+        name: "cw-run",
+        image: "busybox",
+        options: ["--env", "A=it's $(touch /opt/evaluated) `touch /opt/evaluated` b"],
+        command: ["sleep", "1000"],
+        was: null,
+        to: "new",
+      }),
+    ],
+  ],
+  [
+    "container: made anew twice, and the first is back",
+    "",
+    () => ["1001", "1002", "1003"].map((time) => sleeping("cw-anew", time)),
   ],
   [
     "network: new",

@@ -1,8 +1,11 @@
-import { definePlaybook, type HostView, type TaskInstance, Type } from "causeway";
+import { definePlaybook, type HostView, sh, type TaskInstance, Type } from "causeway";
 import {
+  command,
   consulAgent,
   dockerBip,
+  dockerContainer,
   dockerdClusterStore,
+  dockerNetwork,
   etcdInstall,
   file,
   flanneldConfig,
@@ -18,6 +21,8 @@ import {
   sysctl,
   template,
   unit,
+  user,
+  waitFor,
 } from "causeway/tasks";
 
 const vars = Type.Object({
@@ -143,6 +148,44 @@ const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Ho
   package: { task: () => packages({ names: ["etcd-client"] }) },
   unit: { needs: ["file"], task: () => unit({ name: "row", enabled: true, active: true }) },
   sysctl: { task: () => sysctl({ key: "net.ipv4.conf.all.log_martians", value: 1 }) },
+  user: {
+    task: () =>
+      user({
+        name: "row",
+        create_home: true,
+        groups: ["adm", "users"],
+        shell: "/bin/sh",
+        comment: "The row",
+      }),
+  },
+  command: {
+    task: () =>
+      command({
+        name: "the row's mark",
+        do: sh`mkdir /opt/row && echo done >/opt/row/mark`,
+        creates: "/opt/row/mark",
+        undo: sh`rm -rf /opt/row`,
+      }),
+  },
+  "wait-for": { needs: ["command"], task: () => waitFor({ path: "/opt/row/mark", timeout: "5s" }) },
+  "docker-network": {
+    task: () =>
+      dockerNetwork({ name: "row", driver: "bridge", subnet: "172.29.77.0/24", labels: { row: "1" } }),
+  },
+  "docker-container": {
+    needs: ["docker-network"],
+    task: () =>
+      dockerContainer({
+        name: "row",
+        image: "busybox",
+        command: ["sh", "-c", "echo 'two words'; exec sleep 3600"],
+        env: { ROW: "a b $c" },
+        network: "row",
+        address: "172.29.77.7",
+        ports: ["127.0.0.1:7777:7777"],
+        restart: "unless-stopped",
+      }),
+  },
 };
 
 export const rowNames = Object.keys(rows);
