@@ -91,7 +91,6 @@ export { defineTask, type Former, type TaskInstance, type TaskOptions } from "./
 export { localOutput } from "./task/local-output.ts";
 export type { Matrix, MatrixCell } from "./task/matrix.ts";
 export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
-export { retrying } from "./task/retrying.ts";
 export { inStandingOrder } from "./task/standing-order.ts";
 export {
   daemonReload,

@@ -1,5 +1,6 @@
 import { throwAll } from "../errors.ts";
 import type { Playbook } from "../playbook/define.ts";
+import { tasksOf } from "../run/compose.ts";
 import { type AnyPlay, inPlay, type Prepared } from "../run/prepare.ts";
 import { choiceOf, type Selection, type TasksOfPlay, tagsOf, unknownNames } from "../run/selection.ts";
 import type { TaskInstance } from "../task/define.ts";
@@ -75,7 +76,7 @@ function tasksOn(
 ): readonly TaskInstance[] {
   const view = fleet.host(name);
   try {
-    return view ? play.tasks(view, fleet) : [];
+    return view ? tasksOf(play, { view }, fleet) : [];
   } catch (error) {
     if (!isNotYet(error)) throw error;
     waiting.add(play);

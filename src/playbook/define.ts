@@ -78,8 +78,18 @@ export interface Play<V, F> {
   confirmTimeout?: number;
   /** What has to hold between batches, instead of the playbook's `verify`. */
   gate?: (fleet: Fleet<V, F>) => readonly ProbeInstance[];
+  /** So many hosts at a time: the next one begins as one ends, where something that they share could not bear more. */
+  throttle?: number;
   /** Pure: the tasks of one host, in order. */
   tasks: (host: HostView<V, F>, fleet: Fleet<V, F>) => readonly TaskInstance[];
+  /**
+   * Pure: what is done instead on a host on which one of the tasks failed while the run changed it. Where that is in place the
+   * host has not failed, and goes on; the recap names the play. A later run in which the tasks do not fail undoes it. A
+   * refusal before the first step is not rescued, nor is a host that cannot be reached any more.
+   */
+  rescue?: (host: HostView<V, F>, fleet: Fleet<V, F>, error: CausewayError) => readonly TaskInstance[];
+  /** Pure: tasks after the others, or after the rescue; also on a host on which these failed, unless it cannot be reached. */
+  always?: (host: HostView<V, F>, fleet: Fleet<V, F>) => readonly TaskInstance[];
 }
 
 export interface PlaybookDefinition<S extends TObject, F extends Facts> {

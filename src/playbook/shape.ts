@@ -1,5 +1,6 @@
 import { CausewayError, type Position, throwAll } from "../errors.ts";
 import { nearest } from "../schema/nearest.ts";
+import type { TaskInstance } from "../task/define.ts";
 import { answeredFor } from "../thrown.ts";
 import type { Playbook } from "./define.ts";
 
@@ -37,7 +38,10 @@ const playKeys: Keys = {
   anyErrorsFatal: { is: "flag" },
   continueOnFailure: { is: "flag" },
   gate: { is: "function" },
+  throttle: { is: "any" },
   tasks: { is: "function", needed: true },
+  rescue: { is: "function" },
+  always: { is: "function" },
 };
 
 const words: Readonly<Record<Kind, string>> = {
@@ -122,6 +126,21 @@ function isSchema(vars: object): boolean {
 /** The same playbook; what its functions throw and return is checked and named. */
 function answering(given: Playbook, at: (key: string) => Position): Playbook {
   const { check, preflight, remarks, verify, facts = {} } = given;
+  const listing =
+    <A extends unknown[]>(
+      key: string,
+      { title }: { title: string },
+      compose: (...args: A) => readonly TaskInstance[],
+    ) =>
+    (...args: A): readonly TaskInstance[] => {
+      const list: unknown = compose(...args);
+      if (Array.isArray(list) && list.every((task) => typeof task?.plan === "function")) return list;
+      throw new CausewayError("playbook", `play “${title}”: ${key} does not return a list of tasks`, {
+        at: at(key),
+        found: list instanceof Promise ? "a promise" : (JSON.stringify(list) ?? "nothing").slice(0, 60),
+        expected: `${key}: (host, fleet) => [aTask({ … })], pure and not async`,
+      });
+    };
   return {
     ...given,
     ...(check ? { check: answeredFor("check", check) } : {}),
@@ -136,22 +155,16 @@ function answering(given: Playbook, at: (key: string) => Position): Playbook {
     ),
     plays: given.plays.map((play) => {
       const tasks = answeredFor(`the tasks of play “${play.title}”`, play.tasks);
-      const { atOnce, indivisible } = play;
+      const { atOnce, indivisible, rescue, always } = play;
       const of = (what: string) => `${what} of play “${play.title}”`;
       return {
         ...play,
         ...(play.gate ? { gate: answeredFor(`the gate of play “${play.title}”`, play.gate) } : {}),
         ...(typeof atOnce === "function" ? { atOnce: answeredFor(of("atOnce"), atOnce) } : {}),
         ...(indivisible ? { indivisible: answeredFor(of("indivisible"), indivisible) } : {}),
-        tasks: (host, fleet) => {
-          const list: unknown = tasks(host, fleet);
-          if (Array.isArray(list) && list.every((task) => typeof task?.plan === "function")) return list;
-          throw new CausewayError("playbook", `play “${play.title}”: tasks does not return a list of tasks`, {
-            at: at("tasks"),
-            found: list instanceof Promise ? "a promise" : (JSON.stringify(list) ?? "nothing").slice(0, 60),
-            expected: "tasks: (host, fleet) => [aTask({ … })], pure and not async",
-          });
-        },
+        tasks: listing("tasks", play, tasks),
+        ...(rescue ? { rescue: listing("rescue", play, answeredFor(of("the rescue"), rescue)) } : {}),
+        ...(always ? { always: listing("always", play, answeredFor(of("always"), always)) } : {}),
       };
     }),
   };

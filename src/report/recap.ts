@@ -108,8 +108,20 @@ function hints(all: readonly Named[], paint: Paint): string[] {
     ...gone.map(([name, { notBack = [] }]) =>
       paint("yellow", `ended with Docker on ${name}, and not back: ${notBack.join(", ")}`),
     ),
+    ...all.flatMap(([name, { rescued = [] }]) =>
+      rescued.map((play) => paint("yellow", `“${play}” failed on ${name}, and its rescue was done instead`)),
+    ),
     ...(owing > 0 ? [paint("red", "owed restarts did not run; the next run does them")] : []),
   ];
+}
+
+/** What a good end did not bring about. */
+function exceptions(recaps: readonly HostRecap[]): string[] {
+  const exceptions = [
+    ...(recaps.some(({ notBack }) => notBack) ? ["the containers that are not back"] : []),
+    ...(recaps.some(({ rescued }) => rescued) ? ["the plays whose rescue was done instead"] : []),
+  ];
+  return exceptions.length > 0 ? [exceptions.join(" and ")] : [];
 }
 
 function reason({ hosts, check, interrupted, notBegun, undone, overMaxGap, exitCode }: Recap): string {
@@ -117,9 +129,7 @@ function reason({ hosts, check, interrupted, notBegun, undone, overMaxGap, exitC
   switch (exitCode) {
     case 0:
       if (check) return "check completed";
-      return Object.values(hosts).some(({ notBack }) => notBack)
-        ? "every host is as it should be, but for the containers that are not back"
-        : "every host is as it should be";
+      return ["every host is as it should be", ...exceptions(Object.values(hosts))].join(", but for ");
     case 2:
       return Object.values(hosts).some((r) => r.failed > 0)
         ? "a host failed"

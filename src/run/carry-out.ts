@@ -359,7 +359,8 @@ function restartFailed(
 
 /** Whose action it is, as an error names it. */
 export function taskOf(action: Action): string {
-  return action.does === "step" ? action.identity.task : `${action.entry.task} ${action.entry.key}`;
+  const { task, key } = action.does === "step" ? action.identity : action.entry;
+  return `${task} ${key}`;
 }
 
 function commandOf(action: Action): { command?: string } {

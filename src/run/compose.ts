@@ -33,10 +33,29 @@ export function keepChosen(
   return chosen;
 }
 
+/** The tasks of a play where nothing fails: its own, and then those that it does always. */
+export function tasksOf(
+  play: AnyPlay,
+  { view }: Pick<HostRun, "view">,
+  fleet: Fleet,
+): readonly TaskInstance[] {
+  const last = (play.always?.(view, fleet) ?? []).map((task) => ({ ...task, always: true }));
+  return ofPlay(play, [...play.tasks(view, fleet), ...last]);
+}
+
+/** What it does instead on a host on which it failed. */
+export function rescueTasks(
+  play: AnyPlay,
+  { view }: HostRun,
+  fleet: Fleet,
+  error: CausewayError,
+): readonly TaskInstance[] {
+  return ofPlay(play, play.rescue?.(view, fleet, error) ?? []);
+}
+
 /** What a play does once belongs to the fleet, whatever its tasks say. */
-export function tasksOf(play: AnyPlay, { view }: HostRun, fleet: Fleet): readonly TaskInstance[] {
-  const tasks = play.tasks(view, fleet);
-  return play.runOnce ? tasks.map((task) => ({ ...task, scope: "fleet" })) : tasks;
+function ofPlay({ runOnce = false }: AnyPlay, tasks: readonly TaskInstance[]): readonly TaskInstance[] {
+  return runOnce ? tasks.map((task) => ({ ...task, scope: "fleet" })) : tasks;
 }
 
 /** The names by which the journal knows what a task did, here or in an earlier version. */

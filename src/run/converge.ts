@@ -11,9 +11,19 @@ import { inOrder, isConverged, type TaskPlan } from "./plan.ts";
 /** How often a plan may depend on the effect of the step before; more is a task that never ends. */
 const roundsAtMost = 8;
 
-interface PlayOnHost {
+/** A play, as it is told. */
+export interface PlayOnHost {
   title: string;
   index: number;
+}
+
+/** How far a play has come on one host. */
+interface Progress {
+  /** Planned, and not performed yet. */
+  readonly pending: Intended[];
+  /** The tasks that were not in place; those of them that only waited have changed nothing. */
+  readonly missed: Set<TaskInstance>;
+  readonly changed: Set<TaskInstance>;
 }
 
 /**
@@ -26,21 +36,20 @@ export async function convergePlay(
   play: PlayOnHost,
   tasks: readonly TaskInstance[],
 ): Promise<void> {
-  const changed = new Set<TaskInstance>();
-  const pending: Intended[] = [];
+  const progress: Progress = { pending: [], missed: new Set(), changed: new Set() };
   for (const instance of tasks) {
-    await convergeTask(host, run, play, instance, pending, changed);
+    await convergeTask(host, run, play, instance, progress);
     stopIfInterrupted(run, host, play.title);
   }
-  await flush(host, run, pending, true);
+  await flush(host, run, progress.pending, true);
   await prove(
     host,
     run,
     play,
-    tasks.filter((t) => changed.has(t)),
+    tasks.filter((t) => progress.missed.has(t)),
   );
   for (const instance of tasks) {
-    const state = changed.has(instance) ? "changed" : "ok";
+    const state = progress.changed.has(instance) ? "changed" : "ok";
     host.recap[state] += 1;
     if (state === "changed")
       host.say({
@@ -59,8 +68,7 @@ async function convergeTask(
   run: RunContext,
   play: PlayOnHost,
   instance: TaskInstance,
-  pending: Intended[],
-  changed: Set<TaskInstance>,
+  { pending, missed, changed }: Progress,
 ): Promise<void> {
   const about = {
     type: "task",
@@ -79,9 +87,10 @@ async function convergeTask(
     host.say({ ...about, state: "ok" });
     return;
   }
-  changed.add(instance);
+  missed.add(instance);
   for (let round = 0; ; round += 1) {
     if (round === roundsAtMost) throw notSettled(host, instance, plan);
+    if (hasWork(plan)) changed.add(instance);
     host.say({ ...about, state: "performing", steps: plan.steps });
     intend(host, run, play, plan, pending);
     if (plan.later === undefined) return;

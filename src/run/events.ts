@@ -19,6 +19,8 @@ export interface HostRecap {
   owed: readonly string[];
   /** Containers that ended with Docker and do not run again, where there are any. */
   notBack?: readonly string[];
+  /** The titles of plays that failed here and whose rescue was done instead, where there are any. */
+  rescued?: readonly string[];
 }
 
 /** A step or a restart that was going on. */

@@ -46,6 +46,8 @@ export class HostRun {
   failure?: CausewayError;
   /** In check: what was planned so far, which a later play of the same need not do again. */
   readonly foreseen = new Set<string>();
+  /** Whether a step that failed here was tried again: of the first try the journal has an entry that is not finished. */
+  leftHalfDone = false;
   /** What ends with Docker where this run restarts or stops it. */
   atRisk?: AtRisk;
   /** In check: whose steps would be undone first, so that what is planned after may look different then. */

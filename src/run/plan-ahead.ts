@@ -4,7 +4,7 @@ import { compose } from "./compose.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
-import { notePlanned } from "./plays.ts";
+import { notePlanned } from "./play-on-host.ts";
 import { inPlay, type Prepared } from "./prepare.ts";
 
 /**

@@ -1,17 +1,15 @@
 import type { Playbook } from "../playbook/define.ts";
 import type { Fleet } from "../playbook/fleet.ts";
-import type { TaskInstance } from "../task/define.ts";
 import { type FailurePolicy, whyStop } from "./batches.ts";
-import { checkPlay } from "./check.ts";
-import { compose, identitiesOf } from "./compose.ts";
+import { compose } from "./compose.ts";
 import type { RunContext } from "./context.ts";
-import { convergePlay } from "./converge.ts";
 import { learn } from "./facts.ts";
 import { Gate } from "./gate.ts";
 import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import { defaultRolling, type RunOptions } from "./options.ts";
 import { isConverged } from "./plan.ts";
+import { playOn } from "./play-on-host.ts";
 import { type AnyPlay, inPlay, type Prepared } from "./prepare.ts";
 import { type Place, type RollEnded, roll } from "./roll.ts";
 import { type Spread, spreadOf } from "./spread.ts";
@@ -81,7 +79,7 @@ export async function runPlays(
       // What cuts off a host that others are reached through cuts them off, too.
       for (const carries of [false, true]) {
         const now = some.filter((host) => host.carries === carries);
-        const parallel = { atOnce: now.length, renderer: options.reporter.renderer };
+        const parallel = { atOnce: play.throttle ?? now.length, renderer: options.reporter.renderer };
         await inParallel(now, parallel, async (host) => {
           if (!(await playOn(host, on, play, context, fleet))) through.delete(host);
         });
@@ -140,26 +138,6 @@ function isOver(
   return true;
 }
 
-/** One play on one host; an error is the host's own. True when the host went through it. */
-async function playOn(
-  host: HostRun,
-  on: { title: string; index: number },
-  play: AnyPlay,
-  context: RunContext,
-  fleet: Fleet,
-): Promise<boolean> {
-  try {
-    const tasks = compose(play, host, fleet);
-    for (const task of tasks) notePlanned(host, context, task);
-    if (context.check) await checkPlay(host, on, tasks);
-    else await convergePlay(host, context, on, tasks);
-    return true;
-  } catch (error) {
-    host.failWith(error);
-    return false;
-  }
-}
-
 /** The command line wins over the play. */
 function policyOf(play: AnyPlay, { rolling }: RunOptions): FailurePolicy {
   const { maxFailPercentage, anyErrorsFatal, continueOnFailure } = play;
@@ -206,10 +184,4 @@ async function tellLeftOut(
   if (!busy.includes(true)) return;
   const text = `left out: “${play.title}”: it is done in a run in which all hosts take part and none fails`;
   context.say({ type: "message", level: "warning", text });
-}
-
-/** From here on what stands of this task counts as planned, on this host or, of what is the fleet's, on any. */
-export function notePlanned(host: HostRun, context: RunContext, instance: TaskInstance): void {
-  const planned = instance.scope === "fleet" ? context.plannedOfFleet : host.planned;
-  for (const name of identitiesOf(instance)) planned.add(name);
 }

@@ -60,7 +60,8 @@ export function prepare({
   const leaving = whole.hosts.filter((h) => names.has(h.name));
   const vars = withLeave(playbook.vars);
   throwAll(unknownExtraVars(vars, extraVars));
-  for (const { title, serial, maxFailPercentage } of playbook.plays) {
+  for (const { title, serial, throttle, maxFailPercentage } of playbook.plays) {
+    if (throttle !== undefined) refuseThrottle(title, throttle);
     if (serial !== undefined) parseSerial(serial, `play “${title}”: serial`);
     if (maxFailPercentage !== undefined)
       parsePercentage(maxFailPercentage, `play “${title}”: maxFailPercentage`);
@@ -111,6 +112,14 @@ export function inPlay<H extends { readonly name: string }>(
 ): H[] {
   const byName = new Map(some.map((host) => [host.name, host]));
   return [...(hostsOf.get(play) ?? [])].flatMap((name) => byName.get(name) ?? []);
+}
+
+function refuseThrottle(title: string, throttle: number): void {
+  if (Number.isInteger(throttle) && throttle > 0) return;
+  throw new CausewayError("playbook", `play “${title}”: throttle is no number of hosts`, {
+    found: String(throttle),
+    expected: "a whole number, at least 1",
+  });
 }
 
 /** The hosts that a playbook names, in the inventory's order, and whom each of its plays is for. */

@@ -293,6 +293,7 @@ function whoCompletes({ playbook, check }: RunOptions, host: HostRun, run: strin
 export async function finishHalfDone(context: RunContext, hosts: readonly HostRun[]): Promise<void> {
   await Promise.all(
     hosts.map(async (host) => {
+      if (host.leftHalfDone) await host.readJournal().catch((error: unknown) => host.failWith(error));
       const finished = halfDone(host).filter((e) => isPlanned(host, context, e));
       if (finished.length === 0 || host.failure) return;
       const { libraries } = host.journal;

@@ -40,10 +40,34 @@ export interface TaskOptions {
   tags?: readonly string[];
   /** Nothing that it finds, plans or says is shown: words, diffs, JSON and the journal have `hidden` instead. */
   noLog?: boolean;
+  /**
+   * For what may fail by chance, such as a download: where it fails on a host, that host goes through the play once more, and
+   * whatever is in place by then takes no step. What only takes its time needs no retry but `settles`.
+   */
+  retries?: Retries;
+}
+
+export interface Retries {
+  /** How often it is tried again after it failed for the first time. */
+  times: number;
+  /** How long before each of them, `500ms` or `1m`; `5s` unless given. */
+  pause?: string;
 }
 
 const taskOptions = Type.Object(
-  { tags: Type.Optional(Type.Array(Type.String())), noLog: Type.Optional(Type.Boolean()) },
+  {
+    tags: Type.Optional(Type.Array(Type.String())),
+    noLog: Type.Optional(Type.Boolean()),
+    retries: Type.Optional(
+      Type.Object(
+        {
+          times: Type.Integer({ minimum: 1 }),
+          pause: Type.Optional(Type.String({ pattern: "^\\d+(\\.\\d+)?(ms|s|m)$" })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
   { additionalProperties: false },
 );
 
@@ -57,8 +81,9 @@ export interface TaskInstance {
   /** Its own, without those of its play. */
   readonly tags?: readonly string[];
   readonly noLog?: boolean;
-  /** How often it is tried again where it fails, and how long before each time; see `retrying`. */
-  readonly retries?: { times: number; pauseMs: number };
+  readonly retries?: Retries;
+  /** Its play does it also on a host on which another task failed. */
+  readonly always?: boolean;
   /** Reads the host, so that what a plan will ask for is known by then. */
   look(host: Reader): Promise<unknown>;
   /** Reads the host and gives the pure plan of what was read. */

@@ -427,7 +427,7 @@ describe("over the fleet", () => {
     const failed = events.find((e) => e.type === "failed");
     expect(failed?.type === "failed" && failed.error.detail).toMatchObject({
       host: "h2",
-      task: "value",
+      task: "value a",
       output: "it broke",
     });
   });

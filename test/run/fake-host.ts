@@ -17,6 +17,8 @@ export class FakeHost {
   readonly ends: string[] = [];
   /** The connection is lost when a script holds this. */
   lostAt?: string;
+  /** How often the step that sets a value still fails. */
+  readonly failing = new Map<string, number>();
   trips = 0;
   journal = "";
   /** Steps whose values do not stick, although they succeed. */
@@ -73,7 +75,9 @@ export class FakeHost {
     for (const [, body = "", n = ""] of steps) {
       onLine?.(`@cw start ${n}`);
       const [verb, name = "", value = ""] = body.split(" ");
-      if (verb === "fail") {
+      const fails = this.failing.get(name) ?? 0;
+      if (fails > 0) this.failing.set(name, fails - 1);
+      if (verb === "fail" || fails > 0) {
         onLine?.(`@cw failed ${n} perform 9`);
         onLine?.("@cw | it broke");
         return { stdout: "", stderr: "", code: 71 };
