@@ -72,6 +72,7 @@ export {
 export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
 export { given, givenAddress, together } from "./playbook/given.ts";
+export { hostFacts, type KernelFacts, type OsFacts } from "./playbook/host-facts.ts";
 export { missingPrograms, type Programs, readPrograms } from "./programs/programs.ts";
 export {
   AbsolutePath,
