@@ -95,6 +95,7 @@ export { defineProbe, type ProbeHost, type ProbeRun } from "./task/probe.ts";
 export { inStandingOrder } from "./task/standing-order.ts";
 export {
   daemonReload,
+  fetched,
   isLater,
   later,
   owed,

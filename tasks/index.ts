@@ -7,6 +7,7 @@ export { dockerContainer } from "./docker-container.ts";
 export { dockerNetwork } from "./docker-network.ts";
 export { dockerdClusterStore } from "./dockerd-cluster-store.ts";
 export { etcdInstall } from "./etcd-install.ts";
+export { fetch } from "./fetch.ts";
 export { file } from "./file.ts";
 export { flannelNetwork } from "./flannel-network.ts";
 export { flannelPeers } from "./flannel-peers.ts";

@@ -50,7 +50,7 @@ export async function checkPlay(
     const owed = plan.owed.filter((one) => isNew(host, `${consequenceWords(one.consequence)} ${one.why}`));
     const isReady = isConverged({ ...plan, steps, owed });
     host.recap[isReady ? "ok" : "changed"] += 1;
-    host.recap.steps += steps.length;
+    host.recap.steps += steps.length + plan.fetches.length;
     changes.push(...steps.map(stepChange));
     for (const step of steps) for (const cause of step.causes) because(cause, step.what);
     for (const { consequence, why } of owed) because(consequence, why);
@@ -60,7 +60,7 @@ export async function checkPlay(
       host.say({
         ...about,
         state: "planned",
-        steps,
+        steps: [...steps, ...plan.fetches],
         ...(plan.later === undefined ? {} : { later: plan.later }),
       });
   }

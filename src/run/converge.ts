@@ -2,11 +2,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CausewayError } from "../errors.ts";
 import { anyRelated } from "../host/resources.ts";
 import type { TaskInstance } from "../task/define.ts";
-import { consequenceWords, type Step } from "../task/step.ts";
+import type { ShownStep } from "../task/shown-step.ts";
+import { consequenceWords } from "../task/step.ts";
 import { carryOut, type Intended, owe } from "./carry-out.ts";
 import type { RunContext } from "./context.ts";
+import { fetchFiles } from "./fetch-files.ts";
 import type { HostRun } from "./host-run.ts";
-import { inOrder, isConverged, type TaskPlan } from "./plan.ts";
+import { hasWork, inOrder, isConverged, type TaskPlan } from "./plan.ts";
 
 /** How often a plan may depend on the effect of the step before; more is a task that never ends. */
 const roundsAtMost = 8;
@@ -91,8 +93,9 @@ async function convergeTask(
   for (let round = 0; ; round += 1) {
     if (round === roundsAtMost) throw notSettled(host, instance, plan);
     if (hasWork(plan)) changed.add(instance);
-    host.say({ ...about, state: "performing", steps: plan.steps });
+    host.say({ ...about, state: "performing", steps: [...plan.steps, ...plan.fetches] });
     intend(host, run, play, plan, pending);
+    await fetchFiles(host, plan);
     if (plan.later === undefined) return;
     await flush(host, run, pending, false);
     plan = await host.plan(instance);
@@ -198,14 +201,9 @@ async function wait(host: HostRun, run: RunContext, play: PlayOnHost, plan: Task
   return now;
 }
 
-/** Whether there is something to do at once, rather than only to wait for. */
-function hasWork(plan: TaskPlan): boolean {
-  return plan.steps.length > 0 || plan.owed.length > 0;
-}
-
 function missingWords(plan: TaskPlan): string {
   return [
-    ...plan.steps.map(stepWords),
+    ...[...plan.steps, ...plan.fetches].map(stepWords),
     ...plan.owed.map((o) => `${consequenceWords(o.consequence)}: ${o.why}`),
     plan.later ?? "",
   ]
@@ -213,7 +211,7 @@ function missingWords(plan: TaskPlan): string {
     .join("; ");
 }
 
-function stepWords(step: Step): string {
+function stepWords(step: ShownStep): string {
   return `${step.what}: ${step.from ?? "—"} → ${step.to ?? "—"}`;
 }
 

@@ -4,6 +4,7 @@ import { compose } from "./compose.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
+import { hasWork } from "./plan.ts";
 import { notePlanned } from "./play-on-host.ts";
 import { inPlay, type Prepared } from "./prepare.ts";
 
@@ -25,8 +26,7 @@ export async function planAhead(
         for (const task of compose(play, host, fleet)) {
           notePlanned(host, context, task);
           const plan = await host.plan(task);
-          if (plan.later !== undefined && plan.steps.length === 0 && plan.owed.length === 0)
-            errors.push(stillWaiting(task, host, plan.later));
+          if (plan.later !== undefined && !hasWork(plan)) errors.push(stillWaiting(task, host, plan.later));
         }
       } catch (error) {
         if (!(error instanceof CausewayError)) throw error;

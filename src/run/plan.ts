@@ -1,12 +1,22 @@
 import type { HostReader } from "../host/reader.ts";
 import type { Resource } from "../host/resources.ts";
 import type { TaskInstance } from "../task/define.ts";
-import { type Consequence, isLater, isOwed, isStep, type Step } from "../task/step.ts";
+import {
+  type Consequence,
+  type Fetched,
+  isFetched,
+  isLater,
+  isOwed,
+  isStep,
+  type Step,
+} from "../task/step.ts";
 
 /** What one task still misses on one host. */
 export interface TaskPlan {
   instance: TaskInstance;
   steps: readonly Step[];
+  /** Files that are to come to this machine. */
+  fetches: readonly Fetched[];
   /** Why the rest cannot be planned yet. */
   later?: string;
   /** The reloads and restarts that the rest will make necessary. */
@@ -23,6 +33,7 @@ export async function planTask(instance: TaskInstance, reader: HostReader): Prom
   return {
     instance,
     steps: items.filter(isStep),
+    fetches: items.filter(isFetched),
     ...(waits === undefined ? {} : { later: waits.later }),
     coming: waits?.causes ?? [],
     owed: items.filter(isOwed).map(({ owed, why }) => ({ consequence: owed, why })),
@@ -31,7 +42,12 @@ export async function planTask(instance: TaskInstance, reader: HostReader): Prom
 }
 
 export function isConverged(plan: TaskPlan): boolean {
-  return plan.steps.length === 0 && plan.later === undefined && plan.owed.length === 0;
+  return plan.later === undefined && !hasWork(plan);
+}
+
+/** Whether there is something to do at once, rather than only to wait for. */
+export function hasWork(plan: TaskPlan): boolean {
+  return plan.steps.length > 0 || plan.fetches.length > 0 || plan.owed.length > 0;
 }
 
 /** Reloads of systemd before reloads, these before restarts; Docker last, because others bring it its network. */

@@ -47,7 +47,13 @@ export interface Owed {
   why: string;
 }
 
-export type PlanItem = Step | Later | Owed;
+/** A file of the host that is to be on the controller. The host stays as it is: there is nothing to remember, and no undo. */
+export interface Fetched extends ShownStep {
+  /** `sha256` is that of the file as it was read: another one is not taken for it. */
+  fetch: { from: string; sha256: string; to: string };
+}
+
+export type PlanItem = Step | Later | Owed | Fetched;
 
 /** The rest cannot be planned before an earlier step has taken effect; check says so. */
 export function later(reason: string, causes?: readonly Consequence[]): Later {
@@ -57,6 +63,23 @@ export function later(reason: string, causes?: readonly Consequence[]): Later {
 /** The running state is not what the files say: the daemon has to be reloaded or restarted. */
 export function owed(consequence: Consequence, why: string): Owed {
   return { owed: consequence, why };
+}
+
+/** Brings a file of the host to this machine, whole or not at all; `was` says what is there now, in words. */
+export function fetched({
+  from,
+  sha256,
+  size,
+  to,
+  was,
+}: Fetched["fetch"] & { size: number; was: string | null }): Fetched {
+  return {
+    kind: "fetch",
+    what: `${to} on this machine`,
+    from: was,
+    to: `${from}, ${size} bytes`,
+    fetch: { from, sha256, to },
+  };
 }
 
 export function restart(unit: string): Consequence {
@@ -85,6 +108,10 @@ export function isStep(item: PlanItem): item is Step {
 
 export function isLater(item: PlanItem): item is Later {
   return "later" in item;
+}
+
+export function isFetched(item: PlanItem): item is Fetched {
+  return "fetch" in item;
 }
 
 export function isOwed(item: PlanItem): item is Owed {

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 import { rowNames } from "./playbooks/one-task.ts";
 import { differences, snapshot } from "./snapshot.ts";
@@ -11,13 +12,25 @@ const [host = ""] = lab.names;
 const playbook = join(packageDir, "test/lab/playbooks/one-task.ts");
 const standIn = join(packageDir, "src/lab/flanneld-stand-in.sh");
 
+/** Where a task may put what it fetches. */
+const folder = mkdtempSync(join(tmpdir(), "causeway-fetched-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
 const names = readdirSync(join(packageDir, "tasks"))
   .filter((file) => file.endsWith(".ts"))
   .filter((file) => readFileSync(join(packageDir, "tasks", file), "utf8").includes("defineTask("))
   .map((file) => basename(file, ".ts"));
 
 async function steps(task: string, ...args: string[]) {
-  const result = await lab.events(playbook, ["-e", `task=${task}`, "-e", `stand_in=${standIn}`, ...args]);
+  const result = await lab.events(playbook, [
+    "-e",
+    `task=${task}`,
+    "-e",
+    `stand_in=${standIn}`,
+    "-e",
+    `folder=${folder}`,
+    ...args,
+  ]);
   if (result.code !== 0)
     throw new Error(JSON.stringify(result.events.filter((e) => e.error)) + result.stderr);
   return {

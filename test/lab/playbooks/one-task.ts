@@ -7,6 +7,7 @@ import {
   dockerdClusterStore,
   dockerNetwork,
   etcdInstall,
+  fetch,
   file,
   flanneldConfig,
   flannelNetwork,
@@ -28,9 +29,10 @@ import {
 const vars = Type.Object({
   task: Type.String({ description: "the one to be tried" }),
   stand_in: Type.Optional(Type.String({ description: "flanneld, as a file of this machine" })),
+  folder: Type.String({ description: "a folder of this machine, for what is fetched" }),
 });
 
-type Host = HostView<{ stand_in?: string }, unknown>;
+type Host = HostView<{ stand_in?: string; folder: string }, unknown>;
 
 const flannel = {
   network: "172.30.0.0/16",
@@ -128,6 +130,9 @@ const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Ho
         mode: "640",
         reloads: ["ssh"],
       }),
+  },
+  fetch: {
+    task: ({ name, vars: { folder } }) => fetch({ path: "/etc/hostname", to: `${folder}/${name}/hostname` }),
   },
   template: {
     task: ({ name }) =>
