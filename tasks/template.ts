@@ -5,6 +5,7 @@ import {
   placedFileParams,
   readPlacedFile,
   type TaskInstance,
+  type TaskOptions,
   Type,
 } from "causeway";
 
@@ -67,6 +68,7 @@ const rendered = defineTask({
  * ```
  */
 export const template = Object.assign(
-  <V>({ text, ...given }: Template<V>): TaskInstance => rendered({ ...given, text }),
+  <V>({ text, ...given }: Template<V>, options?: TaskOptions): TaskInstance =>
+    rendered({ ...given, text }, options),
   { definition: rendered.definition },
 );

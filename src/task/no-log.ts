@@ -1,7 +1,7 @@
 import { CausewayError } from "../errors.ts";
 import type { Reader } from "../host/reader.ts";
 import type { TaskInstance } from "./define.ts";
-import { isLater, isStep, type PlanItem, type Step } from "./step.ts";
+import { isFetched, isLater, isStep, type PlanItem, type Step } from "./step.ts";
 
 const hidden = "hidden, as noLog says";
 
@@ -16,6 +16,7 @@ export function withoutLog(task: TaskInstance): TaskInstance {
 
 function hiddenItem(item: PlanItem): PlanItem {
   if (isStep(item)) return hiddenStep(item);
+  if (isFetched(item)) return { ...item, from: item.from === null ? null : hidden, to: hidden };
   return isLater(item) ? { ...item, later: hidden } : { ...item, why: hidden };
 }
 
