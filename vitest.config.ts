@@ -8,6 +8,18 @@ const alias = [
   { find: /^causeway\/tasks$/, replacement: here("tasks/index.ts") },
 ];
 
+const lab = {
+  include: ["test/lab/**/*.test.ts"],
+  globalSetup: "test/lab/setup.ts",
+  maxWorkers: 2,
+  testTimeout: 400_000,
+  hookTimeout: 600_000,
+};
+
+/** The tests of schemes, on hosts with a Docker of today: the rest of the lab's tests has Docker 20.10. */
+const schemes = ["static-route", "flannel", "macvlan", "proof"].map((name) => `test/lab/${name}.test.ts`);
+const withImages = process.env.CAUSEWAY_TEST_FULL === undefined ? [] : ["trixie", "docker28"];
+
 /**
  * Lab tests boot real hosts, which wait about as long as they work: two files at a time keep two cores busy, and more
  * would fight over them. They come after the unit tests.
@@ -29,15 +41,22 @@ export default defineConfig({
       {
         resolve: { alias },
         test: {
+          ...lab,
           name: "lab",
-          include: ["test/lab/**/*.test.ts"],
-          globalSetup: "test/lab/setup.ts",
           sequence: { groupOrder: 1 },
-          maxWorkers: 2,
-          testTimeout: 400_000,
-          hookTimeout: 600_000,
         },
       },
+      // One after the other: their labs have the same names and networks.
+      ...withImages.map((image, index) => ({
+        resolve: { alias },
+        test: {
+          ...lab,
+          name: `lab-${image}`,
+          include: schemes,
+          env: { CAUSEWAY_TEST_IMAGE: image },
+          sequence: { groupOrder: 2 + index },
+        },
+      })),
     ],
   },
 });

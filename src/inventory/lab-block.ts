@@ -12,6 +12,7 @@ export interface LabBlock {
   subnet: string;
   image?: ImageName;
   mirror?: string;
+  cgroup?: 2;
   hosts: readonly string[];
 }
 
@@ -21,6 +22,7 @@ export const labBlock: TSchema = Type.Object(
     subnet: Type.String({ format: "cidr" }),
     image: Type.Optional(Type.Union(imageNames.map((name) => Type.Literal(name)))),
     mirror: Type.Optional(Type.String()),
+    cgroup: Type.Optional(Type.Literal(2)),
     hosts: Type.Array(Type.String(), { minItems: 1 }),
   },
   { additionalProperties: false },
@@ -69,5 +71,6 @@ export function labOf(
     image: value.image ?? defaultImage,
     hosts: members,
     ...(value.mirror ? { mirror: value.mirror } : {}),
+    ...(value.cgroup ? { cgroup: value.cgroup } : {}),
   };
 }

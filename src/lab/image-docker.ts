@@ -15,6 +15,7 @@ export async function importBusybox(image: string): Promise<void> {
     name: `image.${basename(image)}`,
     hostname: "image",
     netnsPath: `/run/netns/${netns}`,
+    unified: false,
     paths: {
       folder,
       keeper: join(folder, "keeper"),

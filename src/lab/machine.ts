@@ -15,6 +15,8 @@ export interface Machine {
   hostname: string;
   paths: Pick<HostPaths, "folder" | "keeper" | "off" | "log" | "cgroup">;
   netnsPath: string;
+  /** It has cgroup v2 alone, on a machine that has v1, too; else what its systemd can use. */
+  unified: boolean;
 }
 
 /** When a process began, in the kernel's ticks, if it is there: with it two processes of one number are told apart. */
@@ -46,10 +48,15 @@ export async function startMachine(machine: Machine): Promise<void> {
       machine.netnsPath,
       machine.paths.cgroup,
     ],
-    { detached: true, stdio: ["ignore", log, log], cwd: "/" },
+    { detached: true, stdio: ["ignore", log, log], cwd: "/", env: environment(machine) },
   );
   keeper.unref();
   if (keeper.pid) await writeFile(machine.paths.keeper, `${keeper.pid} ${await startTime(keeper.pid)}\n`);
+}
+
+/** systemd-nspawn(1) says of the variable: 1 mounts the unified hierarchy. */
+function environment({ unified }: Machine): NodeJS.ProcessEnv {
+  return { ...process.env, ...(unified ? { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1" } : {}) };
 }
 
 async function childrenOf(pid: number): Promise<number[]> {

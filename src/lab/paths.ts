@@ -93,6 +93,7 @@ export function machineOf(spec: LabSpec, host: string): Machine {
     hostname: host,
     netnsPath: labPaths(spec.name).netnsPath,
     paths: hostPaths(spec, host),
+    unified: spec.cgroup === 2,
   };
 }
 

@@ -8,6 +8,8 @@ export interface LabSpec {
   image: ImageName;
   /** Where the image's packages come from; the machine's own Debian mirror unless given. */
   mirror?: string;
+  /** The version of cgroups that hosts are given: 2, or that of this machine. */
+  cgroup?: 2;
   hosts: readonly { name: string; address: string }[];
 }
 

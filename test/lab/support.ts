@@ -46,6 +46,9 @@ const bips = ["192.168.100.1/24", "192.168.200.1/24", "192.168.210.1/24", "192.1
 /** `CAUSEWAY_TEST_SHIFT=1` … `9`: labs of other names and addresses, for two checkouts that are tested at once. */
 const shift = Number(process.env.CAUSEWAY_TEST_SHIFT ?? 0);
 
+/** What hosts are made of where a test does not say: the scheme's tests are run once for each image in `test:full` (vitest.config.ts). */
+const usualImage = (process.env.CAUSEWAY_TEST_IMAGE ?? "bullseye") as LabSpec["image"];
+
 /** A lab of a test file's own: fresh before its tests, gone after them. A lab that cannot start is a failure. */
 export class TestLab {
   readonly spec: LabSpec;
@@ -53,12 +56,13 @@ export class TestLab {
   readonly net: string;
   #folder: string | undefined;
 
-  constructor(name: string, third: number, hosts: number, image: LabSpec["image"] = "bullseye") {
+  constructor(name: string, third: number, hosts: number, image = usualImage, cgroup?: 2) {
     this.net = `10.${214 + shift}.${third}`;
     this.spec = {
       name: shift === 0 ? name : `${name}-${shift}`,
       subnet: `${this.net}.0/24`,
       image,
+      ...(cgroup ? { cgroup } : {}),
       hosts: Array.from({ length: hosts }, (_, i) => ({
         name: `docker-${200 + i}`,
         address: `${this.net}.${200 + i}`,
@@ -111,6 +115,7 @@ export class TestLab {
         name: this.spec.name,
         subnet: this.spec.subnet,
         image: this.spec.image,
+        ...(this.spec.cgroup ? { cgroup: this.spec.cgroup } : {}),
         hosts: this.names.filter((name) => hosts.some(([own]) => own === name)),
       },
       all: {
@@ -242,8 +247,14 @@ export interface RunEventLike {
 }
 
 /** Brings a lab up for a test file, whatever an earlier, broken run left of it. */
-export function useLab(name: string, third: number, hosts: number, image?: LabSpec["image"]): TestLab {
-  const lab = new TestLab(name, third, hosts, image);
+export function useLab(
+  name: string,
+  third: number,
+  hosts: number,
+  image?: LabSpec["image"],
+  cgroup?: 2,
+): TestLab {
+  const lab = new TestLab(name, third, hosts, image, cgroup);
   beforeAll(async () => {
     await labDown(lab.spec, "ignore");
     await labUp(lab.spec);

@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { labReboot } from "../../src/lab/index.ts";
+import { packageDir } from "../../src/package-dir.ts";
+import { differences, snapshot } from "./snapshot.ts";
+import { cellsOf, doneBy, full, idle, inFull, type TestLab, useLab } from "./support.ts";
+
+const flannel_binary = join(packageDir, "src/lab/flanneld-stand-in.sh");
+
+/** A scheme's pairs that are proved, and what is seen of them on the wire. */
+const schemes = [
+  { scheme: "static-route", pairs: 2, seen: /own addresses/ },
+  { scheme: "flannel", pairs: 2, seen: /UDP 8472/ },
+  { scheme: "macvlan", pairs: 4, seen: /./ },
+];
+
+/** One path of every scheme that this Docker can run: what works in the article's Docker has to work in that of today. */
+function throughAllSchemes(lab: TestLab, quick: readonly string[]) {
+  const inventory = () => lab.inventory({ vars: { flannel_binary } });
+
+  describe.each(schemes)("$scheme", ({ scheme, pairs, seen }) => {
+    const inThis = quick.includes(scheme) ? test : inFull;
+    const playbook = `playbooks/${scheme}.ts`;
+    const fine = async (path: string, args: readonly string[] = []) => {
+      const run = await lab.events(path, args, inventory());
+      if (run.code !== 0)
+        throw new Error(JSON.stringify(run.events.filter((e) => e.error ?? e.matrix)) + run.stderr);
+      return run;
+    };
+    const proved = async (path: string, args: readonly string[] = []) =>
+      cellsOf((await fine(path, args)).events).filter(({ ok }) => ok);
+
+    inThis(
+      "all pairs with evidence, nothing to do after a reboot, and a reset that leaves no trace",
+      async () => {
+        await Promise.all(lab.names.map((host) => lab.must(host, "systemctl restart docker")));
+        const snapshots = () => Promise.all(lab.names.map((host) => snapshot(lab, host)));
+        const before = await snapshots();
+        const cells = await proved(playbook, ["--evidence"]);
+        expect(cells).toHaveLength(pairs);
+        for (const { evidence } of cells as { evidence?: { ok: boolean; seen: string } }[])
+          if (evidence) expect(evidence).toEqual({ ok: true, seen: expect.stringMatching(seen) });
+        if (full) await labReboot(lab.spec, lab.names);
+        expect(doneBy(await fine(playbook))).toEqual(idle(lab.names));
+        await fine("playbooks/reset.ts");
+        for (const [i, now] of (await snapshots()).entries())
+          expect(differences(before[i] ?? [], now), lab.names[i]).toEqual([]);
+      },
+    );
+  });
+
+  inFull("overlay with a store is refused before the first step, with a way out", async () => {
+    const before = await Promise.all(lab.names.map((host) => snapshot(lab, host)));
+    for (const overlay_store of ["consul", "etcd"]) {
+      const refused = await lab.run("playbooks/overlay.ts", [], lab.inventory({ vars: { overlay_store } }));
+      expect(refused.stdout + refused.stderr).toMatch(
+        /this Docker no longer supports a cluster store[\s\S]*use flannel[\s\S]*-i lab-2022/,
+      );
+      expect(refused.code).toBe(2);
+    }
+    for (const [i, host] of lab.names.entries())
+      expect(differences(before[i] ?? [], await snapshot(lab, host)), host).toEqual([]);
+  });
+}
+
+describe.sequential("Docker 28", () => {
+  throughAllSchemes(useLab("test-docker28", 61, 2, "docker28"), ["static-route", "flannel"]);
+});
+
+describe.runIf(full).sequential("Docker 26, on cgroup v2", () => {
+  throughAllSchemes(useLab("test-docker26", 62, 2, "trixie", 2), []);
+});
