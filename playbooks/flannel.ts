@@ -19,6 +19,7 @@ import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
 import { clockFact, clocksApart } from "./checks/clocks.ts";
+import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "./checks/docker.ts";
 import {
   dockersWithoutDirectRouting,
   foreignFirewalls,
@@ -153,6 +154,8 @@ export default definePlaybook({
     ...sameHostNames(fleet),
     ...foreignFirewalls(fleet),
     ...dockersWithoutDirectRouting(fleet),
+    ...dockersOnNftables(fleet),
+    ...rootlessDockers(fleet),
     ...networkOverLifelines(fleet),
     ...clocksApart(fleet),
     ...newStoreOfTwo(fleet, "etcd"),
@@ -166,6 +169,7 @@ export default definePlaybook({
   ],
   remarks: (fleet) => [
     ...stoppedDockers(fleet),
+    ...dockersOfUsers(fleet),
     ...harmlessLeftovers(fleet, claim),
     ...storeOfTwo(fleet, "etcd"),
     ...evenMembers(fleet, "etcd"),

@@ -3,6 +3,7 @@ import { macvlanNet, readUnderlay, type Underlay } from "../tasks/macvlan-net.ts
 import { macvlanShim } from "../tasks/macvlan-shim.ts";
 import { reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
+import { dockersOfUsers, rootlessDockers } from "./checks/docker.ts";
 import { hostFacts, sameHostNames, stoppedDockers } from "./checks/facts.ts";
 import { type Claim, harmlessLeftovers } from "./checks/leftovers.ts";
 import {
@@ -92,12 +93,18 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...withoutDocker(fleet),
+    ...rootlessDockers(fleet),
     ...badParts(fleet),
     ...badParents(fleet),
     ...lifelinesInRanges(fleet),
     ...foreignNetworks(fleet, uses),
   ],
-  remarks: (fleet) => [...stoppedDockers(fleet), ...harmlessLeftovers(fleet, claim), ...unseenSlices(fleet)],
+  remarks: (fleet) => [
+    ...stoppedDockers(fleet),
+    ...dockersOfUsers(fleet),
+    ...harmlessLeftovers(fleet, claim),
+    ...unseenSlices(fleet),
+  ],
   plays: [
     {
       title: "Put a macvlan network on the interface that leads to the peers",

@@ -8,6 +8,7 @@ import { storeHealth } from "../tasks/store-health.ts";
 import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
+import { dockersOfUsers, rootlessDockers } from "./checks/docker.ts";
 import { foreignFirewalls, hostFacts, sameHostNames, stoppedDockers } from "./checks/facts.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { foreignNetworks, poolsOverlapping, type Uses } from "./checks/networks.ts";
@@ -111,6 +112,7 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...foreignFirewalls(fleet),
+    ...rootlessDockers(fleet),
     ...newStoreOfTwo(fleet, storeOf(fleet)),
     ...movedServers(fleet),
     ...refusals(fleet),
@@ -123,6 +125,7 @@ export default definePlaybook({
   remarks: (fleet) => [
     ...openApis(fleet),
     ...stoppedDockers(fleet),
+    ...dockersOfUsers(fleet),
     ...harmlessLeftovers(fleet, claim),
     ...storeOfTwo(fleet, storeOf(fleet)),
     ...containersOfTheDead(fleet),

@@ -14,6 +14,7 @@ import { iptablesForward } from "../tasks/iptables-forward.ts";
 import { staticRoute } from "../tasks/static-route.ts";
 import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
+import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "./checks/docker.ts";
 import {
   dockersWithoutDirectRouting,
   foreignFirewalls,
@@ -103,10 +104,16 @@ export default definePlaybook({
     ),
     ...foreignFirewalls(fleet),
     ...dockersWithoutDirectRouting(fleet),
+    ...dockersOnNftables(fleet),
+    ...rootlessDockers(fleet),
     ...foreignNetworks(fleet, uses),
     ...conflictingLeftovers(fleet, claim),
   ],
-  remarks: (fleet) => [...stoppedDockers(fleet), ...harmlessLeftovers(fleet, claim)],
+  remarks: (fleet) => [
+    ...stoppedDockers(fleet),
+    ...dockersOfUsers(fleet),
+    ...harmlessLeftovers(fleet, claim),
+  ],
   // Make before break: whoever is asked for a new subnet has it in every peer's routes and rules before, and none loses its
   // route meanwhile.
   plays: [

@@ -20,6 +20,7 @@ export {
   type NetworkMember,
   versionParts,
 } from "./host/tools/docker.ts";
+export type { DockerInfo } from "./host/tools/docker-info.ts";
 export type { FileState } from "./host/tools/file.ts";
 export { type Address, type Link, parseRoutes, type Route } from "./host/tools/ip.ts";
 export {

@@ -11,6 +11,7 @@ import {
 } from "causeway";
 import { schemes } from "../schemes/index.ts";
 import { byHandOf } from "./by-hand.ts";
+import { dockerInfo } from "./docker.ts";
 import { lifelinesFact } from "./lifelines.ts";
 import { said } from "./look.ts";
 import { networksFact } from "./networks.ts";
@@ -25,6 +26,7 @@ export const hostFacts = {
   hostname: defineFact({ name: "hostname", read: async (host) => (await said(host, "hostname"))[0] ?? "" }),
   addresses: defineFact({ name: "addresses", read: (host) => host.addresses() }),
   docker: defineFact({ name: "docker", read: async (host) => (await host.docker()).version }),
+  dockerInfo,
   dockerState: defineFact({ name: "dockerState", read: async (host) => (await host.docker()).state }),
   /** firewalld and ufw, where active, delete rules or put their own before them. ufw's unit is active even when ufw is off. */
   firewall: defineFact({ name: "firewall", read: async (host) => (await said(host, "firewall")).join("\n") }),

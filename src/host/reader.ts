@@ -4,6 +4,7 @@ import type { CommandResult, Session } from "./session.ts";
 import type { Script } from "./sh.ts";
 import { masked, rawScript, sh } from "./sh.ts";
 import { type DockerState, type NetworkMember, ownLabel, parseDocker, parseMembers } from "./tools/docker.ts";
+import { type DockerInfo, parseDockerInfo } from "./tools/docker-info.ts";
 import { type FileState, parseFile } from "./tools/file.ts";
 import { type Address, type Link, parseAddresses, parseLinks, parseRoutes, type Route } from "./tools/ip.ts";
 import { type OtherIptables, parseOther, parseRules, type Rules } from "./tools/iptables.ts";
@@ -50,6 +51,8 @@ export interface Reader {
   sysctlFiles(key: string): Promise<readonly SysctlLine[]>;
   /** The running daemon: version, networks, containers. Never starts a daemon that is not running. */
   docker(): Promise<DockerState>;
+  /** What Docker says of itself: it costs the daemon a few processes of its own, so that it is asked for a fact, not for each task. */
+  dockerInfo(): Promise<DockerInfo>;
   /** Containers of a network, running or stopped, with their addresses. */
   networkMembers(network: string): Promise<readonly NetworkMember[]>;
   /** Whether this host's Docker has met the other hosts', as its log has it. */
@@ -271,6 +274,15 @@ if [ -z "$DOCKER_HOST" ] && [ -S /var/run/docker.sock ] && command -v curl >/dev
 fi
 docker version -f 'running {{.Server.Version}}' && ids=$(docker network ls -q --no-trunc) && docker network inspect -f '{{.ID}} {{.Driver}} {{.Scope}} {{with index .Options "com.docker.network.bridge.name"}}{{.}}{{else}}-{{end}} {{range .IPAM.Config}}{{.Subnet}},{{end}}- {{.Name}}' $ids && echo -- && docker ps -a --no-trunc --format '{{if not (.Label "${ownLabel}")}}{{.ID}} {{.State}} {{.Names}} {{.Networks}}{{end}}'`;
     return this.#must(script, ["docker", "unit:docker"], parseDocker);
+  }
+
+  async dockerInfo(): Promise<DockerInfo> {
+    // Only of a process that is dockerd already: a question to its socket would start it.
+    const script = sh`for socket in /run/user/*/docker.sock; do [ ! -S "$socket" ] || echo "user $socket"; done
+{ read -r pid || [ -n "$pid" ]; } 2>/dev/null </run/docker.pid && read -r name 2>/dev/null <"/proc/$pid/comm" && [ "$name" = dockerd ] || exit 0
+if [ -z "$DOCKER_HOST" ] && command -v curl >/dev/null; then curl -sf --unix-socket /var/run/docker.sock http://docker/info && exit 0; fi
+docker info -f '{{json .}}' 2>/dev/null; true`;
+    return this.#must(script, ["docker", "unit:docker"], parseDockerInfo);
   }
 
   async networkMembers(network: string): Promise<readonly NetworkMember[]> {

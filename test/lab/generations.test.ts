@@ -9,7 +9,7 @@ const flannel_binary = join(packageDir, "src/lab/flanneld-stand-in.sh");
 
 /** A scheme's pairs that are proved, and what is seen of them on the wire. */
 const schemes = [
-  { scheme: "static-route", pairs: 2, seen: /own addresses/ },
+  { scheme: "static-route", pairs: 2, seen: /bare inner addresses/ },
   { scheme: "flannel", pairs: 2, seen: /UDP 8472/ },
   { scheme: "macvlan", pairs: 4, seen: /./ },
 ];

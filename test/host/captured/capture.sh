@@ -38,8 +38,8 @@ say "iptables-save -c" "iptables-save -c"
 api='curl -sfi --fail-early --unix-socket /var/run/docker.sock http://docker/networks "http://docker/containers/json?all=1"'
 say "docker api" "$api"
 say "docker command" "docker version -f 'running {{.Server.Version}}' && docker network inspect -f '{{.ID}} {{.Driver}} {{.Scope}} {{with index .Options \"com.docker.network.bridge.name\"}}{{.}}{{else}}-{{end}} {{range .IPAM.Config}}{{.Subnet}},{{end}}- {{.Name}}' \$(docker network ls -q --no-trunc) && echo -- && docker ps -a --no-trunc --format '{{.ID}} {{.State}} {{.Names}} {{.Networks}}'"
-# Of `docker info` only what is asked for.
-info='docker info --format "{{json .}}" | grep -oE "\"(SecurityOptions\":[[][^]]*[]]|LiveRestoreEnabled\":[a-z]+|FirewallBackend\":[{][^}]*[}])"'
+# Of the JSON of `docker info` only what is asked for.
+info='docker info --format "{{json .}}" | grep -oE "\"(SecurityOptions\":[[][^]]*[]]|LiveRestoreEnabled\":[a-z]+|FirewallBackend\":[{][^}]*[}])" | paste -sd , | sed "s/.*/{&}/"'
 say "docker info" "$info"
 # with NAME KEYS: the same with other settings.
 with() {
