@@ -346,7 +346,7 @@ async function pingOwn(
   const expected = pairs?.find(({ from, to }) => from === host.name && to === host.name)?.expected;
   if (expected === undefined) return [];
   const { stdout, stderr } = await host.sh(
-    sh`timeout -k 2 ${count + startOfOwn} docker run --rm --label ${label} --network host ${image} ping -c ${count} -w ${count + patience} -W ${patience} ${address}`,
+    sh`timeout -k 2 ${count + startOfOwn} docker run --rm --label ${label} --network host --userns host ${image} ping -c ${count} -w ${count + patience} -W ${patience} ${address}`,
     { timeoutMs: (count + startOfOwn + 30) * 1000 },
   );
   const { loss, rtt } = readPing(stdout, false);

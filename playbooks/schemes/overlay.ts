@@ -106,7 +106,7 @@ case $url in
   etcd:*) path=health ;;
   *) exit 0 ;;
 esac
-said=$(timeout 30 docker run --rm --label ${label} --network host ${image} sh -c ${askHttp} sh "$at" "$path" 2>&1)
+said=$(timeout 30 docker run --rm --label ${label} --network host --userns host ${image} sh -c ${askHttp} sh "$at" "$path" 2>&1)
 case $said in
   *'""'* | *'"health": "false"'* | *'"health":"false"'*) echo "it has no leader" ;;
   *' 200 '*) ;;

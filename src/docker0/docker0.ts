@@ -39,7 +39,7 @@ export function refuseLiveRestore({ config, unit, docker, address, wanted }: Doc
   const these = few ? names.join(" ") : "$(docker ps -q)";
   const off = flag
     ? "remove --live-restore from docker.service, systemctl daemon-reload && systemctl restart docker (which ends them)"
-    : `remove live-restore from ${config.path}, systemctl reload docker, and run with -e interrupt_containers=true (which ends them)`;
+    : `set "live-restore": false in ${config.path} (without the key a reload leaves it on), systemctl reload docker, and run with -e interrupt_containers=true (which ends them)`;
   throw new CausewayError("host", "docker0 keeps its address while containers run, because of live-restore", {
     found: `docker0 has ${address ?? "no address"}; live-restore is on in ${flag ? unit.fragmentPath : config.path}; ${names.length} running: ${few ? names.join(", ") : `${names.slice(0, namesAtMost).join(", ")}, …`}`,
     expected: `${wanted}, which Docker gives to docker0 only when it starts without a running container`,

@@ -49,6 +49,25 @@ function throughAllSchemes(lab: TestLab, quick: readonly string[]) {
     );
   });
 
+  inFull(
+    "userns-remap and IPv6 of somebody's stay as they are, and each scheme works beside them",
+    async () => {
+      const settings = '{"userns-remap": "default", "ipv6": true, "fixed-cidr-v6": "fd00:30:1::/64"}';
+      const config = "/etc/docker/daemon.json";
+      // With it Docker has other images.
+      const remap = `docker save -o /root/busybox.tar busybox && echo '${settings}' >${config}
+systemctl reset-failed docker; systemctl restart docker && docker load -qi /root/busybox.tar && rm /root/busybox.tar`;
+      await Promise.all(lab.names.map((host) => lab.must(host, remap)));
+      for (const { scheme, pairs } of schemes) {
+        const { code, events } = await lab.events(`playbooks/${scheme}.ts`, [], inventory());
+        expect([scheme, code, cellsOf(events).filter(({ ok }) => ok).length]).toEqual([scheme, 0, pairs]);
+      }
+      expect((await lab.run("playbooks/reset.ts", [], inventory())).code).toBe(0);
+      const back = `cat ${config}; rm ${config}; systemctl reset-failed docker; systemctl restart docker`;
+      for (const host of lab.names) expect(await lab.must(host, back)).toBe(`${settings}\n`);
+    },
+  );
+
   inFull("overlay with a store is refused before the first step, with a way out", async () => {
     const before = await Promise.all(lab.names.map((host) => snapshot(lab, host)));
     for (const overlay_store of ["consul", "etcd"]) {
