@@ -13,17 +13,19 @@ import {
 } from "./arguments.ts";
 import { askSecret } from "./ask-secret.ts";
 import { secretFromFile } from "./secret-file.ts";
+import { vaultOf, type vaultOptions } from "./vault-options.ts";
 
 /** The inventory that the command line names, or Ansible's settings; the embedded lab's, if neither does. */
 export async function inventoryOf(
-  values: Values<typeof inventoryOptions>,
+  values: Values<typeof inventoryOptions & typeof vaultOptions>,
   playbookFolder?: string,
 ): Promise<{ inventory: Inventory; extraVars: Map<string, Variable> }> {
-  const extraVars = parseExtraVars(values["extra-vars"] ?? []);
+  const vault = await vaultOf(values);
+  const extraVars = parseExtraVars(values["extra-vars"] ?? [], vault);
   const { inventory, notes } = ansibleSettings(values);
   for (const note of notes) process.stderr.write(`${note}\n`);
   const named = values.inventory ?? inventory ?? ["lab"];
-  return { extraVars, inventory: await loadInventory(named, extraVars, playbookFolder) };
+  return { extraVars, inventory: await loadInventory(named, extraVars, playbookFolder, vault) };
 }
 
 /** The session's options, from the command line. */

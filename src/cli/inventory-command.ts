@@ -4,6 +4,7 @@ import { remarkLines } from "../inventory/taking-part.ts";
 import { nearest } from "../schema/nearest.ts";
 import { helpOption, inventoryOptions, type Options, parse } from "./arguments.ts";
 import { inventoryOf } from "./fleet-of.ts";
+import { vaultOptions } from "./vault-options.ts";
 
 const options = {
   inventory: inventoryOptions.inventory,
@@ -11,6 +12,7 @@ const options = {
   list: { type: "boolean", help: "everything, in Ansible's JSON" },
   host: { type: "string", value: "HOST", help: "one host's variables" },
   graph: { type: "boolean", help: "the groups as a tree" },
+  ...vaultOptions,
   ...helpOption,
 } as const satisfies Options;
 

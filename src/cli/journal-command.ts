@@ -17,6 +17,7 @@ import { judgeValues } from "./judged.ts";
 import { reporterFor } from "./reporter-for.ts";
 import { runWith } from "./run-with.ts";
 import { listenForSignals } from "./signals.ts";
+import { vaultOptions } from "./vault-options.ts";
 
 const rollbackOptions = {
   inventory: inventoryOptions.inventory,
@@ -35,6 +36,7 @@ const rollbackOptions = {
   "break-lock": { type: "boolean", help: "take the lock of a run that is known to be dead" },
   ...outputOptions,
   ...connectionOptions,
+  ...vaultOptions,
   ...helpOption,
 } as const satisfies Options;
 
@@ -83,6 +85,7 @@ const historyOptions = {
   "extra-vars": inventoryOptions["extra-vars"],
   output: { type: "string", value: "HOW", help: "plain (default) or json" },
   ...connectionOptions,
+  ...vaultOptions,
   ...helpOption,
 } as const satisfies Options;
 

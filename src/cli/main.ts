@@ -1,5 +1,6 @@
 import { CausewayError, describeError, exitCodes } from "../errors.ts";
 import { tame } from "../report/paint.ts";
+import { shown } from "../vault/never-shown.ts";
 
 /** Does what the command line asks for and gives the exit code. What one command does not need is not loaded. */
 async function main(args: readonly string[]): Promise<number> {
@@ -44,13 +45,15 @@ async function version(): Promise<number> {
 
 async function report(error: unknown): Promise<number> {
   if (error instanceof CausewayError) {
-    process.stderr.write(`${tame(describeError(error))}\n`);
+    process.stderr.write(`${tame(shown(describeError(error)))}\n`);
     return exitCodes[error.code];
   }
   const { inSources } = await import("./source-places.ts");
   const stack = error instanceof Error ? inSources(error.stack ?? error.message) : String(error);
   process.stderr.write(
-    `This is a bug in causeway. Please report it with the command line and the lines below.\n${stack}\n`,
+    shown(
+      `This is a bug in causeway. Please report it with the command line and the lines below.\n${stack}\n`,
+    ),
   );
   return 70;
 }

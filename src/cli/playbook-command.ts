@@ -5,6 +5,7 @@ import { quote } from "../host/sh.ts";
 import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
 import { selectionWords } from "../run/selection.ts";
 import { nearest } from "../schema/nearest.ts";
+import { shown } from "../vault/never-shown.ts";
 import { writeWholeFile } from "../whole-file.ts";
 import { type connectionOptions, type inventoryOptions, parse, reachOf, type Values } from "./arguments.ts";
 import { door } from "./door.ts";
@@ -85,7 +86,7 @@ export function retryFile(
       if (hosts.length === 0) return;
       write(hosts);
       if (written !== undefined)
-        process.stderr.write(`to try these hosts again: ${again} --limit @${quote(file)}\n`);
+        process.stderr.write(shown(`to try these hosts again: ${again} --limit @${quote(file)}\n`));
     },
   };
 }

@@ -1,6 +1,7 @@
 import { connectionOptions, helpOption, inventoryOptions, type Options, outputOptions } from "./arguments.ts";
 import { batchOptions } from "./batch-options.ts";
 import { selectionOptions } from "./selection-options.ts";
+import { vaultOptions } from "./vault-options.ts";
 import { watchOptions } from "./watch-options.ts";
 
 /** The options of running a playbook. */
@@ -32,5 +33,6 @@ export const playbookOptions = {
   force: { type: "boolean", help: "when undoing: also undo files that somebody changed since" },
   "break-lock": { type: "boolean", help: "take the lock of a run that is known to be dead" },
   ...connectionOptions,
+  ...vaultOptions,
   ...helpOption,
 } as const satisfies Options;

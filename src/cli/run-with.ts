@@ -1,6 +1,7 @@
 import { describeError, exitCodes } from "../errors.ts";
 import { tame } from "../report/paint.ts";
 import { type Prepared, type PrepareOptions, prepare, reachedThrough } from "../run/prepare.ts";
+import { shown } from "../vault/never-shown.ts";
 import { forksOf } from "./ansible-config.ts";
 import {
   type connectionOptions,
@@ -92,14 +93,14 @@ export async function runWith(
       const plan = await run({ ...all, check: true, prepared: reachedThrough(inventory, prepare(what)) });
       const isIdle = Object.values(plan.hosts).every((host) => host.changed + host.restarts === 0);
       if (plan.exitCode !== 0 || !(isIdle || (await confirm()))) {
-        for (const error of plan.refused) process.stderr.write(`${tame(describeError(error))}\n`);
+        for (const error of plan.refused) process.stderr.write(`${tame(shown(describeError(error)))}\n`);
         return plan.exitCode === 0 ? exitCodes.interrupted : plan.exitCode;
       }
     }
     const outcome = await run({ ...all, ...watch, check: values.check === true });
     await reporter.close();
     if (outcome.refused.length > 0)
-      process.stderr.write(`${tame(outcome.refused.map(describeError).join("\n\n"))}\n`);
+      process.stderr.write(`${tame(shown(outcome.refused.map(describeError).join("\n\n")))}\n`);
     if (!values.check) retry.ended?.(outcome.retry);
     return outcome.exitCode;
   } finally {

@@ -6,6 +6,7 @@ import { type BecomeMethod, becomeMethods, type ConnectionTarget } from "../host
 import { nearest } from "../schema/nearest.ts";
 import { coerce, validate } from "../schema/schema.ts";
 import { secret } from "../schema/types.ts";
+import { opened } from "../vault/sealed-value.ts";
 import type { Remark, Variable } from "./types.ts";
 import { askedUnread } from "./unread.ts";
 
@@ -58,9 +59,6 @@ const sshArguments = /^ansible_ssh_(common|extra)_args$|^ansible_ssh_executable$
 const harmlessOption =
   /^-o\s*(StrictHostKeyChecking|UserKnownHostsFile|GlobalKnownHostsFile|LogLevel|Control\w+|ServerAlive\w+|ConnectTimeout|ConnectionAttempts|Compression|PreferredAuthentications|GSSAPIAuthentication|TCPKeepAlive|IdentitiesOnly)\s*[= ]\s*\S+\s*|^-[Cq]\s*/i;
 
-/** Variables whose values are never shown. */
-export const secretVariables = /(?:^|_)pass(?:_|$)|passw(?:or)?ds?(?:_|$)|passphrase/i;
-
 /** How a host is reached, and what is to be said of its connection variables. */
 export interface JudgedConnection {
   target: ConnectionTarget;
@@ -84,8 +82,13 @@ export function connectionOf(
     const today = namesOfOld[variable] ?? variable;
     const place = at ? { at } : {};
     if (today in properties) {
-      if (unread) faults.push(askedUnread("inventory", variable, unread));
-      else given[today] = fitting(properties[today as keyof typeof properties], value);
+      if (unread?.what === "template") faults.push(askedUnread("inventory", variable, unread));
+      else {
+        const property = properties[today as keyof typeof properties];
+        const open = usable(value, variable);
+        if (open instanceof CausewayError) faults.push(open);
+        else given[today] = fitting(property, open);
+      }
       if (today !== variable)
         remarks.push({ text: `${variable} is read as ${today}, its name today`, ...place });
     } else if (sshArguments.test(variable)) {
@@ -105,6 +108,15 @@ export function connectionOf(
   const subject = `connection of ${name}`;
   faults.push(...validate(connectionSchema, given, { code: "inventory", subject, locate }));
   return { target: target(name, given as Given, folder), faults, remarks };
+}
+
+function usable(value: unknown, variable: string): unknown {
+  try {
+    return opened(value, variable);
+  } catch (error) {
+    if (error instanceof CausewayError) return error;
+    throw error;
+  }
 }
 
 function thoseOfOldLast([a]: [string, Variable], [b]: [string, Variable]): number {

@@ -1,43 +1,69 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
+import { resolve } from "node:path";
 import { CausewayError } from "../errors.ts";
-import { readText } from "./text-file.ts";
+import { noVault, type Vault } from "../vault/vault.ts";
+import { isScript } from "./scripts.ts";
+import { readOpened } from "./text-file.ts";
 import type { Variable } from "./types.ts";
 import { isTemplate } from "./unread.ts";
 import { readYaml } from "./yaml-document.ts";
 import { addVars, isMapping } from "./yaml-layout.ts";
 
 /** What `-e` says, later ones winning: `key=value …`, `{"json": …}`, `@file.yaml`. */
-export function parseExtraVars(given: readonly string[]): Map<string, Variable> {
+export function parseExtraVars(given: readonly string[], vault: Vault = noVault): Map<string, Variable> {
   const vars = new Map<string, Variable>();
   for (const argument of given) {
-    if (argument.startsWith("@")) addFile(vars, argument.slice(1));
-    else if (argument.trimStart().startsWith("{")) addMapping(vars, "-e", argument);
+    if (argument.startsWith("@")) addFile(vars, argument.slice(1), vault);
+    else if (argument.trimStart().startsWith("{")) addMapping(vars, "-e", argument, vault);
     else addPairs(vars, argument);
   }
   return vars;
 }
 
-function addFile(vars: Map<string, Variable>, file: string): void {
+function addFile(vars: Map<string, Variable>, file: string, vault: Vault): void {
   if (!existsSync(file))
     throw new CausewayError("variables", `-e @${file}: the file does not exist`, {
       expected: "a YAML or JSON file with variables",
     });
-  if (statSync(file).isDirectory())
+  const stat = statSync(file);
+  if (stat.isDirectory())
     throw new CausewayError("variables", `-e @${file}: this is a folder`, {
       expected: "a YAML or JSON file with variables",
       advice: "name one of its files; several -e may follow each other",
     });
-  addMapping(vars, file, readText(file, "variables"));
+  // Who hands variables over by a pipe, or by a program, does so that nobody sees them.
+  if (stat.isFIFO()) vault.hide(file);
+  const text = readOpened(file, "variables", vault);
+  const isProgram = isScript(file, text, "variables");
+  if (isProgram) vault.hide(file);
+  addMapping(vars, file, isProgram ? answerOf(file) : text, vault);
 }
 
-function addMapping(vars: Map<string, Variable>, file: string, text: string): void {
-  const document = readYaml(file, text, "variables");
-  if (!isMapping(document.value))
-    throw new CausewayError("variables", `${file}: the variables are not a mapping`, {
-      found: text.slice(0, 60),
-      expected: "name: value",
+/** What a program prints: `sops -d secrets.yaml`, or a line with `pass show` in it. */
+function answerOf(file: string): string {
+  try {
+    const stdio = ["inherit", "pipe", "pipe"] as const;
+    return execFileSync(resolve(file), { encoding: "utf8", stdio: [...stdio], maxBuffer: 64 * 1024 * 1024 });
+  } catch (error) {
+    const { stderr, message } = error as { stderr?: string; message: string };
+    throw new CausewayError("variables", `-e @${file}: the program that should print variables failed`, {
+      command: file,
+      output: stderr?.trim() || (message.split("\n")[0] ?? ""),
     });
-  addVars(vars, document, document.at(), "variables");
+  }
+}
+
+function addMapping(vars: Map<string, Variable>, file: string, text: string, vault: Vault): void {
+  vault.reading(file, () => {
+    const document = readYaml(file, text, "variables", vault);
+    if (!isMapping(document.value))
+      throw new CausewayError("variables", `${file}: the variables are not a mapping`, {
+        found: text.slice(0, 60),
+        expected: "name: value",
+      });
+    addVars(vars, document, document.at(), "variables");
+  });
 }
 
 /** `a=1 b="x y"`: words as a shell would split them; every value is a text until a schema says otherwise. */

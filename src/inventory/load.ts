@@ -1,4 +1,6 @@
 import { CausewayError } from "../errors.ts";
+import { neverShow } from "../vault/never-shown.ts";
+import { noVault, type Vault } from "../vault/vault.ts";
 import { connectionOf, type JudgedConnection } from "./connection.ts";
 import { labOf } from "./lab-block.ts";
 import { completeGroups, emptyLayout, type Layout, type LayoutHost } from "./layout.ts";
@@ -15,19 +17,20 @@ export async function loadInventory(
   given: readonly string[],
   extraVars: ReadonlyMap<string, Variable> = new Map(),
   playbookFolder?: string,
+  vault: Vault = noVault,
 ): Promise<Inventory> {
   const layout = emptyLayout();
   const paths: string[] = [];
-  for (const one of given) paths.push(...[(await addSource(layout, one)) ?? []].flat());
+  for (const one of given) paths.push(...[(await addSource(layout, one, vault)) ?? []].flat());
   completeGroups(layout);
   const folders = [...new Set(paths.map(folderOf))];
   const names = [layout.groups.keys(), layout.hosts.keys()].map((keys) => [...keys]);
-  const read = (some: readonly string[]) => readVarsFiles(some, names[0] ?? [], names[1] ?? []);
+  const read = (some: readonly string[]) => readVarsFiles(some, names[0] ?? [], names[1] ?? [], vault);
   const beside = [read(folders)];
   if (playbookFolder !== undefined && !folders.includes(playbookFolder)) beside.push(read([playbookFolder]));
   const merged = new MergedVars(layout, beside, extraVars);
   const [folder = "."] = folders;
-  const hosts = [...layout.hosts].map(([name, host]) => hostFrom(name, host, merged, folder));
+  const hosts = [...layout.hosts].map(([name, host]) => hostFrom(name, host, merged, folder, vault));
   if (hosts.length === 0)
     throw new CausewayError("inventory", "the inventory has no hosts", {
       found: paths.join(", "),
@@ -38,6 +41,9 @@ export async function loadInventory(
 }
 
 type Vars = ReadonlyMap<string, Variable>;
+
+/** How a host is reached is told wherever it is told of the host; but not its passwords. */
+const isWay = /^ansible_(?!.*pass)/;
 
 /**
  * The variables of hosts, merged in Ansible's order: the inventories' groups, the files of `all`, those of the other groups, the
@@ -83,8 +89,16 @@ function add(target: Map<string, Variable>, vars: Vars = new Map()): void {
   for (const [key, variable] of vars) target.set(key, variable);
 }
 
-function hostFrom(name: string, host: LayoutHost, merged: MergedVars, folder: string): InventoryHost {
+function hostFrom(
+  name: string,
+  host: LayoutHost,
+  merged: MergedVars,
+  folder: string,
+  vault: Vault,
+): InventoryHost {
   const vars = merged.of(name, host);
+  const isSecret = ({ at, unread }: Partial<Variable>) => unread?.what === "vault" || vault.hides(at?.file);
+  for (const [key, variable] of vars) if (isSecret(variable) && !isWay.test(key)) neverShow(variable.value);
   let judged: JudgedConnection | undefined;
   // Most listings ask for no connection.
   const connection = () => {
@@ -106,6 +120,7 @@ function hostFrom(name: string, host: LayoutHost, merged: MergedVars, folder: st
     },
     whereIs: (variable) => vars.get(variable)?.at,
     unread: (variable) => vars.get(variable)?.unread,
+    isSecret: (variable) => isSecret(vars.get(variable) ?? {}),
     ...(host.at ? { at: host.at } : {}),
   };
 }

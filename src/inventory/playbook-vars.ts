@@ -5,6 +5,8 @@ import { CausewayError } from "../errors.ts";
 import { packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
 import { coerce, validate, withDefaults } from "../schema/schema.ts";
+import { neverShow } from "../vault/never-shown.ts";
+import { opened } from "../vault/sealed-value.ts";
 import type { InventoryHost, Remark, Variable } from "./types.ts";
 import { askedUnread } from "./unread.ts";
 
@@ -18,13 +20,20 @@ export interface ResolvedVars {
 export function resolveVars(schema: TObject, host: InventoryHost): ResolvedVars {
   const given: Record<string, unknown> = {};
   const errors: CausewayError[] = [];
+  const unusable = new Set<string>();
   for (const [name, property] of Object.entries(schema.properties)) {
     if (host.vars[name] === undefined) continue;
-    const unread = host.unread(name);
-    if (unread) errors.push(askedUnread("variables", name, unread, host.name));
+    const value = usable(host, name);
+    if (value instanceof CausewayError) {
+      errors.push(value);
+      unusable.add(name);
+      given[name] = host.vars[name];
+      continue;
+    }
     given[name] = isLocalPath(property)
-      ? besideItsWriter(String(host.vars[name]), host.whereIs(name)?.file)
-      : coerce(property, host.vars[name]);
+      ? besideItsWriter(String(value), host.whereIs(name)?.file)
+      : coerce(property, value);
+    if ("secret" in property && property.secret === true) neverShow(given[name]);
   }
   const { errors: misspelt, remarks } = misspeltVars(schema, host, given);
   errors.push(...misspelt);
@@ -37,13 +46,31 @@ export function resolveVars(schema: TObject, host: InventoryHost): ResolvedVars 
   });
   // What is missing because it was misspelt, or does not fit because it was not read, is said once.
   const said = (e: CausewayError) =>
-    errors.length > 0 && (/ is missing$/.test(e.message) || isAboutUnread(e, host));
-  return { vars, errors: [...errors, ...found.filter((e) => !said(e))], remarks };
+    errors.length > 0 && (/ is missing$/.test(e.message) || unusable.has(variableOf(e)));
+  const told = found.filter((e) => !said(e)).map((e) => withoutSecret(e, host));
+  return { vars, errors: [...errors, ...told], remarks };
 }
 
-function isAboutUnread({ message }: CausewayError, host: InventoryHost): boolean {
-  const [, name = ""] = /^variables: (\w+)/.exec(message) ?? [];
-  return host.unread(name) !== undefined;
+/** The value, with its vaults opened; or why there is none. */
+function usable(host: InventoryHost, name: string): unknown {
+  const unread = host.unread(name);
+  if (unread?.what === "template") return askedUnread("variables", name, unread, host.name);
+  try {
+    return opened(host.vars[name], name);
+  } catch (error) {
+    if (!(error instanceof CausewayError)) throw error;
+    return new CausewayError(error.code, error.message, { ...error.detail, host: host.name });
+  }
+}
+
+/** What does not fit is not shown where it is a secret. */
+function withoutSecret(error: CausewayError, host: InventoryHost): CausewayError {
+  if (!host.isSecret(variableOf(error))) return error;
+  return new CausewayError(error.code, error.message, { ...error.detail, found: "(secret)" });
+}
+
+function variableOf({ message }: CausewayError): string {
+  return /^variables: (\w+)/.exec(message)?.[1] ?? "";
 }
 
 /** Variables that are nobody's and look like one that is not set: an error where that one has to be set, else a remark. */

@@ -2,26 +2,27 @@ import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
-import { CausewayError } from "../errors.ts";
+import { CausewayError, type ErrorCode } from "../errors.ts";
+import type { Vault } from "../vault/vault.ts";
 import type { Layout } from "./layout.ts";
 import { readYaml } from "./yaml-document.ts";
 import { addDocument, isMapping } from "./yaml-layout.ts";
 
 /** Whether a file is executed rather than read; a script that may not be executed is an error. */
-export function isScript(file: string, text: string): boolean {
+export function isScript(file: string, text: string, code: ErrorCode = "inventory"): boolean {
   if (!/^(#!|\x7fELF)/.test(text)) return false;
   try {
     accessSync(file, constants.X_OK);
     return true;
   } catch {
-    throw new CausewayError("inventory", `${file} is a script that is not executable`, {
+    throw new CausewayError(code, `${file} is a script that is not executable`, {
       advice: `chmod +x ${file}`,
     });
   }
 }
 
 /** A script that answers `--list` with Ansible's JSON; one that gives no `_meta.hostvars` is asked for each host with `--host`. */
-export async function addScript(layout: Layout, file: string): Promise<void> {
+export async function addScript(layout: Layout, file: string, vault: Vault): Promise<void> {
   const stdout = await answerOf(file, "--list");
   const listed = readYaml(`${file} --list`, stdout, "inventory").value;
   if (!isMapping(listed)) throw notAnsibles(file, stdout);
@@ -33,7 +34,7 @@ export async function addScript(layout: Layout, file: string): Promise<void> {
   const groups: Record<string, unknown> = {};
   for (const [name, body] of Object.entries(listed))
     if (name !== "_meta") groups[name] = await groupFrom(file, name, body, varsOf);
-  addDocument(layout, file, readYaml(`${file} --list`, JSON.stringify(groups), "inventory"));
+  addDocument(layout, file, readYaml(`${file} --list`, JSON.stringify(groups), "inventory", vault));
 }
 
 /** A group as a script prints it: a list of hosts, a mapping, or, as of old, the variables of a host of that name. */

@@ -1,21 +1,31 @@
-import { secretVariables } from "./connection.ts";
+import { SealedValue } from "../vault/sealed-value.ts";
 import { childrenOf, hostsOfGroup } from "./patterns.ts";
+import { isSecretName } from "./secret-names.ts";
 import type { Inventory, InventoryHost } from "./types.ts";
 
-/** A host's variables as `--host` prints them; passwords are masked, those inside of others, too. */
+/** A host's variables as `--host` prints them; what is secret is masked, by where it is from or by its name, inside of others, too. */
 export function shownVars(host: InventoryHost): Record<string, unknown> {
-  return masked(host.vars) as Record<string, unknown>;
+  const shown = Object.entries(host.vars).map(([name, value]) => {
+    // A value with a vault in it is printed as it is written: encrypted.
+    const isHidden = host.isSecret(name) && host.unread(name)?.what !== "vault";
+    return [name, isHidden ? "********" : masked(value)];
+  });
+  return masked(Object.fromEntries(shown)) as Record<string, unknown>;
 }
 
 function masked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(masked);
-  if (typeof value !== "object" || value === null) return value;
+  if (typeof value !== "object" || value === null || value instanceof SealedValue) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, below]) => [
       key,
-      secretVariables.test(key) && below !== null && below !== "" ? "********" : masked(below),
+      isSecretName(key) && below !== null && below !== "" ? hidden(below) : masked(below),
     ]),
   );
+}
+
+function hidden(value: unknown): unknown {
+  return value instanceof SealedValue ? value : "********";
 }
 
 /** The inventory as `ansible-inventory --list` prints it, without groups in which nothing is. */

@@ -3,11 +3,12 @@ import { basename, dirname, extname, join } from "node:path";
 import { CausewayError } from "../errors.ts";
 import { foldersFor, packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
+import { noVault, type Vault } from "../vault/vault.ts";
 import { splitPort } from "./host-names.ts";
 import { addIni } from "./ini-layout.ts";
 import { groupOf, hostOf, type Layout } from "./layout.ts";
 import { addScript, isScript } from "./scripts.ts";
-import { readText } from "./text-file.ts";
+import { readOpened } from "./text-file.ts";
 import { readYaml } from "./yaml-document.ts";
 import { addDocument } from "./yaml-layout.ts";
 
@@ -28,13 +29,17 @@ export function resolveInventoryPath(given: string): string {
 }
 
 /** Adds what one `-i` means: a list of hosts, a file, or a folder. Gives its path; undefined for a list. */
-export async function addSource(layout: Layout, given: string): Promise<string | undefined> {
+export async function addSource(
+  layout: Layout,
+  given: string,
+  vault: Vault = noVault,
+): Promise<string | undefined> {
   if (given.includes(",") && !existsSync(given)) {
     addHostList(layout, given);
     return undefined;
   }
   const path = resolveInventoryPath(given);
-  for (const file of filesOf(path)) await addFile(layout, file);
+  for (const file of filesOf(path)) await addFile(layout, file, vault);
   return path;
 }
 
@@ -70,16 +75,18 @@ function filesOf(path: string): string[] {
     .flatMap((name) => filesOf(join(path, name)));
 }
 
-async function addFile(layout: Layout, file: string): Promise<void> {
-  const text = readText(file);
-  if (isScript(file, text)) return addScript(layout, file);
+async function addFile(layout: Layout, file: string, vault: Vault): Promise<void> {
+  const text = readOpened(file, "inventory", vault);
+  if (isScript(file, text)) return addScript(layout, file, vault);
   if (file.endsWith(".toml"))
     throw new CausewayError("inventory", `${file} is in TOML, which is not read`, {
       expected: "YAML, INI, or an executable script",
       advice: `convert it once: ansible-inventory -i ${file} --list --yaml --export > ${file.replace(/toml$/, "yaml")}`,
     });
-  if (isYaml(file, text)) addDocument(layout, file, readYaml(file, text, "inventory"));
-  else addIni(layout, file, text);
+  vault.reading(file, () => {
+    if (isYaml(file, text)) addDocument(layout, file, readYaml(file, text, "inventory", vault));
+    else addIni(layout, file, text);
+  });
 }
 
 /**

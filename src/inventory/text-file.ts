@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { CausewayError, type ErrorCode } from "../errors.ts";
+import { isSealed } from "../vault/cipher.ts";
+import type { Vault } from "../vault/vault.ts";
 
 /** A file's text, which has to be UTF-8; a mark of its byte order at its start is left out. */
 export function readText(file: string, code: ErrorCode = "inventory"): string {
@@ -17,6 +19,14 @@ export function readText(file: string, code: ErrorCode = "inventory"): string {
     expected: "UTF-8, as Ansible does",
     advice: isNul ? "remove it" : `if it is Latin-1: iconv -f latin1 -t utf-8 ${file} > ${file}.new`,
   });
+}
+
+/** The same, opened where the whole file is a vault; its values are shown nowhere then. */
+export function readOpened(file: string, code: ErrorCode, vault: Vault): string {
+  const text = readText(file, code);
+  if (!isSealed(text)) return text;
+  vault.hide(file);
+  return vault.open(text, file, code, { file, line: 1, column: 1 });
 }
 
 function placeOf(bytes: Buffer, offset: number): { line: number; column: number } {

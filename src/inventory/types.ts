@@ -7,7 +7,7 @@ import type { Unread } from "./unread.ts";
 export interface Variable {
   value: unknown;
   at?: Position;
-  /** What of it cannot be used, if there is such: a template, a vault. */
+  /** What of it is no value yet, if there is such: a template, a vault. */
   unread?: Unread;
 }
 
@@ -33,6 +33,8 @@ export interface InventoryHost {
   whereIs(variable: string): Position | undefined;
   /** What of a variable's value cannot be used. */
   unread(variable: string): Unread | undefined;
+  /** Whether it is from a vault, a pipe or a program: shown nowhere. */
+  isSecret(variable: string): boolean;
   readonly at?: Position;
 }
 

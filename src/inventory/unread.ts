@@ -1,7 +1,7 @@
 import type { ErrorCode, Position } from "../errors.ts";
 import { CausewayError } from "../errors.ts";
 
-/** What a variable holds that only Ansible could make a value of. It is an error where somebody asks for the value. */
+/** What a variable holds that is no value yet: a template is an error where somebody asks for it, a vault is opened then. */
 export interface Unread {
   what: "template" | "vault";
   /** As it is written; of a vault, its tag. */
@@ -14,30 +14,18 @@ export function isTemplate(text: string): boolean {
   return text.includes("{{") || text.includes("{%");
 }
 
-const words = {
-  template: {
-    message: "is a template, and templates are not read",
-    advice:
-      "write the value itself, here or with -e; what depends on other values is computed in the playbook, which is TypeScript",
-  },
-  vault: {
-    message: "is encrypted with Ansible Vault, which is not read",
-    advice: "keep the secret in a file of its own and pass it: -e @FILE wins over the inventory",
-  },
-};
-
-/** The error of asking for a value that is a template or a vault. */
+/** The error of asking for a value that is a template. */
 export function askedUnread(
   code: ErrorCode,
   name: string,
-  { what, found, at }: Unread,
+  { found, at }: Unread,
   host?: string,
 ): CausewayError {
-  const { message, advice } = words[what];
-  return new CausewayError(code, `${name} ${message}`, {
+  return new CausewayError(code, `${name} is a template, and templates are not read`, {
     ...(at ? { at } : {}),
     ...(host === undefined ? {} : { host }),
     found: found.length > 80 ? `${found.slice(0, 79)}…` : found,
-    advice,
+    advice:
+      "write the value itself, here or with -e; what depends on other values is computed in the playbook, which is TypeScript",
   });
 }

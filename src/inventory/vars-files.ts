@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
-import { readText } from "./text-file.ts";
+import { noVault, type Vault } from "../vault/vault.ts";
+import { readOpened } from "./text-file.ts";
 import type { Variable } from "./types.ts";
 import { readYaml } from "./yaml-document.ts";
 import { addVars } from "./yaml-layout.ts";
@@ -16,10 +17,11 @@ export function readVarsFiles(
   folders: readonly string[],
   groups: Iterable<string>,
   hosts: Iterable<string>,
+  vault: Vault = noVault,
 ): VarsFiles {
   return {
-    groups: readEach(folders, "group_vars", groups, (name) => `variables of group ${name}`),
-    hosts: readEach(folders, "host_vars", hosts, (name) => `variables of ${name}`),
+    groups: readEach(folders, "group_vars", groups, vault, (name) => `variables of group ${name}`),
+    hosts: readEach(folders, "host_vars", hosts, vault, (name) => `variables of ${name}`),
   };
 }
 
@@ -27,6 +29,7 @@ function readEach(
   folders: readonly string[],
   kind: "group_vars" | "host_vars",
   names: Iterable<string>,
+  vault: Vault,
   subject: (name: string) => string,
 ): Map<string, Map<string, Variable>> {
   const found = new Map<string, Map<string, Variable>>();
@@ -35,8 +38,11 @@ function readEach(
   for (const name of names) {
     const vars = new Map<string, Variable>();
     for (const file of present.flatMap((folder) => filesFor(folder, name))) {
-      const document = readYaml(file, readText(file), "inventory");
-      addVars(vars, document, { file, line: 1, column: 1 }, subject(name));
+      const text = readOpened(file, "inventory", vault);
+      vault.reading(file, () => {
+        const document = readYaml(file, text, "inventory", vault);
+        addVars(vars, document, { file, line: 1, column: 1 }, subject(name));
+      });
     }
     if (vars.size > 0) found.set(name, vars);
   }

@@ -2,6 +2,8 @@ import { createRequire } from "node:module";
 import type { Alias, Document, LineCounter, Node, Pair, Scalar, YAMLMap } from "yaml";
 import { CausewayError, type ErrorCode, type Position } from "../errors.ts";
 import type { Path } from "../schema/schema.ts";
+import { SealedValue } from "../vault/sealed-value.ts";
+import { noVault, type Vault } from "../vault/vault.ts";
 import { isTemplate, type Unread } from "./unread.ts";
 import { scalarTags } from "./yaml-scalars.ts";
 
@@ -34,16 +36,11 @@ export interface YamlDocument extends YamlPart {
 }
 
 /**
- * Reads YAML 1.1 (and so JSON) as PyYAML does. Bad syntax, a doubled key, an unknown tag or a file of Ansible Vault is an
- * error with its position; a template and a value of Ansible Vault stay as they are until they are asked for.
+ * Reads YAML 1.1 (and so JSON) as PyYAML does. Bad syntax, a doubled key or an unknown tag is an error with its position; a
+ * template stays as it is until it is asked for, and so does a value of Ansible Vault, which `vault` opens then.
  */
-export function readYaml(file: string, text: string, code: ErrorCode): YamlDocument {
-  if (/^\$ANSIBLE_VAULT;/.test(text))
-    throw new CausewayError(code, `${file} is encrypted with Ansible Vault, which is not read`, {
-      at: { file, line: 1, column: 1 },
-      advice: "decrypt it into a file of its own that only you can read, and pass that with -e @FILE",
-    });
-  return new Reading(file, text, code).document();
+export function readYaml(file: string, text: string, code: ErrorCode, vault = noVault): YamlDocument {
+  return new Reading(file, text, code, vault).document();
 }
 
 /** Tags that change nothing but the kind of a value. */
@@ -65,11 +62,13 @@ class Reading {
   readonly #hasUnread: boolean;
   readonly #file: string;
   readonly #code: ErrorCode;
+  readonly #vault: Vault;
 
-  constructor(file: string, text: string, code: ErrorCode) {
+  constructor(file: string, text: string, code: ErrorCode, vault: Vault) {
     this.#file = file;
     this.#code = code;
-    this.#hasUnread = isTemplate(text) || text.includes("!vault");
+    this.#vault = vault;
+    this.#hasUnread = isTemplate(text) || /!vault|__ansible_vault/.test(text);
     this.#document = this.#yaml.parseDocument(text, {
       lineCounter: this.#lines,
       schema: "failsafe",
@@ -148,6 +147,10 @@ class Reading {
       entries.set(entry.key, entry);
     }
     const all = [...entries.values()];
+    const [only, another] = all;
+    // As Ansible's own listings write it in JSON.
+    if (only?.key === "__ansible_vault" && another === undefined)
+      return this.#sealed(String(only.part.value), at, only.key);
     const isUnsafe = node.tag === "!unsafe";
     return {
       ...nothing,
@@ -173,11 +176,7 @@ class Reading {
   }
 
   #scalar(node: Scalar, at: YamlPart["at"]): YamlPart {
-    if (vaultTags.has(node.tag)) {
-      const found = shortTag(node.tag);
-      const value = { __ansible_vault: String(node.value) };
-      return { ...nothing, value, at, unread: () => ({ what: "vault", found, ...place(at()) }) };
-    }
+    if (vaultTags.has(node.tag)) return this.#sealed(String(node.value), at, shortTag(node.tag));
     const { value } = node;
     const isOpen = typeof value === "string" && node.tag !== "!unsafe" && isTemplate(value);
     return {
@@ -186,6 +185,11 @@ class Reading {
       at,
       unread: () => (isOpen ? { what: "template", found: value, ...place(at()) } : undefined),
     };
+  }
+
+  #sealed(text: string, at: YamlPart["at"], found: string): YamlPart {
+    const value = new SealedValue(text, this.#vault, at());
+    return { ...nothing, value, at, unread: () => ({ what: "vault", found, ...place(at()) }) };
   }
 
   #doubled({ key, keyAt }: YamlEntry): CausewayError {

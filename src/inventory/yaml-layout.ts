@@ -1,6 +1,7 @@
 import { CausewayError, type Position, throwAll } from "../errors.ts";
 import { nearest } from "../schema/nearest.ts";
 import { validate } from "../schema/schema.ts";
+import { SealedValue } from "../vault/sealed-value.ts";
 import { type LabBlock, labBlock } from "./lab-block.ts";
 import { groupOf, hostsOf, type Layout } from "./layout.ts";
 import type { InventoryGroup, Variable } from "./types.ts";
@@ -29,7 +30,9 @@ export function addDocument(layout: Layout, file: string, document: YamlDocument
 }
 
 export function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return (
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof SealedValue)
+  );
 }
 
 function pluginsAreNotRead(plugin: string, document: YamlDocument): CausewayError {

@@ -3,6 +3,7 @@ import { kindOf } from "../kinds/index.ts";
 import type { Scope } from "../task/define.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import { type Consequence, consequenceWords, resourceOf, type Step } from "../task/step.ts";
+import { shown } from "../vault/never-shown.ts";
 import { type Entry, entryPath } from "./entries.ts";
 import { journalFolder } from "./folder.ts";
 import { hostLibrary, libraryLines } from "./library.ts";
@@ -172,14 +173,16 @@ function recordOf(action: Extract<Action, { n: string }>): Omit<Entry, "run" | "
     };
   }
   const { kind, what, from, to, causes, irreversible, undoneIdle, keys, perform, secret } = action.step;
+  // What undoing needs is kept beside it; these are words for people.
+  const words = (text: string | null) => (text === null ? null : shown(text));
   return {
     n,
-    from,
+    from: words(from),
     ...identity,
     kind,
     resource: resourceOf(action.step),
     what,
-    to,
+    to: words(to),
     causes,
     ...(irreversible === undefined ? {} : { irreversible }),
     ...(undoneIdle ? { undoneIdle } : {}),

@@ -1,4 +1,5 @@
 import type { Reporter, RunEvent } from "../run/events.ts";
+import { shownData } from "../vault/never-shown.ts";
 import { KeptTranscript } from "./kept-transcript.ts";
 import type { ReporterOptions } from "./options.ts";
 import { unfailing } from "./unfailing.ts";
@@ -14,7 +15,8 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
     {
       ...(renderer ? { renderer } : {}),
       ...(pause ? { pause } : {}),
-      event: (event: RunEvent) => {
+      event: (given: RunEvent) => {
+        const event = shownData(given);
         now = event.at;
         try {
           kept.event(event);
