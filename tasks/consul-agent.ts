@@ -219,7 +219,7 @@ export const consulAgent = defineTask({
 const strayProcesses = sh`for dir in /proc/[0-9]*; do
   [ "$(cat "$dir/comm" 2>/dev/null)" = consul ] || continue
   tr '\0' ' ' <"$dir/cmdline" | grep -q ' agent' || continue
-  grep -q '/consul\.service$' "$dir/cgroup" || echo "\${dir#/proc/} $(tr '\0' ' ' <"$dir/cmdline")"
+  grep -q '/consul\.service$' "$dir/cgroup" || echo "\${dir#/proc/} $(tr '\0\n' '  ' <"$dir/cmdline")"
 done`;
 
 /** `docker-200  10.0.0.200:8301  alive  server  …` → `10.0.0.200`. */
