@@ -7,7 +7,7 @@ import { execute, full, type RunEventLike, stepsOf, useLab } from "./support.ts"
 
 /*
  * Every scheme is cut off at twenty points of its steps, and then run again or rolled back: 160. At ten points of each a host
- * loses its power: 40. Fifty pairs of runners meet on the same hosts. One lab stays up for all of it; each case ends in the
+ * loses its power: 40. A reset of each is cut off at five points, and given again. Fifty pairs of runners meet on the same hosts. One lab stays up for all of it; each case ends in the
  * state in which it began, and says so.
  */
 
@@ -71,7 +71,8 @@ async function atStart(back: Promise<Ended>): Promise<void> {
 }
 
 const play = (scheme: string) => lab.run(`playbooks/${scheme}.ts`, ["--no-verify"], inventory);
-const reset = () => lab.run("playbooks/reset.ts", [], inventory);
+const resetBook = "playbooks/reset.ts";
+const reset = () => lab.run(resetBook, [], inventory);
 const rollback = () => execute([join(packageDir, "run"), "rollback", "-i", inventory], { cwd: lab.folder });
 
 /** What a run can be cut off at: each step and restart begins, and ends. */
@@ -87,7 +88,7 @@ async function until(
   let seen = 0;
   await lab.follow(
     playbook,
-    ["--no-verify"],
+    playbook === resetBook ? [] : ["--no-verify"],
     async (event, send) => {
       if (isPoint(event) && ++seen === n) await then(send, event.host ?? "");
     },
@@ -95,12 +96,14 @@ async function until(
   );
 }
 
-/** How many points the scheme has when nothing cuts it off. */
-async function measured(scheme: string): Promise<number> {
+/** How many points the scheme has when nothing cuts it off, and how many its reset. */
+async function measured(scheme: string): Promise<{ points: number; back: number }> {
   const { code, events } = await lab.events(`playbooks/${scheme}.ts`, ["--no-verify"], inventory);
   expect(code).toBe(0);
-  await atStart(reset());
-  return events.filter(isPoint).length;
+  const undone = await lab.events(resetBook, [], inventory);
+  expect(undone.code).toBe(0);
+  expect(between(start, await both()).join("\n")).toBe("");
+  return { points: events.filter(isPoint).length, back: undone.events.filter(isPoint).length };
 }
 
 /** So many points, spread evenly over those that there are. */
@@ -111,9 +114,9 @@ const numbers = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
 
 describe.runIf(full).sequential.each(schemes)("%s", (scheme) => {
   const playbook = `playbooks/${scheme}.ts`;
-  let points = 0;
+  let [points, back] = [0, 0];
   beforeAll(async () => {
-    points = await measured(scheme);
+    ({ points, back } = await measured(scheme));
   });
 
   const runAgain = async () => {
@@ -132,6 +135,15 @@ describe.runIf(full).sequential.each(schemes)("%s", (scheme) => {
       await until(playbook, spread(i, 20, points), (send) => send("SIGKILL"));
       await lab.atRest(90_000);
       await mend();
+    });
+  });
+
+  describe(`${scheme}'s reset killed, then given again`, () => {
+    test.each(numbers(5))("at point %i of 5", async (i) => {
+      await ended(play(scheme));
+      await until(resetBook, spread(i, 5, back), (send) => send("SIGKILL"));
+      await lab.atRest(90_000);
+      await atStart(reset());
     });
   });
 
@@ -160,7 +172,7 @@ describe.runIf(full).sequential("pairs of runners on the same hosts", () => {
   const playbook = "playbooks/static-route.ts";
   let points = 0;
   beforeAll(async () => {
-    points = await measured("static-route");
+    ({ points } = await measured("static-route"));
   });
   const others: [string, () => Promise<Ended>][] = [
     ["the same playbook", () => play("static-route")],
