@@ -132,9 +132,13 @@ async function waitUntilUp(spec: LabSpec, host: LabHost): Promise<void> {
     if ((await keeperPid(machine)) === undefined) break;
     await sleep(50);
   }
+  const output = (await readFile(machine.paths.log, "utf8").catch(() => "")).slice(-2000);
+  const tooMany = /inotify object: Too many open files/.test(output);
   throw new CausewayError("lab", `lab host ${host.name} did not boot`, {
-    output: (await readFile(machine.paths.log, "utf8").catch(() => "")).slice(-2000),
-    advice: `read ${machine.paths.log}; “run lab reset ${host.name}” gives it a new disk`,
+    output,
+    advice: tooMany
+      ? "this machine allows too few inotify instances for so many hosts: take another lab down (run lab down -i …), or allow more: sysctl fs.inotify.max_user_instances=1024"
+      : `read ${machine.paths.log}; “run lab reset ${host.name}” gives it a new disk`,
   });
 }
 

@@ -14,6 +14,7 @@ const leftOut: readonly (readonly [path: string, why: string])[] = [
   ["/etc/resolv.conf", "the lab's"],
   ["/etc/docker/key.json", "made by dockerd's first start"],
   ["/etc/ld.so.cache", "a cache"],
+  ["/etc/cni", "made by containerd's second start"],
   ["/var/lib/causeway", "the journal remembers that there was a run"],
   ["/var/lib/docker", "asked of Docker itself"],
   ["/var/lib/containerd", "asked of Docker itself"],
