@@ -36,7 +36,7 @@ export async function switchCosts(
   for (let round = 0; round < rounds; round += 1)
     for (const [name, way] of Object.entries(ways)) walls.get(name)?.push((await measure(way(round))).wallMs);
   print(
-    "\nThe switch, on three lab hosts\n\n| what | wall | round trips a host | new connections a host | programs a host |\n|---|---|---|---|---|",
+    `\nThe switch, on ${lab.hosts.length} lab hosts\n\n| what | wall | round trips a host | new connections a host | programs a host |\n|---|---|---|---|---|`,
   );
   for (const [name, way] of Object.entries(ways)) {
     const wall = (median(walls.get(name) ?? []) / 1000).toFixed(3);
