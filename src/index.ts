@@ -11,6 +11,7 @@ export {
 } from "./docker-rules/docker-rules.ts";
 export { docker0Address, dockerStarts, refuseLiveRestore } from "./docker0/docker0.ts";
 export { CausewayError, type ErrorDetail, type GivenValue } from "./errors.ts";
+export { gatewayBridge } from "./gateway-bridge/gateway-bridge.ts";
 export { isKept, type Kept, type KeptPart, type Reader } from "./host/reader.ts";
 export type { Companion } from "./host/session.ts";
 export { rawScript, type Script, Secret, sh } from "./host/sh.ts";
@@ -41,7 +42,7 @@ export { missingChain } from "./kinds/chain/chain.ts";
 export { readJson, withKeys } from "./kinds/file/json.ts";
 export { type LocalFile, localFile } from "./kinds/file/pushed-file.ts";
 export { step } from "./kinds/index.ts";
-export { leftFile } from "./kinds/members/members.ts";
+export { leftFile, lostAddresses, memberWords } from "./kinds/members/members.ts";
 export { keptRoute, routeProtocol } from "./kinds/route/route.ts";
 export { formerWays, keptRule, type RuleStep, ruleWords } from "./kinds/rule/rule.ts";
 export { missingSysctl, readSysctl, type SysctlState } from "./kinds/sysctl/sysctl.ts";

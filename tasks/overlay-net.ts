@@ -1,15 +1,15 @@
 import {
   CausewayError,
   Cidr,
-  contains,
   type DockerState,
   defineTask,
+  gatewayBridge,
   later,
   leftFile,
+  lostAddresses,
+  memberWords,
   type NetworkMember,
-  networkOf,
   type PlanItem,
-  parseAddress,
   type Reader,
   type Static,
   type Step,
@@ -35,9 +35,6 @@ const params = Type.Object(
 
 export type OverlayNetParams = Static<typeof params>;
 type Wanted = Pick<OverlayNetParams, "name" | "subnet">;
-
-/** The bridge by which containers of an overlay network reach the world; Docker makes it with the first of them. */
-const gateway = "docker_gwbridge";
 
 interface State extends OverlaySeen {
   docker: DockerState;
@@ -145,27 +142,6 @@ function make(state: State, { name, subnet }: OverlayNetParams): Step {
   return step.dockerNetwork({ name, driver: "overlay", subnet, was: state.seen ?? null });
 }
 
-/** Made beforehand, as Docker's documentation has it for one with options of its own, so that an undo removes it. */
-function gatewayBridge({ networks }: DockerState): Step[] {
-  if (networks.some((network) => network.name === gateway)) return [];
-  const option = (name: string) => `com.docker.network.bridge.${name}`;
-  return [
-    step.dockerNetwork({
-      name: gateway,
-      driver: "bridge",
-      options: {
-        [option("name")]: gateway,
-        [option("enable_icc")]: "false",
-        [option("enable_ip_masquerade")]: "true",
-      },
-    }),
-  ];
-}
-
-function memberWords({ name, address, asked }: NetworkMember): string {
-  return asked || address ? `${name} (${asked || address})` : name;
-}
-
 /** Another network of that name, or one whose containers would lose the addresses that they were started with. */
 export function refuseOverlay(state: OverlaySeen, wanted: Wanted): void {
   if (!differs(state, wanted)) return;
@@ -178,16 +154,11 @@ export function refuseOverlay(state: OverlaySeen, wanted: Wanted): void {
       expected: expected(wanted),
       advice: `docker network rm ${name}, or choose another name: -e overlay_name=…`,
     });
-  const lost = members.filter(({ asked }) => asked !== "" && !isIn(subnet, asked));
+  const lost = lostAddresses(members, subnet);
   if (lost.length === 0) return;
   throw new CausewayError("host", "containers would lose the addresses that they were started with", {
     found: lost.map((m) => `${m.name} has ${m.asked}`).join(", "),
     expected: `addresses in ${subnet}`,
     advice: `disconnect them first: ${lost.map((m) => `docker network disconnect ${name} ${m.name}`).join("; ")}`,
   });
-}
-
-function isIn(subnet: string, text: string): boolean {
-  const [network, address] = [networkOf(subnet), parseAddress(text)];
-  return network !== undefined && address !== undefined && contains(network, address);
 }

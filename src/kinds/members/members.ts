@@ -1,10 +1,24 @@
 import { sh } from "../../host/sh.ts";
+import type { NetworkMember } from "../../host/tools/docker.ts";
 import { journalFolder } from "../../journal/folder.ts";
+import { contains, networkOf, parseAddress } from "../../net/ipv4.ts";
 import type { Step } from "../../task/step.ts";
 
 /** Where a host remembers which containers left a network while it is recreated: name, address and aliases, a line each. */
 export function leftFile(network: string): string {
   return `${journalFolder}/left/${network}`;
+}
+
+/** A container as a message names it: `web (10.0.0.5)`. */
+export function memberWords({ name, address, asked }: NetworkMember): string {
+  return asked || address ? `${name} (${asked || address})` : name;
+}
+
+/** Those that were started with an address which a network in this subnet does not have. */
+export function lostAddresses(members: readonly NetworkMember[], subnet: string): NetworkMember[] {
+  const network = networkOf(subnet);
+  const fits = (text: string) => network !== undefined && contains(network, parseAddress(text) ?? -1);
+  return members.filter(({ asked }) => asked !== "" && !fits(asked));
 }
 
 /** Disconnects this host's containers from a network that another host is about to recreate; they are recorded. */
