@@ -8,9 +8,13 @@ import {
   Type,
 } from "causeway";
 
+const Ports = (description: string) =>
+  Type.Array(Type.Integer({ minimum: 1, maximum: 65_535 }), { minItems: 1, description });
+
 const params = Type.Object(
   {
-    tcp: Type.Array(Type.Integer({ minimum: 1, maximum: 65_535 }), { minItems: 1, description: "the ports" }),
+    tcp: Type.Optional(Ports("the ports of TCP")),
+    udp: Type.Optional(Ports("the ports of UDP; one of the two lists has to be given")),
     from: Type.Array(Ipv4(), {
       description: "the addresses that may reach them; this host itself always may",
     }),
@@ -32,11 +36,11 @@ export const peerPorts = defineTask({
   params,
   key: ({ comment }) => comment,
   read: readFirewall,
-  present: (firewall, { tcp, from, comment }): readonly PlanItem[] => {
+  present: (firewall, { tcp = [], udp = [], from, comment }): readonly PlanItem[] => {
     if (!firewall.rules.present)
       throw new CausewayError("host", "iptables is not installed on this host", {
-        advice: `install it (Debian: apt-get install iptables): port ${tcp.join(", ")} would be open to anyone`,
+        advice: `install it (Debian: apt-get install iptables): port ${[...tcp, ...udp].join(", ")} would be open to anyone`,
       });
-    return missingPortRules(firewall, { tcp, from, comment });
+    return missingPortRules(firewall, { tcp, udp, from, comment });
   },
 });

@@ -27,6 +27,20 @@ describe("peer-ports: state read → exact steps", () => {
     ]);
   });
 
+  test("ports of UDP, alone and beside those of TCP: the same chain, a way each", () => {
+    const swarm = { tcp: [2377, 7946], udp: [7946, 4789], from: wanted.from, comment: "causeway:swarm" };
+    expect(planWords(peerPorts.definition.present(openFirewall, swarm))).toEqual([
+      "chain filter CAUSEWAY-PORT-2377: — → 3 rules",
+      "rule filter INPUT -p tcp -m multiport --dports 2377,7946 -j CAUSEWAY-PORT-2377: — → first in its chain",
+      "rule filter INPUT -p udp -m multiport --dports 7946,4789 -j CAUSEWAY-PORT-2377: — → first in its chain",
+    ]);
+    const { udp, from, comment } = swarm;
+    expect(planWords(peerPorts.definition.present(openFirewall, { udp, from, comment }))).toEqual([
+      "chain filter CAUSEWAY-PORT-7946: — → 3 rules",
+      "rule filter INPUT -p udp -m multiport --dports 7946,4789 -j CAUSEWAY-PORT-7946: — → first in its chain",
+    ]);
+  });
+
   test("in place", () => {
     expect(plan(closed.firewall)).toEqual([]);
   });
