@@ -10,6 +10,7 @@ import { routeKind } from "./route/kind.ts";
 import { routesKind } from "./routes/kind.ts";
 import { ruleKind } from "./rule/kind.ts";
 import { runKind } from "./run/kind.ts";
+import { swarmKind } from "./swarm/kind.ts";
 import { sysctlKind } from "./sysctl/kind.ts";
 import { unitKind } from "./unit/kind.ts";
 import { userKind } from "./user/kind.ts";
@@ -27,6 +28,7 @@ const all = [
   routesKind,
   ruleKind,
   runKind,
+  swarmKind,
   sysctlKind,
   unitKind,
   userKind,
