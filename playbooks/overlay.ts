@@ -33,6 +33,7 @@ import { proofOf } from "./checks/proofs.ts";
 import { evenMembers, leavingStore, newStoreOfTwo, storeOfTwo, withoutQuorum } from "./checks/store.ts";
 import { clusterStore, overlayOf } from "./schemes/overlay.ts";
 import { consulStarted } from "./schemes/stores.ts";
+import { swarmOfOthers } from "./schemes/swarm.ts";
 
 const vars = Type.Object({
   overlay_name: Type.String({ default: "overlay_1", description: "the network's name in Docker" }),
@@ -72,7 +73,7 @@ const comment = "causeway:overlay";
 const dockerOrStore = "~^(docker|consul|etcd)$";
 
 const claim: Claim<Vars> = {
-  breaks: [clusterStore, consulStarted],
+  breaks: [clusterStore, consulStarted, swarmOfOthers],
   keys: ["cluster-store", "cluster-advertise", "cluster-store-opts"],
 };
 

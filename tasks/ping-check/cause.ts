@@ -177,7 +177,7 @@ function oneWayTunnel(pair: PairFacts, wire: Wire | undefined): Cause | undefine
     ? `iptables ${tableFlag(guilty.rule)}-vnL ${guilty.rule.chain}`
     : `tcpdump -ni any udp port ${tunnel.port}`;
   return {
-    cause: `one-way tunnel: ${way} does not get through: ${what} leaves and does not arrive${by}`,
+    cause: `${tunnel.filtered ?? "one-way tunnel"}: ${way} does not get through: ${what} leaves and does not arrive${by}`,
     ...shownBy(command, guilty?.end ?? receiver, pair),
   };
 }

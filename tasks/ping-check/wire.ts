@@ -35,6 +35,8 @@ export interface Tunnel {
   overhead: number;
   /** The host's device into it; Docker's own is out of sight in a namespace. */
   device?: string;
+  /** What it is called where its packets do not get through; `one-way tunnel` unless said. */
+  filtered?: string;
 }
 
 /** The parameter of ping-check. */

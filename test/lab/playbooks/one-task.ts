@@ -19,6 +19,8 @@ import {
   packages,
   peerPorts,
   staticRoute,
+  swarmNet,
+  swarmNode,
   sysctl,
   template,
   unit,
@@ -95,6 +97,15 @@ const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Ho
         name: "macvlan-shim",
       }),
   },
+  "swarm-node": {
+    task: ({ address }) =>
+      swarmNode({
+        address,
+        role: "manager",
+        start: { data_port: 4789, pool: "10.200.0.0/16", prefix: 24 },
+      }),
+  },
+  "swarm-net": { needs: ["swarm-node"], task: () => swarmNet({ name: "row", subnet: "10.199.0.0/24" }) },
   "consul-agent": {
     task: ({ name, address }) =>
       consulAgent({
