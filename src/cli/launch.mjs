@@ -74,6 +74,7 @@ const common = {
 
 /** What a client needs of ssh2: its server, its key generator and its agents over HTTP stay unread. */
 const clientOfSsh2 = `module.exports = {
+  createAgent: require("ssh2/lib/agent.js").createAgent,
   Client: require("ssh2/lib/client.js"),
   utils: { parseKey: require("ssh2/lib/protocol/keyParser.js").parseKey },
 };`;

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { CausewayError } from "../errors.ts";
 import type { Channel, Start } from "./channel.ts";
+import { noShell } from "./no-shell.ts";
 import type { BecomeMethod, ConnectionTarget } from "./session.ts";
 
 /** What our own words on standard error say of how far it came. */
@@ -70,7 +71,11 @@ function converse(
     const refuse = () => {
       const [before = "", after] = said.split(`${started}\n`);
       const words = after?.replaceAll(prompt, "").trim();
-      finish(words === undefined ? noShell(target, `${before}${aside}`.trim()) : refusal(target, words));
+      finish(
+        words === undefined
+          ? noShell(target.name, target.user, `${before}${aside}`.trim())
+          : refusal(target, words),
+      );
     };
     const timer = setTimeout(refuse, Math.max(1, deadline - Date.now()));
     const listen = (chunk: Buffer) => {
@@ -103,16 +108,6 @@ function brokenPassword(target: ConnectionTarget): CausewayError {
   });
 }
 
-function noShell(target: ConnectionTarget, said: string): CausewayError {
-  const user = target.user ?? "the user";
-  return new CausewayError("unreachable", `the login shell of ${user} did not start sh`, {
-    host: target.name,
-    found: said || "no answer from the login shell",
-    expected: "a login shell that runs the command it is given, and finds sh",
-    advice: `check which shell it is: getent passwd ${target.user ?? "USER"}; then chsh -s /bin/sh ${target.user ?? "USER"}, or log in as another user`,
-  });
-}
-
 /** doas reads a password from a terminal alone, and the session's shell has none. */
 function doasWithPassword(target: ConnectionTarget): CausewayError {
   return new CausewayError("unreachable", "doas takes no password from a program", {
@@ -123,22 +118,55 @@ function doasWithPassword(target: ConnectionTarget): CausewayError {
   });
 }
 
+interface Meaning {
+  what: string;
+  advice: string;
+}
+
+/** What sudo, su and doas say, and what it means; words in another language than English come to `otherwise`. */
+const meanings: readonly (readonly [RegExp, (user: string, method: BecomeMethod) => Meaning])[] = [
+  [
+    /^\S*sh: .*(sudo|su|doas)\S*: (command )?(not found|permission denied)/im,
+    (_user, method) => ({
+      what: `${method} is not installed`,
+      advice: `install ${method} there, or log in as root`,
+    }),
+  ],
+  [
+    /must have a tty/i,
+    (user, method) => ({
+      what: `${method} wants a terminal (requiretty)`,
+      advice: `add this line to the host's sudoers with visudo: Defaults:${user} !requiretty`,
+    }),
+  ],
+  [
+    /not in the sudoers|may not run sudo|not allowed to (execute|run)/i,
+    (user, method) => ({
+      what: `${method} does not let ${user} become root`,
+      advice: `allow it with visudo: ${user} ALL=(ALL) ALL; or log in as another user`,
+    }),
+  ],
+];
+
+function otherwise(method: BecomeMethod, hasPassword: boolean, said: string): Meaning {
+  if (hasPassword) return { what: `${method} refused`, advice: refusedPassword[method] };
+  // Nothing is said where a password is waited for without a terminal.
+  const asks = /^$|passwor[dt]/i.test(said);
+  const asked = method === "su" ? "su asks for root's password" : `${method} asks for a password`;
+  return { what: asks ? asked : `${method} refused`, advice: withoutPassword[method] };
+}
+
 function refusal(target: ConnectionTarget, said: string): CausewayError {
   const user = target.user ?? "the user";
   const method = methodOf(target);
-  const absent = new RegExp(`^\\S*sh: .*${method}\\S*: (command )?(not found|permission denied)`, "im").test(
-    said,
-  );
-  const missing = target.becomePassword === undefined && !absent;
-  const asks = method === "su" ? "su asks for root's password" : `${method} asks for a password`;
-  const what = absent ? `${method} is not installed` : missing ? asks : `${method} refused`;
-  return new CausewayError("unreachable", what, {
+  const meant =
+    meanings.find(([words]) => words.test(said))?.[1](user, method) ??
+    otherwise(method, target.becomePassword !== undefined, said);
+  return new CausewayError("unreachable", meant.what, {
     host: target.name,
     found: said || `no answer from ${method}`,
     expected: `permission for ${user} to run sh as root`,
-    advice: absent
-      ? `install ${method} there, or log in as root`
-      : (missing ? withoutPassword : refusedPassword)[method],
+    advice: meant.advice,
   });
 }
 

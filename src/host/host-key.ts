@@ -1,28 +1,22 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from "node:fs";
 import { dirname } from "node:path";
 import { CausewayError } from "../errors.ts";
-import {
-  fingerprint,
-  forgetKnownHosts,
-  judge,
-  keyType,
-  knownLines,
-  lookupName,
-  type Verdict,
-} from "./known-hosts.ts";
+import { fingerprint, forgetKnownHosts, judge, keyType, knownLines, type Verdict } from "./known-hosts.ts";
 
 export interface HostKeyCheck {
-  host: string;
-  port: number;
+  /** The name that known_hosts is asked for: with the port unless that is 22, or HostKeyAlias as it stands. */
+  name: string;
   /** The first is where an accepted key is written. */
   files: readonly string[];
   mode: "strict" | "accept-new" | "off";
+  /** The command that adds the host's key to a file, for a person to paste. */
+  learn: (file: string) => string;
 }
 
 /** Why a key was refused, or nothing when it was accepted. In `accept-new`, an unknown key is written down. */
 export function refuseHostKey(check: HostKeyCheck, key: Buffer): CausewayError | undefined {
   if (check.mode === "off") return undefined;
-  const name = lookupName(check.host, check.port);
+  const { name } = check;
   const verdict = judge(knownLines(check.files, name), name, key);
   if (verdict.known) return undefined;
   if (verdict.why === "unknown" && check.mode === "accept-new") return remember(check.files[0], name, key);
@@ -71,7 +65,7 @@ function refusal(
     (e) => `${e.file}:${e.line} ${e.type} ${fingerprint(Buffer.from(e.key, "base64"))}`,
   );
   const file = check.files[0] ?? "~/.ssh/known_hosts";
-  const scan = `ssh-keyscan -p ${check.port} ${check.host} >> ${file}`;
+  const scan = check.learn(file);
   switch (verdict.why) {
     case "changed":
       return new CausewayError(

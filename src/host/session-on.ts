@@ -28,8 +28,9 @@ export async function sessionOn(
   options: SessionOptions,
   carrier: Carrier,
 ): Promise<Session> {
+  // What was said until the deadline tells more than that it has passed.
   const open = (deadline: number) =>
-    within(deadline, target.address, startShell(target, carrier.start, deadline));
+    within(deadline + 500, target.address, startShell(target, carrier.start, deadline));
   const stream = await open(carrier.began + options.connectTimeoutMs);
   const apart = () => open(Date.now() + options.connectTimeoutMs);
   // A host that hangs may never start it, or never end it.
@@ -49,7 +50,7 @@ export async function sessionOn(
       beside,
       close: () => stream.close(),
     },
-    options,
+    { ...options, user: target.user },
   );
   const abandon = () => void shell.abandon();
   options.signal?.addEventListener("abort", abandon, { once: true });

@@ -30,6 +30,10 @@ export interface SessionOptions {
   commandTimeoutMs: number;
   /** Bytes that one command may say on standard output, and as many on standard error; 64 MiB unless given. */
   answerLimit?: number;
+  /** On no connection that stands, not even to a jump host: what confirms that a host can still be reached. */
+  anew?: boolean;
+  /** Asks a person for a text that is not shown; undefined where that person declines. Absent where there is no terminal. */
+  ask?: (question: string) => Promise<string | undefined>;
   /** ssh_config to honour instead of the user's and the system's; `none` for none at all. */
   sshConfigFile?: string;
   /** Aborted when what runs on the hosts has to end at once. */

@@ -3,6 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { CausewayError } from "../errors.ts";
 import { endChildrenOf } from "./end-children.ts";
 import { FrameCutter } from "./frame.ts";
+import { noShell } from "./no-shell.ts";
 import type { CommandOptions, CommandResult } from "./session.ts";
 import { masked, quoteAlways } from "./sh.ts";
 
@@ -39,6 +40,8 @@ interface Job {
 export interface ShellOptions {
   commandTimeoutMs: number;
   answerLimit?: number | undefined;
+  /** Who is logged in, for the error of a login that starts something else. */
+  user?: string | undefined;
 }
 
 const mebibyte = 1024 * 1024;
@@ -58,6 +61,7 @@ const unstreamed = () => ({ limitMs: 0, streamed: 0, partial: [] as Buffer[] });
 export class Shell {
   readonly stats = { roundTrips: 0, commands: 0 };
   readonly #name: string;
+  readonly #user: string | undefined;
   readonly #transport: Transport;
   readonly #commandTimeoutMs: number;
   readonly #answerLimit: number;
@@ -73,6 +77,7 @@ export class Shell {
 
   constructor(name: string, transport: Transport, options: ShellOptions) {
     this.#name = name;
+    this.#user = options.user;
     this.#transport = transport;
     this.#commandTimeoutMs = options.commandTimeoutMs;
     this.#answerLimit = options.answerLimit ?? 64 * mebibyte;
@@ -219,6 +224,11 @@ export class Shell {
   }
 
   #timeOut(job: Job): void {
+    // It is not our shell that runs there, which would have answered before anything else.
+    if (this.#pid === 0) {
+      this.#hangUp(`no shell answered within ${job.limitMs / 1000} s`);
+      return;
+    }
     // What tells of its steps asks for their limits, never below the option's; any other limit is the command's own.
     const isOwn = job.options.timeoutMs !== undefined && !job.options.onLine;
     const longer = isOwn
@@ -292,14 +302,12 @@ export class Shell {
     this.#waiting = [];
   }
 
-  /** A login shell that runs nothing says so, if at all, in place of our first answer. */
+  /** What runs in place of our shell says so, if at all, in place of our first answer. */
   #lost(reason: string): CausewayError {
     const said =
       this.#pid > 0 ? "" : `${this.#stderr.pending}\n${this.#stdout.pending}`.trim().slice(0, 2000);
-    return new CausewayError("unreachable", `the connection was lost: ${reason}`, {
-      host: this.#name,
-      ...(said === "" ? {} : { found: said, expected: "a login shell that runs the command it is given" }),
-    });
+    if (said !== "") return noShell(this.#name, this.#user, said, reason);
+    return new CausewayError("unreachable", `the connection was lost: ${reason}`, { host: this.#name });
   }
 }
 

@@ -1,227 +1,181 @@
-import { createRequire } from "node:module";
-import { connect as connectTcp, type Socket } from "node:net";
-import { userInfo } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { NodeSSH } from "node-ssh";
-import type { Client, ClientChannel } from "ssh2";
 import { CausewayError } from "../errors.ts";
-import type { Channel } from "./channel.ts";
-import { credentialsFor } from "./credentials.ts";
-import { timedOut, within } from "./deadline.ts";
-import { refuseHostKey } from "./host-key.ts";
-import { knownAlgorithms, knownLines, lookupName } from "./known-hosts.ts";
+import { tryAgain } from "./attempts.ts";
+import { learnKey, sshByHand } from "./by-hand.ts";
+import { type Credentials, credentialsFor, openKeys } from "./credentials.ts";
+import { type Carrying, dial } from "./dial.ts";
+import type { HostKeyCheck } from "./host-key.ts";
+import { shareOf } from "./jump-hosts.ts";
+import { lookupName } from "./known-hosts.ts";
+import { type Link, logIn } from "./link.ts";
 import type { ConnectionTarget, Session, SessionOptions } from "./session.ts";
 import { sessionOn } from "./session-on.ts";
-import { type SshConfig, sshConfigFor } from "./ssh-config.ts";
-
-/** One connection of the way to a host: the host's own is the last. */
-interface Hop {
-  address: string;
-  ssh: NodeSSH;
-}
+import { type Hop, nameOf, wayTo } from "./way.ts";
 
 /** Opens the one SSH connection to a host, through its jump hosts, and a shell on it. */
 export async function connectSsh(target: ConnectionTarget, options: SessionOptions): Promise<Session> {
-  const began = Date.now();
-  const deadline = began + options.connectTimeoutMs;
-  const hops: Hop[] = [];
   try {
-    const ssh = await openWithRetry(target, options, deadline, hops);
-    return await sessionOver(ssh, target, options, began, hops);
+    const way = await wayTo(target, options);
+    const began = Date.now();
+    const link = await reach(way, options);
+    try {
+      return await sessionOver(link, way, options, began);
+    } catch (error) {
+      link.close();
+      throw error;
+    }
   } catch (error) {
-    for (const { ssh } of hops) ssh.dispose();
     throw asUnreachable(error, target, options);
   }
 }
 
-/** A refused or reset connection is tried again while there is time; a refused key or login never. */
-async function openWithRetry(
-  target: ConnectionTarget,
-  options: SessionOptions,
-  deadline: number,
-  hops: Hop[],
-): Promise<NodeSSH> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await open(target, options, deadline, hops);
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? "";
-      if (attempt > 0 || !["ECONNREFUSED", "ECONNRESET"].includes(code) || Date.now() + 1000 > deadline)
-        throw error;
-      await sleep(500);
-    }
-  }
-}
-
-async function open(
-  target: ConnectionTarget,
-  options: SessionOptions,
-  deadline: number,
-  hops: Hop[],
-): Promise<NodeSSH> {
-  const asked = sshConfigFor(target.address, options.sshConfigFile);
-  // Where ssh itself is asked for its configuration, that takes as long as to load the packages.
-  const { NodeSSH } = createRequire(import.meta.url)("node-ssh") as typeof import("node-ssh");
-  const config = await asked;
-  if (config.proxyCommand) throw noProxyCommand(config.proxyCommand);
-  const host = config.hostName ?? target.address;
-  const port = target.port ?? config.port ?? 22;
-  const username = target.user ?? config.user ?? userInfo().username;
-  const files = [
-    ...(target.knownHostsFiles ?? []),
-    ...config.userKnownHostsFiles,
-    ...config.globalKnownHostsFiles,
-  ];
-  const check = { host: config.hostKeyAlias ?? host, port, files, mode: options.hostKeyChecking };
-  let refused: CausewayError | undefined;
-  // Before anything is opened: a key that cannot be used would leave it open, and this process waiting for it.
-  const { methods, tried } = credentialsFor(target, config, username);
-  const sock = config.proxyJump
-    ? await jump(config.proxyJump, host, port, options, deadline, hops)
-    : await tcp(host, port, deadline);
-  const ssh = new NodeSSH();
-  hops.push({ address: host, ssh });
+/** A link to the last machine of a way; where its login was refused and a key is still locked, once more with that key. */
+async function reach(way: readonly Hop[], options: SessionOptions): Promise<Link> {
+  const hop = way.at(-1) as Hop;
+  const { locked, methods } = await credentialsFor(hop);
+  // What was named, or is all there is, is asked for at once; anything else only where nothing else would do.
+  await openKeys(
+    methods.length === 0 ? locked : locked.filter((file) => file === hop.target.privateKeyFile),
+    options,
+  );
+  const credentials = await credentialsFor(hop);
   try {
-    await ssh.connect({
-      sock,
-      username,
-      // One after the other, as OpenSSH does; the server says when it has had enough.
-      authHandler: methods,
-      hostVerifier: (key: Buffer) => {
-        refused = refuseHostKey(check, key);
-        return refused === undefined;
-      },
-      algorithms: preferred(check.host, port, files),
-      readyTimeout: Math.max(1, deadline - Date.now()),
-      // A dead peer is noticed after fifteen seconds; one that is only short of processor time has answered by then.
-      keepaliveInterval: 3000,
-      keepaliveCountMax: 4,
-    } as Parameters<NodeSSH["connect"]>[0]);
+    return await open(way, credentials, options);
   } catch (error) {
-    sock.destroy();
-    throw refused ?? loginError(error, username, tried);
+    if (!options.ask || credentials.locked.length === 0 || !isRefusedLogin(error))
+      throw loginError(error, hop, credentials);
   }
-  // node-ssh stops listening once it is ready; an error without a listener would end this process.
-  ssh.connection?.on("error", () => {});
-  return ssh;
+  await openKeys(credentials.locked, options);
+  const opened = await credentialsFor(hop);
+  return open(way, opened, options).catch((error) => Promise.reject(loginError(error, hop, opened)));
 }
 
-/** Without its proxy command, the address may be another host's. */
-function noProxyCommand(found: string): CausewayError {
-  return new CausewayError("unreachable", "ssh_config has a ProxyCommand for it, which is not supported", {
-    found,
-    expected: "ProxyJump, or a host that is reached directly",
-    advice: "for ssh -W through a jump host write: ProxyJump user@jump-host",
-  });
-}
-
-/** A host known by one type of key has to be asked for that type, or it shows another and is refused. */
-function preferred(host: string, port: number, files: readonly string[]) {
-  const name = lookupName(host, port);
-  const known = knownAlgorithms(knownLines(files, name), name);
-  return known.length === 0 ? undefined : { serverHostKey: { prepend: known, append: [], remove: [] } };
-}
-
-function tcp(host: string, port: number, deadline: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTcp({ host, port, noDelay: true, keepAlive: true });
-    const timer = setTimeout(
-      () => socket.destroy(timedOut(`${host}:${port}`)),
-      Math.max(1, deadline - Date.now()),
-    );
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      socket.removeListener("error", reject);
-      resolve(socket);
+async function open(way: readonly Hop[], { methods }: Credentials, options: SessionOptions): Promise<Link> {
+  const hop = way.at(-1) as Hop;
+  const jump = way.length > 1 ? await jumpTo(way.slice(0, -1), options) : undefined;
+  const deadline = Date.now() + options.connectTimeoutMs;
+  const carry = () => jump?.carry(hop, deadline) ?? dial(hop, deadline);
+  try {
+    const link = await tryAgain(deadline, async () => {
+      const { stream, failure } = await carry();
+      return logIn(hop, stream, methods, keyCheck(way, options), deadline).catch(async (error) => {
+        throw (await failure?.(error)) ?? error;
+      });
     });
-    socket.once("error", (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
+    if (!jump) return link;
+    void link.ended.then(jump.release);
+    // When the jump host goes, the host's own connection ends by a plain close.
+    return { ...link, reason: () => jump.reason() || link.reason() };
+  } catch (error) {
+    jump?.release();
+    throw error;
+  }
 }
 
-/** Through `a,b` to the host: each hop is a connection of its own, with its own host key check. */
-async function jump(
-  proxyJump: string,
-  host: string,
-  port: number,
-  options: SessionOptions,
-  deadline: number,
-  hops: Hop[],
-): Promise<Socket> {
-  const last = proxyJump.split(",").at(-1) ?? "";
-  const before = proxyJump.split(",").slice(0, -1).join(",");
-  const [, user, address = "", hopPort] =
-    /^(?:ssh:\/\/)?(?:([^@]+)@)?\[?([^\]:]+)\]?(?::(\d+))?$/.exec(last.trim()) ?? [];
-  const target: ConnectionTarget = { name: address, kind: "ssh", address, become: false };
-  if (user) target.user = user;
-  if (hopPort) target.port = Number(hopPort);
-  if (before)
-    throw new CausewayError("unreachable", `several jump hosts in a row are not supported`, {
-      found: proxyJump,
-      advice: "give the jump host its own ProxyJump in ssh_config",
-    });
-  const hop = await open(target, options, deadline, hops);
-  // The jump host itself waits for minutes for a host that is off.
-  const way = hop.forwardOut("127.0.0.1", 0, host, port);
-  return (await within(deadline, `${host}:${port} through ${address}`, way)) as unknown as Socket;
+/** A way through jump hosts, the last of which is shared by all hosts behind it. */
+async function jumpTo(way: readonly Hop[], options: SessionOptions) {
+  const hop = way.at(-1) as Hop;
+  const name = nameOf(hop);
+  const { hostKeyChecking, sshConfigFile, anew } = options;
+  const key = JSON.stringify([way.map(nameOf), hostKeyChecking, sshConfigFile, anew === true]);
+  const { link, release } = await shareOf(key, () => reach(way, options)).catch((error: unknown) =>
+    Promise.reject(ofJumpHost(asUnreachable(error, hop.target, options), name)),
+  );
+  return {
+    release,
+    reason: () => (link.reason() === "" ? "" : `the jump host ${name}: ${link.reason()}`),
+    carry: async ({ host, port }: Hop, deadline: number): Promise<Carrying> => {
+      try {
+        return { stream: await link.forward(host, port, deadline) };
+      } catch (error) {
+        throw notPassedOn(error, name, { host, port });
+      }
+    },
+  };
+}
+
+/** Who it has to be at the other end, and the command that makes its key known. */
+function keyCheck(way: readonly Hop[], { hostKeyChecking, sshConfigFile }: SessionOptions): HostKeyCheck {
+  const { target, config, host, port } = way.at(-1) as Hop;
+  const own = [...config.userKnownHostsFiles, ...config.globalKnownHostsFiles];
+  return {
+    // As in OpenSSH, an alias stands in known_hosts without the port.
+    name: config.hostKeyAlias?.toLowerCase() ?? lookupName(host, port),
+    files: [...(target.knownHostsFiles ?? []), ...own],
+    mode: hostKeyChecking,
+    learn: (file) => learnKey(way, sshConfigFile, file),
+  };
 }
 
 function sessionOver(
-  ssh: NodeSSH,
-  target: ConnectionTarget,
+  link: Link,
+  way: readonly Hop[],
   options: SessionOptions,
   began: number,
-  hops: readonly Hop[],
 ): Promise<Session> {
-  const client = ssh.connection as Client;
-  let reason = "";
-  client.on("error", (error: Error & { level?: string }) => {
-    reason ||= error.level === "client-timeout" ? "the host stopped answering" : error.message;
-  });
-  const closed = new Promise<string>((resolve) => {
-    client.once("close", () => resolve(reason || "the connection was closed"));
-  });
-  return sessionOn(target, options, {
+  const { target, username } = way.at(-1) as Hop;
+  return sessionOn({ ...target, user: username }, options, {
     began,
-    // In the order of their connecting, the host itself last; what failed at first is there, too, and is no harm.
-    through: hops.map(({ address }) => address).filter((address) => address !== hops.at(-1)?.address),
-    start: (command) => channelFor(client, command),
-    ended: (shell) => Promise.race([shell.ended.then(() => reason || "the remote shell ended"), closed]),
-    close: () => {
-      for (const { ssh } of [...hops].reverse()) ssh.dispose();
-    },
+    // A jump host may be in the inventory by its name in ssh_config, or by its address.
+    through: way.slice(0, -1).flatMap(({ host, target: { address } }) => [host, address]),
+    start: link.start,
+    ended: (shell) =>
+      Promise.race([
+        link.ended.then(() => link.reason() || "the connection was closed"),
+        shell.ended.then(() => link.reason() || "the remote shell ended"),
+      ]),
+    close: () => link.close(),
   });
 }
 
-function channelFor(client: Client, command: string): Promise<Channel> {
-  return new Promise((resolve, reject) => {
-    client.exec(command, (error, stream) => {
-      if (error) return reject(error);
-      resolve(Object.assign(stream, { ended: endOf(stream) }));
+function isRefusedLogin(error: unknown): boolean {
+  return (error as { level?: string }).level === "client-authentication" || isTooManyTries(error);
+}
+
+/** sshd lets go after MaxAuthTries attempts, with these words. */
+function isTooManyTries(error: unknown): boolean {
+  return /too many authentication failures/i.test((error as Error).message);
+}
+
+function loginError(error: unknown, { username }: Hop, { tried, locked }: Credentials): unknown {
+  if (error instanceof CausewayError || !isRefusedLogin(error)) return error;
+  const found = tried.length > 0 ? `tried ${tried.join(", ")}` : "no key, no agent and no password to try";
+  if (isTooManyTries(error))
+    return new CausewayError("unreachable", `the host ended the login of ${username} after too many keys`, {
+      found,
+      expected: "the key that it accepts among the first few (MaxAuthTries of its sshd_config, 6 by default)",
+      advice:
+        "name the key: ansible_ssh_private_key_file in the inventory, or IdentityFile with IdentitiesOnly yes in ssh_config",
     });
-  });
-}
-
-function endOf(stream: ClientChannel): Promise<number> {
-  return new Promise((resolve) => {
-    let code = -1;
-    stream.once("exit", (status: number | null) => {
-      code = status ?? -1;
-    });
-    stream.once("close", () => resolve(code));
-  });
-}
-
-function loginError(error: unknown, username: string, tried: readonly string[]): unknown {
-  if (!(error instanceof Error) || (error as { level?: string }).level !== "client-authentication")
-    return error;
   return new CausewayError("unreachable", `the host refused the login of ${username}`, {
-    found: tried.length > 0 ? `tried ${tried.join(", ")}` : "no key, no agent and no password to try",
+    found,
     expected: "a key that the host's authorized_keys names",
-    advice: "set ansible_user and ansible_ssh_private_key_file in the inventory, or start an ssh-agent",
+    advice:
+      locked.length > 0
+        ? `open the key: eval "$(ssh-agent)" && ssh-add ${locked.join(" ")}`
+        : "set ansible_user and ansible_ssh_private_key_file in the inventory, or start an ssh-agent",
   });
+}
+
+/** What a jump host says of an address that it does not pass a connection on to, as the errors of Node's own sockets. */
+const notPassed: readonly (readonly [RegExp, string])[] = [
+  [/connection refused/i, "ECONNREFUSED"],
+  [/no route to host/i, "EHOSTUNREACH"],
+  [/network is unreachable/i, "ENETUNREACH"],
+  [/timed out/i, "ETIMEDOUT"],
+  [/name or service not known|not known|resolve/i, "ENOTFOUND"],
+];
+
+function notPassedOn(error: unknown, jump: string, { host, port }: Pick<Hop, "host" | "port">): unknown {
+  const { message, reason } = error as Error & { reason?: number | string };
+  if (reason === 1)
+    return new CausewayError("unreachable", `the jump host ${jump} does not pass connections on`, {
+      found: message,
+      expected: `leave to connect to ${host} port ${port}`,
+      advice:
+        "see AllowTcpForwarding, DisableForwarding and PermitOpen in its sshd_config, and the options of the key in its authorized_keys",
+    });
+  const code = notPassed.find(([words]) => words.test(message))?.[1];
+  return code ? Object.assign(new Error(`${jump} says: ${message}`), { code }) : error;
 }
 
 const words: Readonly<Record<string, string>> = {
@@ -244,9 +198,12 @@ function asUnreachable(error: unknown, target: ConnectionTarget, options: Sessio
   return new CausewayError("unreachable", `the host cannot be reached: ${why}`, {
     host: target.name,
     found: `${where}: ${message}`,
-    advice: `try by hand: ssh ${target.port ? `-p ${target.port} ` : ""}${target.user ? `${target.user}@` : ""}${target.address}`,
+    advice: `try by hand: ${sshByHand(target, options.sshConfigFile)}`,
     cause: error,
   });
 }
 
-export type { SshConfig };
+/** The same error, with the name of the jump host that it is about. */
+function ofJumpHost(error: CausewayError, name: string): CausewayError {
+  return new CausewayError(error.code, `jump host ${name}: ${error.message}`, error.detail);
+}

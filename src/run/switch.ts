@@ -202,7 +202,7 @@ async function overNewConnection(
   script: string,
 ): Promise<CommandResult | CausewayError> {
   try {
-    const session = await options.connect(host.host.connection, options.session);
+    const session = await options.connect(host.host.connection, { ...options.session, anew: true });
     return await session.run(script).finally(() => session.close().catch(() => {}));
   } catch (error) {
     if (!(error instanceof CausewayError)) throw error;

@@ -91,10 +91,11 @@ describe("what OpenSSH's known_hosts says of a key", () => {
 });
 
 describe("a refusal says what to do", () => {
+  const scanOf = (host: string) => (file: string) => `ssh-keyscan -p 22 ${host} >> ${file}`;
   const check = (mode: "strict" | "accept-new" | "off", text: string) => {
     const file = join(folder, `known-${Math.random()}`);
     writeFileSync(file, text);
-    return { file, check: { host: "h1", port: 22, files: [file], mode } };
+    return { file, check: { name: "h1", files: [file], mode, learn: scanOf("h1") } };
   };
 
   test("unknown", () => {
@@ -130,7 +131,7 @@ describe("a refusal says what to do", () => {
   test("accept-new makes the file and its folder, for the user only, and OpenSSH reads it", () => {
     const file = join(folder, "new", "known_hosts");
     expect(
-      refuseHostKey({ host: "h1", port: 2222, files: [file], mode: "accept-new" }, a.blob),
+      refuseHostKey({ name: "[h1]:2222", files: [file], mode: "accept-new", learn: scanOf("h1") }, a.blob),
     ).toBeUndefined();
     expect((statSync(file).mode & 0o777).toString(8)).toBe("600");
     expect((statSync(join(folder, "new")).mode & 0o777).toString(8)).toBe("700");

@@ -165,10 +165,35 @@ describe("becoming root", () => {
     );
     const text = await refusal(through([nologin]));
     expect(text).toMatch(
-      /login shell of ops did not start sh[\s\S]*currently not available[\s\S]*getent passwd ops/,
+      /login of ops did not start sh: .*nologin[\s\S]*currently not available[\s\S]*getent passwd ops/,
     );
     expect(text).not.toMatch(/sudo/);
-    expect(await refusal(through([nologin]), { become: false })).toMatch(/currently not available/);
+    expect(await refusal(through([nologin]), { become: false })).toMatch(
+      /login of ops did not start sh: .*nologin[\s\S]*currently not available/,
+    );
+  });
+
+  test.each([
+    [
+      "Please login as the user ubuntu.",
+      /something else runs[\s\S]*login as the user ubuntu[\s\S]*ForceCommand/,
+    ],
+    ["WARNING: Your password has expired.", /has expired[\s\S]*chage -l ops/],
+  ])("what a forced command says is shown: %s", async (said, expected) => {
+    const forced = program(`forced-${said.length}`, `#!/bin/sh\necho '${said}'; sleep 0.3; exit 1\n`);
+    for (const become of [true, false])
+      expect(await refusal(through([forced]), { become })).toMatch(expected);
+  });
+
+  test.each([
+    ["sudo: sorry, you must have a tty to run sudo", /wants a terminal[\s\S]*Defaults:ops !requiretty/],
+    ["ops is not in the sudoers file.", /does not let ops become root[\s\S]*visudo/],
+    ["sudo: a password is required", /asks for a password[\s\S]*-K/],
+    ["sudo: unable to resolve host web1", /sudo refused[\s\S]*unable to resolve/],
+  ])("sudo's own words come under their headline: %s", async (said, expected) => {
+    const stingy: Start = (command) =>
+      through(["sh"])(command.replace(/exec sudo .* -- sh -c ".*?"/, `echo "${said}" >&2; exit 1`));
+    expect(await refusal(stingy)).toMatch(expected);
   });
 
   test("a wrong password, and no sudo at all", async () => {
