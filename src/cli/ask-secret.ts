@@ -1,6 +1,5 @@
-import { createInterface } from "node:readline";
-import { Writable } from "node:stream";
 import { CausewayError } from "../errors.ts";
+import { askHidden } from "./ask-hidden.ts";
 
 /** Reads a password from the terminal without showing it. `instead` is what to do where there is no terminal. */
 export async function askSecret(question: string, option: string, instead: string): Promise<string> {
@@ -8,22 +7,7 @@ export async function askSecret(question: string, option: string, instead: strin
     throw new CausewayError("usage", `${option} asks for a password, and there is no terminal to ask on`, {
       advice: instead,
     });
-  process.stderr.write(question);
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
-  return new Promise((resolve, reject) => {
-    const stopped = () => {
-      lines.close();
-      process.stderr.write("\n");
-      reject(new CausewayError("interrupted", "stopped before anything was done"));
-    };
-    lines.once("SIGINT", stopped);
-    lines.once("close", stopped);
-    lines.question("", (answer) => {
-      lines.removeListener("close", stopped);
-      lines.close();
-      process.stderr.write("\n");
-      resolve(answer);
-    });
-  });
+  const secret = await askHidden(question);
+  if (secret === undefined) throw new CausewayError("interrupted", "stopped before anything was done");
+  return secret;
 }

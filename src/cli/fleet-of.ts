@@ -11,6 +11,7 @@ import {
   type Values,
   wordOption,
 } from "./arguments.ts";
+import { askHidden, hasTerminal } from "./ask-hidden.ts";
 import { askSecret } from "./ask-secret.ts";
 import { secretFromFile } from "./secret-file.ts";
 import { vaultOf, type vaultOptions } from "./vault-options.ts";
@@ -28,10 +29,11 @@ export async function inventoryOf(
   return { extraVars, inventory: await loadInventory(named, extraVars, playbookFolder, vault) };
 }
 
-/** The session's options, from the command line. */
+/** The session's options, from the command line; `pause` stops a live display while a person is asked, and gives what goes on. */
 export function sessionOptions(
   values: Values<typeof connectionOptions>,
   signal: AbortSignal,
+  pause?: () => () => void,
 ): SessionOptions {
   const seconds = (name: "timeout" | "command-timeout", fallback: number) =>
     numberOption(name, values[name], fallback, 0.1) * 1000;
@@ -43,6 +45,7 @@ export function sessionOptions(
     connectTimeoutMs: seconds("timeout", ansibleSettings(values).timeout ?? 10),
     commandTimeoutMs: seconds("command-timeout", 120),
     signal,
+    ...(hasTerminal() ? { ask: (question: string) => askHidden(question, pause) } : {}),
     ...(config === undefined ? {} : { sshConfigFile: config }),
   };
 }

@@ -57,7 +57,7 @@ export async function runWith(
     const asking = { stopped: signals.interrupted, pause };
     const rolling = rollingOf(values, asking);
     const confirm = planQuestion(values, asking);
-    const session = sessionOptions(values, signals.abandoned);
+    const session = sessionOptions(values, signals.abandoned, pause);
     const forks = forksOf(values);
     const watch = watchOf(values);
     const total = numberOption("run-timeout", values["run-timeout"], 0, 0);

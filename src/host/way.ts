@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { homedir, hostname, userInfo } from "node:os";
 import { CausewayError } from "../errors.ts";
 import type { ConnectionTarget, SessionOptions } from "./session.ts";
@@ -52,17 +53,17 @@ async function hopTo(target: ConnectionTarget, file: string | undefined): Promis
 export function jumpHost(text: string): ConnectionTarget {
   const [, user, bracketed, plain, port] =
     /^(?:ssh:\/\/)?(?:(.+)@)?(?:\[([^\]]+)\]|([^@[\]]*?))(?::(\d+))?\/?$/.exec(text.trim()) ?? [];
-  const address = bracketed ?? plain ?? "";
-  if (address === "")
+  // Colons without brackets are those of an IPv6 address, and none is before a port.
+  const whole = plain?.includes(":") && port ? `${plain}:${port}` : plain;
+  const address = bracketed ?? whole ?? "";
+  if (address === "" || (address.includes(":") && !isIPv6(address)))
     throw new CausewayError("unreachable", "a ProxyJump of ssh_config cannot be read", {
       found: text,
       expected: "user@host:port, [IPv6 address]:port or ssh://user@host:port",
     });
-  // Colons without brackets are those of an IPv6 address, and no port.
-  const whole = bracketed === undefined && address.includes(":") && port ? `${address}:${port}` : address;
-  const target: ConnectionTarget = { name: whole, kind: "ssh", address: whole, become: false };
+  const target: ConnectionTarget = { name: address, kind: "ssh", address, become: false };
   if (user) target.user = user;
-  if (port && whole === address) target.port = Number(port);
+  if (port && (bracketed ?? plain) === address) target.port = Number(port);
   return target;
 }
 

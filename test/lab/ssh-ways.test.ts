@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
@@ -184,5 +185,199 @@ socket.once("close", () => process.exit());`,
     expect(await says(named("by-process"), way, "echo $SSH_CONNECTION")).toMatch(/^127.0.0.1 /);
     const text = await refusal(named("by-nothing"), way);
     expect(text).toMatch(/ProxyCommand of ssh_config did not connect[\s\S]*no way to 127.0.0.1/);
+  });
+});
+
+/** Runs with an agent of its own. */
+async function withAgent(body: (add: (key: string) => void) => Promise<void>): Promise<void> {
+  const socket = join(folder, `agent-${Math.random()}`);
+  const pid = Number(
+    /SSH_AGENT_PID=(\d+)/.exec(execFileSync("ssh-agent", ["-a", socket], { encoding: "utf8" }))?.[1],
+  );
+  const env = { ...process.env, SSH_AUTH_SOCK: socket };
+  vi.stubEnv("SSH_AUTH_SOCK", socket);
+  try {
+    await body((key) => void execFileSync("ssh-add", ["-q", key], { env }));
+  } finally {
+    vi.stubEnv("SSH_AUTH_SOCK", undefined);
+    process.kill(pid);
+  }
+}
+
+/** Whom the host lets in from now on. */
+function letIn(key: string): void {
+  writeFileSync(join(folder, "authorized_keys"), readFileSync(`${key}.pub`));
+}
+
+describe.sequential("keys", () => {
+  test("an agent with eleven keys: the named one comes first, be it a file that is locked or a public key", async () => {
+    const host = await sshds.start();
+    const right = sshds.makeKey("right");
+    letIn(right);
+    await withAgent(async (add) => {
+      for (let i = 0; i < 10; i += 1) add(sshds.makeKey(`other-${i}`));
+      add(right);
+      execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "secret", "-f", right]);
+      const { privateKeyFile: _, ...anyKey } = listed(host.port);
+      expect(await refusal(anyKey)).toMatch(/after too many keys[\s\S]*IdentitiesOnly yes/);
+      const failed = () => host.count(/^Failed publickey/);
+      const before = failed();
+      expect(await says(listed(host.port, { privateKeyFile: right }), options)).toBe("sh\n");
+      expect(await says(listed(host.port, { privateKeyFile: `${right}.pub` }), options)).toBe("sh\n");
+      const first = config("first", `Host *\n  IdentityFile ${right}`);
+      expect(await says(named("127.0.0.1", { port: host.port }), first)).toBe("sh\n");
+      expect(failed()).toBe(before);
+      // Of the agent nothing else is tried.
+      const only = config("only", `Host *\n  IdentitiesOnly yes\n  IdentityFile ${join(folder, "other-3")}`);
+      expect(await refusal(named("127.0.0.1", { port: host.port }), only)).toMatch(
+        /refused the login of root/,
+      );
+      expect(failed()).toBe(before + 2);
+    });
+  });
+
+  test("a locked key: asked for once for all hosts, and only where nothing else would do", async () => {
+    const host = await sshds.start();
+    const key = sshds.makeKey("locked");
+    execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "secret", "-f", key]);
+    letIn(sshds.keyFile);
+    const asked: string[] = [];
+    const ask = async (question: string) => {
+      asked.push(question);
+      return asked.length === 1 ? "wrong" : "secret";
+    };
+    const both = config("locked", `Host *\n  IdentityFile ${key}`);
+    const target = named("127.0.0.1", { port: host.port });
+    expect(await says(target, { ...both, ask })).toBe("sh\n");
+    expect(asked).toEqual([]);
+    letIn(key);
+    expect(await refusal(target, both)).toContain(`ssh-add ${key}`);
+    expect(await refusal(listed(host.port, { privateKeyFile: key }))).toMatch(
+      /has a passphrase, and there is no terminal[\s\S]*ssh-add/,
+    );
+    expect(
+      await refusal(listed(host.port, { privateKeyFile: key }), { ...options, ask: async () => undefined }),
+    ).toMatch(/was not opened/);
+    const all = await Promise.all([1, 2, 3].map(() => says(target, { ...both, ask })));
+    expect(all).toEqual(["sh\n", "sh\n", "sh\n"]);
+    expect(asked).toEqual([1, 2].map(() => `Passphrase of the key ${key}: `));
+    letIn(sshds.keyFile);
+  });
+});
+
+describe.sequential("what a login says and starts", () => {
+  const shells = { fishy: "/usr/bin/fish", cshy: "/bin/csh", plain: "/bin/sh" };
+  const users = { ...shells, nobody1: "/usr/sbin/nologin" };
+  const sudoers = Object.keys(users).map((user) => `${user} ALL=(ALL) NOPASSWD: ALL`);
+  const canSudo = existsSync("/etc/sudoers");
+
+  test.runIf(canSudo).each(Object.entries(shells).filter(([, shell]) => existsSync(shell)))(
+    "behind a banner, %s becomes root (%s)",
+    async (user) => {
+      const banner = join(folder, "banner");
+      writeFileSync(banner, "*** AUTHORISED USE ONLY ***\n");
+      const host = await sshds.start({ users, sudoers, config: [`Banner ${banner}`] });
+      expect(await says(listed(host.port, { user, become: true }), options, "id -un")).toBe("root\n");
+      expect(await says(listed(host.port, { user }), options, "id -un")).toBe(`${user}\n`);
+    },
+  );
+
+  test.runIf(canSudo)("nologin, requiretty and a forced command, each in its own words", async () => {
+    const strict = await sshds.start({ users, sudoers: [...sudoers, "Defaults:plain requiretty"] });
+    expect(await refusal(listed(strict.port, { user: "plain", become: true }))).toMatch(
+      /sudo wants a terminal[\s\S]*Defaults:plain !requiretty/,
+    );
+    const forced = await sshds.start({
+      users,
+      config: ["ForceCommand echo Please log in as ubuntu; exit 142"],
+    });
+    const hanging = await sshds.start({ config: ["ForceCommand echo menu; sleep 60"] });
+    for (const become of [true, false]) {
+      expect(await refusal(listed(strict.port, { user: "nobody1", become }))).toMatch(
+        /nologin[\s\S]*not available/,
+      );
+      expect(await refusal(listed(forced.port, { user: "plain", become }))).toMatch(
+        /something else runs in its place[\s\S]*log in as ubuntu[\s\S]*ForceCommand/,
+      );
+    }
+    expect(await refusal(listed(hanging.port), { ...options, commandTimeoutMs: 1500 })).toMatch(
+      /something else runs in its place[\s\S]*menu/,
+    );
+  });
+});
+
+describe.sequential("algorithms", () => {
+  const old = "diffie-hellman-group1-sha1";
+
+  test("a server with none in common is named with what it offers, and the advice works", async () => {
+    const hosts = {
+      old: await sshds.start({ config: [`KexAlgorithms ${old}`] }),
+      odd: await sshds.start({ config: ["KexAlgorithms sntrup4591761x25519-sha512@tinyssh.org"] }),
+      cbc: await sshds.start({ config: ["Ciphers 3des-cbc"] }),
+      umac: await sshds.start({ config: ["MACs umac-64-etm@openssh.com", "Ciphers aes128-ctr"] }),
+    };
+    expect(await refusal(listed(hosts.old.port))).toMatch(
+      new RegExp(`no key exchange in common[\\s\\S]*offers ${old}\\n[\\s\\S]*KexAlgorithms \\+${old}`),
+    );
+    expect(await refusal(listed(hosts.odd.port))).toMatch(
+      /offers sntrup4591761[\s\S]*sshd_config \(KexAlgorithms\)/,
+    );
+    expect(await refusal(listed(hosts.cbc.port))).toMatch(/no cipher in common[\s\S]*Ciphers \+3des-cbc/);
+    expect(await refusal(listed(hosts.umac.port))).toMatch(/no MAC in common[\s\S]*offers umac-64/);
+    const at = (name: keyof typeof hosts) => `Host ${name}\n  HostName 127.0.0.1\n  Port ${hosts[name].port}`;
+    const way = config("old", `${at("old")}\n  KexAlgorithms +${old}\n${at("cbc")}\n  Ciphers +3des-cbc`);
+    expect(await says(named("old"), way)).toBe("sh\n");
+    expect(await says(named("cbc"), way)).toBe("sh\n");
+  });
+
+  test("what ssh_config lists is all that is offered", async () => {
+    const host = await sshds.start({ config: ["LogLevel DEBUG2"] });
+    const way = config(
+      "listed",
+      `Host here\n  HostName 127.0.0.1\n  Port ${host.port}\n  KexAlgorithms ecdh-sha2-nistp384\n  Ciphers aes256-ctr\n  MACs hmac-sha2-512\nHost none\n  HostName 127.0.0.1\n  Port ${host.port}\n  KexAlgorithms sntrup761x25519-sha512@openssh.com`,
+    );
+    expect(await says(named("here"), way)).toBe("sh\n");
+    expect(host.log()).toMatch(/kex: client->server cipher: aes256-ctr MAC: hmac-sha2-512/);
+    expect(host.log()).toMatch(/kex: algorithm: ecdh-sha2-nistp384/);
+    expect(await refusal(named("none"), way)).toMatch(
+      /KexAlgorithms of ssh_config leaves none[\s\S]*correct KexAlgorithms/,
+    );
+  });
+
+  test("a host that is known by one of its keys is asked for that one", async () => {
+    const host = await sshds.start({ config: [`HostKey ${join(folder, "host_key")}`], hostKey: "rsa" });
+    const known = join(folder, "known-rsa");
+    writeFileSync(known, `[127.0.0.1]:${host.port} ${host.publicKey}\n`);
+    expect(await says(listed(host.port, { knownHostsFiles: [known] }), options)).toBe("sh\n");
+  });
+});
+
+describe.sequential("names and addresses", () => {
+  test("HostKeyAlias without a port, hashed names, Include and Match, and a control socket that is not ours", async () => {
+    const host = await sshds.start({ hostKey: "ecdsa" });
+    const known = join(folder, "known-alias");
+    writeFileSync(known, `web-one ${host.publicKey}\n[127.0.0.1]:${host.port} ${host.publicKey}\n`);
+    execFileSync("ssh-keygen", ["-H", "-f", known], { stdio: "ignore" });
+    writeFileSync(join(folder, "included"), `Host web\n  HostName 127.0.0.1\n  HostKeyAlias web-one\n`);
+    const way = config(
+      "alias",
+      `Include ${join(folder, "included")}\nMatch host 127.0.0.1\n  Port ${host.port}\nHost *\n  UserKnownHostsFile ${known}\n  ControlMaster auto\n  ControlPath ${join(folder, "control")}`,
+    );
+    expect(await says(named("web"), way)).toBe("sh\n");
+    expect(await says(named("127.0.0.1"), way)).toBe("sh\n");
+    expect(existsSync(join(folder, "control"))).toBe(false);
+  });
+
+  test("IPv6, directly and through a jump host", async () => {
+    const [host, gate] = [await sshds.start({ address: "::1" }), await sshds.start({ address: "::1" })];
+    expect(await says(listed(host.port, { address: "::1" }), options, "echo $SSH_CONNECTION")).toMatch(
+      /^::1 /,
+    );
+    const way = config(
+      "six",
+      `Host inner\n  HostName ::1\n  Port ${host.port}\n  ProxyJump root@[::1]:${gate.port}`,
+    );
+    expect(await says(named("inner"), way)).toBe("sh\n");
+    expect(gate.count(accepted)).toBe(1);
   });
 });
