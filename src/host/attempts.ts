@@ -9,8 +9,8 @@ export function wasDropped(error: unknown): boolean {
 }
 
 /**
- * Tries again what may go well in a moment: a connection that was dropped or reset before the host said who it is, for as long
- * as there is time, and one that was refused, once. The pauses become longer and are never the same, so that many who were
+ * Tries again what may go well in a moment: a connection that was dropped or reset before the host said who it is, and a channel
+ * where there are too many (MaxSessions), for as long as there is time; a connection that was refused, once. The pauses become longer and are never the same, so that many who were
  * turned away do not come back together. A refused key or login is never tried again.
  */
 export async function tryAgain<T>(deadline: number, attempt: () => Promise<T>): Promise<T> {
@@ -30,7 +30,11 @@ export async function tryAgain<T>(deadline: number, attempt: () => Promise<T>): 
 function mayGoWell(error: NodeJS.ErrnoException, tried: number): boolean {
   if (error instanceof CausewayError) return isMomentary(error);
   if (error.code === "ECONNREFUSED") return tried === 1;
-  return error.code === "ECONNRESET" || wasDropped(error);
+  return (
+    error.code === "ECONNRESET" ||
+    wasDropped(error) ||
+    /Channel open failure: open failed/.test(error.message)
+  );
 }
 
 /** What OpenSSH's own ssh says in a ProxyCommand where a jump host turned it away. */

@@ -43,7 +43,8 @@ export async function credentialsFor(hop: Hop): Promise<Credentials> {
   };
 }
 
-function namedFiles(hop: Hop): string[] {
+/** The files of the keys that inventory or ssh_config name. */
+export function namedFiles(hop: Hop): string[] {
   const { target, config } = hop;
   if (target.privateKeyFile) return [target.privateKeyFile];
   return [...new Set(config.identityFiles.map((file) => expanded(file, hop)))];

@@ -51,7 +51,8 @@ function tcp({ host, port, config }: Hop, deadline: number): Promise<Socket> {
 /** As OpenSSH starts it: by a shell, with its tokens replaced; its standard input and output are the connection. */
 function proxied(hop: Hop, text: string): Carrying {
   const command = expanded(text, hop);
-  const child = spawn("/bin/sh", ["-c", `exec ${command}`], { stdio: "pipe" });
+  // Out of this process's group: Ctrl-C asks this process to stop after the step, and ends no connection.
+  const child = spawn("/bin/sh", ["-c", `exec ${command}`], { stdio: "pipe", detached: true });
   let said = "";
   child.stderr.on("data", (chunk: Buffer) => {
     said = `${said}${chunk.toString("utf8")}`.slice(-2000);

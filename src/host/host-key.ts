@@ -86,10 +86,10 @@ function refusal(
     case "authority":
       return new CausewayError(
         "unreachable",
-        `${name} is known only through a certificate authority, and host certificates are not supported`,
+        `${name} is known only through a certificate authority, which cannot be asked beside a password`,
         {
           found: `@cert-authority in ${lines.join(", ")}; the host showed ${shown}`,
-          advice: `compare the fingerprint with the host's console, then: ${scan}`,
+          advice: `use a key in place of ansible_password; or compare the fingerprint with the host's console, then: ${scan}`,
         },
       );
     default:

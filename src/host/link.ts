@@ -16,8 +16,13 @@ export interface Link {
   readonly ended: Promise<void>;
   /** Why it ended, where that is known: empty while it stands, and where the other end closed it without a word. */
   reason(): string;
+  /** What OpenSSH's own ssh reaches a machine with that is behind this one; only of a link that an ssh holds. */
+  readonly proxyCommand?: string;
   close(): void;
 }
+
+/** So long may an end take that the other side does not answer. */
+const endMs = 1000;
 
 /** Logs in over a stream; on any error the stream is closed. */
 export async function logIn(
@@ -52,10 +57,10 @@ export async function logIn(
     stream.destroy();
     throw refused ?? noneInCommon(error, handshake, hop) ?? error;
   }
-  return linkOver(ssh.connection as Client);
+  return linkOver(ssh.connection as Client, stream);
 }
 
-function linkOver(client: Client): Link {
+function linkOver(client: Client, stream: Duplex): Link {
   let reason = "";
   // An error without a listener would end this process.
   client.on("error", (error: Error & { level?: string }) => {
@@ -69,7 +74,10 @@ function linkOver(client: Client): Link {
     forward: (host, port, deadline) => forward(client, host, port, deadline),
     ended,
     reason: () => reason,
-    close: () => void client.end(),
+    close: () => {
+      client.end();
+      setTimeout(() => stream.destroy(), endMs).unref();
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import { CausewayError } from "../errors.ts";
+import { tryAgain } from "./attempts.ts";
 import { startShell } from "./become.ts";
 import type { Channel, Start } from "./channel.ts";
 import { accompany } from "./companion.ts";
@@ -32,7 +33,10 @@ export async function sessionOn(
   const open = (deadline: number) =>
     within(deadline + 500, target.address, startShell(target, carrier.start, deadline));
   const stream = await open(carrier.began + options.connectTimeoutMs);
-  const apart = () => open(Date.now() + options.connectTimeoutMs);
+  const apart = () => {
+    const deadline = Date.now() + options.connectTimeoutMs;
+    return tryAgain(deadline, () => open(deadline));
+  };
   // A host that hangs may never start it, or never end it.
   const beside = (script: string) =>
     within(

@@ -11,6 +11,8 @@ export interface SshConfig {
   user?: string;
   port?: number;
   identityFiles: readonly string[];
+  /** Certificates of the keys, where CertificateFile names them. */
+  certificateFiles?: readonly string[];
   /** Of an agent, only the keys that `identityFiles` name. */
   identitiesOnly?: boolean;
   /** A socket, or `none`; without it `SSH_AUTH_SOCK` says which. */
@@ -153,6 +155,8 @@ export function parseSshConfig(text: string, host: string, defaults = ""): SshCo
   if (user) config.user = user;
   if (port) config.port = Number(port);
   if (one("identitiesonly") === "yes") config.identitiesOnly = true;
+  const certificates = all("certificatefile");
+  if (certificates.length > 0) config.certificateFiles = certificates.map(home);
   if (proxyJump) config.proxyJump = proxyJump;
   if (proxyCommand) config.proxyCommand = proxyCommand;
   if (alias) config.hostKeyAlias = alias;

@@ -1,12 +1,14 @@
 import { CausewayError } from "../errors.ts";
 import { tryAgain } from "./attempts.ts";
 import { learnKey, sshByHand } from "./by-hand.ts";
+import { wantsCertificate } from "./certificates.ts";
 import { type Credentials, credentialsFor, openKeys } from "./credentials.ts";
 import { type Carrying, dial } from "./dial.ts";
 import type { HostKeyCheck } from "./host-key.ts";
 import { shareOf } from "./jump-hosts.ts";
 import { lookupName } from "./known-hosts.ts";
 import { type Link, logIn } from "./link.ts";
+import { logInByOpenSsh } from "./openssh.ts";
 import type { ConnectionTarget, Session, SessionOptions } from "./session.ts";
 import { sessionOn } from "./session-on.ts";
 import { type Hop, nameOf, wayTo } from "./way.ts";
@@ -28,9 +30,28 @@ export async function connectSsh(target: ConnectionTarget, options: SessionOptio
   }
 }
 
-/** A link to the last machine of a way; where its login was refused and a key is still locked, once more with that key. */
-async function reach(way: readonly Hop[], options: SessionOptions): Promise<Link> {
+/** A link to the last machine of a way, by ssh2, or by OpenSSH's own ssh where a certificate is wanted anywhere on it. */
+async function reach(way: readonly Hop[], options: SessionOptions, byOpenSsh = false): Promise<Link> {
   const hop = way.at(-1) as Hop;
+  if (byOpenSsh || (await wantsCertificate(hop, keyCheck(way, options))))
+    return open(way, options, true, (jump, deadline) =>
+      logInByOpenSsh(hop, options, deadline, jump?.proxyCommand),
+    );
+  return reachBySsh2(way, options);
+}
+
+/** Where the login was refused and a key is still locked, it is tried once more with that key. */
+async function reachBySsh2(way: readonly Hop[], options: SessionOptions): Promise<Link> {
+  const hop = way.at(-1) as Hop;
+  const openWith = async (credentials: Credentials) =>
+    open(way, options, false, async (jump, deadline) => {
+      const { stream, failure } = await (jump?.carry(hop, deadline) ?? dial(hop, deadline));
+      return logIn(hop, stream, credentials.methods, keyCheck(way, options), deadline).catch(
+        async (error) => {
+          throw (await failure?.(error)) ?? loginError(error, hop, credentials);
+        },
+      );
+    });
   const { locked, methods } = await credentialsFor(hop);
   // What was named, or is all there is, is asked for at once; anything else only where nothing else would do.
   await openKeys(
@@ -39,51 +60,65 @@ async function reach(way: readonly Hop[], options: SessionOptions): Promise<Link
   );
   const credentials = await credentialsFor(hop);
   try {
-    return await open(way, credentials, options);
+    return await openWith(credentials);
   } catch (error) {
-    if (!options.ask || credentials.locked.length === 0 || !isRefusedLogin(error))
-      throw loginError(error, hop, credentials);
+    const isRefused = error instanceof CausewayError && isRefusedLogin(error.detail.cause);
+    if (!options.ask || credentials.locked.length === 0 || !isRefused) throw error;
   }
   await openKeys(credentials.locked, options);
-  const opened = await credentialsFor(hop);
-  return open(way, opened, options).catch((error) => Promise.reject(loginError(error, hop, opened)));
+  return openWith(await credentialsFor(hop));
 }
 
-async function open(way: readonly Hop[], { methods }: Credentials, options: SessionOptions): Promise<Link> {
-  const hop = way.at(-1) as Hop;
-  const jump = way.length > 1 ? await jumpTo(way.slice(0, -1), options) : undefined;
+/** Opens the jump hosts before a machine, and then logs in to it, again where it may go well in a moment. */
+async function open(
+  way: readonly Hop[],
+  options: SessionOptions,
+  byOpenSsh: boolean,
+  attempt: (jump: Jump | undefined, deadline: number) => Promise<Link>,
+): Promise<Link> {
+  const jump = way.length > 1 ? await jumpTo(way.slice(0, -1), options, byOpenSsh) : undefined;
   const deadline = Date.now() + options.connectTimeoutMs;
-  const carry = () => jump?.carry(hop, deadline) ?? dial(hop, deadline);
   try {
-    const link = await tryAgain(deadline, async () => {
-      const { stream, failure } = await carry();
-      return logIn(hop, stream, methods, keyCheck(way, options), deadline).catch(async (error) => {
-        throw (await failure?.(error)) ?? error;
-      });
-    });
+    const link = await tryAgain(deadline, () => attempt(jump, deadline));
     if (!jump) return link;
     void link.ended.then(jump.release);
-    // When the jump host goes, the host's own connection ends by a plain close.
-    return { ...link, reason: () => jump.reason() || link.reason() };
+    return {
+      ...link,
+      // When the jump host goes, the host's own connection ends by a plain close.
+      reason: () => jump.reason() || link.reason(),
+      close: () => {
+        link.close();
+        jump.release();
+      },
+    };
   } catch (error) {
     jump?.release();
     throw error;
   }
 }
 
-/** A way through jump hosts, the last of which is shared by all hosts behind it. */
-async function jumpTo(way: readonly Hop[], options: SessionOptions) {
+/** A share of the way through jump hosts. */
+interface Jump {
+  release(): void;
+  reason(): string;
+  carry(hop: Hop, deadline: number): Promise<Carrying>;
+  proxyCommand: string | undefined;
+}
+
+/** The last jump host of a way, shared by all hosts behind it. */
+async function jumpTo(way: readonly Hop[], options: SessionOptions, byOpenSsh: boolean): Promise<Jump> {
   const hop = way.at(-1) as Hop;
   const name = nameOf(hop);
   const { hostKeyChecking, sshConfigFile, anew } = options;
-  const key = JSON.stringify([way.map(nameOf), hostKeyChecking, sshConfigFile, anew === true]);
-  const { link, release } = await shareOf(key, () => reach(way, options)).catch((error: unknown) =>
+  const key = JSON.stringify([way.map(nameOf), hostKeyChecking, sshConfigFile, anew === true, byOpenSsh]);
+  const { link, release } = await shareOf(key, () => reach(way, options, byOpenSsh)).catch((error: unknown) =>
     Promise.reject(ofJumpHost(asUnreachable(error, hop.target, options), name)),
   );
   return {
     release,
+    proxyCommand: link.proxyCommand,
     reason: () => (link.reason() === "" ? "" : `the jump host ${name}: ${link.reason()}`),
-    carry: async ({ host, port }: Hop, deadline: number): Promise<Carrying> => {
+    carry: async ({ host, port }, deadline) => {
       try {
         return { stream: await link.forward(host, port, deadline) };
       } catch (error) {
@@ -143,12 +178,14 @@ function loginError(error: unknown, { username }: Hop, { tried, locked }: Creden
     return new CausewayError("unreachable", `the host ended the login of ${username} after too many keys`, {
       found,
       expected: "the key that it accepts among the first few (MaxAuthTries of its sshd_config, 6 by default)",
+      cause: error,
       advice:
         "name the key: ansible_ssh_private_key_file in the inventory, or IdentityFile with IdentitiesOnly yes in ssh_config",
     });
   return new CausewayError("unreachable", `the host refused the login of ${username}`, {
     found,
     expected: "a key that the host's authorized_keys names",
+    cause: error,
     advice:
       locked.length > 0
         ? `open the key: eval "$(ssh-agent)" && ssh-add ${locked.join(" ")}`

@@ -24,6 +24,12 @@ test.each([
   ["dropped before the host said who it is", dropped, 2, [3, "in"]],
   ["reset", () => coded("ECONNRESET"), 2, [3, "in"]],
   ["dropped by a jump host of a ProxyCommand", proxied, 1, [2, "in"]],
+  [
+    "no channel, where there are too many",
+    () => new Error("(SSH) Channel open failure: open failed"),
+    1,
+    [2, "in"],
+  ],
   ["refused once", () => coded("ECONNREFUSED"), 1, [2, "in"]],
   ["refused twice", () => coded("ECONNREFUSED"), 2, [2, "ECONNREFUSED"]],
   ["no route", () => coded("EHOSTUNREACH"), 1, [1, "EHOSTUNREACH"]],

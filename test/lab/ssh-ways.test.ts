@@ -103,6 +103,15 @@ describe.sequential("jump hosts", () => {
     for (const session of sessions) await session.close();
   });
 
+  test("a host that allows two channels at a time: what comes beside the shell waits its turn", async () => {
+    const host = await sshds.start({ config: ["MaxSessions 2"] });
+    const session = await connectSsh(listed(host.port), options);
+    const codes = await Promise.all([3, 4, 5].map((code) => session.beside(`sleep 0.3; exit ${code}`)));
+    expect(codes).toEqual([3, 4, 5]);
+    expect(host.count(accepted)).toBe(1);
+    await session.close();
+  });
+
   test("three in a row, each with its own part of ssh_config", async () => {
     const [a, b, c, inner] = await Promise.all([sshds.start(), sshds.start(), sshds.start(), sshds.start()]);
     const at = (port: number) => `HostName 127.0.0.1\n  Port ${port}`;
@@ -379,5 +388,65 @@ describe.sequential("names and addresses", () => {
     );
     expect(await says(named("inner"), way)).toBe("sh\n");
     expect(gate.count(accepted)).toBe(1);
+  });
+});
+
+describe.sequential("certificates, by OpenSSH's own ssh", () => {
+  const authority = sshds.makeKey("authority");
+
+  test("of users: one connection a host, one to their jump host, and nothing stays", async () => {
+    const user = sshds.makeKey("certified");
+    const sign = (...valid: string[]) =>
+      execFileSync("ssh-keygen", [
+        "-q",
+        "-s",
+        authority,
+        "-I",
+        "me",
+        "-n",
+        "root",
+        "-V",
+        ...valid,
+        `${user}.pub`,
+      ]);
+    sign("+1h");
+    const trusting = { config: [`TrustedUserCAKeys ${authority}.pub`, "AuthorizedKeysFile none"] };
+    const [gate, inner] = [await sshds.start(trusting), await sshds.start(trusting)];
+    const at = (port: number) => `HostName 127.0.0.1\n  Port ${port}\n  IdentityFile ${user}`;
+    const way = config(
+      "certified",
+      `Host gate\n  ${at(gate.port)}\nHost inner-*\n  ${at(inner.port)}\n  ProxyJump gate`,
+    );
+    const sessions = await Promise.all([1, 2, 3].map((i) => connectSsh(named(`inner-${i}`), way)));
+    const [one] = sessions as [Session];
+    expect(await one.run("echo out; echo err >&2; exit 7")).toEqual({
+      stdout: "out\n",
+      stderr: "err\n",
+      code: 7,
+    });
+    await expect(one.run("sleep 60", { timeoutMs: 500 })).rejects.toMatchObject({
+      message: "a command did not end within 0.5 s; it was killed on the host",
+    });
+    await one.push(`${user}.pub`, join(folder, "pushed"));
+    expect(readFileSync(join(folder, "pushed"), "utf8")).toBe(readFileSync(`${user}.pub`, "utf8"));
+    expect([gate.count(accepted), inner.count(accepted)]).toEqual([1, 3]);
+    for (const session of sessions) await session.close();
+    await vi.waitFor(() => expect(gate.count(/^Disconnected from/)).toBe(1), 5000);
+    sign("-2h:-1h");
+    const text = await refusal(listed(inner.port, { privateKeyFile: user }));
+    expect(text).toMatch(/ssh did not log in[\s\S]*ssh-keygen -L -f[\s\S]*Permission denied/);
+  });
+
+  test("of hosts: a known_hosts that knows an authority alone", async () => {
+    const key = join(folder, "host_key");
+    execFileSync("ssh-keygen", ["-q", "-s", authority, "-h", "-I", "host", "-n", "127.0.0.1", `${key}.pub`]);
+    const host = await sshds.start({ config: [`HostCertificate ${key}-cert.pub`] });
+    const knownBy = (name: string, by: string) => {
+      const file = join(folder, name);
+      writeFileSync(file, `@cert-authority * ${readFileSync(`${by}.pub`, "utf8")}`);
+      return listed(host.port, { knownHostsFiles: [file] });
+    };
+    expect(await says(knownBy("known-authority", authority), options, "id -un")).toBe("root\n");
+    expect(await refusal(knownBy("known-other", sshds.keyFile))).toMatch(/Host key verification failed/);
   });
 });
