@@ -47,7 +47,7 @@ function turnedAway(tried: number, cause: unknown): CausewayError {
     found: `${tried} attempts`,
     expected: "the line that an SSH server greets with",
     advice:
-      "connect to fewer hosts at a time (-f 5), give it longer (--connect-timeout 60), or raise MaxStartups in its sshd_config; look also whether it blocks this address (fail2ban, PerSourcePenalties)",
+      "connect to fewer hosts at a time (-f 5), give it longer (-T 60), or raise MaxStartups in its sshd_config; look also whether it blocks this address (fail2ban, PerSourcePenalties)",
     cause,
   });
 }
