@@ -18,14 +18,14 @@ const wireguard = ["wireguard-tools", "wireguard-go"];
 /** The images of the lab, by the name that an inventory's `image:` gives. */
 export const images = {
   bullseye: { suite: "bullseye", docker: "20.10.", packages: [], local: [...etcd, "consul"] },
-  bookworm: { suite: "bookworm", docker: "20.10.", packages: wireguard, local: etcd },
-  trixie: { suite: "trixie", docker: "26.1.", packages: ["docker-cli", ...wireguard], local: etcd },
+  bookworm: { suite: "bookworm", docker: "20.10.", packages: [], local: [...etcd, ...wireguard] },
+  trixie: { suite: "trixie", docker: "26.1.", packages: ["docker-cli"], local: [...etcd, ...wireguard] },
   docker28: {
     suite: "trixie",
     dockerOf: "forky",
     docker: "28.",
-    packages: ["docker-cli", ...wireguard],
-    local: etcd,
+    packages: ["docker-cli"],
+    local: [...etcd, ...wireguard],
   },
 } as const satisfies Record<string, ImageContent>;
 
