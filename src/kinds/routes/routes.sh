@@ -66,11 +66,21 @@ cw_routes_before() {
   grep ' proto 202' "$B.before" | cw_routes_among "$cw_still"
 }
 
+# cw_routes_possible: of the routes on standard input not those of ours whose interface is gone. It was taken back before, and its
+# routes may be the next to go; where it comes back, whoever brings it finds them in the list.
+cw_routes_possible() {
+  while read -r cw_line; do
+    case $cw_line in *' dev '*' proto 202'*) ;; *) printf '%s\n' "$cw_line"; continue ;; esac
+    cw_dev=${cw_line##* dev }
+    [ ! -e "/sys/class/net/${cw_dev%% *}" ] || printf '%s\n' "$cw_line"
+  done
+}
+
 # The list itself comes last: what is cut off before is begun again.
 cw_routes_restore() (
   cw_before=$(cw_routes_before "$1")
   cw_now=$(cw_routes_to "$2") || exit 1
-  cw_lost=$(printf '%s\n' "$cw_before" | cw_routes_not_in "$cw_now")
+  cw_lost=$(printf '%s\n' "$cw_before" | cw_routes_not_in "$cw_now" | cw_routes_possible)
   cw_foreign=$(printf '%s\n' "$cw_now" | grep -v ' proto 202' | cw_routes_not_in "$cw_before")
   cw_kept=
   if [ -n "$cw_foreign" ] && [ "$cw_force" != force ]; then
