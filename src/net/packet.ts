@@ -12,6 +12,8 @@ export interface Packet {
   /** ICMP's type: 8 is an echo request, 0 its reply. */
   icmpType?: number;
   inner?: Packet;
+  /** Of one that carries something encrypted: what tells it from all others, at whichever end it is seen. */
+  sealed?: string;
 }
 
 const etherIpv4 = 0x0800;
@@ -50,8 +52,15 @@ function payload(protocol: number, bytes: Buffer): Pick<Packet, "ports" | "icmpT
   const ports = { source: bytes.readUInt16BE(0), destination: bytes.readUInt16BE(2) };
   return {
     ports,
-    ...(protocol === udp ? within(tunnelled(bytes.subarray(8), bytes.readUInt16BE(4) - 8)) : {}),
+    ...(protocol === udp ? carried(bytes.subarray(8), bytes.readUInt16BE(4) - 8) : {}),
   };
+}
+
+function carried(bytes: Buffer, length: number): Pick<Packet, "inner" | "sealed"> {
+  // A message of WireGuard's with data: its type and three zeros, whom it is for, its number (its white paper, section 5.4.6).
+  if (bytes.length >= 32 && bytes.readUInt32BE(0) === 0x04000000)
+    return { sealed: bytes.subarray(4, 16).toString("hex") };
+  return within(tunnelled(bytes, length));
 }
 
 function within(inner: Packet | undefined): Pick<Packet, "inner"> {

@@ -189,8 +189,8 @@ export function silentWay<Own>(
   return pair.arrived ? [pair.to, pair.from] : [pair.from, pair.to];
 }
 
-/** A rule that drops the tunnel's own packets where they leave or arrive. */
-function tunnelDrop(
+/** A rule that drops the tunnel's own packets, so many at least, where they leave or arrive. */
+export function tunnelDrop(
   sender: HostFacts,
   receiver: HostFacts,
   { port }: Tunnel,
@@ -343,9 +343,9 @@ function couldMeet(spec: string, source: string, destination: string): boolean {
   return fits("s", source) && fits("d", destination);
 }
 
-function ruleWords({ table, chain, spec, packets }: Counter): string {
+export function ruleWords({ table, chain, spec, packets }: Counter): string {
   const where = table === "filter" ? chain : `${table} ${chain}`;
   return `${where} ${spec} (+${packets} packets)`;
 }
 
-const tableFlag = ({ table }: Counter) => (table === "filter" ? "" : `-t ${table} `);
+export const tableFlag = ({ table }: Counter) => (table === "filter" ? "" : `-t ${table} `);

@@ -195,14 +195,15 @@ function underlay({ caught }: Seen, here: ProbeContainer, there: ProbeContainer)
 
 const packetsOf = (caught: readonly Caught[]) => caught.map(({ packet }) => packet);
 
-/** A masqueraded packet belongs to the pair by its far end alone. */
+/** A masqueraded packet belongs to the pair by its far end alone; an encrypted one to the two hosts. */
 function framesOfPair(caught: readonly Caught[], from: ProbeContainer, to: ProbeContainer): Frame[] {
   return caught
     .filter(
       ({ packet }) =>
         concerns(packet, from.address, to.address) ||
         packet.source === to.address ||
-        packet.destination === to.address,
+        packet.destination === to.address ||
+        (packet.sealed !== undefined && [packet.source, packet.destination].includes(to.host.address)),
     )
     .map(({ frame }) => frame);
 }

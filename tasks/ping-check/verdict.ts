@@ -8,6 +8,7 @@ const ipInIp = 4;
 
 /** Whether the pair's packets crossed as the wire promises; without a wire, how they crossed. */
 export function verdictOf(wire: Wire | undefined, from: End, to: End, captured: Captured): Verdict {
+  if (wire?.sealed) return sealedVerdict(from, to, captured);
   const left = captured.atSender.filter((packet) => isRequest(packet, from, to));
   const came = captured.atReceiver.filter((packet) => isRequest(packet, from, to));
   const forms = [...new Set([...left, ...came].map(formOf))];
@@ -19,6 +20,23 @@ export function verdictOf(wire: Wire | undefined, from: End, to: End, captured: 
   if (wire?.verdict) return wire.verdict({ ...captured, from, to, left, came, form });
   const promised = wire === undefined ? form : promisedForm(wire);
   return form === promised ? { ok: true, seen: form } : { ok: false, seen: `${form}, not ${promised}` };
+}
+
+/** Nobody but the two hosts can read whose the messages are; that they are the same at both ends everybody can see. */
+function sealedVerdict(from: End, to: End, { atSender, atReceiver }: Captured): Verdict {
+  const open = [...atSender, ...atReceiver].find((packet) => concerns(packet, from.address, to.address));
+  if (open) return { ok: false, seen: `${formOf(open)}, not encrypted` };
+  const left = atSender.filter(({ sealed }) => sealed !== undefined);
+  const there = new Set(atReceiver.flatMap(({ sealed }) => sealed ?? []));
+  const both = left.filter(({ sealed = "" }) => there.has(sealed));
+  const ports = [...new Set((both.length > 0 ? both : left).map(({ ports }) => `UDP ${ports?.destination}`))];
+  if (left.length === 0) return { ok: false, seen: `nothing encrypted leaves ${from.host}` };
+  if (both.length === 0)
+    return {
+      ok: false,
+      seen: `${ports.join(", ")} on ${from.host}, and nothing of it arrives on ${to.host}`,
+    };
+  return { ok: true, seen: `${ports.join(", ")} encrypted at both ends, the inner addresses bare nowhere` };
 }
 
 /** Whether a packet belongs to the pair in either direction, whatever it is wrapped in. */

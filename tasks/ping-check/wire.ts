@@ -9,6 +9,8 @@ export interface Wire<Own = unknown> {
   name: string;
   /** Absent where packets cross as they are. */
   tunnel?: Tunnel;
+  /** What is in the tunnel is encrypted: both ends have to see the same messages there, and the inner addresses bare nowhere. */
+  sealed?: true;
   /** Hosts themselves route to containers: not so where containers have an interface on a network of all hosts. */
   routed: boolean;
   /** What brings a route back that is missing, where that is not the playbook: `restart flanneld there`. */

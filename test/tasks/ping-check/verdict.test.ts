@@ -79,6 +79,42 @@ describe("the verdict on a pair", () => {
     expect(verdict).toEqual({ ok: false, seen: words });
   });
 
+  const message = (sealed: string): Packet => ({
+    source: "10.0.0.1",
+    destination: "10.0.0.2",
+    protocol: 17,
+    dontFragment: false,
+    ports: { source: 51820, destination: 51820 },
+    sealed,
+  });
+  it.each<[string, ReturnType<typeof seen>, boolean, string]>([
+    [
+      "the same at both ends",
+      seen("wireguard", [message("0a"), message("0b")], [message("0b")]),
+      true,
+      "UDP 51820 encrypted at both ends, the inner addresses bare nowhere",
+    ],
+    ["nothing", seen("wireguard", []), false, "nothing encrypted leaves a"],
+    [
+      "others than arrive",
+      seen("wireguard", [message("0a")], [message("0c")]),
+      false,
+      "UDP 51820 on a, and nothing of it arrives on b",
+    ],
+    [
+      "a bare one beside it, at the far end alone",
+      seen("wireguard", [message("0a")], [message("0a"), ping]),
+      false,
+      "bare inner addresses, not encrypted",
+    ],
+    [
+      "a tunnel that anybody can read",
+      seen("wireguard", [udp(4789)]),
+      false,
+      "UDP 4789 with the inner addresses inside, not encrypted",
+    ],
+  ])("encrypted: %s", (_, found, ok, words) => expect(found).toEqual({ ok, seen: words }));
+
   it("without a wire says how they crossed", () => {
     expect(seen(undefined, [udp(8285)])).toEqual({
       ok: true,
@@ -127,5 +163,25 @@ describe("a capture of the lab", () => {
       const found = readFrame(Buffer.concat([outer, head, payload]))?.inner;
       expect(found).toMatchObject({ source: inner?.source, destination: inner?.destination, icmpType: 8 });
     }
+  });
+
+  it("is told by what it has in front where it is encrypted, and by nothing else", () => {
+    const [frame = Buffer.alloc(0)] = (readPcap(Buffer.from(bare, "base64")) ?? []).map(({ bytes }) => bytes);
+    const encrypted = (type: number, payload: number) => {
+      const outer = Buffer.alloc(42);
+      frame.copy(outer, 0, 0, 34);
+      outer[23] = 17;
+      outer.writeUInt16BE(51820, 36);
+      outer.writeUInt16BE(8 + 16 + payload, 38);
+      const front = Buffer.from(`0${type}000000aabbccdd0700000000000000`, "hex");
+      return readFrame(Buffer.concat([outer, front, Buffer.alloc(payload)]));
+    };
+    expect(encrypted(4, 112)).toMatchObject({
+      sealed: "aabbccdd0700000000000000",
+      ports: { destination: 51820 },
+    });
+    expect(encrypted(4, 112)).not.toHaveProperty("inner");
+    // A handshake carries nobody's packet.
+    expect(encrypted(1, 132)).not.toHaveProperty("sealed");
   });
 });
