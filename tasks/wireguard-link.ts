@@ -19,7 +19,15 @@ import {
 } from "causeway";
 import { marker, pathsOf, peersText, scriptText, unitText } from "./wireguard-link/files.ts";
 import { type Params, type Peer, params } from "./wireguard-link/params.ts";
-import { besideThose, knownPeers, peersIn, type Running, readDump, untold } from "./wireguard-link/peers.ts";
+import {
+  askDump,
+  besideThose,
+  knownPeers,
+  peersIn,
+  type Running,
+  readDump,
+  untold,
+} from "./wireguard-link/peers.ts";
 
 interface State {
   peers: FileState;
@@ -46,7 +54,7 @@ export const wireguardLink = defineTask({
   summary: "An encrypted way to every peer's containers",
   params,
   key: ({ name }) => name,
-  settles: "15s",
+  settles: "30s",
   read: readState,
   present: (state, wanted): readonly PlanItem[] => {
     refuseForeignInterface(state, wanted);
@@ -64,7 +72,8 @@ export const wireguardLink = defineTask({
       return [...steps, starts(unit)];
     if (steps.length > 0) return steps;
     const why = staleness(state, wanted, peers);
-    return why === undefined ? [] : [owed(why.cure(wanted.name), `${wanted.name}: ${why.words}`)];
+    if (why) return [owed(why.cure(wanted.name), `${wanted.name}: ${why.words}`)];
+    return wanted.met ? unmet(state, wanted, peers) : [];
   },
 });
 
@@ -76,11 +85,7 @@ async function readState(host: Reader, { name, port }: Params): Promise<State> {
     host.file(paths.unit),
     host.unit(`${name}.service`),
     host.read(sh`wg pubkey <${paths.key} 2>/dev/null; true`, { looksAt: [`file:${paths.key}`, "package"] }),
-    // The secrets stay behind: the private key is the first word of the first line, a peer's preshared key the second of its own.
-    host.read(
-      sh`wg show ${name} dump 2>/dev/null | { IFS= read -r own && printf '%s\n' "\${own#*	}"; cut -f 1,3-; }; true`,
-      { looksAt: [`unit:${name}.service`, "link", "package"] },
-    ),
+    host.read(askDump(name), { looksAt: [`unit:${name}.service`, "link", "package"] }),
     host.links(),
     host.addresses(),
     host.read(sh`command -v ss >/dev/null || exit 0; ss -Hlunp ${`sport = :${port}`}`, {
@@ -152,6 +157,13 @@ function missingFiles(state: State, wanted: Params, peers: readonly Peer[]): Ste
 function starts(unit: UnitState): Step {
   const was = unit.present ? `${unit.enabled || "not enabled"}, ${unit.active}` : "not there";
   return step.unit({ name: unit.name, enabled: true, active: true, was });
+}
+
+function unmet({ running }: State, { port }: Params, peers: readonly Peer[]): PlanItem[] {
+  const silent = peers
+    .filter(({ publicKey }) => !running?.peers.get(publicKey)?.handshake)
+    .map(({ name }) => name);
+  return silent.length === 0 ? [] : [later(`no answer from ${silent.join(", ")} yet, over UDP ${port}`)];
 }
 
 interface Stale {

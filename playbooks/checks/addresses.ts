@@ -103,7 +103,7 @@ export function reservedNetworks<V extends object, F>(
       return [
         new CausewayError("variables", `${variable} is not a network for containers`, {
           ...together(given(host, variable)),
-          found: `${hit} ${reserved[hit]}`,
+          found: `${hit.network} ${hit.meaning}`,
           expected: "a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or of another network of yours",
         }),
       ];
@@ -111,10 +111,12 @@ export function reservedNetworks<V extends object, F>(
   );
 }
 
-function reservedPart(network: string): string | undefined {
-  const wanted = networkOf(network);
-  return Object.keys(reserved).find((text) => {
-    const other = networkOf(text);
+/** The reserved network that overlaps this one, and what it is; undefined without any, and for what is no network. */
+export function reservedPart(text: string): { network: string; meaning: string } | undefined {
+  const wanted = networkOf(text);
+  const hit = Object.entries(reserved).find(([network]) => {
+    const other = networkOf(network);
     return wanted && other && overlaps(wanted, other);
   });
+  return hit && { network: hit[0], meaning: hit[1] };
 }

@@ -38,7 +38,11 @@ function bipOfVariables(byHand: ByHand): Setting[] {
 export const staticRoute: Scheme = {
   name: "static-route",
   wires: [routed],
-  held: ({ on }) => (keysOf(on, "static-route").length > 0 ? [routedContainers] : []),
+  // An encrypted link has routes, too, by an interface of its own.
+  held: ({ on }) =>
+    keysOf(on, "static-route").length > 0 && keysOf(on, "wireguard-link").length === 0
+      ? [routedContainers]
+      : [],
   shown: (place) => (isRouted(place) && !isLeased(place.on) ? [routedContainers] : []),
   traces: [bipFlag],
   makes: ({ task }, name) => task === "docker-bip" && name === "docker0",

@@ -56,6 +56,12 @@ export const params = Type.Object(
         description: "only add: peers and subnets that the interface has and `peers` has not stay",
       }),
     ),
+    met: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: "it is not done before every peer has answered: for a link that others are to be led to",
+      }),
+    ),
   },
   { additionalProperties: false },
 );

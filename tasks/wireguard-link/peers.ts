@@ -1,3 +1,4 @@
+import { type Script, sh } from "causeway";
 import type { Params, Peer } from "./params.ts";
 
 /** The peers whose keys are known, in the order of their names. */
@@ -52,13 +53,27 @@ export function peersIn(text: string): Peer[] {
 export interface Running {
   publicKey: string;
   port: number;
-  /** Subnets by the peer's public key. */
-  peers: ReadonlyMap<string, readonly string[]>;
+  /** By their public keys. */
+  peers: ReadonlyMap<string, RunningPeer>;
+}
+
+interface RunningPeer {
+  subnets: readonly string[];
+  /** When they last agreed on keys, in seconds since 1970; 0 where they never did. */
+  handshake: number;
 }
 
 /**
- * Parses `wg show NAME dump` without the first column of its first line and the second of the others, which are secrets: what is
- * left is, parted by tabs, public key, port, fwmark; then a peer a line: public key, endpoint, allowed IPs, and counters (wg(8), "show").
+ * Prints what `readDump` reads. The secrets stay on the host: of `wg show NAME dump` the private key is the first word of the
+ * first line, a peer's preshared key the second of its own.
+ */
+export function askDump(name: string): Script {
+  return sh`wg show ${name} dump 2>/dev/null | { IFS= read -r own && printf '%s\n' "\${own#*	}"; cut -f 1,3-; }; true`;
+}
+
+/**
+ * Parses that: parted by tabs, public key, port, fwmark; then a peer a line: public key, endpoint, allowed IPs, the time of the
+ * last handshake, and counters (wg(8), "show"). Undefined where there is no such interface of WireGuard's.
  */
 export function readDump(text: string): Running | undefined {
   const [own = "", ...peers] = text.split("\n").filter(Boolean);
@@ -69,8 +84,9 @@ export function readDump(text: string): Running | undefined {
     port: Number(port),
     peers: new Map(
       peers.map((line) => {
-        const [key = "", , allowed = ""] = line.split("\t");
-        return [key, allowed === "(none)" ? [] : allowed.split(",")] as const;
+        const [key = "", , allowed = "", handshake = "0"] = line.split("\t");
+        const subnets = allowed === "(none)" ? [] : allowed.split(",");
+        return [key, { subnets, handshake: Number(handshake) }] as const;
       }),
     ),
   };
@@ -80,11 +96,11 @@ export function readDump(text: string): Running | undefined {
 export function untold({ peers: there, port: now }: Running, port: number, wanted: readonly Peer[]): string {
   const same = (a: readonly string[] = [], b: readonly string[] = []) =>
     [...a].sort().join(" ") === [...b].sort().join(" ");
-  const differs = wanted.find((peer) => !same(peer.subnets, there.get(peer.publicKey)));
+  const differs = wanted.find((peer) => !same(peer.subnets, there.get(peer.publicKey)?.subnets));
   const stranger = [...there.keys()].find((key) => !wanted.some(({ publicKey }) => publicKey === key));
   if (now !== port) return `it listens on port ${now}`;
   if (differs)
-    return `it lets ${there.get(differs.publicKey)?.join(", ") || "nothing"} through to ${differs.name}`;
+    return `it lets ${there.get(differs.publicKey)?.subnets.join(", ") || "nothing"} through to ${differs.name}`;
   if (stranger !== undefined) return `it has a peer ${stranger} that is none`;
   return "";
 }

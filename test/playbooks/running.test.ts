@@ -13,6 +13,8 @@ interface Host {
   lease?: string;
   links?: string;
   routes?: string;
+  /** Interfaces of WireGuard's with their ports: `wg0 51820`. */
+  encrypted?: readonly string[];
   standing?: readonly string[];
   stopped?: boolean;
 }
@@ -37,6 +39,7 @@ function runningOn({
   lease = "",
   links = "",
   routes = "",
+  encrypted = [],
   standing = [],
   stopped,
 }: Host): Running {
@@ -45,7 +48,7 @@ function runningOn({
   const lines = ["b bridge local bridge", ...named].map((line) => line.replace(/ (\S+)$/, " - - $1"));
   return {
     docker: parseDocker(stopped ? "stopped" : `running 20.10.5\n${lines.join("\n")}\n--\n`),
-    said: { "flannel-subnet": [lease] },
+    said: { "flannel-subnet": [lease], wireguard: encrypted },
     addresses:
       docker0 === undefined ? [] : parseAddresses(`3: docker0    inet ${docker0} scope global docker0`),
     links: parseLinks(links),
@@ -119,6 +122,30 @@ test.each<[string, Host[], string]>([
       { standing: ["flanneld-config flanneld"], links: flannel1 },
     ],
     "the hosts run different schemes: h0: static-route\nh1: flannel (vxlan)",
+  ],
+  [
+    "an encrypted link of causeway's, whose routes are no static routes: the one that they lead over",
+    [
+      {
+        standing: ["static-route peers", "wireguard-link wg-causeway0", "wireguard-link wg-causeway1"],
+        routes: "192.168.201.0/24 dev wg-causeway1 proto 202",
+        encrypted: ["wg-causeway1 51821"],
+      },
+    ],
+    "wireguard (wg-causeway1)",
+  ],
+  [
+    "one by hand",
+    [
+      { docker0: "192.168.1.1/24", routes: "192.168.2.0/24 dev wg0", encrypted: ["wg0 51820"] },
+      { docker0: "192.168.2.1/24", routes: "192.168.1.0/24 dev wg0", encrypted: ["wg0 51820"] },
+    ],
+    "wireguard (wg0)",
+  ],
+  [
+    "a VPN of an operator's, which leads to no containers",
+    [{ docker0: "172.17.0.1/16", routes: "10.8.0.0/24 dev wg0", encrypted: ["wg0 51820"] }],
+    "no host runs a scheme: h0: none",
   ],
   [
     "one host without any",

@@ -160,6 +160,18 @@ describe("wireguard-link plans", () => {
       told(`it has a peer ${"D".repeat(43)}= that is none`),
     ],
     [
+      "nothing more where every peer has to have answered, and one has not",
+      plan({}, { met: true }),
+      ["later: no answer from two yet, over UDP 51820"],
+    ],
+    [
+      "nothing, once they have",
+      plan(running(dump[0] ?? "", dump[1] ?? "", (dump[2] ?? "").replace("\t0\t", "\t1795803929\t")), {
+        met: true,
+      }),
+      [],
+    ],
+    [
       "nothing where a peer is followed to another endpoint",
       plan(running(dump[0] ?? "", (dump[1] ?? "").replace("10.0.0.201", "10.0.0.99"), dump[2] ?? "")),
       [],

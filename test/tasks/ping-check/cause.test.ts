@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { LinkState } from "../../../playbooks/schemes/wireguard.ts";
 import { parseCounters } from "../../../src/host/tools/iptables.ts";
 import { causeOf } from "../../../tasks/ping-check/cause.ts";
 
@@ -58,6 +59,34 @@ const vxlanTo = (address: string, ...macs: string[]) => ({
   links: [...links.slice(0, 2), { ...link("flannel.1", 1450), mac: mac(address === "10.0.0.2" ? 1 : 2) }],
 });
 const drop = "[7:588] -A FORWARD -s 192.168.1.0/24 -j DROP";
+
+const [keyA, keyB, keyC] = ["A", "B", "C"].map((letter) => `${letter.repeat(43)}=`) as [
+  string,
+  string,
+  string,
+];
+const encrypted = {
+  wayThere: "192.168.2.2 dev wg-causeway0 src 192.168.1.1",
+  wayBack: "192.168.1.2 dev wg-causeway0 src 192.168.2.1",
+};
+/** An encrypted interface that has one peer; `handshake` is so many seconds ago. */
+const linked = (
+  publicKey: string,
+  peer: string,
+  subnets: string[],
+  handshake: number | "never" = 10,
+): Pick<HostFacts<LinkState>, "own"> => ({
+  own: {
+    active: "active",
+    now: 9000,
+    running: {
+      publicKey,
+      port: 51820,
+      peers: new Map([[peer, { subnets, handshake: handshake === "never" ? 0 : 9000 - handshake }]]),
+    },
+  },
+});
+const [ofA, ofB] = [linked(keyA, keyB, ["192.168.2.0/24"]), linked(keyB, keyA, ["192.168.1.0/24"])];
 
 describe("the cause of a failed pair", () => {
   it.each<[string, PairFacts, string | undefined, RegExp, string?]>([
@@ -363,6 +392,70 @@ describe("the cause of a failed pair", () => {
       }),
       "overlay",
       /^name: .*; Docker on a learns no names of others .*: restart docker there$/,
+    ],
+    [
+      "an encrypted interface that is gone",
+      pair({
+        ...encrypted,
+        from: { ...a, ...ofA },
+        to: { ...b, own: { active: "inactive", now: 9000, running: undefined } },
+      }),
+      "wireguard",
+      /^device gone: b has no wg-causeway0, and its unit is inactive$/,
+      "b",
+    ],
+    [
+      "subnets that are no peer's",
+      pair({ ...encrypted, from: { ...a, ...linked(keyA, keyB, []) }, to: { ...b, ...ofB } }),
+      "wireguard",
+      /^AllowedIPs: a has no way to 192\.168\.2\.2 by b: it is no peer's/,
+    ],
+    [
+      "a peer that is known by another key, on the far side",
+      pair({ ...encrypted, from: { ...a, ...ofA }, to: { ...b, ...linked(keyB, keyC, ["192.168.1.0/24"]) } }),
+      "wireguard",
+      /^AllowedIPs: b has no way to 192\.168\.1\.2 by a: it is the peer's with the key C{43}=, not A{43}=/,
+      "b",
+    ],
+    [
+      "two that never met, and the rule that drops the first word",
+      pair({
+        ...encrypted,
+        from: { ...a, ...linked(keyA, keyB, ["192.168.2.0/24"], "never") },
+        to: {
+          ...b,
+          ...linked(keyB, keyA, ["192.168.1.0/24"], "never"),
+          moved: moved("*filter", "[1:176] -A INPUT -p udp -m udp --dport 51820 -j DROP"),
+        },
+      }),
+      "wireguard",
+      /^no handshake: a and b have never met: UDP 51820 .*; b drops it by INPUT .*--dport 51820/,
+      "b",
+    ],
+    [
+      "a handshake that is too old",
+      pair({
+        ...encrypted,
+        from: { ...a, ...linked(keyA, keyB, ["192.168.2.0/24"], 300) },
+        to: { ...b, ...ofB },
+      }),
+      "wireguard",
+      /^no handshake: a and b last met 5 minutes ago/,
+    ],
+    [
+      "what is dropped since, where the last handshake still looks well",
+      pair({
+        ...encrypted,
+        from: { ...a, ...ofA },
+        to: {
+          ...b,
+          ...ofB,
+          moved: moved("*filter", "[9:1000] -A INPUT -p udp -m udp --dport 51820 -j DROP"),
+        },
+      }),
+      "wireguard",
+      /^one-way tunnel: UDP 51820 from a to b .*b drops it by INPUT/,
+      "b",
     ],
     ["nothing that can be seen", pair({ arrived: true }), "routed", /^no answer: the requests arrive on b/],
   ])("%s", (_, facts, wire, words, on) => {

@@ -1,0 +1,167 @@
+import { contains, networkOf, type ProbeHost, parseAddress, sh, subnetOf } from "causeway";
+import { ruleWords, silentWay, tableFlag, tunnelDrop } from "../../tasks/ping-check/cause.ts";
+import {
+  type Cause,
+  endsOf,
+  type HostFacts,
+  type PairFacts,
+  shownBy,
+  type Tunnel,
+  type Wire,
+} from "../../tasks/ping-check/wire.ts";
+import { askDump, type Running, readDump } from "../../tasks/wireguard-link/peers.ts";
+import { startedByHand } from "../checks/traces.ts";
+import { keysOf, type Place, type Ran, type Scheme } from "./scheme.ts";
+
+/** What is known of the encrypted interface on a host of a pair that failed. */
+export interface LinkState {
+  /** Its unit, as systemd says it. */
+  active: string;
+  /** The host's clock, in seconds since 1970. */
+  now: number;
+  /** The interface as wg has it; undefined where it is gone. */
+  running: Running | undefined;
+}
+
+type Pair = PairFacts<LinkState>;
+type End = HostFacts<LinkState>;
+type Device = Tunnel & { device: string };
+
+/** No key of WireGuard's is used for longer, in seconds (its white paper, section 6.1, Reject-After-Time). */
+const oldest = 180;
+
+/** IPv4, UDP, and WireGuard's own 32 bytes; what is inside is filled up to a multiple of 16. */
+const overhead = 60;
+
+function wireOf(device: string, port: number): Wire<LinkState> {
+  const tunnel: Device = { port, overhead, device };
+  return {
+    name: "wireguard",
+    routed: true,
+    tunnel,
+    sealed: true,
+    // Messages as long as those of pings of 84 bytes.
+    filter: "udp[8:4] = 0x04000000 and udp[4:2] = 136",
+    cure: "run the playbook again",
+    look: (host) => lookAt(host, device),
+    first: (pair) => deviceGone(pair, device),
+    silent: (pair) => otherPeers(pair, device) ?? noHandshake(pair, tunnel),
+  };
+}
+
+/** Containers whose packets go through an encrypted interface. */
+export function encryptedContainers(device: string, port: number): Ran {
+  return {
+    words: `wireguard (${device})`,
+    proof: () => ({ network: "bridge", wire: wireOf(device, port) }),
+  };
+}
+
+/** `@wireguard wg-causeway0 51820`: the ports of all interfaces of WireGuard's. */
+const look = sh`! command -v wg >/dev/null || wg show all listen-port 2>/dev/null | while read -r device port; do
+  echo "@wireguard $device $port"
+done`;
+
+function portsOn({ on }: Place): ReadonlyMap<string, number> {
+  const pairs = (on.said.wireguard ?? []).map((words) => words.split(" "));
+  return new Map(pairs.map(([device = "", port]) => [device, Number(port)]));
+}
+
+/** Of two generations the one that the routes lead over. */
+function held(place: Place): Ran[] {
+  const devices = keysOf(place.on, "wireguard-link");
+  const device = devices.find((name) => place.on.routes.some(({ dev }) => dev === name)) ?? devices.at(-1);
+  return device === undefined ? [] : [encryptedContainers(device, portsOn(place).get(device) ?? 51820)];
+}
+
+/** An interface of WireGuard's over which the way to another host's docker0 leads: not somebody's VPN. */
+function shown(place: Place): Ran[] {
+  const subnets = place.reached.flatMap(({ facts }) =>
+    facts.running.addresses.flatMap(({ dev, cidr }) => (dev === "docker0" ? [subnetOf(cidr)] : [])),
+  );
+  return [...portsOn(place)]
+    .filter(([device]) => place.on.routes.some(({ dst, dev }) => dev === device && subnets.includes(dst)))
+    .map(([device, port]) => encryptedContainers(device, port));
+}
+
+export const wireguard: Scheme = {
+  name: "wireguard",
+  wires: [wireOf("wg-causeway0", 51820)],
+  held,
+  shown,
+  look,
+  processes: ["wireguard-go"],
+  traces: [startedByHand("wireguard-go")],
+  makes: ({ task, key }, name) => task === "wireguard-link" && key === name,
+};
+
+async function lookAt(host: ProbeHost, device: string): Promise<LinkState> {
+  const { stdout } = await host.sh(sh`date +%s; systemctl is-active ${device}
+${askDump(device)}`);
+  const [now = "", active = "", ...dump] = stdout.split("\n");
+  return { active, now: Number(now), running: readDump(dump.join("\n")) };
+}
+
+function deviceGone(pair: Pair, device: string): Cause | undefined {
+  if (pair.tried?.loss !== 100) return undefined;
+  const without = endsOf(pair).find(({ own }) => own !== undefined && own.running === undefined);
+  if (!without) return undefined;
+  return {
+    cause: `device gone: ${without.name} has no ${device}, and its unit is ${without.own?.active}`,
+    ...shownBy(`systemctl status ${device}`, without, pair),
+  };
+}
+
+/** The peer that a host sends to for an address, and from which alone it takes what comes from there. */
+function peerFor({ own }: End, address: string) {
+  const at = parseAddress(address) ?? -1;
+  const peers = [...(own?.running?.peers ?? [])].map(([publicKey, peer]) => ({ publicKey, ...peer }));
+  return peers.find(({ subnets }) => subnets.some((text) => holds(text, at)));
+}
+
+function holds(text: string, address: number): boolean {
+  const network = networkOf(text);
+  return network !== undefined && contains(network, address);
+}
+
+/** WireGuard drops without a word what no peer is to have, and what comes from another than the one that has it. */
+function otherPeers(pair: Pair, device: string): Cause | undefined {
+  if (pair.tried?.loss !== 100) return undefined;
+  for (const [here, there] of [
+    [pair.from, pair.to],
+    [pair.to, pair.from],
+  ] as const) {
+    const key = there.own?.running?.publicKey;
+    if (here.own?.running === undefined || key === undefined) continue;
+    const peer = peerFor(here, there.container);
+    if (peer?.publicKey === key) continue;
+    const found = peer ? `it is the peer's with the key ${peer.publicKey}, not ${key}` : "it is no peer's";
+    return {
+      cause: `AllowedIPs: ${here.name} has no way to ${there.container} by ${there.name}: ${found}; run the playbook again`,
+      ...shownBy(`wg show ${device} allowed-ips`, here, pair),
+    };
+  }
+  return undefined;
+}
+
+/** Two that never agreed on a key, or whose last one is too old: no packet of either gets through to the other, or one way only. */
+function noHandshake(pair: Pair, tunnel: Device): Cause | undefined {
+  if (pair.tried?.loss !== 100) return undefined;
+  const { from, to } = pair;
+  const handshake = peerFor(from, to.container)?.handshake;
+  if (from.own === undefined || handshake === undefined) return undefined;
+  const age = from.own.now - handshake;
+  if (handshake > 0 && age <= oldest) return undefined;
+  const since = handshake === 0 ? "have never met" : `last met ${Math.round(age / 60)} minutes ago`;
+  const [sender, receiver] = silentWay(pair);
+  // Of handshakes there are few: one packet that a rule drops tells.
+  const guilty = tunnelDrop(sender, receiver, tunnel, 1) ?? tunnelDrop(receiver, sender, tunnel, 1);
+  const by = guilty ? `; ${guilty.end.name} drops it by ${ruleWords(guilty.rule)}` : "";
+  const command = guilty
+    ? `iptables ${tableFlag(guilty.rule)}-vnL ${guilty.rule.chain}`
+    : `wg show ${tunnel.device}; tcpdump -ni any udp port ${tunnel.port}`;
+  return {
+    cause: `no handshake: ${from.name} and ${to.name} ${since}: UDP ${tunnel.port} does not get through, or not both ways${by}`,
+    ...shownBy(command, guilty?.end ?? from, pair),
+  };
+}

@@ -1,0 +1,256 @@
+import {
+  Cidr,
+  definePlaybook,
+  type Fleet,
+  given,
+  type HostView,
+  InterfaceCidr,
+  type Route,
+  type Standing,
+  type Static,
+  subnetOf,
+  Type,
+} from "causeway";
+import { dockerBip } from "../tasks/docker-bip.ts";
+import { iptablesForward } from "../tasks/iptables-forward.ts";
+import { staticRoute } from "../tasks/static-route.ts";
+import { wireguardInstall } from "../tasks/wireguard-install.ts";
+import { wireguardKey } from "../tasks/wireguard-key.ts";
+import { wireguardLink } from "../tasks/wireguard-link.ts";
+import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
+import { differingVars } from "./checks/alike.ts";
+import {
+  dockersWithoutDirectRouting,
+  foreignFirewalls,
+  hostFacts,
+  sameHostNames,
+  stoppedDockers,
+} from "./checks/facts.ts";
+import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
+import { lifelinesTaken } from "./checks/lifelines.ts";
+import { foreignNetworks, type Uses } from "./checks/networks.ts";
+import { proofOf } from "./checks/proofs.ts";
+import { badSubnets, outsideOfNetwork, swappedSubnets } from "./checks/subnets.ts";
+import {
+  badEndpoints,
+  earlierLink,
+  endpointOf,
+  kernelFact,
+  linkName,
+  linkPort,
+  partialRotation,
+  publicKeyFact,
+  skippedGenerations,
+  unreachableEndpoints,
+} from "./checks/wireguard.ts";
+import { flannelOptions } from "./schemes/flannel.ts";
+import { bipFlag } from "./schemes/static-route.ts";
+import { encryptedContainers } from "./schemes/wireguard.ts";
+
+const vars = Type.Object({
+  bip: InterfaceCidr({
+    description: "the address of docker0 and the prefix of its subnet, a host: 192.168.100.1/24",
+  }),
+  container_network: Type.Optional(
+    Cidr({
+      description:
+        "one network that holds the container subnets of all hosts; then two rules let them all through, whatever hosts there are",
+    }),
+  ),
+  wg_endpoint: Type.Optional(
+    Type.String({
+      pattern: "^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+      description:
+        "where the other hosts reach this one, an IPv4 address or a name; its address in the inventory unless given; none: it calls, and cannot be called",
+    }),
+  ),
+  wg_port: Type.Integer({
+    default: 51820,
+    minimum: 1,
+    maximum: 65_534,
+    description: "the UDP port; the one above it is used, too, while keys are replaced",
+  }),
+  wg_keepalive: Type.Integer({
+    default: 25,
+    minimum: 0,
+    maximum: 65_535,
+    description: "seconds between packets to each peer that keep NATs open; 0: none",
+  }),
+  wg_mtu: Type.Integer({
+    default: 1420,
+    minimum: 576,
+    maximum: 65_455,
+    description:
+      "the largest packet of a container, in bytes: what the network between the hosts carries, less 80",
+  }),
+  wg_implementation: Type.Optional(
+    Type.Union([Type.Literal("kernel"), Type.Literal("wireguard-go")], {
+      description: "who encrypts; the kernel where it can, unless given",
+    }),
+  ),
+  wg_generation: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 999,
+    description: "the number of the keys: one more makes new ones on all hosts",
+  }),
+  probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
+});
+
+const comment = "causeway:wireguard";
+
+type Vars = Static<typeof vars>;
+
+/** A bip in daemon.json is this scheme's own key: docker-bip takes it over. */
+const claim: Claim<Vars> = {
+  breaks: [bipFlag, flannelOptions],
+  networks: (_, { hosts }) => hosts.map(({ vars: { bip } }) => subnetOf(bip)),
+  replaces: (host, fleet) => fleet.peersOf(host).map(({ vars: { bip } }) => subnetOf(bip)),
+};
+
+/** Each host has a way to all peers' subnets, and in its own are docker0 and the encrypted interface. */
+const uses: Uses<Vars, object> = {
+  on: (_, { hosts }) =>
+    hosts.map((of) => ({
+      subnet: subnetOf(of.vars.bip),
+      what: `the container subnet of ${of.name}`,
+      variable: "bip",
+      of,
+    })),
+  except: () => ["docker0"],
+};
+
+interface Facts {
+  publicKey: string | undefined;
+  kernel: boolean;
+  byHand: { readonly routes: readonly Route[]; readonly standing: readonly Standing[] };
+}
+type Host = HostView<Vars, Facts>;
+type Hosts = Fleet<Vars, Facts>;
+
+function implementationOf({ vars, facts }: Host): "kernel" | "wireguard-go" {
+  return vars.wg_implementation ?? (facts.kernel ? "kernel" : "wireguard-go");
+}
+
+/**
+ * The interface with the peers that answered; with `keep` beside those that it has. Where routes are about to leave an earlier
+ * one for it, it first has to hear from them all.
+ */
+function linkToPeers(host: Host, fleet: Hosts, keep: boolean) {
+  const peers = fleet.peersOf(host).filter((peer) => fleet.reached.includes(peer));
+  if (fleet.peersOf(host).length === 0) return [];
+  return [
+    wireguardLink({
+      name: linkName(host.vars),
+      implementation: implementationOf(host),
+      address: host.vars.bip,
+      port: linkPort(host.vars),
+      mtu: host.vars.wg_mtu,
+      keepalive: host.vars.wg_keepalive,
+      peers: peers.map((peer) => {
+        const { publicKey } = peer.facts;
+        const endpoint = endpointOf(peer);
+        return {
+          name: peer.name,
+          ...(publicKey === undefined ? {} : { public_key: publicKey }),
+          ...(endpoint === undefined ? {} : { endpoint }),
+          subnets: [subnetOf(peer.vars.bip)],
+        };
+      }),
+      keep,
+      met: earlierLink(host) !== undefined && host.vars.wg_keepalive > 0,
+    }),
+  ];
+}
+
+/** What a host needs to know of its peers' subnets; with `keep` beside what it knows of those that they had before. */
+function waysToPeers(host: HostView<Vars>, fleet: Fleet<Vars, unknown>, keep: boolean) {
+  const routes = fleet
+    .peersOf(host)
+    .map(({ vars: { bip } }) => ({ to: subnetOf(bip), dev: linkName(host.vars) }));
+  // Alone it has nobody to route to: what an earlier run did for its peers is undone.
+  if (routes.length === 0) return [];
+  const { bip, container_network } = host.vars;
+  const peers = container_network === undefined ? routes.map(({ to }) => to) : [container_network];
+  return [
+    staticRoute({ name: "peers", routes, keep }),
+    iptablesForward({ own: subnetOf(bip), peers, comment, keep }),
+  ];
+}
+
+export default definePlaybook({
+  name: "wireguard",
+  summary: "Every host owns a container subnet, and reaches every peer's through an encrypted link",
+  owns: "container-network",
+  vars,
+  facts: { ...hostFacts, publicKey: publicKeyFact, kernel: kernelFact },
+  check: ({ hosts }) => [
+    ...badAddresses(hosts),
+    ...reservedNetworks(hosts, ["bip", "container_network"]),
+    ...badSubnets(hosts),
+    ...outsideOfNetwork(hosts),
+    ...badEndpoints(hosts),
+    ...differingVars(hosts, ["wg_generation", "wg_mtu", "probe_image"]),
+  ],
+  preflight: (fleet) => [
+    ...sameHostNames(fleet),
+    ...unreachableEndpoints(fleet),
+    ...skippedGenerations(fleet),
+    ...partialRotation(fleet),
+    ...lifelinesTaken(
+      fleet.reached,
+      fleet.hosts.map((host) => ({ network: host.vars.bip, value: given(host, "bip") })),
+    ),
+    ...foreignFirewalls(fleet),
+    ...dockersWithoutDirectRouting(fleet),
+    ...foreignNetworks(fleet, uses),
+    ...conflictingLeftovers(fleet, claim),
+  ],
+  remarks: (fleet) => [...stoppedDockers(fleet), ...harmlessLeftovers(fleet, claim)],
+  // Make before break, as static-route does. A new generation of keys is a second link beside the first, which goes last: it is
+  // no longer planned.
+  plays: [
+    {
+      title: "Make each host's key",
+      hosts: "docker",
+      atOnce: "it only adds",
+      tasks: (host) => [
+        wireguardInstall({ implementation: implementationOf(host) }),
+        wireguardKey({ name: linkName(host.vars) }),
+      ],
+    },
+    {
+      title: "Bring up an encrypted link to every peer",
+      hosts: "docker",
+      learns: ["publicKey"],
+      atOnce: "it only adds",
+      tasks: (host, fleet) => linkToPeers(host, fleet, true),
+    },
+    {
+      title: "Route to every peer, and let its containers through",
+      hosts: "docker",
+      atOnce: "what the routes led over before stays until the end of the run",
+      tasks: (host, fleet) => waysToPeers(host, fleet, true),
+    },
+    {
+      title: "Give each docker0 its own subnet",
+      hosts: "docker",
+      indivisible: swappedSubnets,
+      tasks: ({ vars: { bip, wg_mtu } }) => [dockerBip({ bip, direct_routing: true, mtu: wg_mtu })],
+    },
+    {
+      title: "Take away what led to subnets that no host has any more",
+      hosts: "docker",
+      atOnce: "it only takes away what is no longer needed",
+      whenComplete: true,
+      learns: ["publicKey"],
+      tasks: (host, fleet) => [...linkToPeers(host, fleet, false), ...waysToPeers(host, fleet, false)],
+    },
+  ],
+  verify: ({ hosts }) =>
+    hosts
+      .slice(0, 1)
+      .map(({ vars }) =>
+        proofOf(encryptedContainers(linkName(vars), linkPort(vars)), hosts, { image: vars.probe_image }),
+      ),
+});
