@@ -26,6 +26,9 @@ import {
   unit,
   user,
   waitFor,
+  wireguardInstall,
+  wireguardKey,
+  wireguardLink,
 } from "causeway/tasks";
 
 const vars = Type.Object({
@@ -159,6 +162,28 @@ const rows: Readonly<Record<string, { needs?: readonly string[]; task: (host: Ho
         path: "/etc/login.defs",
         lines: [{ line: "UMASK 027", insteadOf: "^UMASK" }, "# the row"],
         without: ["^ERASECHAR"],
+      }),
+  },
+  "wireguard-install": { task: () => wireguardInstall({ implementation: "wireguard-go" }) },
+  "wireguard-key": { needs: ["wireguard-install"], task: () => wireguardKey({ name: "row" }) },
+  "wireguard-link": {
+    needs: ["wireguard-install", "wireguard-key"],
+    task: ({ address }) =>
+      wireguardLink({
+        name: "row",
+        implementation: "wireguard-go",
+        address: "192.168.77.1/24",
+        port: 7003,
+        mtu: 1380,
+        keepalive: 0,
+        peers: [
+          {
+            name: "nobody",
+            public_key: `${"A".repeat(43)}=`,
+            endpoint: `${neighbour(address)}:7003`,
+            subnets: ["192.168.78.0/24"],
+          },
+        ],
       }),
   },
   package: { task: () => packages({ names: ["etcd-client"] }) },
