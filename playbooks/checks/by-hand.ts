@@ -98,7 +98,8 @@ function lookForProcesses(names: readonly string[]): Script {
   case " "${names.join(" ")}" " in *" $name "*) ;; *) continue ;; esac
   group=
   while IFS=: read -r number controllers path; do
-    case $number:$controllers in *:name=systemd) group=$path && break ;; 0:) group=$path ;; esac
+    # systemd's own hierarchy of cgroup v1, or the one of v2, where that is its: a line says / where it is not.
+    case $number:$controllers in *:name=systemd | 0:) case $group in '' | /) group=$path ;; esac ;; esac
   done <"$dir/cgroup"
   # One that is just ending is in no group but the root, and is gone in a moment.
   [ "$group" != / ] || sleep 1

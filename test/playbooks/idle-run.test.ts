@@ -34,6 +34,9 @@ const files: Record<string, string> = {
   "proc/77/cmdline": "dockerd\0-H\0fd://\0",
   "proc/77/cgroup": "0::/system.slice/docker.service\n",
   "proc/78/comm": "etcd\n",
+  "proc/79/comm": "flanneld\n",
+  "proc/79/cgroup": "9:name=systemd:/\n1:cpu:/\n0::/system.slice/flanneld.service\n",
+  "proc/79/stat": "79 (flanneld) S 1 79 79 0\n",
   "proc/78/cgroup": "12:pids:/user.slice\n1:name=systemd:/user.slice/user-0.slice/session-3.scope\n0::/\n",
   "proc/78/stat": "78 (etcd) S 1 78 78 0\n",
   "proc/sys/kernel/hostname": "h1\n",
@@ -130,7 +133,10 @@ test("a look at a host of three for static-route starts these programs, and no o
     docker: "20.10.5",
     byHand: {
       variables: [{ path: `${root}/etc/default/docker`, name: "DOCKER_OPTS", flag: "--bip=10.9.0.1/24" }],
-      processes: [{ name: "etcd", pid: "78", cgroup: "/user.slice/user-0.slice/session-3.scope" }],
+      processes: [
+        { name: "etcd", pid: "78", cgroup: "/user.slice/user-0.slice/session-3.scope" },
+        { name: "flanneld", pid: "79", cgroup: "/system.slice/flanneld.service" },
+      ],
     },
   });
 });
