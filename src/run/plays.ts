@@ -13,7 +13,7 @@ import { playOn } from "./play-on-host.ts";
 import { type AnyPlay, inPlay, type Prepared } from "./prepare.ts";
 import { type Place, type RollEnded, roll } from "./roll.ts";
 import { type Spread, spreadOf } from "./spread.ts";
-import { confirm, confirmSeconds } from "./switch.ts";
+import { confirm, confirmSeconds, tellSwitchedOff } from "./switch.ts";
 import { rollBack } from "./undo-runs.ts";
 
 /** How the plays of a run ended. */
@@ -74,6 +74,7 @@ export async function runPlays(
     if (spread.said !== undefined && taking.length > 1)
       context.say({ type: "message", level: "info", text: spread.said });
     for (const host of taking) host.switch.seconds = confirmSeconds(host, options, play);
+    tellSwitchedOff(taking, options, context, play);
     const on = { title: play.title, index };
     const converge = async (some: readonly HostRun[]) => {
       // What cuts off a host that others are reached through cuts them off, too.

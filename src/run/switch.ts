@@ -29,6 +29,23 @@ export function confirmSeconds(
   return secondsSaid(host, options, play) * (host.carries ? 2 : 1);
 }
 
+/** Says of which hosts the play or their variable switched it off; that the command line did is said once for all. */
+export function tellSwitchedOff(
+  hosts: readonly HostRun[],
+  options: RunOptions,
+  context: RunContext,
+  play: { confirmTimeout?: number },
+): void {
+  if (context.check || options.confirmSeconds !== undefined) return;
+  for (const host of hosts) {
+    if (host.switch.seconds > 0) continue;
+    const why =
+      host.host.vars[variable] === undefined ? `confirmTimeout ${play.confirmTimeout}` : `${variable} 0`;
+    const text = `${why}: if it is cut off, it does not take this play back by itself`;
+    context.say({ type: "message", level: "warning", host: host.name, text });
+  }
+}
+
 function secondsSaid(
   { host }: HostRun,
   { confirmSeconds: asked }: RunOptions,

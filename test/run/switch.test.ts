@@ -90,6 +90,17 @@ describe("a run that may cut the runner off", () => {
     expect(order.toSorted()).toEqual(["h1", "h2"]);
   });
 
+  test("a play that switches it off says so", async () => {
+    const { connect } = confirming(() => fine);
+    const off = await rollOn({ hosts: 1, connect, play: { confirmTimeout: 0 } });
+    expect(armedOn(off.events)).toEqual([]);
+    expect(off.texts).toContain(
+      "confirmTimeout 0: if it is cut off, it does not take this play back by itself",
+    );
+    const idle = await rollOn({ hosts: 1, connect, play: { confirmTimeout: 0 }, check: true });
+    expect(idle.texts.filter((text) => /cut off/.test(text))).toEqual([]);
+  });
+
   test("with a time of 0 nothing is armed, and nothing that changes nothing is", async () => {
     const { connect, order } = confirming(() => fine);
     const off = await rollOn({ hosts: 2, connect, confirmSeconds: 0 });
