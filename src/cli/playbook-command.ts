@@ -111,7 +111,7 @@ function playbookPath(given: string): string {
   try {
     return resolvePlaybookPath(given);
   } catch (error) {
-    const meant = /[/.]/.test(given) ? undefined : nearest(given, commands);
+    const meant = /[/.]|^all$/.test(given) ? undefined : nearest(given, commands);
     if (!meant) throw error;
     throw new CausewayError("usage", `${given} is neither a command nor a playbook`, {
       advice: `did you mean run ${meant}?`,

@@ -78,6 +78,15 @@ function filesOf(path: string): string[] {
 async function addFile(layout: Layout, file: string, vault: Vault): Promise<void> {
   const text = readOpened(file, "inventory", vault);
   if (isScript(file, text)) return addScript(layout, file, vault);
+  if (/\.[cm]?[tj]s$/.test(file))
+    throw new CausewayError(
+      "inventory",
+      `${file} is a program in TypeScript or JavaScript, and no inventory`,
+      {
+        expected: "YAML, INI, or an executable script that begins with #!",
+        advice: `a playbook comes first: run ${file} -i INVENTORY`,
+      },
+    );
   if (file.endsWith(".toml"))
     throw new CausewayError("inventory", `${file} is in TOML, which is not read`, {
       expected: "YAML, INI, or an executable script",

@@ -21,6 +21,9 @@ export function addDocument(layout: Layout, file: string, document: YamlDocument
       at,
       found: JSON.stringify(value).slice(0, 60),
       expected: "all:\n  hosts:\n    docker-200:",
+      ...(Array.isArray(value) && value.some((one) => isMapping(one) && "hosts" in one)
+        ? { advice: "this looks like a playbook of Ansible; the inventory is the file with the hosts" }
+        : {}),
     });
   if (typeof value.plugin === "string") throw pluginsAreNotRead(value.plugin, document);
   for (const entry of document.entries()) {

@@ -1,22 +1,16 @@
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { BuildFailure, Plugin } from "esbuild";
 import { cacheFolder } from "../cache-folder.mjs";
 import { CausewayError, type Position } from "../errors.ts";
+import { quote } from "../host/sh.ts";
 import { foldersFor, packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
 import { placeOf, shownPath, thrownBy } from "../thrown.ts";
 import type { Playbook } from "./define.ts";
+import { notTypeScript } from "./not-typescript.ts";
 import { playbookOf } from "./shape.ts";
 
 /** A playbook as it was compiled: which sources it came from, with their checksums. */
@@ -37,6 +31,11 @@ export function resolvePlaybookPath(given: string): string {
     .filter((file) => file.endsWith(".ts"))
     .map((file) => basename(file, ".ts"));
   const meant = nearest(basename(given, ".ts"), names);
+  if (/^(all|localhost)$|[*:,]/.test(given))
+    throw new CausewayError("playbook", `${given} is no playbook: it looks like a pattern of hosts`, {
+      expected: "run PLAYBOOK [-i INVENTORY] [-l PATTERN]",
+      advice: `give the playbook first, and the hosts with -l ${quote(given)}; whom a pattern names: run PLAYBOOK --list-hosts`,
+    });
   throw new CausewayError("playbook", `playbook ${given} not found`, {
     found: `no file ${resolve(given)}`,
     expected: "a TypeScript file whose default export is definePlaybook({ … })",
@@ -44,21 +43,6 @@ export function resolvePlaybookPath(given: string): string {
       ? `did you mean ${meant}?`
       : `this package has ${names.join(", ")}; for any other, give the path to its file`,
   });
-}
-
-function notTypeScript(path: string): CausewayError {
-  const isFolder = statSync(path).isDirectory();
-  return new CausewayError(
-    "playbook",
-    `${path} is ${isFolder ? "a folder" : "no playbook: playbooks are TypeScript"}`,
-    {
-      found: isFolder ? resolve(path) : `a file that ends in ${extname(path) || "nothing"}`,
-      expected: "a TypeScript file whose default export is definePlaybook({ … })",
-      advice: isFolder
-        ? "name one of its files"
-        : "see docs/playbooks.md: what is in it becomes plays and tasks there",
-    },
-  );
 }
 
 /**

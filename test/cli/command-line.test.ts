@@ -354,12 +354,55 @@ describe("what people who know Ansible try", () => {
     ["playbooks/site.yml", "- hosts: all\n", /site\.yml is no playbook: playbooks are TypeScript/],
     ["playbooks", undefined, /^playbooks is a folder/],
     ["/etc/passwd", undefined, /passwd is no playbook/],
+    ["hosts", "[web]\nh1\n", /hosts is no playbook: it looks like an inventory[\s\S]*run PLAYBOOK -i hosts/],
+    ["inv.yml", "all:\n  hosts:\n    h1:\n", /it looks like an inventory[\s\S]*run PLAYBOOK -i inv\.yml/],
+    ["all", undefined, /all is no playbook: it looks like a pattern[\s\S]*-l all/],
+    ["web*", undefined, /looks like a pattern[\s\S]*-l 'web\*'/],
   ])("%s as a playbook", async (name, text, words) => {
     if (text !== undefined) file(name, text);
     file("playbooks/web.ts", web);
     const { code, stderr } = await run(name, "-i", "h1,");
     expect(code).toBe(6);
     expect(stderr).toMatch(words);
+  });
+
+  test.each([
+    ["-m", ["all", "-m", "ping"], 5, /unknown option -m[\s\S]*there are no modules/],
+    ["--connect-timeout", ["web", "--connect-timeout", "3"], 5, /it is --timeout \(-T\)/],
+    [
+      "a playbook as inventory",
+      ["web", "-i", "playbooks/web.ts"],
+      6,
+      /no inventory[\s\S]*comes first: run playbooks\/web\.ts/,
+    ],
+    [
+      "Ansible's playbook as inventory",
+      ["web", "-i", "site.yml"],
+      6,
+      /not a mapping of groups[\s\S]*playbook of Ansible/,
+    ],
+    [
+      "a plugin's configuration",
+      ["web", "-i", "aws_ec2.yml"],
+      6,
+      /plugin aws_ec2 is not read[\s\S]*ansible-inventory -i/,
+    ],
+    [
+      "a wrong value beside a listing",
+      ["web", "-i", "h1,", "--list-hosts", "--serial", "0%"],
+      5,
+      /not a number of hosts/,
+    ],
+  ] as const)("%s", async (_, args, wanted, words) => {
+    file("playbooks/web.ts", web);
+    file("site.yml", "- hosts: all\n  tasks: []\n");
+    file("aws_ec2.yml", "plugin: aws_ec2\nregions: [x]\n");
+    const { code, stdout, stderr } = await run(...args);
+    expect({ code, stdout, stderr }).toEqual({
+      code: wanted,
+      stdout: "",
+      stderr: expect.stringMatching(words),
+    });
   });
 
   test("to try again is a command that can be pasted", async () => {
