@@ -85,7 +85,10 @@ export interface RunOptions extends PrepareOptions {
 export interface RunOutcome {
   exitCode: number;
   hosts: Readonly<Record<string, HostRecap>>;
-  /** Hosts that failed, could not be reached, were not begun or were undone, sorted: what `--limit @file` takes. */
+  /**
+   * Hosts that failed, could not be reached, were not begun or were undone, sorted: what `--limit @file` takes. All of them
+   * where a refusal stopped the run before its first step.
+   */
   retry: readonly string[];
   /** Why nothing was changed anywhere, where that is so; to be shown by the caller. */
   refused: readonly CausewayError[];

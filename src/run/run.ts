@@ -108,10 +108,12 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     exitCode,
     ms: Date.now() - began,
   });
+  // Where one host's refusal stopped the run, nothing was done on the others either.
+  const isRefused = refused.some(({ code }) => code === "host");
+  const isLeft = ([name, { failed, unreachable }]: [string, HostRecap]) =>
+    isRefused || failed > 0 || unreachable || context.notBegun.has(name) || context.undone.has(name);
   const retry = Object.entries(recaps)
-    .filter(
-      ([name, r]) => r.failed > 0 || r.unreachable || context.notBegun.has(name) || context.undone.has(name),
-    )
+    .filter(isLeft)
     .map(([name]) => name)
     .sort();
   return { exitCode, hosts: recaps, retry, refused };

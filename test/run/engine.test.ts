@@ -452,7 +452,7 @@ describe("over the fleet", () => {
       expect(outcome.refused.map(({ message, detail }) => [message, detail.host, detail.task])).toEqual([
         ["it is bad", "h2", "value b"],
       ]);
-      expect(outcome).toMatchObject({ exitCode: 2, retry: [] });
+      expect(outcome).toMatchObject({ exitCode: 2, retry: ["h1", "h2"] });
       expect(events.flatMap((e) => (e.type === "message" ? [e.text] : []))).toEqual([
         "no host is changed, because of h2; to go on without: --limit '!h2'",
       ]);

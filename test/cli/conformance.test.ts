@@ -1,0 +1,188 @@
+import { execFile, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import ssh2 from "ssh2";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { packageDir } from "../../src/package-dir.ts";
+import { folderWith } from "../inventory/files.ts";
+
+// Each command is a process of its own, on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 60_000 });
+
+/** Ten hosts: servers of SSH on loopback, whose shells are this machine's. Runs over them only look. */
+const names = Array.from({ length: 10 }, (_, i) => `h${i + 1}`);
+const { private: hostKey } = ssh2.utils.generateKeyPairSync("ed25519");
+const servers = names.map(
+  () =>
+    new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
+      client.on("error", () => {});
+      client.on("authentication", (asked) => asked.accept());
+      client.on("ready", () =>
+        client.on("session", (accept) => {
+          accept().on("exec", (acceptExec, _reject, { command }) => shellFor(acceptExec(), command));
+        }),
+      );
+    }),
+);
+
+function shellFor(channel: ssh2.ServerChannel, command: string): void {
+  const child = spawn("sh", ["-c", command]);
+  channel.on("error", () => {}).pipe(child.stdin.on("error", () => {}));
+  child.stdout.pipe(channel, { end: false });
+  child.stderr.pipe(channel.stderr, { end: false });
+  child.once("close", (code) => {
+    channel.exit(code ?? 255);
+    channel.end();
+  });
+  channel.once("close", () => child.kill("SIGKILL"));
+}
+
+/** What a task reads is `says`; it fails where that gives the code 7. */
+const look = `import { CausewayError, defineProbe, definePlaybook, defineTask, rawScript, step, Type } from "causeway";
+const look = defineTask({ name: "look", summary: "x", params: Type.Object({ says: Type.String() }), key: () => "k",
+  read: async (host, { says }) => (await host.read(rawScript(says))).code,
+  present: (code) => {
+    if (code === 7) throw new CausewayError("host", "it failed", { found: "code 7" });
+    if (code === 8) return [null];
+    return code === 9 ? [step.run({ what: "x", from: null, to: "1", do: rawScript("false"), done: rawScript("false"), undo: rawScript("true"), touches: [] })] : [];
+  } });
+const vars = Type.Object({ says: Type.String({ default: "true" }), reach: Type.Boolean({ default: true }) });
+`;
+
+const folder = folderWith({
+  "look.ts": `${look}export default definePlaybook({ name: "look", summary: "x", vars,
+  plays: [{ title: "P", hosts: "all", tasks: ({ vars }) => [look({ says: vars.says })] }] });`,
+  "nowhere.ts": `${look}export default definePlaybook({ name: "nowhere", summary: "x", vars,
+  plays: [{ title: "P", hosts: "db", tasks: () => [] }] });`,
+  "prove.ts": `${look}const prove = defineProbe({ name: "prove", summary: "x", params: Type.Object({ ok: Type.Boolean() }),
+  run: async (hosts, { ok }) => ({ title: "x", hosts: hosts.map((h) => h.name), notes: [],
+    cells: [{ from: "h1", to: "h2", ok, expected: "reachable", lossPercent: ok ? 0 : 100 }] }) });
+export default definePlaybook({ name: "prove", summary: "x", vars, hosts: "all", plays: [],
+  verify: (fleet) => [prove({ ok: fleet.hosts[0].vars.reach })] });`,
+  "broken.yaml": "all:\n\thosts:\n",
+});
+
+/** The first hosts, each with what its task reads; one that is off has a port on which nobody listens. */
+function hostsOf(
+  count: number,
+  { says = {}, off = [] }: { says?: Record<string, string>; off?: string[] },
+): string {
+  const host = (name: string, index: number) => ({
+    ansible_host: "127.0.0.1",
+    ansible_port: off.includes(name) ? index + 1 : portOf(index),
+    ansible_user: "me",
+    ansible_password: "x",
+    ...(name in says ? { says: says[name] } : {}),
+  });
+  const hosts = Object.fromEntries(names.slice(0, count).map((name, i) => [name, host(name, i)]));
+  return join(folderWith({ "hosts.json": JSON.stringify({ all: { hosts } }) }), "hosts.json");
+}
+
+function portOf(index: number): number {
+  const address = servers[index]?.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+beforeAll(async () => {
+  for (const server of servers)
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+});
+afterAll(() => {
+  for (const server of servers) server.close();
+});
+
+function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) =>
+    execFile(join(packageDir, "run"), args, { cwd: folder }, (error, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    ),
+  );
+}
+
+const unchecked = ["--ssh-config", "none", "--host-key-checking", "off", "-T", "20"];
+const check = (book: string, inventory: string, ...more: string[]) =>
+  run(book, "-i", inventory, "--check", ...unchecked, ...more);
+
+describe("exit codes", () => {
+  test.each<[string, number, Parameters<typeof hostsOf>[1]]>([
+    ["all hosts are fine", 0, {}],
+    ["a host failed", 2, { says: { h2: "exit 7" } }],
+    ["a host is unreachable", 4, { off: ["h3"] }],
+    ["unreachable wins over failed", 4, { says: { h2: "exit 7" }, off: ["h3"] }],
+    ["a remote command that ends with 255 is no lost connection", 0, { says: { h2: "exit 255" } }],
+    ["a bug", 70, { says: { h1: "exit 8" } }],
+  ])("%s: %i", async (_, code, how) => {
+    const { code: ended, stdout, stderr } = await check("look.ts", hostsOf(3, how));
+    expect(ended, stdout + stderr).toBe(code);
+    if (code === 70) expect(stderr).toMatch(/This is a bug in causeway\. Please report it/);
+  });
+
+  test.each<[string, number, string[], RegExp]>([
+    ["an unknown option", 5, ["look.ts", "--lmit", "h1"], /unknown option --lmit/],
+    ["a limit that matches nothing", 5, ["look.ts", "-l", "h99"], /h99/],
+    [
+      "hosts of a play that match nothing",
+      6,
+      ["nowhere.ts"],
+      /nowhere\.ts:\d+:\d+: play “P”.*db matches no host/,
+    ],
+    ["a file of a limit that is not there", 5, ["look.ts", "-l", "@gone.retry"], /gone\.retry/],
+    ["a file that is no YAML", 6, ["look.ts", "-i", "broken.yaml"], /broken\.yaml:2:1: .*not valid YAML/],
+    ["a variable that does not fit", 6, ["look.ts", "-e", "reach=perhaps"], /reach has the wrong type/],
+    ["a playbook that is not there", 6, ["gone.ts"], /playbook gone\.ts not found/],
+  ])("%s", async (_, code, args, words) => {
+    const more = args.includes("-i") ? [] : ["-i", hostsOf(2, {})];
+    const { code: ended, stdout, stderr } = await run(...args, ...more, ...unchecked);
+    expect({ ended, stdout, stderr }).toEqual({
+      ended: code,
+      stdout: "",
+      stderr: expect.stringMatching(words),
+    });
+  });
+
+  test("a proof that fails is 3, although nothing was changed", async () => {
+    const inventory = hostsOf(2, {});
+    const prove = (reach: string) => run("prove.ts", "-i", inventory, ...unchecked, "-e", `reach=${reach}`);
+    expect([(await prove("yes")).code, (await prove("no")).code]).toEqual([0, 3]);
+  });
+});
+
+test.each([
+  ["29%", ["h1 h2", "h3 h4", "h5 h6", "h7 h8", "h9 h10"]],
+  ["1%", names],
+  ["1,4", ["h1", "h2 h3 h4 h5", "h6 h7 h8 h9", "h10"]],
+  ["0", [names.join(" ")]],
+])(
+  "--serial %s: a percentage is floored and at least one, the last of a list repeats",
+  async (serial, wanted) => {
+    const inventory = hostsOf(10, { says: Object.fromEntries(names.map((name) => [name, "exit 9"])) });
+    const { code, stdout } = await check("look.ts", inventory, "--serial", serial, "--output", "json");
+    const events = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string; hosts: string[] });
+    const batches = events.filter(({ type }) => type === "batch").map(({ hosts }) => hosts.join(" "));
+    expect({ code, batches }).toEqual({ code: 0, batches: wanted });
+  },
+);
+
+test("what is still to be done is in the retry file, sorted, and --limit takes it", async () => {
+  // Nothing was done where a host refuses before the first step.
+  expect((await run("look.ts", "-i", hostsOf(3, { says: { h2: "exit 7" } }), ...unchecked)).code).toBe(2);
+  expect(readFileSync(join(folder, "look.retry"), "utf8")).toBe("h1\nh2\nh3\n");
+  const inventory = hostsOf(4, { off: ["h4", "h2"] });
+  const { code, stderr } = await run("look.ts", "-i", inventory, ...unchecked, "-e", "reach=true");
+  expect([code, readFileSync(join(folder, "look.retry"), "utf8")]).toEqual([4, "h2\nh4\n"]);
+  expect(stderr).toContain(`to try these hosts again: run look.ts -i ${inventory} `);
+  expect(stderr).toContain("-e reach=true --limit @look.retry\n");
+  expect((await run("look.ts", "-i", inventory, "-l", "@look.retry", "--list-hosts")).stdout).toBe(
+    "P (2)\n  h2\n  h4\n",
+  );
+  expect((await run("look.ts", "-i", hostsOf(4, {}), ...unchecked, "-l", "@look.retry")).code).toBe(0);
+});
+
+test("host keys are checked unless somebody says otherwise", async () => {
+  const inventory = hostsOf(1, {});
+  const { code, stderr, stdout } = await run("look.ts", "-i", inventory, "--check", "--ssh-config", "none");
+  expect({ code, said: stdout + stderr }).toEqual({ code: 4, said: expect.stringMatching(/key/) });
+});
