@@ -186,3 +186,18 @@ test("host keys are checked unless somebody says otherwise", async () => {
   const { code, stderr, stdout } = await run("look.ts", "-i", inventory, "--check", "--ssh-config", "none");
   expect({ code, said: stdout + stderr }).toEqual({ code: 4, said: expect.stringMatching(/key/) });
 });
+
+test("each row of docs/conformance.md names a test that there is", () => {
+  const [, ...rows] = readFileSync(join(packageDir, "docs/conformance.md"), "utf8").split(/^\| /m).slice(1);
+  const shown = rows.map((row) => row.split(" | ").at(-1) ?? "").filter((cell) => cell.includes("`test/"));
+  expect(shown).toHaveLength(rows.length);
+  let count = 0;
+  for (const [, file = "", titles = ""] of shown.join("; ").matchAll(/`(test\/[^`]+)`: (.*?)(?=; `|\n|$)/g)) {
+    const source = readFileSync(join(packageDir, file), "utf8");
+    for (const title of titles.replace(/ \|$/, "").split("; ")) {
+      expect(source, `${file}: ${title}`).toContain(title.replace(" (full)", "").trim());
+      count += 1;
+    }
+  }
+  expect(count).toBeGreaterThan(rows.length);
+});

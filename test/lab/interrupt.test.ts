@@ -60,6 +60,29 @@ test("twice: what runs on the host is ended now; the next run says so and finish
   expect(third.events.some((e) => e.type === "message")).toBe(false);
 });
 
+test.runIf(full)(
+  "two runs on one host: the second stops before its first step, and names the first",
+  async () => {
+    await lab.must(host, "rm -f /opt/slow-*");
+    const file = lab.playbook("slow.ts", slow);
+    let second:
+      | Promise<{ code: number; events: Awaited<ReturnType<typeof lab.events>>["events"] }>
+      | undefined;
+    const first = await lab.follow(file, [], async (event) => {
+      if (second || event.type !== "step" || event.state !== "started") return;
+      second = lab.events(file);
+      await second;
+    });
+    const { code, events } = (await second) ?? { code: 0, events: [] };
+    expect([first.code, code]).toEqual([0, 2]);
+    expect(events.find((e) => e.type === "failed")?.error).toMatchObject({
+      message: "another run is working on this host",
+      found: expect.stringMatching(/^the lock is held by \S+@\S+ since \S+ in run /),
+    });
+    expect(events.some((e) => e.type === "step")).toBe(false);
+  },
+);
+
 test("a lab is not taken away from a run, which ends well; a run waits for a lab that gets a new disk", async () => {
   await lab.must(host, "rm -f /opt/slow-*");
   const inventory = lab.inventory();
