@@ -4,13 +4,14 @@ import type { Hop } from "./way.ts";
 
 /** The command by which a person reaches a target with OpenSSH, by the same ssh_config and the same key. */
 export function sshByHand(
-  { address, port, user, privateKeyFile }: ConnectionTarget,
+  { address, port, user, privateKeyFile, sshArguments = [] }: ConnectionTarget,
   sshConfigFile?: string,
   more: readonly string[] = [],
 ): string {
   const words = [
     ...(sshConfigFile === undefined ? [] : ["-F", sshConfigFile]),
     ...more,
+    ...sshArguments,
     ...(privateKeyFile === undefined ? [] : ["-i", privateKeyFile]),
     ...(port === undefined ? [] : ["-p", String(port)]),
     user === undefined ? address : `${user}@${address}`,

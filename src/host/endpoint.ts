@@ -16,7 +16,9 @@ export async function endpointOf(
 ): Promise<string> {
   if (target.kind === "local") return thisMachine;
   // Without ssh itself the connection fails later, and says why.
-  const config = await sshConfigFor(target.address, sshConfigFile).catch(defaultSshConfig);
+  const config = await sshConfigFor(target.address, sshConfigFile, target.sshArguments).catch(
+    defaultSshConfig,
+  );
   return endpointWith(target, config, known);
 }
 

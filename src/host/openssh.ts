@@ -118,6 +118,7 @@ function wordsFor({ target, port, username }: Hop, options: SessionOptions): str
   return [
     ...fileOf(options),
     ...Object.entries(given).flatMap(([keyword, value]) => ["-o", `${keyword}=${value}`]),
+    ...(target.sshArguments ?? []),
     ...(target.privateKeyFile ? ["-i", target.privateKeyFile] : []),
     ...["-p", String(port), "-l", username],
   ];

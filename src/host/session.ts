@@ -11,6 +11,8 @@ export interface ConnectionTarget {
   port?: number;
   user?: string;
   privateKeyFile?: string;
+  /** Arguments of `ssh` that say how it is reached, a word each: `-J gate`, `-o ProxyCommand=…`. */
+  sshArguments?: readonly string[];
   password?: string;
   /** Files in OpenSSH's format, before the user's own and the system's. */
   knownHostsFiles?: readonly string[];

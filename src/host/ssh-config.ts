@@ -52,13 +52,18 @@ export function defaultSshConfig(): SshConfig {
  * The effective configuration, from `ssh -G` where somebody wrote one: OpenSSH itself is the only exact reader of it.
  * Nobody's configuration costs no process.
  */
-export async function sshConfigFor(host: string, file: string | undefined): Promise<SshConfig> {
+export async function sshConfigFor(
+  host: string,
+  file: string | undefined,
+  args: readonly string[] = [],
+): Promise<SshConfig> {
   const users = join(homedir(), ".ssh", "config");
   const isNobodys = file === undefined && !existsSync(users) && !saysMuch(systemFile);
-  if (file === "none" || isNobodys) return defaultSshConfig();
+  if (args.length === 0 && (file === "none" || isNobodys)) return defaultSshConfig();
   const files = file === undefined ? [users, systemFile] : [file];
-  const key = files.some(tellsHostsApart) ? `${files[0]} ${host}` : `${files[0]}`;
-  const answer = answers.get(key) ?? ask(host, file);
+  const isApart = files.some(tellsHostsApart) || args.some((word) => word.includes("%"));
+  const key = JSON.stringify([files[0], args, isApart ? host : ""]);
+  const answer = answers.get(key) ?? ask(host, file, args);
   answers.set(key, answer);
   return answer;
 }
@@ -66,10 +71,10 @@ export async function sshConfigFor(host: string, file: string | undefined): Prom
 /** One answer a host, and one for all of a configuration that says the same of every host: a thousand processes take seconds. */
 const answers = new Map<string, Promise<SshConfig>>();
 
-async function ask(host: string, file: string | undefined): Promise<SshConfig> {
+async function ask(host: string, file: string | undefined, args: readonly string[]): Promise<SshConfig> {
   ownDefaults ??= printed(["-F", "none", "--", "localhost"]);
   const [text, defaults] = await Promise.all([
-    printed(file === undefined ? ["--", host] : ["-F", file, "--", host]),
+    printed([...(file === undefined ? [] : ["-F", file]), ...args, "--", host]),
     ownDefaults,
   ]);
   return parseSshConfig(text, host, defaults);

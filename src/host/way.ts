@@ -39,7 +39,7 @@ export async function wayTo(
 }
 
 async function hopTo(target: ConnectionTarget, file: string | undefined): Promise<Hop> {
-  const config = await sshConfigFor(target.address, file);
+  const config = await sshConfigFor(target.address, file, target.sshArguments);
   return {
     target,
     config,

@@ -7,6 +7,7 @@ import { nearest } from "../schema/nearest.ts";
 import { coerce, validate } from "../schema/schema.ts";
 import { secret } from "../schema/types.ts";
 import { opened } from "../vault/sealed-value.ts";
+import { readSshArguments } from "./ssh-arguments.ts";
 import type { Remark, Variable } from "./types.ts";
 import { askedUnread } from "./unread.ts";
 
@@ -54,10 +55,7 @@ const namesOfOld: Readonly<Record<string, string>> = {
   ansible_ssh_port: "ansible_port",
   ansible_ssh_user: "ansible_user",
 };
-const sshArguments = /^ansible_ssh_(common|extra)_args$|^ansible_ssh_executable$/;
-/** Options of ssh that lead nowhere else: how long it keeps a connection, and whether it looks at host keys. */
-const harmlessOption =
-  /^-o\s*(StrictHostKeyChecking|UserKnownHostsFile|GlobalKnownHostsFile|LogLevel|Control\w+|ServerAlive\w+|ConnectTimeout|ConnectionAttempts|Compression|PreferredAuthentications|GSSAPIAuthentication|TCPKeepAlive|IdentitiesOnly)\s*[= ]\s*\S+\s*|^-[Cq]\s*/i;
+const sshArguments = /^ansible_ssh_(common_|extra_)?args$|^ansible_ssh_executable$/;
 
 /** How a host is reached, and what is to be said of its connection variables. */
 export interface JudgedConnection {
@@ -76,6 +74,7 @@ export function connectionOf(
   const given: Record<string, unknown> = {};
   const faults: CausewayError[] = [];
   const remarks: Remark[] = [];
+  const followed: string[] = [];
   const properties = connectionSchema.properties;
   for (const [variable, { value, at, unread }] of [...vars].sort(thoseOfOldLast)) {
     if (!variable.startsWith("ansible_")) continue;
@@ -92,9 +91,13 @@ export function connectionOf(
       if (today !== variable)
         remarks.push({ text: `${variable} is read as ${today}, its name today`, ...place });
     } else if (sshArguments.test(variable)) {
-      const judged = sshArgument(variable, String(value), at);
-      if (judged instanceof CausewayError) faults.push(judged);
-      else if (judged) remarks.push(judged);
+      if (unread?.what === "template") faults.push(askedUnread("inventory", variable, unread));
+      else {
+        const judged = sshArgument(variable, String(value), at);
+        if (judged.fault) faults.push(judged.fault);
+        if (judged.remark) remarks.push(judged.remark);
+        followed.push(...judged.followed);
+      }
     } else {
       const meant = nearest(variable, Object.keys(properties), 2);
       if (meant) remarks.push({ text: `${variable} is not read; did you mean ${meant}?`, ...place });
@@ -107,7 +110,12 @@ export function connectionOf(
   };
   const subject = `connection of ${name}`;
   faults.push(...validate(connectionSchema, given, { code: "inventory", subject, locate }));
-  return { target: target(name, given as Given, folder), faults, remarks };
+  const reached = target(name, given as Given, folder);
+  return {
+    target: followed.length > 0 ? { ...reached, sshArguments: followed } : reached,
+    faults,
+    remarks,
+  };
 }
 
 function usable(value: unknown, variable: string): unknown {
@@ -128,27 +136,29 @@ function fitting(schema: TSchema, value: unknown): unknown {
   return Type.IsString(schema) && typeof value === "number" ? String(value) : coerce(schema, value);
 }
 
-/** What becomes of ssh's own arguments: those that lead elsewhere are an error, for a host would be reached by another way. */
+/** ssh's own arguments: what says how the host is reached; what nobody knows is an error, for it may lead elsewhere. */
 function sshArgument(
   variable: string,
   value: string,
   at: Position | undefined,
-): CausewayError | Remark | undefined {
-  let rest = value.trim();
-  for (let next = rest.replace(harmlessOption, ""); next !== rest; next = rest.replace(harmlessOption, ""))
-    rest = next;
+): { followed: readonly string[]; fault?: CausewayError; remark?: Remark } {
+  const read = variable.endsWith("args")
+    ? readSshArguments(value)
+    : { followed: [], unread: [value], unchecked: false };
   const place = at ? { at } : {};
-  if (rest !== "")
-    return new CausewayError("inventory", `${variable} is not read`, {
-      ...place,
-      found: rest,
-      advice: `set the same in ~/.ssh/config, which is read (HostName, User, Port, IdentityFile, ProxyJump), and empty it here: -e ${variable}=`,
-    });
-  if (!/StrictHostKeyChecking\s*[= ]\s*(no|off|accept-new)/i.test(value)) return undefined;
-  return {
-    text: `${variable} is not read: host keys are checked all the same; --host-key-checking off (or accept-new) is the way not to`,
-    ...place,
-  };
+  if (read.unread.length > 0)
+    return {
+      followed: [],
+      fault: new CausewayError("inventory", `${variable} cannot be followed`, {
+        ...place,
+        found: read.unread.join(" "),
+        expected: "-J, -i, -l, -p, -4, -6, or -o with what ssh_config says of the way to a host",
+        advice: `set the same in ~/.ssh/config, which is read, and empty it here: -e ${variable}=`,
+      }),
+    };
+  if (!read.unchecked) return read;
+  const text = `${variable} is not followed in one thing: host keys are checked all the same; --host-key-checking off (or accept-new) is the way not to`;
+  return { ...read, remark: { text, ...place } };
 }
 
 type Given = Partial<Record<keyof typeof connectionSchema.properties, never>> &

@@ -117,6 +117,14 @@ describe("Ansible's layout and precedence", () => {
     ["ansible_connection: local", { kind: "local" }],
     ["ansible_ssh_pass: x", { password: "x" }],
     ["ansible_python_interpreter: /usr/bin/python3", { address: "h1" }],
+    [
+      "ansible_ssh_common_args: -C -J ops@gate -oIdentitiesOnly=yes -o ControlMaster=auto",
+      { sshArguments: ["-J", "ops@gate", "-o", "IdentitiesOnly=yes"] },
+    ],
+    [
+      `ansible_ssh_args: '-o ProxyCommand="ssh -W %h:%p gate"'`,
+      { sshArguments: ["-o", "ProxyCommand=ssh -W %h:%p gate"] },
+    ],
   ])("%s", async (line, expected) => {
     const own = folderWith({ "i.yaml": `all:\n  hosts:\n    h1:\n      ${line}\n` });
     expect((await loadInventory([join(own, "i.yaml")])).hosts[0]?.connection).toMatchObject(expected);

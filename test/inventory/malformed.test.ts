@@ -37,7 +37,7 @@ const cases: [string, string, string, RegExp][] = [
   ["a port out of range", `${hosts}      ansible_port: 70000\n`, "5:21", /65535/],
   ["become that is neither", `${hosts}      ansible_become: perhaps\n`, "5:23", /true or false/],
   ["an unknown connection", `${hosts}      ansible_connection: winrm\n`, "5:27", /ssh.*local/],
-  ["ssh arguments", `${hosts}      ansible_ssh_common_args: -J gate\n`, "5:32", /ssh\/config/],
+  ["ssh arguments", `${hosts}      ansible_ssh_common_args: -w any\n`, "5:32", /ssh\/config/],
   ["a range backwards", "all:\n  hosts:\n    h[09:01]:\n", "3:5", /range/],
   [
     "a lab outside its subnet",

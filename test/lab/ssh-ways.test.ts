@@ -129,6 +129,17 @@ describe.sequential("jump hosts", () => {
     );
   });
 
+  test("as Ansible's own variables say it: ssh's arguments", async () => {
+    const [gate, inner] = await Promise.all([sshds.start(), sshds.start()]);
+    const way = config("arguments", "");
+    const target = named("127.0.0.1", {
+      port: inner.port,
+      sshArguments: ["-J", `root@127.0.0.1:${gate.port}`],
+    });
+    expect(await says(target, way)).toBe("sh\n");
+    expect([gate.count(accepted), inner.count(accepted)]).toEqual([1, 1]);
+  });
+
   test("what a jump host does not pass on is named with it, and the others behind it go on", async () => {
     const [gate, closed, inner] = await Promise.all([
       sshds.start(),
