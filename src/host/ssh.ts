@@ -114,10 +114,14 @@ async function jumpTo(way: readonly Hop[], options: SessionOptions, byOpenSsh: b
   const { link, release } = await shareOf(key, () => reach(way, options, byOpenSsh)).catch((error: unknown) =>
     Promise.reject(ofJumpHost(asUnreachable(error, hop.target, options), name)),
   );
+  let isOver = false;
+  void link.ended.then(() => {
+    isOver = true;
+  });
   return {
     release,
     proxyCommand: link.proxyCommand,
-    reason: () => (link.reason() === "" ? "" : `the jump host ${name}: ${link.reason()}`),
+    reason: () => (isOver ? `the jump host ${name}: ${link.reason() || "the connection was closed"}` : ""),
     carry: async ({ host, port }, deadline) => {
       try {
         return { stream: await link.forward(host, port, deadline) };
@@ -162,13 +166,14 @@ function sessionOver(
   });
 }
 
-function isRefusedLogin(error: unknown): boolean {
+function isRefusedLogin(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
   return (error as { level?: string }).level === "client-authentication" || isTooManyTries(error);
 }
 
 /** sshd lets go after MaxAuthTries attempts, with these words. */
-function isTooManyTries(error: unknown): boolean {
-  return /too many authentication failures/i.test((error as Error).message);
+function isTooManyTries({ message }: Error): boolean {
+  return /too many authentication failures/i.test(message);
 }
 
 function loginError(error: unknown, { username }: Hop, { tried, locked }: Credentials): unknown {
