@@ -81,16 +81,10 @@ async function open(
   try {
     const link = await tryAgain(deadline, () => attempt(jump, deadline));
     if (!jump) return link;
+    // Not before: the end of the one goes by way of the other.
     void link.ended.then(jump.release);
-    return {
-      ...link,
-      // When the jump host goes, the host's own connection ends by a plain close.
-      reason: () => jump.reason() || link.reason(),
-      close: () => {
-        link.close();
-        jump.release();
-      },
-    };
+    // When the jump host goes, the host's own connection ends by a plain close.
+    return { ...link, reason: () => jump.reason() || link.reason() };
   } catch (error) {
     jump?.release();
     throw error;

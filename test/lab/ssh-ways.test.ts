@@ -2,12 +2,12 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { type CausewayError, describeError } from "../../src/errors.ts";
 import type { ConnectionTarget, Session, SessionOptions } from "../../src/host/session.ts";
 import { connectSsh } from "../../src/host/ssh.ts";
 import { freePort, Sshds } from "./sshd.ts";
-import { inFull } from "./support.ts";
+import { full, inFull } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "causeway-sshd-"));
 const sshds = new Sshds(folder);
@@ -87,32 +87,38 @@ describe.sequential("jump hosts", () => {
     const anew = await connectSsh(named("inner-0"), { ...way, anew: true });
     expect([gate.count(accepted), inner.count(accepted)]).toEqual([2, 31]);
     for (const session of [...sessions, anew]) await session.close();
-    await vi.waitFor(() => expect(gate.count(/^Disconnected from/)).toBe(2));
+    await vi.waitFor(() => expect(gate.count(/^Disconnected from/)).toBe(2), 5000);
     await says(named("inner-0"), way);
     expect(gate.count(accepted)).toBe(3);
   });
 
-  test("twenty names on an sshd that drops all but two at a time: tried again until all are in", async () => {
-    const strict = await sshds.start({ config: ["MaxStartups 2:100:2"] });
-    const hosts = Array.from({ length: 20 }, (_, i) => listed(strict.port, { name: `h${i}` }));
-    const sessions = await Promise.all(
-      hosts.map((host) => connectSsh(host, { ...options, connectTimeoutMs: 30_000 })),
-    );
-    expect(strict.count(accepted)).toBe(20);
-    expect(strict.count(/beginning MaxStartups throttling|drop connection/)).toBeGreaterThan(0);
-    for (const session of sessions) await session.close();
-  });
+  inFull(
+    "twenty names on an sshd that drops all but two at a time: tried again until all are in",
+    async () => {
+      const strict = await sshds.start({ config: ["MaxStartups 2:100:2"] });
+      const hosts = Array.from({ length: 20 }, (_, i) => listed(strict.port, { name: `h${i}` }));
+      const sessions = await Promise.all(
+        hosts.map((host) => connectSsh(host, { ...options, connectTimeoutMs: 30_000 })),
+      );
+      expect(strict.count(accepted)).toBe(20);
+      expect(strict.count(/beginning MaxStartups throttling|drop connection/)).toBeGreaterThan(0);
+      for (const session of sessions) await session.close();
+    },
+  );
 
-  test("a host that allows two channels at a time: what comes beside the shell waits its turn", async () => {
-    const host = await sshds.start({ config: ["MaxSessions 2"] });
-    const session = await connectSsh(listed(host.port), options);
-    const codes = await Promise.all([3, 4, 5].map((code) => session.beside(`sleep 0.3; exit ${code}`)));
-    expect(codes).toEqual([3, 4, 5]);
-    expect(host.count(accepted)).toBe(1);
-    await session.close();
-  });
+  inFull(
+    "a host that allows two channels at a time: what comes beside the shell waits its turn",
+    async () => {
+      const host = await sshds.start({ config: ["MaxSessions 2"] });
+      const session = await connectSsh(listed(host.port), options);
+      const codes = await Promise.all([3, 4, 5].map((code) => session.beside(`sleep 0.3; exit ${code}`)));
+      expect(codes).toEqual([3, 4, 5]);
+      expect(host.count(accepted)).toBe(1);
+      await session.close();
+    },
+  );
 
-  test("three in a row, each with its own part of ssh_config", async () => {
+  inFull("three in a row, each with its own part of ssh_config", async () => {
     const [a, b, c, inner] = await Promise.all([sshds.start(), sshds.start(), sshds.start(), sshds.start()]);
     const at = (port: number) => `HostName 127.0.0.1\n  Port ${port}`;
     const way = config(
@@ -124,12 +130,13 @@ describe.sequential("jump hosts", () => {
     const [one] = sessions as [Session];
     expect(one.through).toEqual(["127.0.0.1", "a", "127.0.0.1", "b", "127.0.0.1", "c"]);
     for (const session of sessions) await session.close();
-    await vi.waitFor(() =>
-      expect([a, b, c].map((one) => one.count(/^Disconnected from/))).toEqual([1, 1, 1]),
+    await vi.waitFor(
+      () => expect([a, b, c].map((one) => one.count(/^Disconnected from/))).toEqual([1, 1, 1]),
+      5000,
     );
   });
 
-  test("as Ansible's own variables say it: ssh's arguments", async () => {
+  inFull("as Ansible's own variables say it: ssh's arguments", async () => {
     const [gate, inner] = await Promise.all([sshds.start(), sshds.start()]);
     const way = config("arguments", "");
     const target = named("127.0.0.1", {
@@ -140,7 +147,7 @@ describe.sequential("jump hosts", () => {
     expect([gate.count(accepted), inner.count(accepted)]).toEqual([1, 1]);
   });
 
-  test("what a jump host does not pass on is named with it, and the others behind it go on", async () => {
+  inFull("what a jump host does not pass on is named with it, and the others behind it go on", async () => {
     const [gate, closed, inner] = await Promise.all([
       sshds.start(),
       sshds.start({ config: ["AllowTcpForwarding no"] }),
@@ -186,7 +193,7 @@ describe.sequential("jump hosts", () => {
 });
 
 describe.sequential("ProxyCommand", () => {
-  test("a process carries the connection, with the tokens of ssh_config", async () => {
+  inFull("a process carries the connection, with the tokens of ssh_config", async () => {
     const host = await sshds.start();
     const relay = join(folder, "relay.mjs");
     writeFileSync(
@@ -230,33 +237,41 @@ function letIn(key: string): void {
 }
 
 describe.sequential("keys", () => {
-  test("an agent with eleven keys: the named one comes first, be it a file that is locked or a public key", async () => {
-    const host = await sshds.start();
-    const right = sshds.makeKey("right");
-    letIn(right);
-    await withAgent(async (add) => {
-      for (let i = 0; i < 10; i += 1) add(sshds.makeKey(`other-${i}`));
-      add(right);
-      execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "secret", "-f", right]);
-      const { privateKeyFile: _, ...anyKey } = listed(host.port);
-      expect(await refusal(anyKey)).toMatch(/after too many keys[\s\S]*IdentitiesOnly yes/);
-      const failed = () => host.count(/^Failed publickey/);
-      const before = failed();
-      expect(await says(listed(host.port, { privateKeyFile: right }), options)).toBe("sh\n");
-      expect(await says(listed(host.port, { privateKeyFile: `${right}.pub` }), options)).toBe("sh\n");
-      const first = config("first", `Host *\n  IdentityFile ${right}`);
-      expect(await says(named("127.0.0.1", { port: host.port }), first)).toBe("sh\n");
-      expect(failed()).toBe(before);
-      // Of the agent nothing else is tried.
-      const only = config("only", `Host *\n  IdentitiesOnly yes\n  IdentityFile ${join(folder, "other-3")}`);
-      expect(await refusal(named("127.0.0.1", { port: host.port }), only)).toMatch(
-        /refused the login of root/,
-      );
-      expect(failed()).toBe(before + 2);
-    });
-  });
+  afterEach(() => letIn(sshds.keyFile));
 
-  test("a locked key: asked for once for all hosts, and only where nothing else would do", async () => {
+  inFull(
+    "an agent with eleven keys: the named one comes first, be it a file that is locked or a public key",
+    async () => {
+      const host = await sshds.start();
+      const right = sshds.makeKey("right");
+      letIn(right);
+      await withAgent(async (add) => {
+        for (let i = 0; i < 10; i += 1) add(sshds.makeKey(`other-${i}`));
+        add(right);
+        execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "secret", "-f", right]);
+        const { privateKeyFile: _, ...anyKey } = listed(host.port);
+        expect(await refusal(anyKey)).toMatch(/after too many keys[\s\S]*IdentitiesOnly yes/);
+        const failed = () => host.count(/^Failed publickey/);
+        const before = failed();
+        expect(await says(listed(host.port, { privateKeyFile: right }), options)).toBe("sh\n");
+        expect(await says(listed(host.port, { privateKeyFile: `${right}.pub` }), options)).toBe("sh\n");
+        const first = config("first", `Host *\n  IdentityFile ${right}`);
+        expect(await says(named("127.0.0.1", { port: host.port }), first)).toBe("sh\n");
+        expect(failed()).toBe(before);
+        // Of the agent nothing else is tried.
+        const only = config(
+          "only",
+          `Host *\n  IdentitiesOnly yes\n  IdentityFile ${join(folder, "other-3")}`,
+        );
+        expect(await refusal(named("127.0.0.1", { port: host.port }), only)).toMatch(
+          /refused the login of root/,
+        );
+        expect(failed()).toBe(before + 2);
+      });
+    },
+  );
+
+  inFull("a locked key: asked for once for all hosts, and only where nothing else would do", async () => {
     const host = await sshds.start();
     const key = sshds.makeKey("locked");
     execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "secret", "-f", key]);
@@ -272,16 +287,18 @@ describe.sequential("keys", () => {
     expect(asked).toEqual([]);
     letIn(key);
     expect(await refusal(target, both)).toContain(`ssh-add ${key}`);
-    expect(await refusal(listed(host.port, { privateKeyFile: key }))).toMatch(
-      /has a passphrase, and there is no terminal[\s\S]*ssh-add/,
-    );
-    expect(
-      await refusal(listed(host.port, { privateKeyFile: key }), { ...options, ask: async () => undefined }),
-    ).toMatch(/was not opened/);
     const all = await Promise.all([1, 2, 3].map(() => says(target, { ...both, ask })));
     expect(all).toEqual(["sh\n", "sh\n", "sh\n"]);
     expect(asked).toEqual([1, 2].map(() => `Passphrase of the key ${key}: `));
-    letIn(sshds.keyFile);
+  });
+
+  inFull("a locked key that nobody opens is named, with the way out", async () => {
+    const host = await sshds.start();
+    const key = sshds.makeKey("never-opened");
+    execFileSync("ssh-keygen", ["-q", "-p", "-P", "", "-N", "secret", "-f", key]);
+    const target = listed(host.port, { privateKeyFile: key });
+    expect(await refusal(target)).toMatch(/has a passphrase, and there is no terminal[\s\S]*ssh-add/);
+    expect(await refusal(target, { ...options, ask: async () => undefined })).toMatch(/was not opened/);
   });
 });
 
@@ -291,7 +308,7 @@ describe.sequential("what a login says and starts", () => {
   const sudoers = Object.keys(users).map((user) => `${user} ALL=(ALL) NOPASSWD: ALL`);
   const canSudo = existsSync("/etc/sudoers");
 
-  test.runIf(canSudo).each(Object.entries(shells).filter(([, shell]) => existsSync(shell)))(
+  test.runIf(full && canSudo).each(Object.entries(shells).filter(([, shell]) => existsSync(shell)))(
     "behind a banner, %s becomes root (%s)",
     async (user) => {
       const banner = join(folder, "banner");
@@ -302,7 +319,7 @@ describe.sequential("what a login says and starts", () => {
     },
   );
 
-  test.runIf(canSudo)("nologin, requiretty and a forced command, each in its own words", async () => {
+  test.runIf(full && canSudo)("nologin, requiretty and a forced command, each in its own words", async () => {
     const strict = await sshds.start({ users, sudoers: [...sudoers, "Defaults:plain requiretty"] });
     expect(await refusal(listed(strict.port, { user: "plain", become: true }))).toMatch(
       /sudo wants a terminal[\s\S]*Defaults:plain !requiretty/,
@@ -329,7 +346,7 @@ describe.sequential("what a login says and starts", () => {
 describe.sequential("algorithms", () => {
   const old = "diffie-hellman-group1-sha1";
 
-  test("a server with none in common is named with what it offers, and the advice works", async () => {
+  inFull("a server with none in common is named with what it offers, and the advice works", async () => {
     const hosts = {
       old: await sshds.start({ config: [`KexAlgorithms ${old}`] }),
       odd: await sshds.start({ config: ["KexAlgorithms sntrup4591761x25519-sha512@tinyssh.org"] }),
@@ -350,7 +367,7 @@ describe.sequential("algorithms", () => {
     expect(await says(named("cbc"), way)).toBe("sh\n");
   });
 
-  test("what ssh_config lists is all that is offered", async () => {
+  inFull("what ssh_config lists is all that is offered", async () => {
     const host = await sshds.start({ config: ["LogLevel DEBUG2"] });
     const way = config(
       "listed",
@@ -364,7 +381,7 @@ describe.sequential("algorithms", () => {
     );
   });
 
-  test("a host that is known by one of its keys is asked for that one", async () => {
+  inFull("a host that is known by one of its keys is asked for that one", async () => {
     const host = await sshds.start({ config: [`HostKey ${join(folder, "host_key")}`], hostKey: "rsa" });
     const known = join(folder, "known-rsa");
     writeFileSync(known, `[127.0.0.1]:${host.port} ${host.publicKey}\n`);
@@ -373,22 +390,25 @@ describe.sequential("algorithms", () => {
 });
 
 describe.sequential("names and addresses", () => {
-  test("HostKeyAlias without a port, hashed names, Include and Match, and a control socket that is not ours", async () => {
-    const host = await sshds.start({ hostKey: "ecdsa" });
-    const known = join(folder, "known-alias");
-    writeFileSync(known, `web-one ${host.publicKey}\n[127.0.0.1]:${host.port} ${host.publicKey}\n`);
-    execFileSync("ssh-keygen", ["-H", "-f", known], { stdio: "ignore" });
-    writeFileSync(join(folder, "included"), `Host web\n  HostName 127.0.0.1\n  HostKeyAlias web-one\n`);
-    const way = config(
-      "alias",
-      `Include ${join(folder, "included")}\nMatch host 127.0.0.1\n  Port ${host.port}\nHost *\n  UserKnownHostsFile ${known}\n  ControlMaster auto\n  ControlPath ${join(folder, "control")}`,
-    );
-    expect(await says(named("web"), way)).toBe("sh\n");
-    expect(await says(named("127.0.0.1"), way)).toBe("sh\n");
-    expect(existsSync(join(folder, "control"))).toBe(false);
-  });
+  inFull(
+    "HostKeyAlias without a port, hashed names, Include and Match, and a control socket that is not ours",
+    async () => {
+      const host = await sshds.start({ hostKey: "ecdsa" });
+      const known = join(folder, "known-alias");
+      writeFileSync(known, `web-one ${host.publicKey}\n[127.0.0.1]:${host.port} ${host.publicKey}\n`);
+      execFileSync("ssh-keygen", ["-H", "-f", known], { stdio: "ignore" });
+      writeFileSync(join(folder, "included"), `Host web\n  HostName 127.0.0.1\n  HostKeyAlias web-one\n`);
+      const way = config(
+        "alias",
+        `Include ${join(folder, "included")}\nMatch host 127.0.0.1\n  Port ${host.port}\nHost *\n  UserKnownHostsFile ${known}\n  ControlMaster auto\n  ControlPath ${join(folder, "control")}`,
+      );
+      expect(await says(named("web"), way)).toBe("sh\n");
+      expect(await says(named("127.0.0.1"), way)).toBe("sh\n");
+      expect(existsSync(join(folder, "control"))).toBe(false);
+    },
+  );
 
-  test("IPv6, directly and through a jump host", async () => {
+  inFull("IPv6, directly and through a jump host", async () => {
     const [host, gate] = [await sshds.start({ address: "::1" }), await sshds.start({ address: "::1" })];
     expect(await says(listed(host.port, { address: "::1" }), options, "echo $SSH_CONNECTION")).toMatch(
       /^::1 /,
@@ -405,7 +425,7 @@ describe.sequential("names and addresses", () => {
 describe.sequential("certificates, by OpenSSH's own ssh", () => {
   const authority = sshds.makeKey("authority");
 
-  test("of users: one connection a host, one to their jump host, and nothing stays", async () => {
+  inFull("of users: one connection a host, one to their jump host, and nothing stays", async () => {
     const user = sshds.makeKey("certified");
     const sign = (...valid: string[]) =>
       execFileSync("ssh-keygen", [
@@ -448,7 +468,7 @@ describe.sequential("certificates, by OpenSSH's own ssh", () => {
     expect(text).toMatch(/ssh did not log in[\s\S]*ssh-keygen -L -f[\s\S]*Permission denied/);
   });
 
-  test("of hosts: a known_hosts that knows an authority alone", async () => {
+  inFull("of hosts: a known_hosts that knows an authority alone", async () => {
     const key = join(folder, "host_key");
     execFileSync("ssh-keygen", ["-q", "-s", authority, "-h", "-I", "host", "-n", "127.0.0.1", `${key}.pub`]);
     const host = await sshds.start({ config: [`HostCertificate ${key}-cert.pub`] });

@@ -311,7 +311,7 @@ describe.sequential("the way there", () => {
 
   test("nobody listens there", async () => {
     expect(await refusal({ port: 2 }, { connectTimeoutMs: 1500 })).toMatch(
-      /nothing listens on its SSH port[\s\S]*ssh -p 2 /,
+      /nothing listens on its SSH port[\s\S]*ssh .*-p 2 root@/,
     );
   });
 });
