@@ -1,6 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { CausewayError } from "../errors.ts";
-import { quote } from "../host/sh.ts";
 import { nearest } from "../schema/nearest.ts";
 import { insteadOf } from "./instead.ts";
 
@@ -171,20 +170,6 @@ function meantBy(name: string, dashes: string, known: readonly string[]): string
   const longer = known.filter((one) => one.startsWith(name));
   const meant = longer.length === 1 ? longer[0] : nearest(name, known, 3);
   return meant ? `did you mean --${meant}?` : "run --help lists all options";
-}
-
-/** The options that reach the same hosts in another command, as one could paste them: `-i inventory.yaml -b`. */
-export function reachOf(values: Values<typeof inventoryOptions & typeof connectionOptions>): string {
-  const { limit: _, "extra-vars": __, ...reach } = { ...inventoryOptions, ...connectionOptions };
-  const given = values as Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
-  return Object.entries<Option>(reach)
-    .flatMap(([name, { short }]) => {
-      const dashed = short === undefined ? `--${name}` : `-${short}`;
-      return [given[name] ?? []].flat().map((value) => {
-        return typeof value === "string" ? `${dashed} ${quote(value)}` : dashed;
-      });
-    })
-    .join(" ");
 }
 
 /** A number that an option gave, or its default. */

@@ -7,13 +7,15 @@ import { selectionWords } from "../run/selection.ts";
 import { nearest } from "../schema/nearest.ts";
 import { shown } from "../vault/never-shown.ts";
 import { writeWholeFile } from "../whole-file.ts";
-import { type connectionOptions, type inventoryOptions, parse, reachOf, type Values } from "./arguments.ts";
+import { type connectionOptions, type inventoryOptions, parse, type Values } from "./arguments.ts";
 import { door } from "./door.ts";
 import { inventoryOf } from "./fleet-of.ts";
 import { judgeValues } from "./judged.ts";
 import { playbookOptions } from "./playbook-options.ts";
+import { isOfConnections, reachOf } from "./reach.ts";
 import { type Retry, runWith } from "./run-with.ts";
 import { selectionOf, type selectionOptions } from "./selection-options.ts";
+import type { vaultOptions } from "./vault-options.ts";
 
 const commands = ["inventory", "lab", "history", "remove", "rollback", "help"];
 
@@ -58,9 +60,12 @@ export async function playbookCommand(args: readonly string[]): Promise<number> 
  */
 export function retryFile(
   given: string,
-  values: Values<typeof inventoryOptions & typeof connectionOptions & typeof selectionOptions>,
+  values: Values<
+    typeof inventoryOptions & typeof connectionOptions & typeof vaultOptions & typeof selectionOptions
+  >,
 ): Retry {
-  const extra = (values["extra-vars"] ?? []).map((vars) => `-e ${quote(vars)}`);
+  const others = (values["extra-vars"] ?? []).filter((vars) => !isOfConnections(vars));
+  const extra = others.map((vars) => `-e ${quote(vars)}`);
   const chosen = selectionWords(selectionOf(values)).map(quote);
   const again = ["run", quote(given), reachOf(values), ...extra, ...chosen]
     .filter((word) => word !== "")

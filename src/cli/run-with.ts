@@ -5,21 +5,25 @@ import { shown } from "../vault/never-shown.ts";
 import { forksOf } from "./ansible-config.ts";
 import {
   type connectionOptions,
+  type inventoryOptions,
   numberOption,
   type outputOptions,
-  reachOf,
   type Values,
 } from "./arguments.ts";
 import { type batchOptions, planQuestion, refuseBatches, rollingOf } from "./batch-options.ts";
 import { reachable, sessionOptions } from "./fleet-of.ts";
 import { confirmSecondsOf } from "./judged.ts";
+import { reachOf } from "./reach.ts";
 import { reporterFor } from "./reporter-for.ts";
 import { selectionOf, type selectionOptions } from "./selection-options.ts";
 import { listenForSignals } from "./signals.ts";
+import type { vaultOptions } from "./vault-options.ts";
 import { watchOf, type watchOptions } from "./watch-options.ts";
 
 type RunValues = Values<
-  typeof connectionOptions &
+  typeof inventoryOptions &
+    typeof connectionOptions &
+    typeof vaultOptions &
     typeof outputOptions &
     typeof batchOptions &
     typeof watchOptions &

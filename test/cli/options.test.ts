@@ -6,6 +6,7 @@ import { reachable } from "../../src/cli/fleet-of.ts";
 import { insteadOf } from "../../src/cli/instead.ts";
 import { judgeValues } from "../../src/cli/judged.ts";
 import { playbookOptions } from "../../src/cli/playbook-options.ts";
+import { reachOf } from "../../src/cli/reach.ts";
 import { type CausewayError, describeError } from "../../src/errors.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
 import { folderWith } from "../inventory/files.ts";
@@ -147,4 +148,19 @@ describe("how hosts are reached", () => {
   ])("%s", async (line, words) => {
     expect(await errorOf(() => connections(line))).toMatch(words);
   });
+});
+
+test("what reaches the same hosts in another command can be pasted", () => {
+  const line = [
+    ..."-i hosts -l web -k -b -T 5 --vault-password-file pass --vault-id a@b -e x=1 -t conf".split(" "),
+    "-e",
+    "ansible_user=ops ansible_port=22",
+    "-e",
+    "ansible_user=ops x=1",
+    "-u",
+    "it's me",
+  ];
+  expect(reachOf(parse(playbookOptions, line).values)).toBe(
+    "-i hosts -u 'it'\\''s me' -k -b -T 5 --vault-password-file pass --vault-id a@b -e 'ansible_user=ops ansible_port=22'",
+  );
 });
