@@ -128,7 +128,7 @@ async function waitUntilUp(spec: LabSpec, host: LabHost): Promise<void> {
   const until = Date.now() + 240_000;
   while (Date.now() < until) {
     const pid = await initPid(machine);
-    if (pid !== undefined && (await acceptsSsh(host.address)) && (await booted(pid))) return;
+    if (pid !== undefined && (await booted(pid)) && (await acceptsSsh(host.address))) return;
     if ((await keeperPid(machine)) === undefined) break;
     await sleep(50);
   }

@@ -45,6 +45,11 @@ const rules = (exact: boolean) => `iptables-save | awk '
 /^:/ && $2 != "ACCEPT" { print "rule", table, $1, $2 }
 /^-A/ { print "rule", table, $0; n[table $2]++; if (${Number(exact)}) print "place", table, n[table $2], $0 }'`;
 
+/** Services of systemd's that run at a host's first boot only, so that they look otherwise after the next one. */
+const firstBoot = ["ldconfig", "systemd-journal-catalog-update", "systemd-sysusers", "systemd-update-done"]
+  .map((unit) => `-e ' ${unit}[.]service '`)
+  .join(" ");
+
 /**
  * Checksums of all files below the folders. A file whose inode and time of change are what they were is not read again:
  * the second cannot be set by anybody.
@@ -78,7 +83,7 @@ dpkg-query -W -f '\${db:Status-Abbrev} \${Package} \${Version}\\n' | sed 's/^/pa
 apt-mark showmanual | sed 's/^/manual /'
 getent passwd | sed 's/^/user /'
 getent group | sed 's/^/group /'
-systemctl list-units --all --type=service,socket,timer --no-legend --no-pager --plain | awk '{print "unit", $1, $2, $3, $4}' | grep -v -e 'user@' -e 'user-runtime' -e systemd-tmpfiles -e 'logrotate' -e 'apt-' -e 'e2scrub' -e 'ssh@'
+systemctl list-units --all --type=service,socket,timer --no-legend --no-pager --plain | awk '{print "unit", $1, $2, $3, $4}' | grep -v -e 'user@' -e 'user-runtime' -e systemd-tmpfiles -e 'logrotate' -e 'apt-' -e 'e2scrub' -e 'ssh@' ${firstBoot}
 ${rules(exact)}
 ip -4 route show table all | sed 's/ linkdown//; s/^/route /'
 ip -o link show | grep -v veth | sed 's/^[0-9]*: //; s/ state [A-Z]*//; s/<[^>]*>//; s/link\\/ether [0-9a-f:]*//; s/^/link /'
