@@ -47,6 +47,7 @@ function sidebar(): DefaultTheme.SidebarItem[] {
   const of = (names: readonly string[]) => names.filter((name) => all.includes(name));
   return [
     { text: "Start", link: "/" },
+    { text: "中文", link: "/zh-CN" },
     section("Schemes", "docs/schemes", pagesIn("docs/schemes")),
     ...Object.entries(sections).map(([title, names]) => section(title, "docs", of(names))),
     section(

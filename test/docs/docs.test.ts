@@ -48,6 +48,18 @@ describe("README.md", () => {
   });
 });
 
+test("README.zh-CN.md gives the commands of README.md", () => {
+  const commands = (page: string) =>
+    [...read(page).matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, block = ""]) =>
+      block
+        .trim()
+        .split("\n")
+        .map((line) => line.replace(/\s+#.*/, "")),
+    );
+  expect(commands("README.md").length).toBeGreaterThan(8);
+  expect(commands("README.zh-CN.md")).toEqual(commands("README.md"));
+});
+
 test.each(pages())("every link of %s leads somewhere", (page) => {
   // A pattern in code, `^[a-z](…)$`, is no link.
   const text = read(page).replaceAll(/`[^`\n]*`/g, "");

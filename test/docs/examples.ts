@@ -17,7 +17,11 @@ export interface Example {
 /** README and everything in docs/. */
 export function pages(): string[] {
   const inDocs = readdirSync(join(packageDir, "docs"), { recursive: true, encoding: "utf8" });
-  return ["README.md", ...inDocs.filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)];
+  return [
+    "README.md",
+    "README.zh-CN.md",
+    ...inDocs.filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`),
+  ];
 }
 
 /** The TypeScript examples of a page; the lines of each are counted as the page counts them. */
