@@ -120,7 +120,7 @@ async function until(what: () => Promise<boolean>): Promise<void> {
 async function harmed(faults: Faults) {
   await lab.must(host, "rm -f /opt/slow-*");
   let done = false;
-  const run = await lab.follow(lab.playbook("slow.ts", slow), ["--confirm-timeout", "5"], async (event) => {
+  const run = await lab.follow(lab.playbook("slow.ts", slow), ["--confirm-timeout", "30"], async (event) => {
     if (done || event.type !== "step" || event.state !== "started") return;
     done = true;
     await labFault(lab.spec, host, faults);
