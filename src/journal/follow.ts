@@ -14,6 +14,8 @@ export type Ended =
   | { how: "stopped"; before?: Action }
   /** The journal cannot be written. */
   | { how: "no journal"; path: string }
+  /** A step was performed, and the journal cannot note what it made. */
+  | { how: "unnoted"; action?: Action; path: string }
   /** The host cannot promise to take back by itself what is done now; nothing was done. */
   | { how: "not armed"; why: string }
   /** It would end containers without leave; nothing was done. */
@@ -118,7 +120,7 @@ export class Follower {
         return undefined;
       default:
         this.#last = [word, ...rest];
-        if (word === "failed" && action) this.#action(action, "failed");
+        if ((word === "failed" || word === "unnoted") && action) this.#action(action, "failed");
         if (word === "broken") this.#consequence(rest.join(" ").trim(), "failed");
         return undefined;
     }
@@ -167,6 +169,8 @@ export class Follower {
         return { how: "stopped", ...(action ? { before: action } : {}) };
       case "nojournal":
         return { how: "no journal", path: [first, ...rest].join(" ") };
+      case "unnoted":
+        return { how: "unnoted", ...(action ? { action } : {}), path: rest.join(" ") };
       case "unarmed":
         return { how: "not armed", why: [first, ...rest].join(" ") };
       case "interrupts":

@@ -245,9 +245,10 @@ cw_perform() {
     cw_never_began "$1"
     exit 77
   fi
-  : >"$B.begun"
+  true >"$B.begun" || cw_fail "nojournal $B.begun"
   cw_quietly "$2" || { cw_code=$?; cw_never_began "$1"; cw_fail "failed $1 perform $cw_code"; }
-  cw_settled "$B"
+  # On a full disk. What comes after it would be no better noted.
+  cw_settled "$B" || { cw_never_began "$1"; cw_fail "unnoted $1 $B"; }
   cw_say "done $1"
 }
 
@@ -260,11 +261,11 @@ cw_never_began() {
   done
 }
 
-# cw_settled ENTRY: its resource is now what it was to become.
+# cw_settled ENTRY: its resource is now what it was to become. Without that note an undo could not tell what somebody changed since.
 cw_settled() {
   cw_is=$(cw_token_of "$1" 2>/dev/null)
-  [ -f "$1.now" ] && [ "$cw_is" = "$(cat "$1.now")" ] || printf '%s\n' "$cw_is" >"$1.now"
-  : >"$1.done"
+  { [ -f "$1.now" ] && [ "$cw_is" = "$(cat "$1.now")" ]; } || printf '%s\n' "$cw_is" >"$1.now" || return 1
+  true >"$1.done"
 }
 
 # cw_token_of ENTRY: the present state of the entry's resource.

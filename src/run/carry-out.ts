@@ -295,6 +295,17 @@ function errorOf(ended: Ended, { host, run, actions, follower, output }: Told): 
         ...common,
         found: ended.path,
       });
+    case "unnoted": {
+      const what = ended.action ? shownAction(ended.action).what : "a step";
+      return new CausewayError("host", `${what} was performed, but the journal cannot note what it made`, {
+        ...common,
+        ...(ended.action ? { task: taskOf(ended.action) } : {}),
+        found: `${ended.path}.now cannot be written`,
+        expected: "space on that file system, where an undo finds what was there before",
+        command: `df -h ${journalFolder}`,
+        advice: "make room there, then run again: it completes what was left unfinished",
+      });
+    }
     case "not armed":
       return new CausewayError(
         "host",

@@ -269,6 +269,19 @@ describe("the script that changes a host", () => {
     expect(marks()).toEqual([]);
   });
 
+  test("ends with a step that the journal cannot note, and what comes after it never began", () => {
+    const notePath = `${journal}/runs/R1/0001.now`;
+    const { ended, said } = carryOut(
+      actionsOf(mark("a", { do: `echo a >>${folder}/marks; mkdir ${notePath}` }), mark("b")),
+    );
+    expect(ended).toMatchObject({ how: "unnoted", action: { n: "0001" }, path: `${journal}/runs/R1/0001` });
+    expect(said).toEqual(["started 0001", "failed 0001"]);
+    expect(marks()).toEqual(["a"]);
+    expect(readdirSync(join(journal, "runs/R1")).filter((f) => /(done|undone)$/.test(f))).toEqual([
+      "0002.undone",
+    ]);
+  });
+
   test.each([
     ["a gigabyte", "yes | head -c 1G"],
     ["a gigabyte without a line", "head -c 1G /dev/zero"],
