@@ -4,16 +4,17 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Does the work while holding a lock on a file, and waits for whoever has it; `waits` is told so. The lock is flock's, held by a
+ * Does the work while holding a lock on a file, and waits for whoever has it; `waits` is called where that takes longer than a moment. The lock is flock's, held by a
  * child whose standard input ends with this process: a kill -9 frees it.
  */
 export async function withLock<T>(file: string, work: () => Promise<T>, waits = () => {}): Promise<T> {
   await mkdir(dirname(file), { recursive: true });
   let holder = hold(["-n", file]);
   if (!(await holds(holder))) {
-    waits();
+    const late = setTimeout(waits, 1000);
     holder = hold([file]);
-    if (!(await holds(holder))) throw new Error(`flock ${file} failed`);
+    const isHeld = await holds(holder).finally(() => clearTimeout(late));
+    if (!isHeld) throw new Error(`flock ${file} failed`);
   }
   try {
     return await work();
