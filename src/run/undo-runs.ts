@@ -11,7 +11,7 @@ import type { RunOptions } from "./options.ts";
 import { consequencesOf, forgotten, heldBack, showRemoval } from "./removals.ts";
 import { lastingError, type WayBack, wayBack } from "./take-back.ts";
 import { cancelled, isSince, type Since, together, undoOrder } from "./undo-order.ts";
-import { refuseJournalsOfBefore } from "./whose-journal.ts";
+import { failOfBefore, journalsOfBefore } from "./whose-journal.ts";
 
 /**
  * Takes back what was done on the hosts, from a run on, newest first: plays backwards with a barrier over the hosts after
@@ -25,10 +25,12 @@ export async function undoRuns(
 ): Promise<void> {
   const since = whereToEnd(options.playbook.undoes, hosts);
   tellBeforehand(options, context, hosts, since);
+  // What is taken back is noted in a journal, which is one of today from then on.
+  const ofBefore = [...journalsOfBefore(hosts)].filter(([{ journal }]) => journal.head !== "");
   await undoSince(options, context, hosts, since);
   if (options.playbook.undoes !== "everything") return;
   await refuseMarks(options, context, hosts);
-  if (!options.force) refuseJournalsOfBefore(hosts);
+  if (!options.force) failOfBefore(ofBefore);
 }
 
 /** Undoes all that was done on some hosts; an entry that `stays` counts as taken back, and is left as it is. */

@@ -55,27 +55,28 @@ export function tellJournalsOfBefore(hosts: readonly HostRun[]): void {
 }
 
 /**
- * A reset took back what is in such a journal, which is not all that was done there; of a host without one it is told by what it
- * carries. By force it is enough.
+ * A reset took back what was in such a journal, which is not all that was done there; of a host that had none it is told by
+ * what it carries.
  */
-export function refuseJournalsOfBefore(hosts: readonly HostRun[]): void {
-  for (const [host, run] of journalsOfBefore(hosts))
-    if (host.journal.head !== "" && !host.failure)
-      host.fail(
-        new CausewayError(
-          "host",
-          "what a later run did on this host is in no journal, so it may still be there",
-          {
-            host: host.name,
-            found: `the journal in ${journalFolder} ends before run ${run}, which changed this host, as other hosts remember`,
-            expected: "a journal with that run",
-            advice: [
-              "what is in this journal was taken back; put the newer journal there, from a later backup, and run the reset again",
-              "if nothing of that run is on this host, as when all of it was restored from a backup, run the reset again with --force",
-            ].join("\n"),
-          },
-        ),
-      );
+export function failOfBefore(found: readonly (readonly [HostRun, string])[]): void {
+  for (const [host, run] of found) {
+    if (host.failure) continue;
+    host.fail(
+      new CausewayError(
+        "host",
+        "what a later run did on this host was in no journal, so it may still be there",
+        {
+          host: host.name,
+          found: `the journal in ${journalFolder} ended before run ${run}, which changed this host, as other hosts remember`,
+          expected: "a journal with that run",
+          advice: [
+            "what was in this journal was taken back, and this is told once; if a later backup of the host has a newer journal, put that there and run the reset again",
+            "if all of the host was restored from a backup, nothing of that run is there; --force leaves this error out",
+          ].join("\n"),
+        },
+      ),
+    );
+  }
 }
 
 function copied(host: HostRun, whose: string, found: string): CausewayError {

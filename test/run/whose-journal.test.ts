@@ -88,7 +88,7 @@ describe("a journal of before", () => {
       expect.stringMatching(/^h4: its journal ends before run R7, /),
     ]);
     expect(failed.map(({ detail }) => detail)).toEqual([
-      expect.objectContaining({ host: "h2", found: expect.stringContaining("ends before run R7") }),
+      expect.objectContaining({ host: "h2", found: expect.stringContaining("ended before run R7") }),
     ]);
   });
 
