@@ -12,10 +12,11 @@ import { journalCosts } from "./journal.ts";
 import { type Command, type Cost, measure, sideBySide, table } from "./measure.ts";
 import { processesStarted } from "./processes.ts";
 import { fiveReads, staticRouteReads } from "./same-reads.ts";
+import { schemeSpeeds } from "./schemes.ts";
 import { addresses, type ManyHosts, startSshd, subnet } from "./sshd.ts";
 import { switchCosts } from "./switch.ts";
 
-const parts = ["start-up", "lab", "many", "growth", "journal", "switch"];
+const parts = ["start-up", "lab", "many", "growth", "journal", "switch", "schemes"];
 const { values } = parseArgs({
   options: {
     part: { type: "string", multiple: true, default: parts },
@@ -46,6 +47,7 @@ try {
   if (values.part.includes("lab")) await threeLabHosts(ansible);
   if (values.part.includes("journal")) await journal();
   if (values.part.includes("switch")) await switched();
+  if (values.part.includes("schemes")) await speeds();
   if (values.part.includes("many")) await manyHosts(ansible);
   if (values.part.includes("growth")) await growth();
 } finally {
@@ -107,22 +109,41 @@ async function switched(): Promise<void> {
   }
 }
 
+async function speeds(): Promise<void> {
+  const two: LabSpec = {
+    name: "bench-two",
+    subnet: "10.214.120.0/24",
+    image: "docker28",
+    hosts: [200, 201].map((n) => ({ name: `docker-${n}`, address: `10.214.120.${n}` })),
+  };
+  try {
+    await labUp(two, (message) => console.log(message));
+    const flannel_binary = join(packageDir, "src/lab/flanneld-stand-in.sh");
+    await schemeSpeeds({ lab: two, ...labAsHosts(two, { flannel_binary }) }, rounds, console.log);
+  } finally {
+    await labDown(two);
+  }
+}
+
 /** The lab's hosts as if they were anybody's. */
-function labAsHosts(): {
+function labAsHosts(
+  of = lab,
+  vars: Record<string, unknown> = {},
+): {
   inventory: string;
   sshConfig: string;
   privateKeyFile: string;
   knownHostsFile: string;
 } {
   const inventory = join(folder, "lab.json");
-  const { privateKeyFile, knownHostsFile } = labConnection(lab);
+  const { privateKeyFile, knownHostsFile } = labConnection(of);
   const hosts = Object.fromEntries(
-    lab.hosts.map(({ name, address }, i) => [
+    of.hosts.map(({ name, address }, i) => [
       name,
       { ansible_host: address, bip: `192.168.${100 + i}.1/24`, ansible_ssh_private_key_file: privateKeyFile },
     ]),
   );
-  writeFileSync(inventory, inventoryOf(hosts, { ansible_user: "root" }));
+  writeFileSync(inventory, inventoryOf(hosts, { ansible_user: "root", ...vars }));
   return { inventory, sshConfig: sshConfig("lab", knownHostsFile), privateKeyFile, knownHostsFile };
 }
 
