@@ -118,8 +118,7 @@ function isOurs({ unitFile }: State): boolean {
 
 function refuseForeignInterface(state: State, { name }: Params): void {
   const link = state.links.find((one) => one.name === name);
-  if (link === undefined && (state.unitFile.kind === "absent" || isOurs(state))) return;
-  if (isOurs(state)) return;
+  if (isOurs(state) || (link === undefined && state.unitFile.kind === "absent")) return;
   const found = link ? `${name}: ${link.kind ?? "a link"}, ${link.up ? "up" : "down"}` : state.unitFile.path;
   throw new CausewayError("host", `causeway did not make ${name} of this host`, {
     found,

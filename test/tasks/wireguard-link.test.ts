@@ -1,6 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { marker, peersText, scriptText, unitText } from "../../tasks/wireguard-link/files.ts";
-import { besideThose, peersIn, readDump } from "../../tasks/wireguard-link/peers.ts";
+import { askDump, besideThose, peersIn, readDump } from "../../tasks/wireguard-link/peers.ts";
 import { wireguardLink } from "../../tasks/wireguard-link.ts";
 import { fileWith, noFile } from "./files.ts";
 import { planWords } from "./words.ts";
@@ -240,4 +241,24 @@ test("the peers of a file are read as they were written; no private key is in it
   expect(peersIn(text)).toEqual(known);
   expect(text.startsWith(marker)).toBe(true);
   expect(text).not.toMatch(/PrivateKey/);
+});
+
+test("of what wg prints the secrets stay on the host", () => {
+  const shown = `private\t${own}\t51820\toff\n${first}\tpreshared\t(none)\t192.168.200.0/24\t0\t0\t0\toff\n`;
+  const said = execFileSync(
+    "sh",
+    [
+      "-c",
+      `wg() { printf '${shown.replaceAll("\t", "\\t").replaceAll("\n", "\\n")}'; }\n${askDump("wg0").text}`,
+    ],
+    {
+      encoding: "utf8",
+    },
+  );
+  expect(said).not.toMatch(/private|preshared/);
+  expect(readDump(said)).toEqual({
+    publicKey: own,
+    port: 51820,
+    peers: new Map([[first, { subnets: ["192.168.200.0/24"], handshake: 0 }]]),
+  });
 });
