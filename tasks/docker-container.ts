@@ -143,7 +143,9 @@ function optionsOf({
     ...each("--volume", volumes),
     ...each(
       "--env",
-      Object.entries(env).map(([key, value]) => `${key}=${value}`),
+      Object.entries(env)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, value]) => `${key}=${value}`),
     ),
     ...options,
   ];

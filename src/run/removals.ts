@@ -289,10 +289,14 @@ function whoCompletes({ playbook, check }: RunOptions, host: HostRun, run: strin
   return `this run leaves it as it is; to complete it: ${again}, once more; to undo it and what came after: run rollback ${run}`;
 }
 
-/** Steps that were left half-done, and whose task is in place by now, count as done. */
+/**
+ * Steps that were left half-done, and whose task is in place by now, count as done. Where a play was rescued, one of its tasks
+ * is not: there all of them wait for a run in which it is.
+ */
 export async function finishHalfDone(context: RunContext, hosts: readonly HostRun[]): Promise<void> {
   await Promise.all(
     hosts.map(async (host) => {
+      if (host.recap.rescued) return;
       if (host.leftHalfDone) await host.readJournal().catch((error: unknown) => host.failWith(error));
       const finished = halfDone(host).filter((e) => isPlanned(host, context, e));
       if (finished.length === 0 || host.failure) return;

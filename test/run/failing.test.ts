@@ -35,6 +35,15 @@ const value = defineTask({
 
 type Plays = Playbook["plays"];
 
+/** A journal in which an earlier run was cut off while it set the value b. */
+const halfDone = [
+  "format 1",
+  "head r1 0001",
+  'runs/r1/run.json:{"id":"r1","playbook":"test","owns":null,"started":"","user":"","machine":"","hosts":[]}',
+  'runs/r1/0001.json:{"run":"r1","n":"0001","owner":"test","task":"value","key":"b","play":0,"kind":"run","what":"b","from":null,"to":"1","causes":[]}',
+  "mark runs/r1/0001.begun",
+].join("\n");
+
 async function runOn(
   names: string[],
   plays: Plays,
@@ -123,6 +132,21 @@ describe("a play with a rescue", () => {
     expect(outcome.hosts.h2?.rescued).toBeUndefined();
     expect(warnings[0]).toMatch(/^“play” failed, and its rescue is done instead\n/);
     expect(warnings[1]).toMatch(/^left out: “play”/);
+  });
+
+  test("leaves a step that was cut off earlier as it is: its task is not in place", async () => {
+    const finishes = async (times: number) => {
+      const asked: string[] = [];
+      await runOn(["h1"], [play(["b"], { rescue })], (hosts) => {
+        failing("b", times)(hosts);
+        const host = hosts.get("h1");
+        if (host) host.journal = halfDone;
+        if (host) host.says = (script) => void (/^cw_finish /m.test(script) && asked.push(script));
+      });
+      return asked.length;
+    };
+    expect(await finishes(1)).toBe(0);
+    expect(await finishes(0)).toBe(1);
   });
 
   test("knows why", async () => {

@@ -7,6 +7,7 @@ export const userKind: Kind<typeof steps> = {
   name: "user",
   shell: ["user/user.sh"],
   steps,
+  compares: true,
   collapses: true,
   judges: true,
 };
