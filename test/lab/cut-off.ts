@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { expect } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import type { RunEventLike, TestLab } from "./support.ts";
@@ -46,10 +47,10 @@ export async function until(isSo: () => Promise<boolean>): Promise<void> {
 }
 
 /**
- * How many seconds after the time of the last switch was over each host began to take back, as it noted that itself; when it was
- * done is printed, too.
+ * That no host began to take back before the time of its last switch was over, nor waited as long a second time, as each noted
+ * that itself; when they began and were done is printed. How far behind a host is depends on how busy this machine is.
  */
-export async function tellDelays(lab: TestLab, what: string): Promise<number[]> {
+export async function expectOnTime(lab: TestLab, what: string, seconds: number): Promise<void> {
   const last = "cat $(ls -td /var/lib/causeway/runs/* | head -n 1)/reverted";
   const delays = await Promise.all(
     lab.names.map(async (host) => {
@@ -61,5 +62,8 @@ export async function tellDelays(lab: TestLab, what: string): Promise<number[]> 
   console.log(
     `${what}: after the time was over, hosts began and were done: ${delays.map((one) => `${one.join(" and ")} s`).join("; ")}`,
   );
-  return delays.map(([began = Number.NaN]) => began);
+  for (const [began] of delays) {
+    expect(began).toBeGreaterThanOrEqual(0);
+    expect(began).toBeLessThan(seconds);
+  }
 }

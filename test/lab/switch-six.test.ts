@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect } from "vitest";
-import { cutOff, cutOffArgs, isOff, since, snapshots, started, tellDelays, until } from "./cut-off.ts";
+import { cutOff, cutOffArgs, expectOnTime, isOff, since, snapshots, started, until } from "./cut-off.ts";
 import { full, inFull, useLab } from "./support.ts";
 
 const lab = useLab("test-timer-six", 58, 6);
@@ -20,10 +20,7 @@ describe.runIf(full)("six hosts", () => {
     });
     for (const host of lab.names) expect(await isOff(lab, [host]), host).toBe(false);
     await until(() => isOff(lab));
-    for (const began of await tellDelays(lab, "killed")) {
-      expect(began).toBeGreaterThanOrEqual(0);
-      expect(began).toBeLessThan(2);
-    }
+    await expectOnTime(lab, "killed", seconds);
     expect(await since(lab, before)).toEqual([]);
   });
 });

@@ -6,12 +6,12 @@ import {
   cutOff,
   cutOffArgs,
   errorsOf,
+  expectOnTime,
   isOff,
   rolledBack,
   since,
   snapshots,
   started,
-  tellDelays,
   until,
 } from "./cut-off.ts";
 import { differences, snapshot } from "./snapshot.ts";
@@ -69,10 +69,7 @@ describe.sequential("a host takes back by itself what is not confirmed", () => {
       expect(errorsOf(events)).toEqual(expect.arrayContaining(rolledBack(lab)));
       expect(await since(lab, before)).toEqual([]);
       expect(await allOff()).toBe(true);
-      for (const began of await tellDelays(lab, how)) {
-        expect(began).toBeGreaterThanOrEqual(0);
-        expect(began).toBeLessThan(2);
-      }
+      await expectOnTime(lab, how, seconds);
       const run = runOf(events);
       const { stdout } = await command("history", "-i", lab.inventory());
       expect(stdout.split("\n").filter((line) => line.includes(run))).toEqual([
