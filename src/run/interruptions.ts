@@ -24,10 +24,11 @@ import { toUndo } from "./undo-runs.ts";
 export async function interruptionsOf(
   options: RunOptions,
   hosts: readonly HostRun[],
-  { hostsOf, fleet }: Prepared,
+  prepared: Prepared,
 ): Promise<CausewayError[]> {
   const { playbook } = options;
-  const undone = toUndo(options, hosts);
+  const { hostsOf, fleet } = prepared;
+  const undone = toUndo(options, hosts, prepared);
   const found = hosts.map(async (host) => {
     const plays = playbook.plays.filter((play) => hostsOf.get(play)?.has(host.name));
     const plans = (await Promise.all(plays.map((play) => plansOf(play, host, fleet)))).flat();

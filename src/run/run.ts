@@ -71,7 +71,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     refused = await whyNothingIsDone(options, context, prepared, { hosts, going });
     if (refused.length === 0) refused = await watch.start(hosts);
     if (refused.length === 0) {
-      if (playbook.undoes) await undoRuns(options, context, hosts);
+      if (playbook.undoes) await undoRuns(options, context, hosts, prepared);
       else if (await takeOwnPartBack(options, context, going))
         ended = await change(options, context, hosts, prepared);
       else ended = { how: "stopped" };

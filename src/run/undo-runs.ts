@@ -8,6 +8,7 @@ import type { HostRun } from "./host-run.ts";
 import { inParallel } from "./in-parallel.ts";
 import { refuseMarks } from "./marks.ts";
 import type { RunOptions } from "./options.ts";
+import type { Prepared } from "./prepare.ts";
 import { consequencesOf, forgotten, heldBack, showRemoval } from "./removals.ts";
 import { lastingError, type WayBack, wayBack } from "./take-back.ts";
 import { cancelled, isSince, type Since, together, undoOrder } from "./undo-order.ts";
@@ -22,8 +23,14 @@ export async function undoRuns(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
+  prepared: Prepared,
 ): Promise<void> {
-  const since = whereToEnd(options.playbook.undoes, hosts);
+  const since = whereToEnd(options.playbook.undoes, hosts, prepared);
+  if (since === undefined) {
+    const text = "nothing of that run is on the hosts that could be asked: nothing is undone";
+    if (hosts.length > 0) context.say({ type: "message", level: "warning", text });
+    return;
+  }
   tellBeforehand(options, context, hosts, since);
   // What is taken back is noted in a journal, which is one of today from then on.
   const ofBefore = [...journalsOfBefore(hosts)].filter(([{ journal }]) => journal.head !== "");
@@ -47,11 +54,13 @@ export async function undoAll(
 export function toUndo(
   { playbook }: RunOptions,
   hosts: readonly HostRun[],
+  prepared: Prepared,
 ): ReadonlyMap<string, readonly Entry[]> {
   if (playbook.undoes === undefined) return new Map();
-  const since = whereToEnd(playbook.undoes, hosts);
+  const since = whereToEnd(playbook.undoes, hosts, prepared);
   return new Map(
     hosts.map(({ name, journal }) => {
+      if (since === undefined) return [name, []];
       const live = liveEntries(journal).filter((entry) => isSince(entry, since));
       return [name, cancelled(live, journal.entries, since).real];
     }),
@@ -169,18 +178,29 @@ function tellLeft(context: RunContext, host: HostRun, entries: readonly Entry[])
   context.say({ type: "message", level: "info", host: host.name, text });
 }
 
-/** Where the undoing ends; an empty run is before the very first. */
-function whereToEnd(undoes: Playbook["undoes"], hosts: readonly HostRun[]): Since {
+/**
+ * Where the undoing ends; an empty run is before the very first. Nothing where the hosts that answered have nothing of it, but
+ * others could not be asked: that is an error of those others, and not of the command.
+ */
+function whereToEnd(
+  undoes: Playbook["undoes"],
+  hosts: readonly HostRun[],
+  { chosen }: Prepared,
+): Since | undefined {
   if (undoes === "everything" || undoes === undefined) return { run: "" };
   const live = [...new Set(hosts.flatMap((h) => liveEntries(h.journal).map((e) => e.run)))].sort();
   if (undoes === "last") return { run: live.at(-1) ?? "" };
   const found = live.filter((id) => id.startsWith(undoes.since));
   const [only, second] = found;
+  const isAll = hosts.length === chosen.length;
+  if (only === undefined && !isAll) return undefined;
   if (only !== undefined && second === undefined) {
     refuseFolded(only, live, hosts);
     if (undoes.play === undefined) return { run: only };
-    refuseOtherPlay(only, undoes.play, hosts);
-    return { run: only, play: undoes.play };
+    const plays = standingPlays(only, hosts);
+    if (plays.includes(undoes.play)) return { run: only, play: undoes.play };
+    if (!isAll) return undefined;
+    throw otherPlay(only, undoes.play, plays);
   }
   throw new CausewayError(
     "usage",
@@ -192,12 +212,15 @@ function whereToEnd(undoes: Playbook["undoes"], hosts: readonly HostRun[]): Sinc
   );
 }
 
-/** A play in which the run did nothing here would undo later ones without a word. */
-function refuseOtherPlay(run: string, play: number, hosts: readonly HostRun[]): void {
+/** The plays of a run of which something stands. */
+function standingPlays(run: string, hosts: readonly HostRun[]): number[] {
   const entries = hosts.flatMap(({ journal }) => liveEntries(journal).filter((entry) => entry.run === run));
-  const plays = [...new Set(entries.map((entry) => entry.play))].filter((n) => n >= 0).sort((a, b) => a - b);
-  if (plays.includes(play)) return;
-  throw new CausewayError("usage", `nothing stands of play ${play + 1} of run ${run} on these hosts`, {
+  return [...new Set(entries.map((entry) => entry.play))].filter((n) => n >= 0).sort((a, b) => a - b);
+}
+
+/** A play in which the run did nothing here would undo later ones without a word. */
+function otherPlay(run: string, play: number, plays: readonly number[]): CausewayError {
+  return new CausewayError("usage", `nothing stands of play ${play + 1} of run ${run} on these hosts`, {
     found: `of play ${plays.map((n) => n + 1).join(", ") || "none, but what it undid first"}`,
     expected: "--play N with one of these; 1 is the first play of its playbook",
   });

@@ -678,6 +678,7 @@ describe("over the fleet", () => {
     expect([hosts.get("h1")?.performed.length, hosts.get("h2")?.performed.length]).toEqual([1, 0]);
   });
 
+  const nothingHere = "nothing of that run is on the hosts that could be asked: nothing is undone";
   const shared = taskWith((now, { value: want }) => (now === want ? [] : [put("shared", want)]));
   const entryOf = (task: string, key: string, scope?: string) =>
     [
@@ -687,6 +688,32 @@ describe("over the fleet", () => {
       `runs/r1/0001.json:${JSON.stringify({ run: "r1", n: "0001", owner: "test", task, key, play: 0, kind: "run", what: key, from: null, to: "1", causes: [], scope })}`,
       "mark runs/r1/0001.done",
     ].join("\n");
+
+  test.each([
+    ["is locked", "holder ops in run r9", {}, 2, []],
+    ["cannot be reached", undefined, {}, 4, []],
+    ["is locked, and another has nothing of it", "holder ops in run r9", { h2: "" }, 2, [nothingHere]],
+    [
+      "is locked, and another has nothing of that play",
+      "holder ops in run r9",
+      { h2: entryOf("value", "key") },
+      2,
+      [nothingHere],
+    ],
+  ] as const)(
+    "a rollback to a run, where the host that may have it %s, says that of the host, and not that the run is nowhere",
+    async (_, said, others, exitCode, warned) => {
+      const journals = Object.entries({ ...(said === undefined ? {} : { h1: said }), ...others });
+      const hosts = new Map(
+        journals.map(([name, journal]) => [name, Object.assign(new FakeHost(), { journal })]),
+      );
+      const book = playbook([], { hosts: "all", undoes: { since: "r1", play: 1 } });
+      const { outcome, events } = await runOn(["h1", ...Object.keys(others)], book, { hosts });
+      expect(outcome).toMatchObject({ exitCode, retry: ["h1"] });
+      expect(events.flatMap((e) => (e.type === "message" ? [e.text] : []))).toEqual(warned);
+      expect([...hosts.values()].flatMap(({ scripts }) => scripts)).toEqual([]);
+    },
+  );
 
   test("a host's own of the same name goes, although another host does the fleet's", async () => {
     const hosts = new Map(["h2", "h1"].map((name) => [name, new FakeHost()]));
