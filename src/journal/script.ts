@@ -257,9 +257,9 @@ export function cutsOff({ actions, due }: Pick<HostScript, "actions" | "due">): 
   );
 }
 
-/** Gives the host as long again. */
-export function renewScript(run: string, token: string): string {
-  return [...libraryLines([hostLibrary().hash]), `cw_renew ${run} ${token}`].join("\n");
+/** Gives the host so many seconds from now on. */
+export function renewScript(run: string, token: string, seconds: number): string {
+  return [...libraryLines([hostLibrary().hash]), `cw_renew ${run} ${token} ${seconds}`].join("\n");
 }
 
 /** Over a new connection: the run reaches the host, and nothing is taken back any more. */

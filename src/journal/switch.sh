@@ -1,7 +1,7 @@
 # The switch: a run that changes what the host is reached by is taken back by the host itself, unless it is confirmed over a new
 # connection. Neither the controller nor the network is needed for that: everything lies in $CW, and survives a reboot.
 #
-#   $CW/switch/armed       "RUN TOKEN SECONDS FROM": entries of that run from that number on are not confirmed yet. By one
+#   $CW/switch/armed       "RUN TOKEN FROM": entries of that run from that number on are not confirmed yet. By one
 #                          rename, which only one side can win, it becomes
 #   $CW/switch/confirmed   the run reached the host over a new connection; or
 #   $CW/switch/reverting   its time was over before, or the host booted: the entries are being taken back
@@ -14,18 +14,18 @@ cw_boot_unit=/etc/systemd/system/causeway-revert.service
 cw_boot_wish=/etc/systemd/system/multi-user.target.wants/causeway-revert.service
 
 # cw_arm TOKEN SECONDS FROM HASH: from here on the host waits so long for a confirmation. What is armed already by this run is
-# renewed. Nothing is performed where it cannot be armed.
+# renewed, for as long as its present play says. Nothing is performed where it cannot be armed.
 cw_arm() {
   cw_switch=$CW/switch
   if read -r cw_of cw_token cw_rest 2>/dev/null <"$cw_switch/armed"; then
     [ "$cw_of $cw_token" = "$cw_run $1" ] || cw_fail "unarmed the switch of run $cw_of is armed"
-    cw_renew "$cw_run" "$1" || cw_fail "unarmed $cw_switch/due"
+    cw_renew "$cw_run" "$1" "$2" || cw_fail "unarmed $cw_switch/due"
     return
   fi
   [ ! -e "$cw_switch/reverting" ] || cw_fail "unarmed the host is taking back an earlier run"
   {
     (umask 077 && mkdir -p "$cw_switch" && cw_revert_program "$4" >"$cw_switch/revert" && cw_keep_ways "$cw_switch" &&
-      printf '%s %s %s %s\n' "$cw_run" "$1" "$2" "$3" >"$cw_switch/armed.new") &&
+      printf '%s %s %s\n' "$cw_run" "$1" "$3" >"$cw_switch/armed.new") &&
       cw_due_in "$2" && cw_arm_boot && cw_arm_timer &&
       cw_sync "$cw_switch"/* "$cw_boot_unit" && mv -f "$cw_switch/armed.new" "$cw_switch/armed" &&
       cw_sync "$cw_switch" "$CW" "${cw_boot_wish%/*}"
@@ -69,10 +69,9 @@ cw_uptime() {
 
 cw_due_in() { echo $(($(cw_uptime) + $1 * 100)) >"$CW/switch/due.new" && mv -f "$CW/switch/due.new" "$CW/switch/due"; }
 
-# cw_renew RUN TOKEN: its time begins anew, unless it is over.
+# cw_renew RUN TOKEN SECONDS: it waits so long from now on, unless its time is over.
 cw_renew() {
-  read -r cw_of cw_token cw_seconds cw_rest 2>/dev/null <"$CW/switch/armed" && [ "$cw_of $cw_token" = "$1 $2" ] &&
-    cw_due_in "$cw_seconds"
+  read -r cw_of cw_token cw_rest 2>/dev/null <"$CW/switch/armed" && [ "$cw_of $cw_token" = "$1 $2" ] && cw_due_in "$3"
 }
 
 # Returns when the time is over, or nothing is armed any more.
@@ -131,7 +130,7 @@ cw_disarm() {
 # cw_revert [wait]: takes back the entries of the run that is armed, or goes on with it where a reboot came in between.
 cw_revert() {
   mv -f "$CW/switch/armed" "$CW/switch/reverting" 2>/dev/null
-  read -r cw_run cw_token cw_seconds cw_from 2>/dev/null <"$CW/switch/reverting" || exit 0
+  read -r cw_run cw_token cw_from 2>/dev/null <"$CW/switch/reverting" || exit 0
   D=$CW/runs/$cw_run
   umask 077
   cw_sync "$CW/switch"

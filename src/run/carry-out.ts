@@ -107,13 +107,13 @@ async function follow(
     }
   };
   if (run.interrupted.aborted) throw interruptedBefore(host, actions[0]);
-  const armedBefore = host.switch.isArmed;
-  if (armed && !armedBefore)
+  const { armedFor } = host.switch;
+  if (armed && armed.seconds !== armedFor)
     host.say({ type: "switch", host: host.name, state: "armed", seconds: armed.seconds });
   let { follower, ended, output } = await send(host.journal.libraries);
   // The library was removed or damaged: it is sent again as text, and kept.
   if (ended.how === "no library") ({ follower, ended, output } = await send([]));
-  if (armed && !armedBefore && unchanged.has(ended.how)) host.switch.off();
+  if (armed && armedFor === 0 && unchanged.has(ended.how)) host.switch.off();
   noteEnd(host, run, actions, due, ended);
   // What asked for it was undone, and the service started again without it: nothing is owed any more.
   if (ended.how === "restart failed" && ended.undone.length > 0 && ended.stuck.length === 0)

@@ -50,6 +50,7 @@ export async function runPlays(
     if (context.changedSomething) for (const host of hosts) host.memory.forget(["shared"]);
     context.changedSomething = false;
     await learn(play, options.playbook, hosts, facts);
+    await confirmBeforeWithout(play, options, context, hosts, hostsOf);
     const places = inPlay(play, chosen, hostsOf).flatMap(({ name }): Place[] => {
       const host = byName.get(name);
       if (host?.failure) through.delete(host);
@@ -116,6 +117,21 @@ export async function runPlays(
     if (ended !== "all") return { how: ended };
   }
   return context.interrupted.aborted ? { how: "interrupted" } : { how: "all", through };
+}
+
+/** Where a play switches it off, what came before is confirmed first: the switch would take back this play, too. */
+async function confirmBeforeWithout(
+  play: AnyPlay,
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+  hostsOf: Prepared["hostsOf"],
+): Promise<void> {
+  const without = hosts.filter(
+    (host) =>
+      host.switch.isArmed && hostsOf.get(play)?.has(host.name) && confirmSeconds(host, options, play) === 0,
+  );
+  await confirm(options, context, without);
 }
 
 /**

@@ -72,27 +72,28 @@ const variable = "causeway_confirm_timeout";
  * the run is confirmed over a new connection. If it is not, the host takes back by itself what the run did.
  */
 export class Switch {
-  /** Seconds until the host takes the run back; 0 where it is switched off. */
+  /** How many seconds the host waits from the next script on that arms; 0 where it is switched off. */
   seconds = confirmSecondsByDefault;
   readonly token = randomBytes(8).toString("hex");
   /** The number of the first entry that is not confirmed. */
   #from = "0001";
-  #isArmed = false;
+  /** How many seconds the host waits now; 0 where nothing is armed. */
+  armedFor = 0;
   #renewals: NodeJS.Timeout | undefined;
   #renewed = 0;
 
   get isArmed(): boolean {
-    return this.#isArmed;
+    return this.armedFor > 0;
   }
 
   /** When the host takes the run back unless it is confirmed before; a time as `Date.now()` has it. */
   get fires(): number {
-    return this.#renewed + this.seconds * 1000;
+    return this.#renewed + this.armedFor * 1000;
   }
 
   /** Whether the host takes the run back by now. */
   get isOver(): boolean {
-    return this.#isArmed && Date.now() > this.fires;
+    return this.isArmed && Date.now() > this.fires;
   }
 
   /** What a script has to arm; nothing where that is switched off. */
@@ -101,21 +102,26 @@ export class Switch {
     return { token: this.token, seconds: this.seconds, from: this.#from };
   }
 
-  /** From the moment that a script was sent which arms it; what goes wrong with a renewal shows when it is confirmed. */
+  /**
+   * From the moment that a script was sent which arms it, or gives it the time of another play; what goes wrong with a renewal
+   * shows when it is confirmed.
+   */
   arm(session: Session, run: string): void {
-    this.#isArmed = true;
+    const { seconds } = this;
+    this.armedFor = seconds;
     this.#renewed = Date.now();
-    this.#renewals ??= setInterval(
+    clearInterval(this.#renewals);
+    this.#renewals = setInterval(
       () => {
         const began = Date.now();
-        void session.beside(renewScript(run, this.token)).then(
+        void session.beside(renewScript(run, this.token, seconds)).then(
           (code) => {
             if (code === 0) this.#renewed = began;
           },
           () => {},
         );
       },
-      (this.seconds * 1000) / 3,
+      (seconds * 1000) / 3,
     );
   }
 
@@ -127,7 +133,7 @@ export class Switch {
 
   off(): void {
     this.rest();
-    this.#isArmed = false;
+    this.armedFor = 0;
   }
 
   /** What was done until now stays, whatever happens to what comes: entries from `next` on. */
@@ -228,7 +234,7 @@ async function overNewConnection(
 }
 
 function tellWaiting(context: RunContext, host: HostRun, why: string): void {
-  const seconds = Math.max(0, Math.ceil((host.switch.fires - Date.now()) / 1000));
+  const seconds = secondsLeft(host);
   context.say({ type: "switch", host: host.name, state: "waiting", seconds });
   context.say({
     type: "message",
@@ -236,6 +242,10 @@ function tellWaiting(context: RunContext, host: HostRun, why: string): void {
     host: host.name,
     text: `not confirmed over a new connection (${why}): the host takes back by itself what this run did, in at most ${seconds} s`,
   });
+}
+
+function secondsLeft({ switch: { fires } }: HostRun): number {
+  return Math.max(0, Math.ceil((fires - Date.now()) / 1000));
 }
 
 /** The host can be reached again. */
@@ -273,7 +283,7 @@ function leftArmed(host: HostRun, behind: readonly HostRun[]): CausewayError {
   const names = behind.map(({ name }) => name).join(", ");
   return new CausewayError("host", `not confirmed, because ${names} could not be reached through it`, {
     host: host.name,
-    found: `it takes back by itself what this run did, in at most ${host.switch.seconds} s`,
+    found: `it takes back by itself what this run did, in at most ${secondsLeft(host)} s`,
     advice: "wait so long, then find what cut them off before you run again",
   });
 }

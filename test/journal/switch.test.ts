@@ -118,7 +118,7 @@ const files = (path: string) => (existsSync(at(path)) ? readdirSync(at(path)).so
 describe("the switch on a host", () => {
   test("is armed before the first step, for now and for the next boot; a confirmation leaves nothing of it", () => {
     expect(carryOut(["a", "b"]).ended).toEqual({ how: "all" });
-    expect(readFileSync(at("journal/switch/armed"), "utf8")).toBe("R1 t1 60 0001\n");
+    expect(readFileSync(at("journal/switch/armed"), "utf8")).toBe("R1 t1 0001\n");
     expect(readFileSync(at("asked"), "utf8")).toMatch(
       /^systemd-run -p Restart=on-failure \S+ \S+ -q --unit=causeway-switch \/bin\/sh \S+ wait$/m,
     );
@@ -184,7 +184,7 @@ describe("the switch on a host", () => {
     rmSync(at("journal/lock"), { force: true });
     expect(carryOut(["b"], { run: "R2", token: "t2" }).ended).toMatchObject({ how: "not armed" });
     expect(confirm("R1", "t2").status).toBe(79);
-    expect(readFileSync(at("journal/switch/armed"), "utf8")).toBe("R1 t1 60 0001\n");
+    expect(readFileSync(at("journal/switch/armed"), "utf8")).toBe("R1 t1 0001\n");
     expect(marks()).toEqual(["a"]);
   });
 
@@ -199,7 +199,7 @@ describe("the switch on a host", () => {
 
   test("waits until the time is over, and longer where it is renewed; another's token renews nothing", async () => {
     carryOut(["a"], { seconds: 3 });
-    const renew = (token: string) => shell(renewScript("R1", token)).status;
+    const renew = (token: string) => shell(renewScript("R1", token, 3)).status;
     const waiting = spawn("sh", ["-c", program(), "sh", "wait"], { env: env(), stdio: "ignore" });
     const ended = once(waiting, "close");
     expect(renew("t2")).not.toBe(0);
@@ -214,6 +214,20 @@ describe("the switch on a host", () => {
     const [, due, begun] =
       /^@cw due (\d+) begun (\d+)$/m.exec(readFileSync(at("journal/runs/R1/reverted"), "utf8")) ?? [];
     expect(Number(begun)).toBeGreaterThanOrEqual(Number(due));
+  });
+
+  test("waits as long as the present play says, also where an earlier one armed it", () => {
+    const left = () => {
+      const due = Number(readFileSync(at("journal/switch/due"), "utf8"));
+      return Math.round((due / 100 - Number(readFileSync("/proc/uptime", "utf8").split(" ")[0])) / 100);
+    };
+    carryOut(["a"], { seconds: 100 });
+    expect(left()).toBe(1);
+    expect(carryOut(["b"], { seconds: 900, first: 2 }).ended).toEqual({ how: "all" });
+    expect(left()).toBe(9);
+    expect(shell(renewScript("R1", "t1", 300)).status).toBe(0);
+    expect(left()).toBe(3);
+    expect(readFileSync(at("journal/switch/armed"), "utf8")).toBe("R1 t1 0001\n");
   });
 
   test("stands, on the disk, when the first step begins", () => {

@@ -118,5 +118,5 @@ export async function rollOn({ hosts: count, done = [], failing = [], unreachabl
   const batches = events.filter((e) => e.type === "batch").map((e) => e.hosts.join("+"));
   const changed = names.filter((n) => hosts.get(n)?.performed.includes("put v 1"));
   const texts = events.filter((e) => e.type === "message").map((e) => e.text);
-  return { outcome, batches, changed, proved, texts, events };
+  return { outcome, batches, changed, proved, texts, events, hosts };
 }

@@ -1,8 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { CausewayError } from "../../src/errors.ts";
-import type { Connect } from "../../src/host/session.ts";
+import type { Connect, Session } from "../../src/host/session.ts";
 import type { RunEvent } from "../../src/run/events.ts";
-import { rollOn } from "./rolling.ts";
+import { Switch } from "../../src/run/switch.ts";
+import { rollOn, setting } from "./rolling.ts";
 
 const armedOn = (events: readonly RunEvent[]) =>
   events.flatMap((e) => (e.type === "switch" ? [`${e.host} ${e.state}`] : []));
@@ -34,6 +35,8 @@ function confirming(answer: (host: string) => { code: number; stdout: string } |
   return { connect, order };
 }
 
+/** What a second play has to do. */
+const other = (host: { name: string }) => [setting([], "w")({ host: host.name })];
 const fine = { code: 0, stdout: "" };
 const reverted = { code: 79, stdout: "@cw unconfirmed reverted reverted\n@cw done R/0001\n" };
 
@@ -99,6 +102,65 @@ describe("a run that may cut the runner off", () => {
     );
     const idle = await rollOn({ hosts: 1, connect, play: { confirmTimeout: 0 }, check: true });
     expect(idle.texts.filter((text) => /cut off/.test(text))).toEqual([]);
+  });
+
+  test("a play waits as long as it says itself, also where one before it armed the switch", async () => {
+    const { connect } = confirming(() => fine);
+    const { hosts, events } = await rollOn({
+      hosts: 1,
+      connect,
+      play: { confirmTimeout: 300 },
+      next: { confirmTimeout: 20, tasks: other },
+    });
+    const armed = hosts.get("h1")?.scripts.map((script) => /^cw_arm \S+ (\d+ \d+)/m.exec(script)?.[1]);
+    expect(armed).toEqual(["300 0001", "20 0001"]);
+    expect(events.flatMap((e) => (e.type === "switch" ? [e.seconds ?? e.state] : []))).toEqual([
+      300,
+      20,
+      "confirmed",
+    ]);
+  });
+
+  test("is renewed for as long as the present play says, and no more once it is off", async () => {
+    vi.useFakeTimers();
+    try {
+      const asked: (string | undefined)[] = [];
+      const session = {
+        beside: async (script: string) => {
+          asked.push(/^cw_renew R1 \S+ (\d+)$/m.exec(script)?.[1]);
+          return 0;
+        },
+      } as unknown as Session;
+      const one = new Switch();
+      for (const seconds of [300, 30]) {
+        one.seconds = seconds;
+        one.arm(session, "R1");
+      }
+      one.seconds = 0;
+      await vi.advanceTimersByTimeAsync(25_000);
+      expect([asked, one.isArmed, one.fires - Date.now()]).toEqual([["30", "30"], true, 25_000]);
+      one.off();
+      await vi.advanceTimersByTimeAsync(25_000);
+      expect([asked.length, one.isArmed]).toEqual([2, false]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("before a play that switches it off, what is armed is confirmed", async () => {
+    const { connect } = confirming(() => fine);
+    const { events, hosts } = await rollOn({
+      hosts: 2,
+      connect,
+      next: { confirmTimeout: 0, hosts: "h1", tasks: other },
+    });
+    const order = events.flatMap((e) =>
+      e.type === "switch" && e.host === "h1" ? [e.state] : e.type === "play" ? [e.title] : [],
+    );
+    expect(order).toEqual(["Roll", "armed", "confirmed", "Then"]);
+    expect(hosts.get("h1")?.scripts.map((script) => /^cw_arm /m.test(script))).toEqual([true, false]);
+    expect(armedOn(events).filter((e) => e.startsWith("h2"))).toEqual(["h2 armed", "h2 confirmed"]);
+    expect(armedOn(events).at(-1)).toBe("h2 confirmed");
   });
 
   test("with a time of 0 nothing is armed, and nothing that changes nothing is", async () => {
