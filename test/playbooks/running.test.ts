@@ -17,6 +17,7 @@ interface Host {
   encrypted?: readonly string[];
   standing?: readonly string[];
   stopped?: boolean;
+  swarm?: boolean;
 }
 
 function told(...hosts: Host[]): string {
@@ -42,13 +43,18 @@ function runningOn({
   encrypted = [],
   standing = [],
   stopped,
+  swarm,
 }: Host): Running {
   const named = networks.split("\n").filter(Boolean);
   // Neither an interface nor a subnet is asked of them.
   const lines = ["b bridge local bridge", ...named].map((line) => line.replace(/ (\S+)$/, " - - $1"));
   return {
     docker: parseDocker(stopped ? "stopped" : `running 20.10.5\n${lines.join("\n")}\n--\n`),
-    said: { "flannel-subnet": [lease], wireguard: encrypted },
+    said: {
+      "flannel-subnet": [lease],
+      wireguard: encrypted,
+      ...(swarm ? { swarm: ["member"] } : {}),
+    },
     addresses:
       docker0 === undefined ? [] : parseAddresses(`3: docker0    inet ${docker0} scope global docker0`),
     links: parseLinks(links),
@@ -114,6 +120,22 @@ test.each<[string, Host[], string]>([
       },
     ],
     "overlay (overlay_1)",
+  ],
+  [
+    "a swarm that causeway made: one host made the network, and a worker lists it only with a container on it",
+    [
+      {
+        standing: ["swarm-node swarm", "swarm-net net"],
+        networks: "a overlay swarm net\nb overlay swarm ingress",
+      },
+      { standing: ["swarm-node swarm"] },
+    ],
+    "swarm (net)",
+  ],
+  [
+    "a swarm by hand, whose worker does not list the network",
+    [{ networks: "a overlay swarm net\nb overlay swarm ingress", swarm: true }, { swarm: true }],
+    "swarm (net)",
   ],
   [
     "two schemes",

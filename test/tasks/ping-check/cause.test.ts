@@ -58,6 +58,7 @@ const vxlanTo = (address: string, ...macs: string[]) => ({
   own: { ...lease, farEnds: macs.map((m) => ({ mac: m, address })) },
   links: [...links.slice(0, 2), { ...link("flannel.1", 1450), mac: mac(address === "10.0.0.2" ? 1 : 2) }],
 });
+const inSwarm = (over: object = {}) => ({ state: "active", error: "", node: "1", isManager: false, ...over });
 const drop = "[7:588] -A FORWARD -s 192.168.1.0/24 -j DROP";
 
 const [keyA, keyB, keyC] = ["A", "B", "C"].map((letter) => `${letter.repeat(43)}=`) as [
@@ -353,6 +354,48 @@ describe("the cause of a failed pair", () => {
       }),
       "overlay",
       /^store unreachable: b asked consul:\/\/127\.0\.0\.1:8500: connection refused/,
+      "b",
+    ],
+    [
+      "a manager without a quorum, where no container starts",
+      pair({ to: { ...b, container: "", unstarted: "no leader", own: inSwarm({ isManager: true }) } }),
+      "swarm",
+      /^no quorum: b is a manager, and most managers do not answer: no leader$/,
+      "b",
+    ],
+    [
+      "no quorum, and packets that get through",
+      pair({
+        to: { ...b, own: inSwarm({ isManager: true }) },
+        tried: { ...fine, resolved: "", promised: 1450 },
+      }),
+      "swarm",
+      /^name: /,
+    ],
+    [
+      "a host that left the swarm",
+      pair({ from: { ...a, own: inSwarm({ state: "inactive" }) } }),
+      "swarm",
+      /^node down: a is not in the swarm: inactive$/,
+    ],
+    [
+      "a host that the manager does not hear",
+      pair({
+        from: { ...a, own: inSwarm({ node: "2" }) },
+        to: {
+          ...b,
+          own: { ...inSwarm({ isManager: true }), swarm: { nodes: [{ id: "2", state: "down" }] } },
+        },
+      }),
+      "swarm",
+      /^node down: the managers count a as down/,
+      "b",
+    ],
+    [
+      "the data port alone",
+      pair({ from: { ...a, own: inSwarm() }, to: { ...b, own: inSwarm() } }),
+      "swarm",
+      /^data port filtered: UDP 4789 from a to b does not get through/,
       "b",
     ],
     [
