@@ -5,6 +5,7 @@ import { strToU8, zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Archive } from "../../src/archives/archive.ts";
 import { fetchedMember } from "../../src/archives/fetched.ts";
+import { gatewayBridge } from "../../src/gateway-bridge/gateway-bridge.ts";
 import { HostReader, ReadMemory } from "../../src/host/reader.ts";
 import type { Session } from "../../src/host/session.ts";
 import { rawScript, type Script, Secret, sh } from "../../src/host/sh.ts";
@@ -529,6 +530,14 @@ ip link set cw6 up; ip route add 10.96.7.0/24 via 10.96.6.2 proto static; ip rou
     "network: taken away, its containers with their addresses",
     "docker network create --subnet 10.93.0.0/24 cw-go && docker run -d --name cw-d --network cw-go --ip 10.93.0.9 busybox sleep 1000",
     () => [step.noDockerNetwork({ name: "cw-go", was: "x" })],
+  ],
+  [
+    "swarm: started, with its bridge",
+    "",
+    async () => [
+      ...gatewayBridge(await reader().docker()),
+      step.startSwarm({ address: `${lab.net}.200`, dataPort: 4789, pool: "10.90.0.0/16", prefix: 24 }),
+    ],
   ],
   [
     "a daemon's user and folder, and the one above it",

@@ -15,6 +15,7 @@ const called: Record<string, string> = {
   flannel: "flannel (vxlan)",
   macvlan: "macvlan (macvlan_1)",
   overlay: "overlay (overlay_1)",
+  swarm: "swarm (swarm_1)",
   wireguard: "wireguard (wg-causeway0)",
 };
 
@@ -87,7 +88,7 @@ function fromAnyToAnyOther(lab: TestLab, schemes: readonly string[]) {
 }
 
 describe.runIf(full).sequential("from any scheme of the article to any other", () => {
-  fromAnyToAnyOther(useLab("test-switch", 16, 2), ["static-route", "flannel", "macvlan", "overlay"]);
+  fromAnyToAnyOther(useLab("test-switch", 16, 2), ["static-route", "flannel", "macvlan", "overlay", "swarm"]);
 });
 
 describe.runIf(full).sequential("from any scheme to any other on Docker 28", () => {
@@ -95,6 +96,7 @@ describe.runIf(full).sequential("from any scheme to any other on Docker 28", () 
     "static-route",
     "flannel",
     "macvlan",
+    "swarm",
     "wireguard",
   ]);
 });
