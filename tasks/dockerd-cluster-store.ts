@@ -323,6 +323,7 @@ function refuseSwarm({ docker }: Dockerd): void {
   if (networks.length === 0) return;
   throw new CausewayError("host", "this host is in a swarm, which a cluster store would end", {
     found: `networks of the swarm: ${networks.join(", ")}`,
+    restsOn: ["swarm:node"],
     expected: "a Docker that is in no swarm",
     command: "docker info -f '{{.Swarm.LocalNodeState}}'",
     advice:
