@@ -1,4 +1,4 @@
-import { CausewayError, lostAddresses, type NetworkMember, type Reader, sh } from "causeway";
+import { CausewayError, type NetworkMember, type Reader, sh } from "causeway";
 
 /** A network of a swarm as one host sees it; a worker sees it once a container of its own is on it. */
 export interface SwarmNetSeen {
@@ -52,23 +52,15 @@ export function differs({ seen }: Pick<SwarmNetSeen, "seen">, wanted: Omit<Wante
   return seen !== undefined && seen !== wordsOf(wanted);
 }
 
-/** Another network of that name, or one whose containers would lose the addresses that they were started with. */
+/** Another network of that name. */
 export function refuseNetwork(state: SwarmNetSeen, wanted: Wanted): void {
-  if (!differs(state, wanted)) return;
-  const { seen = "", members } = state;
-  const { name, subnet } = wanted;
-  if (!seen.startsWith("overlay swarm"))
+  const { seen = "" } = state;
+  const { name } = wanted;
+  if (differs(state, wanted) && !seen.startsWith("overlay swarm"))
     throw new CausewayError("host", `another network has the name ${name}`, {
       found: seen,
       restsOn: [`network:${name}`],
       expected: wordsOf(wanted),
       advice: `docker network rm ${name}, or choose another name: -e swarm_name=…`,
     });
-  const lost = lostAddresses(members, subnet);
-  if (lost.length === 0) return;
-  throw new CausewayError("host", "containers would lose the addresses that they were started with", {
-    found: lost.map((member) => `${member.name} has ${member.asked}`).join(", "),
-    expected: `addresses in ${subnet}`,
-    advice: `disconnect them first: ${lost.map((member) => `docker network disconnect ${name} ${member.name}`).join("; ")}`,
-  });
 }

@@ -15,7 +15,7 @@ import {
   useLab,
 } from "./support.ts";
 
-const lab = useLab("test-swarm", 61, full ? 4 : 3, "docker28");
+const lab = useLab("test-swarm", 87, full ? 4 : 3, "docker28");
 const [first, second, third, fourth] = lab.names as [string, string, string, string];
 const three = [first, second, third];
 const playbook = "playbooks/swarm.ts";

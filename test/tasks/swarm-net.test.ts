@@ -7,7 +7,6 @@ import { planWords } from "./words.ts";
 type State = Parameters<typeof swarmMembers.definition.present>[0];
 
 const web = { name: "web", running: true, address: "10.9.9.2", asked: "" };
-const db = { name: "db", running: false, address: "", asked: "10.9.9.77" };
 const state = (text: string, over: Partial<State> = {}): State => ({
   ...parseNetwork(text),
   members: [],
@@ -59,7 +58,6 @@ describe("swarm-net: state read → exact steps", () => {
       /another network has the name net/,
     ],
     ["one that Docker made without a driver", state("node\n|swarm\n"), /gave it neither driver nor subnet/],
-    ["an address that somebody asked for", state(other, { members: [db] }), /would lose the addresses/],
   ])("%s is refused", (_, now, message) => {
     expect(() => make(now)).toThrow(message);
   });

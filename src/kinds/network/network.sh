@@ -93,8 +93,11 @@ cw_store_answers() (
 # An address that Docker chose, rather than somebody who asked for it, ends in a question mark. Docker's filter takes the
 # beginning of another network's id for the name, too: whoever is only on that one has nothing to say here.
 cw_network_members() (
+  # A swarm tells each container its address as if somebody had asked for it.
+  cw_chosen=
+  [ "$(docker network inspect -f '{{.Scope}}' "$1" 2>/dev/null)" != swarm ] || cw_chosen='?'
   docker ps -aq --filter "network=$1" | while read -r cw_id; do
-    docker inspect -f "{{if not (index .Config.Labels \"causeway.probe\")}}{{\$name := .Name}}{{with index .NetworkSettings.Networks \"$1\"}}{{\$name}} {{\$ip := \"-\"}}{{with .IPAddress}}{{\$ip = print . \"?\"}}{{end}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = .}}{{end}}{{end}}{{\$ip}}{{range .Aliases}} {{.}}{{end}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
+    docker inspect -f "{{if not (index .Config.Labels \"causeway.probe\")}}{{\$name := .Name}}{{with index .NetworkSettings.Networks \"$1\"}}{{\$name}} {{\$ip := \"-\"}}{{with .IPAddress}}{{\$ip = print . \"?\"}}{{end}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = print . \"$cw_chosen\"}}{{end}}{{end}}{{\$ip}}{{range .Aliases}} {{.}}{{end}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
   done | sed '/^$/d; s,^/,,'
 )
 
