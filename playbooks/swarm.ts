@@ -6,6 +6,7 @@ import { swarmNode } from "../tasks/swarm-node.ts";
 import { swarmNodes } from "../tasks/swarm-nodes.ts";
 import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
+import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "./checks/docker.ts";
 import { foreignFirewalls, hostFacts, sameHostNames, stoppedDockers } from "./checks/facts.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { lifelinesTaken } from "./checks/lifelines.ts";
@@ -96,6 +97,8 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...foreignFirewalls(fleet),
+    ...rootlessDockers(fleet),
+    ...dockersOnNftables(fleet, "a swarm does not work with nftables (Docker's documentation)"),
     ...conflictingLeftovers(fleet, claim),
     ...refusedSwarms(fleet),
     ...foreignNetworks(fleet, uses),
@@ -109,6 +112,7 @@ export default definePlaybook({
   ],
   remarks: (fleet) => [
     ...stoppedDockers(fleet),
+    ...dockersOfUsers(fleet),
     ...harmlessLeftovers(fleet, claim),
     ...swarmRemarks(fleet),
     ...poolsOverlapping(fleet, uses),

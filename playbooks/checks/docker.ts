@@ -36,7 +36,10 @@ function dockersOf<V extends object>(fleet: AnyFleet<V>) {
  * With nftables (Docker 29, where it is asked for) there is no DOCKER-USER, and what a rule of iptables accepts Docker's own chains
  * drop all the same: in nftables each base chain has its say (Docker's documentation, "Docker with nftables").
  */
-export function dockersOnNftables<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
+export function dockersOnNftables<V extends object>(
+  fleet: AnyFleet<V>,
+  needs = "this scheme lets containers through in its chain DOCKER-USER",
+): CausewayError[] {
   return dockersOf(fleet)
     .filter(({ info }) => info.firewall.startsWith("nftables"))
     .map(
@@ -44,8 +47,7 @@ export function dockersOnNftables<V extends object>(fleet: AnyFleet<V>): Causewa
         new CausewayError("host", `Docker on ${name} keeps its firewall in nftables, without DOCKER-USER`, {
           host: name,
           found: `firewall backend ${info.firewall}`,
-          expected:
-            "iptables, Docker's default: this scheme lets containers through in its chain DOCKER-USER",
+          expected: `iptables, Docker's default: ${needs}`,
           command: "docker info | grep -i -A 1 firewall",
           advice: `on ${name}: remove "firewall-backend" from /etc/docker/daemon.json, or --firewall-backend from docker.service, then systemctl daemon-reload && systemctl restart docker; or use macvlan, which needs no rule of Docker's`,
         }),
