@@ -72,9 +72,9 @@ describe.sequential("wireguard", () => {
       await refused(/docker-201.*another program has the UDP port 51820/);
       await lab.must("docker-201", "systemctl stop taken.socket");
       await refused(/docker-200.*the kernel of this host has no WireGuard/, "-e", "wg_implementation=kernel");
-      await lab.must("docker-201", "mv /dev/net/tun /dev/net/away");
+      await lab.must("docker-201", ": >/run/no-device; mount --bind /run/no-device /dev/net/tun");
       await refused(/docker-201.*has no \/dev\/net\/tun/);
-      await lab.must("docker-201", "mv /dev/net/away /dev/net/tun");
+      await lab.must("docker-201", "umount /dev/net/tun; rm /run/no-device");
       await untouched();
     },
   );
@@ -134,6 +134,8 @@ describe.sequential("wireguard", () => {
         /^no handshake: docker-200 and docker-201 have never met: UDP 51820 does not get through/,
       );
       await lab.must("docker-201", `iptables -D ${rule}`);
+      const unmet = "wg show wg-causeway0 latest-handshakes | cut -f 2 | grep -cx 0 || true";
+      await expect.poll(() => lab.must("docker-200", unmet), { timeout: 60_000 }).toBe("0\n");
       expect(await proves()).toBe(pairs);
     },
   );
