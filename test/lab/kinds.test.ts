@@ -467,10 +467,10 @@ ip link set cw6 up; ip route add 10.96.7.0/24 via 10.96.6.2 proto static; ip rou
   ],
   [
     "user: another shell and another group, twice",
-    "useradd --create-home --shell /bin/false --comment 'it is mine' --groups adm cw-user",
+    "useradd --create-home --shell /bin/false --comment 'it is mine' --groups adm cw-mate",
     () => [
-      step.user({ name: "cw-user", exists: true, shell: "/bin/sh", groups: ["users"], was: "x", to: "y" }),
-      step.user({ name: "cw-user", exists: true, group: "users", comment: "", was: "y", to: "z" }),
+      step.user({ name: "cw-mate", exists: true, shell: "/bin/sh", groups: ["users"], was: "x", to: "y" }),
+      step.user({ name: "cw-mate", exists: true, group: "users", comment: "", was: "y", to: "z" }),
     ],
   ],
   [
