@@ -57,8 +57,10 @@ cw_arm_timer() {
   systemctl stop causeway-switch.service 2>/dev/null
   systemctl reset-failed causeway-switch.service 2>/dev/null
   set -- -q --unit=causeway-switch /bin/sh "$CW/switch/revert" wait
+  # Killed however often, it waits again: without a limit of its own systemd gives up after the fifth time in ten seconds (seen with 257).
   # An old systemd does not know these for a unit of a moment: there it waits without a second life.
-  systemd-run -p Restart=on-failure -p RestartPreventExitStatus=78 "$@" 2>/dev/null || systemd-run "$@"
+  systemd-run -p Restart=on-failure -p RestartSec=1 -p StartLimitIntervalSec=0 -p RestartPreventExitStatus=78 "$@" 2>/dev/null ||
+    systemd-run "$@"
 }
 
 # Hundredths of a second since the boot.

@@ -120,7 +120,7 @@ describe("the switch on a host", () => {
     expect(carryOut(["a", "b"]).ended).toEqual({ how: "all" });
     expect(readFileSync(at("journal/switch/armed"), "utf8")).toBe("R1 t1 0001\n");
     expect(readFileSync(at("asked"), "utf8")).toMatch(
-      /^systemd-run -p Restart=on-failure \S+ \S+ -q --unit=causeway-switch \/bin\/sh \S+ wait$/m,
+      /^systemd-run -p Restart=on-failure .* -p StartLimitIntervalSec=0 .* -q --unit=causeway-switch \/bin\/sh \S+ wait$/m,
     );
     expect(files("units")).toEqual(["causeway-revert.service", "multi-user.target.wants"]);
     expect(confirm().status).toBe(0);
