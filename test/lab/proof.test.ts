@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { readPcap } from "../../src/net/pcap.ts";
 import { packageDir } from "../../src/package-dir.ts";
-import { cellsOf, full, inFull, type RunEventLike, useLab } from "./support.ts";
+import { cellsOf, full, inFull, inFullOnOldDocker, type RunEventLike, useLab } from "./support.ts";
 
 const lab = useLab("test-proof", 13, 2);
 const [a, b] = ["docker-200", "docker-201"] as const;
@@ -235,7 +235,7 @@ describe.sequential("the proof of macvlan and overlay", () => {
     expect(cells.map((c) => c.largestPacket)).toEqual([1500, 1500]);
   });
 
-  inFull("overlay's evidence, its names, and UDP 4789 blocked one way", async () => {
+  inFullOnOldDocker("overlay's evidence, its names, and UDP 4789 blocked one way", async () => {
     const cells = cellsOf(await apply("playbooks/overlay.ts", ["--evidence"])) as Cell[];
     expect(cells.map((c) => [c.evidence, c.largestPacket, c.nameResolved])).toEqual(
       Array(2).fill([{ ok: true, seen: "UDP 4789 with the inner addresses inside" }, 1450, true]),
@@ -246,7 +246,7 @@ describe.sequential("the proof of macvlan and overlay", () => {
     expect(there?.cause).toContain(`one-way tunnel: UDP 4789 from ${a} to ${b} does not get through`);
   });
 
-  inFull("store unreachable", async () => {
+  inFullOnOldDocker("store unreachable", async () => {
     await breakWire(b, "systemctl stop consul", "systemctl start consul");
     const { there } = await proof("overlay", ["-e", "network=overlay_1"]);
     expect(there?.cause).toMatch(/^store unreachable: docker-201 asked consul:/);

@@ -49,6 +49,9 @@ const shift = Number(process.env.CAUSEWAY_TEST_SHIFT ?? 0);
 /** What hosts are made of where a test does not say: the scheme's tests are run once for each image in `test:full` (vitest.config.ts). */
 const usualImage = (process.env.CAUSEWAY_TEST_IMAGE ?? "bullseye") as LabSpec["image"];
 
+/** The longer tests of what needs a Docker before 23, as overlay's cluster store does. */
+export const inFullOnOldDocker = test.runIf(full && usualImage === "bullseye");
+
 /** A lab of a test file's own: fresh before its tests, gone after them. A lab that cannot start is a failure. */
 export class TestLab {
   readonly spec: LabSpec;
