@@ -2,45 +2,26 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { fittingWords, type SchemaData } from "../src/schema/words.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = join(root, "docs", "tasks");
 
-/** What a TypeBox schema is once it is data. */
-interface Schema {
-  type?: string;
-  format?: string;
-  pattern?: string;
-  description?: string;
-  default?: unknown;
-  const?: unknown;
-  examples?: readonly unknown[];
-  minimum?: number;
-  maximum?: number;
-  anyOf?: readonly Schema[];
-  enum?: readonly unknown[];
-  items?: Schema;
-  properties?: Readonly<Record<string, Schema>>;
-  required?: readonly string[];
-  patternProperties?: Readonly<Record<string, Schema>>;
-  secret?: boolean;
-}
-
 interface Definition {
   name: string;
   summary: string;
-  params: Schema;
+  params: SchemaData;
   settles?: string | object;
 }
 
-/** What the formats mean, and values to show; two of one format in one call are two values. */
-const formats: Readonly<Record<string, { words: string; examples: readonly string[] }>> = {
-  cidr: { words: "network, host bits clear", examples: ["192.168.100.0/24", "192.168.200.0/24"] },
-  "interface-cidr": { words: "address with its prefix", examples: ["192.168.100.1/24", "192.168.200.1/24"] },
-  "ipv4-address": { words: "IPv4 address", examples: ["10.0.0.200", "10.0.0.201"] },
-  "download-url": { words: "http or https address", examples: ["https://example.org/etcd.tar.gz"] },
-  sha256: { words: "SHA-256 checksum", examples: ["0".repeat(64)] },
-  "absolute-path": { words: "absolute path", examples: ["/etc/example", "/etc/other"] },
+/** Values to show of the formats; two of one format in one call are two values. */
+const examplesOfFormats: Readonly<Record<string, readonly string[]>> = {
+  cidr: ["192.168.100.0/24", "192.168.200.0/24"],
+  "interface-cidr": ["192.168.100.1/24", "192.168.200.1/24"],
+  "ipv4-address": ["10.0.0.200", "10.0.0.201"],
+  "download-url": ["https://example.org/etcd.tar.gz"],
+  sha256: ["0".repeat(64)],
+  "absolute-path": ["/etc/example", "/etc/other"],
 };
 
 /** All pages by their file names. */
@@ -102,7 +83,7 @@ function commentOf(exported: string, source: string): string {
   return comment.replace(/^\s*\* ?/gm, "").trim();
 }
 
-function parameterTable({ properties = {}, required = [] }: Schema): string {
+function parameterTable({ properties = {}, required = [] }: SchemaData): string {
   const rows = Object.entries(properties).map(([name, schema]) => {
     const fallback =
       schema.default !== undefined
@@ -110,38 +91,19 @@ function parameterTable({ properties = {}, required = [] }: Schema): string {
         : required.includes(name)
           ? "—"
           : "may be left out";
-    return `| ${code(name)} | ${typeWords(schema)} | ${fallback} | ${cell(schema.description ?? "")} |`;
+    return `| ${code(name)} | ${fittingWords(schema, code)} | ${fallback} | ${cell(schema.description ?? "")} |`;
   });
   if (rows.length === 0) return "None.";
   return ["| name | type | usual value | meaning |", "|---|---|---|---|", ...rows].join("\n");
 }
 
 const cell = (text: string) => text.replaceAll("|", "\\|");
-const code = (text: string) => `\`${cell(text)}\``;
 
-function typeWords(schema: Schema): string {
-  const among = (choices: readonly unknown[]) => choices.map((c) => code(JSON.stringify(c))).join(" or ");
-  if (schema.const !== undefined) return among([schema.const]);
-  if (schema.enum) return among(schema.enum);
-  if (schema.anyOf) return schema.anyOf.map(typeWords).join(" or ");
-  if (schema.type === "array") return `list of: ${typeWords(schema.items ?? {})}`;
-  if (schema.patternProperties) {
-    return `map to: ${Object.values(schema.patternProperties).map(typeWords).join(" or ")}`;
-  }
-  if (schema.properties?.text && schema.properties.secrets) return "a script, ``sh`…` ``";
-  if (schema.properties) return `object with ${Object.keys(schema.properties).map(code).join(", ")}`;
-  const format = schema.format && (formats[schema.format]?.words ?? schema.format);
-  const range = [
-    schema.minimum === undefined ? "" : `from ${schema.minimum}`,
-    schema.maximum === undefined ? "" : `to ${schema.maximum}`,
-  ];
-  const words = [schema.secret ? "secret" : "", format ?? schema.type ?? "anything", ...range];
-  const pattern = schema.pattern === undefined ? "" : `, ${code(schema.pattern)}`;
-  return words.filter(Boolean).join(" ") + pattern;
-}
+/** As Markdown has it: what has backticks in it stands between two of them. */
+const code = (text: string) => (text.includes("`") ? `\`\`${text} \`\`` : `\`${cell(text)}\``);
 
 /** A call with every parameter that has to be there. */
-function example(exported: string, params: Schema, probe: boolean): string {
+function example(exported: string, params: SchemaData, probe: boolean): string {
   const values = Object.entries(params.properties ?? {})
     .filter(([name]) => params.required?.includes(name))
     .map(([name, schema], index) => `  ${name}: ${JSON.stringify(exampleOf(schema, index))},`);
@@ -156,14 +118,14 @@ function example(exported: string, params: Schema, probe: boolean): string {
 }
 
 /** A value that fits; `index` says which of several. */
-function exampleOf(schema: Schema, index = 0): unknown {
+function exampleOf(schema: SchemaData, index = 0): unknown {
   if (schema.examples) return schema.examples[0];
   if (schema.default !== undefined) return schema.default;
   if (schema.const !== undefined) return schema.const;
   if (schema.enum) return schema.enum[0];
   if (schema.anyOf?.[0]) return exampleOf(schema.anyOf[0], index);
   if (schema.format) {
-    const { examples } = formats[schema.format] ?? { examples: [schema.format] };
+    const examples = examplesOfFormats[schema.format] ?? [schema.format];
     return examples[index % examples.length];
   }
   if (schema.type === "object") {

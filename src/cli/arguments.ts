@@ -115,6 +115,7 @@ export const outputOptions = {
 
 export const helpOption = {
   help: { type: "boolean", short: "h", help: "show this help" },
+  version: { type: "boolean", help: "print the version of causeway and stop" },
 } as const satisfies Options;
 
 /** Takes the command line apart; a misspelt option is an error with the nearest name. */

@@ -6,7 +6,7 @@ import { helpOption, inventoryOptions, type Options, parse } from "./arguments.t
 import { inventoryOf } from "./fleet-of.ts";
 import { vaultOptions } from "./vault-options.ts";
 
-const options = {
+export const inventoryCommandOptions = {
   inventory: inventoryOptions.inventory,
   "extra-vars": inventoryOptions["extra-vars"],
   list: { type: "boolean", help: "everything, in Ansible's JSON" },
@@ -18,11 +18,11 @@ const options = {
 
 /** `run inventory --list | --host HOST | --graph` */
 export async function inventoryCommand(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parse(options, args);
+  const { values, positionals } = parse(inventoryCommandOptions, args);
   if (values.help) {
     const { optionLines } = await import("./help.ts");
     process.stdout.write(
-      `Usage: run inventory --list | --host HOST | --graph [-i INVENTORY]\n\n${optionLines(options)}\n`,
+      `Usage: run inventory --list | --host HOST | --graph [-i INVENTORY]\n\n${optionLines(inventoryCommandOptions)}\n`,
     );
     return 0;
   }

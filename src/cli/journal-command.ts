@@ -19,7 +19,7 @@ import { runWith } from "./run-with.ts";
 import { listenForSignals } from "./signals.ts";
 import { vaultOptions } from "./vault-options.ts";
 
-const rollbackOptions = {
+export const rollbackOptions = {
   inventory: inventoryOptions.inventory,
   limit: inventoryOptions.limit,
   "extra-vars": inventoryOptions["extra-vars"],
@@ -79,7 +79,7 @@ export async function rollbackCommand(args: readonly string[]): Promise<number> 
   return runWith(values, what, {}, prepared);
 }
 
-const historyOptions = {
+export const historyOptions = {
   inventory: inventoryOptions.inventory,
   limit: inventoryOptions.limit,
   "extra-vars": inventoryOptions["extra-vars"],

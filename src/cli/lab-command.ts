@@ -6,7 +6,7 @@ import { helpOption, inventoryOptions, type Options, parse } from "./arguments.t
 import { faultOptions } from "./fault-options.ts";
 import { optionLines } from "./help.ts";
 
-const options = {
+export const labOptions = {
   inventory: inventoryOptions.inventory,
   ...faultOptions,
   ...helpOption,
@@ -22,7 +22,7 @@ ${optionLines(faultOptions)}
 export async function labCommand(args: readonly string[]): Promise<number> {
   const split = args.indexOf("--");
   const command = split < 0 ? null : args.slice(split + 1);
-  const { values, positionals } = parse(options, split < 0 ? args : args.slice(0, split));
+  const { values, positionals } = parse(labOptions, split < 0 ? args : args.slice(0, split));
   const [verb, ...names] = positionals;
   if (values.help) {
     process.stdout.write(`Usage: ${usageLine}\n\n${faultHelp}`);

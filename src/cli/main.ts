@@ -1,31 +1,30 @@
 import { CausewayError, describeError, exitCodes } from "../errors.ts";
 import { tame } from "../report/paint.ts";
 import { shown } from "../vault/never-shown.ts";
+import { commands } from "./commands.ts";
 
 /** Does what the command line asks for and gives the exit code. What one command does not need is not loaded. */
 async function main(args: readonly string[]): Promise<number> {
   const [first, ...rest] = args;
+  // Behind -- stand another program's words.
+  if (upTo("--", args).includes("--version")) return version();
   switch (first) {
     case undefined:
     case "help":
     case "-h":
     case "--help":
       return help();
-    case "--version":
-      return version();
-    case "inventory":
-      return (await import("./inventory-command.ts")).inventoryCommand(rest);
-    case "history":
-      return (await import("./journal-command.ts")).historyCommand(rest);
-    case "rollback":
-      return (await import("./journal-command.ts")).rollbackCommand(rest);
-    case "remove":
-      return (await import("./remove-command.ts")).removeCommand(rest);
-    case "lab":
-      return (await import("./lab-command.ts")).labCommand(rest);
-    default:
+    default: {
+      const command = await commands[first]?.();
+      if (command) return command.start(rest);
       return (await import("./playbook-command.ts")).playbookCommand(args);
+    }
   }
+}
+
+function upTo(end: string, args: readonly string[]): readonly string[] {
+  const at = args.indexOf(end);
+  return at < 0 ? args : args.slice(0, at);
 }
 
 async function help(): Promise<number> {

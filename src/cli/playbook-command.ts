@@ -8,6 +8,7 @@ import { nearest } from "../schema/nearest.ts";
 import { shown } from "../vault/never-shown.ts";
 import { writeWholeFile } from "../whole-file.ts";
 import { type connectionOptions, type inventoryOptions, parse, type Values } from "./arguments.ts";
+import { commands } from "./commands.ts";
 import { door } from "./door.ts";
 import { inventoryOf } from "./fleet-of.ts";
 import { judgeValues } from "./judged.ts";
@@ -16,8 +17,6 @@ import { isOfConnections, reachOf } from "./reach.ts";
 import { type Retry, runWith } from "./run-with.ts";
 import { selectionOf, type selectionOptions } from "./selection-options.ts";
 import type { vaultOptions } from "./vault-options.ts";
-
-const commands = ["inventory", "lab", "history", "remove", "rollback", "help"];
 
 /** `run PLAYBOOK …` */
 export async function playbookCommand(args: readonly string[]): Promise<number> {
@@ -116,7 +115,7 @@ function playbookPath(given: string): string {
   try {
     return resolvePlaybookPath(given);
   } catch (error) {
-    const meant = /[/.]|^all$/.test(given) ? undefined : nearest(given, commands);
+    const meant = /[/.]|^all$/.test(given) ? undefined : nearest(given, [...Object.keys(commands), "help"]);
     if (!meant) throw error;
     throw new CausewayError("usage", `${given} is neither a command nor a playbook`, {
       advice: `did you mean run ${meant}?`,

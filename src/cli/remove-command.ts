@@ -24,7 +24,7 @@ const {
   ...shared
 } = playbookOptions;
 
-const removeOptions = {
+export const removeOptions = {
   dead: {
     type: "boolean",
     help: "the hosts are gone for good: take away what the others have of them",

@@ -50,17 +50,22 @@ export function resolvePlaybookPath(given: string): string {
  * of everything. It is compiled by esbuild together with what it imports, once for each state of these files.
  */
 export async function loadPlaybook(file: string, door: string): Promise<Playbook> {
-  const compiled = await compile(file, door);
-  process.setSourceMapsEnabled(true);
-  const loaded = (await import(pathToFileURL(compiled).href).catch((error: unknown) => {
-    throw loadError(file, error, door);
-  })) as { default?: Partial<Playbook> };
+  const loaded = (await loadModule(file, door)) as { default?: Partial<Playbook> };
   if (loaded.default?.causeway === "playbook")
     return playbookOf(loaded.default as Playbook, shownPath(file), readFileSync(file, "utf8"));
   throw new CausewayError("playbook", `${shownPath(file)} is not a playbook`, {
     at: { file: shownPath(file), line: 1, column: 1 },
     found: loaded.default === undefined ? "no default export" : "a default export that is not a playbook",
     expected: "export default definePlaybook({ name, summary, vars, plays })",
+  });
+}
+
+/** The exports of a TypeScript file that imports `causeway`, compiled in the same way. */
+export async function loadModule(file: string, door: string): Promise<Readonly<Record<string, unknown>>> {
+  const compiled = await compile(file, door);
+  process.setSourceMapsEnabled(true);
+  return import(pathToFileURL(compiled).href).catch((error: unknown) => {
+    throw loadError(file, error, door);
   });
 }
 

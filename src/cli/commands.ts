@@ -1,0 +1,35 @@
+import type { Options } from "./arguments.ts";
+
+/** What stands behind `run COMMAND`: it gets the words behind its name, and gives the exit code. */
+export interface Command {
+  start: (args: readonly string[]) => Promise<number>;
+  options: Options;
+}
+
+/** The commands beside playbooks, each loaded when it is asked for. */
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  inventory: async () => {
+    const { inventoryCommand, inventoryCommandOptions } = await import("./inventory-command.ts");
+    return { start: inventoryCommand, options: inventoryCommandOptions };
+  },
+  history: async () => {
+    const { historyCommand, historyOptions } = await import("./journal-command.ts");
+    return { start: historyCommand, options: historyOptions };
+  },
+  rollback: async () => {
+    const { rollbackCommand, rollbackOptions } = await import("./journal-command.ts");
+    return { start: rollbackCommand, options: rollbackOptions };
+  },
+  remove: async () => {
+    const { removeCommand, removeOptions } = await import("./remove-command.ts");
+    return { start: removeCommand, options: removeOptions };
+  },
+  doc: async () => {
+    const { docCommand, docOptions } = await import("./doc-command.ts");
+    return { start: docCommand, options: docOptions };
+  },
+  lab: async () => {
+    const { labCommand, labOptions } = await import("./lab-command.ts");
+    return { start: labCommand, options: labOptions };
+  },
+};
