@@ -8,4 +8,6 @@ export const membersKind: Kind<typeof steps> = {
   shell: ["members/members.sh"],
   steps,
   judges: true,
+  // A swarm takes 20 s to say of each container that its old address is not in the new subnet.
+  timeoutMs: 600_000,
 };

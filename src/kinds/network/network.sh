@@ -32,11 +32,12 @@ cw_network_words() (
 
 # A Docker older than 23 that has overlay networks may have threads that are stuck in the namespace of one that is gone,
 # from which no store is reached (moby/libnetwork#1838): an error, or "No such network". Another try comes to another thread.
+# A swarm's worker does not find a network that was made anew a moment ago, either (seen on 28.5.2).
 cw_docker() {
   cw_tries=0
   until { cw_said=$(docker "$@" 2>&1 >&3 3>&-); cw_code=$?; } 3>&1; [ $cw_code = 0 ]; do
     case $cw_said in
-      *'connect: connection refused'* | *'connect: network is unreachable'* | *'No such network'*) cw_tries=$((cw_tries + 1)) ;;
+      *'connect: connection refused'* | *'connect: network is unreachable'* | *'No such network'* | *'network '*' not found'*) cw_tries=$((cw_tries + 1)) ;;
       *) cw_tries=6 ;;
     esac
     [ $cw_tries -le 5 ] || { printf '%s\n' "$cw_said" >&2; return $cw_code; }
