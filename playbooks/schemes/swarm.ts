@@ -71,7 +71,7 @@ export const swarmOfOthers: Trace = {
             message: "Docker is a node of a swarm that causeway did not make",
             found: "/var/lib/docker/swarm/docker-state.json, and nothing of it in the journal",
             remove:
-              "if nobody needs it: docker swarm leave (a manager first: docker node demote self, on another; the last one: docker swarm leave --force)",
+              "if nobody needs it: docker swarm leave (on a manager first: docker node demote self; on the last one: docker swarm leave --force)",
           },
         ],
 };
