@@ -119,7 +119,10 @@ export async function runPlays(
   return context.interrupted.aborted ? { how: "interrupted" } : { how: "all", through };
 }
 
-/** Where a play switches it off, what came before is confirmed first: the switch would take back this play, too. */
+/**
+ * Where a play switches it off, what came before is confirmed first: the switch would take back this play, too. It is confirmed
+ * on all hosts, so that one that others are reached through still comes after them.
+ */
 async function confirmBeforeWithout(
   play: AnyPlay,
   options: RunOptions,
@@ -127,11 +130,9 @@ async function confirmBeforeWithout(
   hosts: readonly HostRun[],
   hostsOf: Prepared["hostsOf"],
 ): Promise<void> {
-  const without = hosts.filter(
-    (host) =>
-      host.switch.isArmed && hostsOf.get(play)?.has(host.name) && confirmSeconds(host, options, play) === 0,
-  );
-  await confirm(options, context, without);
+  const isWithout = (host: HostRun) =>
+    hostsOf.get(play)?.has(host.name) && confirmSeconds(host, options, play) === 0;
+  if (hosts.some((host) => host.switch.isArmed && isWithout(host))) await confirm(options, context, hosts);
 }
 
 /**
