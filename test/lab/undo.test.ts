@@ -172,6 +172,12 @@ printf '%s %s %s ann@desk since 2026-01-01 in run X\n' $p "$(cw_started $p)" "$(
       /docker-200[\s\S]*the lock is held by ann@desk since 2026-01-01 in run X[\s\S]*--break-lock/,
     );
     expect(code).toBe(2);
+    // Nobody could ask that host whether it has the run: it is not said to be nowhere.
+    const [run = ""] = (await lab.must("docker-200", "cat /var/lib/causeway/head")).split(" ");
+    const named = await rollback(run, "-l", "docker-200");
+    expect(named.stdout).toContain("the lock is held by ann@desk");
+    expect(named.stderr).not.toMatch(/on none of these hosts/);
+    expect(named.code).toBe(2);
     const broken = await rollback("--break-lock");
     expect(broken.stdout).toMatch(/warning: .*broke the lock of ann@desk/);
     expect(broken.code).toBe(0);
