@@ -133,6 +133,7 @@ describe.sequential("a host takes back by itself what is not confirmed", () => {
   inFull("a restart of Docker of 90 s does not fire a time of 60 s", async () => {
     const stubborn = `docker run -d --name stubborn --stop-timeout 90 busybox sh -c 'trap "" TERM; while :; do sleep 1; done'`;
     await Promise.all(lab.names.map((host) => lab.must(host, stubborn)));
+    // systemd kills a Docker that has not stopped after 90 s, too; its start then waits for the container once more.
     const patient = [...args("restart", 60, { interrupt_containers: true }), "--command-timeout", "300"];
     const { code, events } = await lab.events(cutOff, patient);
     const took = events.flatMap((e) =>
