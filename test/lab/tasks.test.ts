@@ -45,7 +45,9 @@ async function processes(lab: TestLab, host: string): Promise<string[]> {
   const all = await lab.must(host, "cat /proc/[0-9]*/comm 2>/dev/null; true");
   return all
     .split("\n")
-    .filter((name) => name !== "" && !/^(sshd?|cat|sh|sleep|systemd-.*|\(sd-pam\)|kworker.*)$/.test(name))
+    .filter(
+      (name) => name !== "" && !/^(sshd?(-\w+)?|cat|sh|sleep|systemd-.*|\(sd-pam\)|kworker.*)$/.test(name),
+    )
     .sort();
 }
 
