@@ -24,6 +24,10 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
     const { removeCommand, removeOptions } = await import("./remove-command.ts");
     return { start: removeCommand, options: removeOptions };
   },
+  exec: async () => {
+    const { execCommand, execOptions } = await import("./exec-command.ts");
+    return { start: execCommand, options: execOptions };
+  },
   doc: async () => {
     const { docCommand, docOptions } = await import("./doc-command.ts");
     return { start: docCommand, options: docOptions };

@@ -12,8 +12,16 @@ export interface Signals {
 /** How long a session gets to end its command on the host before this process goes. */
 const graceMs = 2000;
 
-const halfDone =
-  "the current step may be half-done: the next run of this playbook, or a rollback, completes or undoes it";
+/** What the two kinds of Ctrl-C mean, for who pressed it. */
+export interface SignalWords {
+  soft: string;
+  hard: string;
+}
+
+const ofRuns: SignalWords = {
+  soft: "stopping after the current step; press Ctrl-C again to stop now",
+  hard: "the current step may be half-done: the next run of this playbook, or a rollback, completes or undoes it",
+};
 
 /**
  * Set by the launcher where SIGHUP was ignored when it started, as under nohup: Node itself forgets that, and a closed terminal
@@ -22,14 +30,14 @@ const halfDone =
 const outlivesTerminal = "CAUSEWAY_OUTLIVES_TERMINAL";
 
 /** Listens for Ctrl-C; for SIGTERM and SIGHUP (a closed terminal), which nobody sends twice: they stop at once. */
-export function listenForSignals(say: (text: string) => void): Signals {
+export function listenForSignals(say: (text: string) => void, words: SignalWords = ofRuns): Signals {
   const soft = new AbortController();
   const hard = new AbortController();
   // Every host's session listens; Node would take more than ten for a leak, and say so on the terminal.
   setMaxListeners(0, soft.signal, hard.signal);
   let timer: NodeJS.Timeout | undefined;
   const stopNow = (why: string) => {
-    say(`${why}; ${halfDone}`);
+    say(`${why}; ${words.hard}`);
     soft.abort();
     hard.abort();
     setTimeout(() => process.exit(130), graceMs).unref();
@@ -37,7 +45,7 @@ export function listenForSignals(say: (text: string) => void): Signals {
   const onCtrlC = () => {
     if (hard.signal.aborted) process.exit(130);
     if (soft.signal.aborted) return stopNow("stopping now");
-    say("stopping after the current step; press Ctrl-C again to stop now");
+    say(words.soft);
     soft.abort();
   };
   const onEnd = (signal: NodeJS.Signals) => {

@@ -1,12 +1,17 @@
 export interface FrameOptions {
-  /** An output and its exit code, once its marker has come. An output beyond the limit is empty. */
-  onFrame: (output: Buffer, code: number) => void;
+  /**
+   * An output and its exit code, once its marker has come. An output beyond the limit is empty; where it is `cut`, it is its
+   * beginning, and `left` bytes came behind that.
+   */
+  onFrame: (output: Buffer, code: number, left: number) => void;
   /** Each piece of an output that is not complete yet. */
   onData?: (chunk: Buffer) => void;
   /** Bytes of one output that are kept. */
   limit: number;
   /** Called once for an output that is longer; what comes of it from then on is dropped. */
   onExcess: () => void;
+  /** An output that is longer is cut there, and nobody is called. */
+  cut?: boolean;
 }
 
 /**
@@ -57,15 +62,21 @@ export class FrameCutter {
       // An incomplete marker is at most its own length and four digits; one that began earlier is kept whole.
       const keep = at < 0 ? this.#marker.length + 4 : hay.length - at;
       this.#tail = Buffer.from(hay.subarray(Math.max(0, hay.length - keep)));
+      const wasWithin = !this.#exceeded;
       if (this.#size > this.#options.limit) this.#exceed();
-      if (this.#exceeded) return;
+      if (this.#exceeded) {
+        if (this.#options.cut && wasWithin) this.#chunks.push(chunk);
+        return;
+      }
       this.#chunks.push(chunk);
       this.#options.onData?.(chunk);
       return;
     }
     const code = Number(hay.toString("latin1", at + this.#marker.length, end));
     this.#chunks.push(chunk);
-    const output = this.#exceeded ? Buffer.alloc(0) : Buffer.concat(this.#chunks).subarray(0, offset + at);
+    const size = offset + at;
+    const kept = this.#options.cut ? Math.min(size, this.#options.limit) : this.#exceeded ? 0 : size;
+    const output = Buffer.concat(this.#chunks).subarray(0, kept);
     const rest = hay.subarray(end + 1);
     this.#chunks = [];
     this.#size = 0;
@@ -73,7 +84,7 @@ export class FrameCutter {
     this.#marker = undefined;
     this.#exceeded = false;
     if (rest.length > 0) this.#wait(Buffer.from(rest));
-    this.#options.onFrame(output, code);
+    this.#options.onFrame(output, code, size - kept);
   }
 
   #wait(chunk: Buffer): void {
@@ -85,6 +96,7 @@ export class FrameCutter {
   #exceed(): void {
     if (this.#exceeded) return;
     this.#exceeded = true;
+    if (this.#options.cut) return;
     this.#chunks = [];
     this.#options.onExcess();
   }

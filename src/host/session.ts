@@ -32,6 +32,8 @@ export interface SessionOptions {
   commandTimeoutMs: number;
   /** Bytes that one command may say on standard output, and as many on standard error; 64 MiB unless given. */
   answerLimit?: number;
+  /** A command that says more goes on, and the beginning of what it says is kept. Otherwise it is ended, and that is an error. */
+  cutAnswers?: boolean;
   /** On no connection that stands, not even to a jump host: what confirms that a host can still be reached. */
   anew?: boolean;
   /** Asks a person for a text that is not shown; undefined where that person declines. Absent where there is no terminal. */
@@ -49,6 +51,8 @@ export interface CommandOptions {
    * milliseconds from now on.
    */
   onLine?: (line: string, allow: (ms: number) => void) => void;
+  /** Each character of the output stands for one byte (Latin-1), so that no byte is lost of what is no UTF-8. */
+  bytes?: boolean;
   /** Words that are masked wherever the command or what it says is shown. */
   secrets?: readonly string[];
   /** What `-v` shows instead of the script: without the engine's own lines, and without secrets. */
@@ -61,6 +65,8 @@ export interface CommandResult {
   stderr: string;
   /** The exit code, 0 to 255. */
   code: number;
+  /** Bytes that were cut off the end of each output; only of a session that cuts, and only where there are any. */
+  left?: { readonly stdout: number; readonly stderr: number };
 }
 
 /** A script that runs beside the session's shell for as long as it is wanted, with the same rights. */

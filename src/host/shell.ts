@@ -27,6 +27,7 @@ interface Job {
   reject: (error: unknown) => void;
   stdout?: Buffer;
   stderr?: Buffer;
+  left: { stdout: number; stderr: number };
   code: number;
   timer?: NodeJS.Timeout;
   limitMs: number;
@@ -40,6 +41,7 @@ interface Job {
 export interface ShellOptions {
   commandTimeoutMs: number;
   answerLimit?: number | undefined;
+  cutAnswers?: boolean | undefined;
   /** Who is logged in, for the error of a login that starts something else. */
   user?: string | undefined;
 }
@@ -55,7 +57,12 @@ const surroundings = [
   "export HOME PATH",
 ].join("; ");
 
-const unstreamed = () => ({ limitMs: 0, streamed: 0, partial: [] as Buffer[] });
+const untouched = () => ({
+  left: { stdout: 0, stderr: 0 },
+  limitMs: 0,
+  streamed: 0,
+  partial: [] as Buffer[],
+});
 
 /** One long-lived `sh`: what is asked for in the same tick goes out as one write; answers come back in order. */
 export class Shell {
@@ -81,15 +88,16 @@ export class Shell {
     this.#transport = transport;
     this.#commandTimeoutMs = options.commandTimeoutMs;
     this.#answerLimit = options.answerLimit ?? 64 * mebibyte;
-    const bounded = { limit: this.#answerLimit, onExcess: () => this.#tooMuch() };
+    const cut = options.cutAnswers === true;
+    const bounded = { limit: this.#answerLimit, cut, onExcess: () => this.#tooMuch() };
     this.#stdout = new FrameCutter({
       ...bounded,
-      onFrame: (output, code) => this.#arrived("stdout", output, code),
+      onFrame: (...frame) => this.#arrived("stdout", ...frame),
       onData: (chunk) => this.#stream(chunk),
     });
     this.#stderr = new FrameCutter({
       ...bounded,
-      onFrame: (output, code) => this.#arrived("stderr", output, code),
+      onFrame: (...frame) => this.#arrived("stderr", ...frame),
     });
     transport.stdout.on("data", (chunk: Buffer) => this.#stdout.push(chunk));
     transport.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
@@ -109,7 +117,7 @@ export class Shell {
       options: {},
       nonce: this.#nonce(),
       code: 0,
-      ...unstreamed(),
+      ...untouched(),
       resolve: ({ stdout }) => {
         this.#pid = Number(stdout.split(`${this.#random}=`)[1]);
       },
@@ -135,7 +143,7 @@ export class Shell {
         options,
         nonce: this.#nonce(),
         code: 0,
-        ...unstreamed(),
+        ...untouched(),
         resolve,
         reject,
       });
@@ -196,26 +204,31 @@ export class Shell {
 
   #lines(job: Job, bytes: Buffer): void {
     if (bytes.length === 0) return;
-    for (const line of bytes.toString("utf8").replace(/\n$/, "").split("\n")) {
+    const encoding = job.options.bytes ? "latin1" : "utf8";
+    for (const line of bytes.toString(encoding).replace(/\n$/, "").split("\n")) {
       job.options.onLine?.(line, (ms) => this.#allow(job, ms));
     }
   }
 
-  #arrived(stream: "stdout" | "stderr", output: Buffer, code: number): void {
+  #arrived(stream: "stdout" | "stderr", output: Buffer, code: number, left: number): void {
     const job = this.#running[0];
     if (!job) return;
     job[stream] = output;
+    job.left[stream] = left;
     job.code = code;
     if (!job.stdout || !job.stderr) return;
     clearTimeout(job.timer);
     this.#running.shift();
     this.#next();
-    const stdout = job.stdout.toString("utf8");
+    const encoding = job.options.bytes ? "latin1" : "utf8";
+    const stdout = job.stdout.toString(encoding);
+    const stderr = job.stderr.toString(encoding);
+    const cutOff = job.left.stdout + job.left.stderr > 0 ? { left: job.left } : {};
     // What came in the same chunk as the marker, or had no newline at its end, has not been streamed yet.
     if (job.options.onLine) this.#lines(job, job.stdout.subarray(job.streamed));
     // Its subshell can end before what it started does.
     if (job.ending) void job.ending.then((error) => job.reject(error));
-    else job.resolve({ stdout, stderr: job.stderr.toString("utf8"), code });
+    else job.resolve({ stdout, stderr, code, ...cutOff });
   }
 
   /** Ends what runs on the host now: somebody asked to stop at once. */

@@ -40,7 +40,8 @@ function plainStep(step: ShownStep, withDiff: boolean): ShownStep {
   };
 }
 
-function plainError(error: CausewayError): object {
+/** An error as data, without its stack. */
+export function plainError(error: CausewayError): object {
   if (error instanceof CausewayErrors) return { errors: error.errors.map(plainError) };
   const { at, values, found, expected, advice, host, task, command, output } = error.detail;
   return {

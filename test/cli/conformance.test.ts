@@ -1,41 +1,17 @@
-import { execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import ssh2 from "ssh2";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 import { folderWith } from "../inventory/files.ts";
+import { runIn } from "./run.ts";
+import { ShellServers, unchecked } from "./shell-servers.ts";
 
 // Each command is a process of its own, on a machine that may have much else to do.
 vi.setConfig({ testTimeout: 60_000 });
 
 /** Ten hosts: servers of SSH on loopback, whose shells are this machine's. Runs over them only look. */
-const names = Array.from({ length: 10 }, (_, i) => `h${i + 1}`);
-const { private: hostKey } = ssh2.utils.generateKeyPairSync("ed25519");
-const servers = names.map(
-  () =>
-    new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
-      client.on("error", () => {});
-      client.on("authentication", (asked) => asked.accept());
-      client.on("ready", () =>
-        client.on("session", (accept) => {
-          accept().on("exec", (acceptExec, _reject, { command }) => shellFor(acceptExec(), command));
-        }),
-      );
-    }),
-);
-
-function shellFor(channel: ssh2.ServerChannel, command: string): void {
-  const child = spawn("sh", ["-c", command]);
-  channel.on("error", () => {}).pipe(child.stdin.on("error", () => {}));
-  child.stdout.pipe(channel, { end: false });
-  child.stderr.pipe(channel.stderr, { end: false });
-  child.once("close", (code) => {
-    channel.exit(code ?? 255);
-    channel.end();
-  });
-  channel.once("close", () => child.kill("SIGKILL"));
-}
+const servers = new ShellServers(10);
+const { names } = servers;
 
 /** What a task reads is `says`; it fails where that gives the code 7. */
 const look = `import { CausewayError, defineProbe, definePlaybook, defineTask, rawScript, step, Type } from "causeway";
@@ -67,39 +43,18 @@ function hostsOf(
   count: number,
   { says = {}, off = [] }: { says?: Record<string, string>; off?: string[] },
 ): string {
-  const host = (name: string, index: number) => ({
-    ansible_host: "127.0.0.1",
-    ansible_port: off.includes(name) ? index + 1 : portOf(index),
-    ansible_user: "me",
-    ansible_password: "x",
+  const host = (name: string) => ({
+    ...servers.vars(name, off.includes(name)),
     ...(name in says ? { says: says[name] } : {}),
   });
-  const hosts = Object.fromEntries(names.slice(0, count).map((name, i) => [name, host(name, i)]));
+  const hosts = Object.fromEntries(names.slice(0, count).map((name) => [name, host(name)]));
   return join(folderWith({ "hosts.json": JSON.stringify({ all: { hosts } }) }), "hosts.json");
 }
 
-function portOf(index: number): number {
-  const address = servers[index]?.address();
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
+beforeAll(() => servers.listen());
+afterAll(() => servers.close());
 
-beforeAll(async () => {
-  for (const server of servers)
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-});
-afterAll(() => {
-  for (const server of servers) server.close();
-});
-
-function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) =>
-    execFile(join(packageDir, "run"), args, { cwd: folder }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    ),
-  );
-}
-
-const unchecked = ["--ssh-config", "none", "--host-key-checking", "off", "-T", "20"];
+const run = (...args: string[]) => runIn(folder, ...args);
 const check = (book: string, inventory: string, ...more: string[]) =>
   run(book, "-i", inventory, "--check", ...unchecked, ...more);
 

@@ -8,7 +8,7 @@ export function runIn(
   ...args: string[]
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(join(packageDir, "run"), args, { cwd }, (error, stdout, stderr) =>
+    execFile(join(packageDir, "run"), args, { cwd, maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });

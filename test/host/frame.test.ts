@@ -76,3 +76,25 @@ test("what nobody asked for is bounded, too", () => {
   expect(onExcess).toHaveBeenCalledOnce();
   expect(cutter.pending.length).toBe(100);
 });
+
+test("where it is cut, the beginning of a longer output is kept, and what came behind it is counted", () => {
+  for (const size of [1, 7, 50, 99, 101, 1000]) {
+    const frames: [string, number][] = [];
+    const onExcess = vi.fn();
+    const cutter = cutterFor((output, _code, left) => void frames.push([output.toString(), left]), {
+      limit: 100,
+      onExcess,
+      cut: true,
+    });
+    cutter.expect("n.1");
+    const said = Buffer.from(`${"0123456789".repeat(50)}\nn.1 0\nshort`);
+    for (let at = 0; at < said.length; at += size) cutter.push(said.subarray(at, at + size));
+    cutter.expect("n.2");
+    cutter.push(Buffer.from("\nn.2 0\n"));
+    expect(frames).toEqual([
+      ["0123456789".repeat(10), 400],
+      ["short", 0],
+    ]);
+    expect(onExcess).not.toHaveBeenCalled();
+  }
+});
