@@ -8,6 +8,7 @@ import {
   LocalPath,
   Sha256,
   type Static,
+  subnetOf,
   Type,
 } from "causeway";
 import { etcdInstall } from "../tasks/etcd-install.ts";
@@ -175,6 +176,18 @@ export default definePlaybook({
     ...evenMembers(fleet, "etcd"),
     ...poolsOverlapping(fleet, uses),
   ],
+  topology: (fleet) => {
+    const hosts = fleet.group("docker");
+    const [first] = hosts;
+    if (!first) return undefined;
+    const { flannel_backend: backend, flannel_network: network } = first.vars;
+    return {
+      by: backend === "host-gw" ? "routes" : "tunnel",
+      words: `flannel (${backend})`,
+      network,
+      hosts: hosts.map((host) => leasedTo(host, fleet)),
+    };
+  },
   plays: [
     {
       title: "Start etcd, open to these hosts only",
@@ -257,6 +270,22 @@ export default definePlaybook({
       );
   },
 });
+
+/** A host with the subnet that its flanneld has leased; which one it will get nobody knows before. */
+function leasedTo(
+  { name }: { readonly name: string },
+  {
+    reached,
+  }: {
+    readonly reached: readonly {
+      name: string;
+      facts: { flannel: { lease: { subnet: string } | undefined } };
+    }[];
+  },
+) {
+  const lease = reached.find((host) => host.name === name)?.facts.flannel.lease;
+  return lease ? { name, subnet: subnetOf(lease.subnet) } : { name };
+}
 
 /** As the hosts of Docker have it, all alike: one that only keeps etcd need not be told. */
 function networkOfFleet<F>(fleet: Fleet<Vars, F>, member: HostView<Vars, F>) {

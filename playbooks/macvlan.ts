@@ -105,6 +105,19 @@ export default definePlaybook({
     ...harmlessLeftovers(fleet, claim),
     ...unseenSlices(fleet),
   ],
+  topology: ({ hosts }) => {
+    const [first] = hosts;
+    if (!first) return undefined;
+    return {
+      by: "segment",
+      words: "macvlan, on the hosts' own segment",
+      network: first.vars.macvlan_subnet,
+      hosts: hosts.map(({ name, vars: { macvlan_range: subnet } }) => ({
+        name,
+        ...(subnet === undefined ? {} : { subnet }),
+      })),
+    };
+  },
   plays: [
     {
       title: "Put a macvlan network on the interface that leads to the peers",

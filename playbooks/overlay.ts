@@ -133,6 +133,18 @@ export default definePlaybook({
     ...evenMembers(fleet, storeOf(fleet)),
     ...poolsOverlapping(fleet, uses),
   ],
+  topology: (fleet) => {
+    const hosts = fleet.group("docker");
+    const [first] = hosts;
+    if (!first) return undefined;
+    const { overlay_subnet: network } = first.vars;
+    return {
+      by: "tunnel",
+      words: "vxlan of Docker, UDP 4789",
+      network,
+      hosts: hosts.map(({ name }) => ({ name })),
+    };
+  },
   plays: [
     {
       title: "Start the servers of the store, open to these hosts only",

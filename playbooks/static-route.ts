@@ -114,6 +114,11 @@ export default definePlaybook({
     ...dockersOfUsers(fleet),
     ...harmlessLeftovers(fleet, claim),
   ],
+  topology: ({ hosts }) => ({
+    by: "routes",
+    words: "a route of each host to each peer's subnet",
+    hosts: hosts.map(({ name, vars: { bip } }) => ({ name, subnet: subnetOf(bip) })),
+  }),
   // Make before break: whoever is asked for a new subnet has it in every peer's routes and rules before, and none loses its
   // route meanwhile.
   plays: [

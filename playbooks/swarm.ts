@@ -117,6 +117,18 @@ export default definePlaybook({
     ...swarmRemarks(fleet),
     ...poolsOverlapping(fleet, uses),
   ],
+  topology: (fleet) => {
+    const hosts = fleet.group("docker");
+    const [first] = hosts;
+    if (!first) return undefined;
+    const { swarm_data_port: port, swarm_subnet: network } = first.vars;
+    return {
+      by: "tunnel",
+      words: `vxlan of swarm, UDP ${port}`,
+      network,
+      hosts: hosts.map(({ name }) => ({ name })),
+    };
+  },
   plays: [
     {
       title: "Open the swarm's ports to these hosts only",

@@ -207,6 +207,11 @@ export default definePlaybook({
     ...conflictingLeftovers(fleet, claim),
   ],
   remarks: (fleet) => [...stoppedDockers(fleet), ...harmlessLeftovers(fleet, claim)],
+  topology: ({ hosts }) => ({
+    by: "tunnel",
+    words: `WireGuard, UDP ${[...new Set(hosts.map(({ vars }) => linkPort(vars)))].join(", ")}`,
+    hosts: hosts.map(({ name, vars: { bip } }) => ({ name, subnet: subnetOf(bip) })),
+  }),
   // Make before break, as static-route does. A new generation of keys is a second link beside the first, which goes last: it is
   // no longer planned.
   plays: [

@@ -71,7 +71,14 @@ export {
   placedFileParams,
   readPlacedFile,
 } from "./placed-file/placed-file.ts";
-export { defineFact, definePlaybook, type KnownHost, type Remark, type Standing } from "./playbook/define.ts";
+export {
+  defineFact,
+  definePlaybook,
+  type KnownHost,
+  type Remark,
+  type Standing,
+  type Topology,
+} from "./playbook/define.ts";
 export type { Fleet, HostView } from "./playbook/fleet.ts";
 export { given, givenAddress, together } from "./playbook/given.ts";
 export { hostFacts, type KernelFacts, type OsFacts } from "./playbook/host-facts.ts";

@@ -29,6 +29,18 @@ export interface Remark {
   text: string;
 }
 
+/** The network of a fleet's containers once it is in place: what a report draws. Nothing is judged by it. */
+export interface Topology {
+  /** How packets get from host to host: by routes of the hosts, in a tunnel, or on a segment that the containers are on themselves. */
+  by: "routes" | "tunnel" | "segment";
+  /** The same for a person: `vxlan, UDP 8472`. */
+  words: string;
+  /** What the containers of all hosts share, where they do: `10.199.0.0/24`. */
+  network?: string;
+  /** The hosts that have such containers, and each one's own subnet, where it has one and it is known. */
+  hosts: readonly { name: string; subnet?: string }[];
+}
+
 export function defineFact<T, V = Readonly<Record<string, unknown>>>(fact: Fact<T, V>): Fact<T, V> {
   return fact;
 }
@@ -107,6 +119,8 @@ export interface PlaybookDefinition<S extends TObject, F extends Facts> {
   preflight?: (fleet: Fleet<Static<S>, FactValues<F>>) => readonly CausewayError[];
   /** Pure, over the same facts: what a person should know although it stops nothing; said in a check, too. */
   remarks?: (fleet: Fleet<Static<S>, FactValues<F>>) => readonly Remark[];
+  /** Pure, over the same facts: the network that it makes, as `--report` and JSON tell it. */
+  topology?: (fleet: Fleet<Static<S>, FactValues<F>>) => Topology | undefined;
   /** A pattern: the hosts of a playbook that has no plays, only a proof. */
   hosts?: string;
   plays: readonly Play<Static<S>, FactValues<F>>[];

@@ -17,6 +17,7 @@ const playbookKeys: Keys = {
   check: { is: "function" },
   preflight: { is: "function" },
   remarks: { is: "function" },
+  topology: { is: "function" },
   hosts: { is: "text" },
   plays: { is: "list", needed: true },
   undoes: { is: "any" },
@@ -125,7 +126,7 @@ function isSchema(vars: object): boolean {
 
 /** The same playbook; what its functions throw and return is checked and named. */
 function answering(given: Playbook, at: (key: string) => Position): Playbook {
-  const { check, preflight, remarks, verify, facts = {} } = given;
+  const { check, preflight, remarks, topology, verify, facts = {} } = given;
   const listing =
     <A extends unknown[]>(
       key: string,
@@ -146,6 +147,7 @@ function answering(given: Playbook, at: (key: string) => Position): Playbook {
     ...(check ? { check: answeredFor("check", check) } : {}),
     ...(preflight ? { preflight: answeredFor("preflight", preflight) } : {}),
     ...(remarks ? { remarks: answeredFor("remarks", remarks) } : {}),
+    ...(topology ? { topology: answeredFor("topology", topology) } : {}),
     ...(verify ? { verify: answeredFor("verify", verify) } : {}),
     facts: Object.fromEntries(
       Object.entries(facts).map(([name, fact]) => [

@@ -74,6 +74,9 @@ export class Story {
       case "watched":
         return watchedLines(event, this.#paint);
       case "recap":
+      // A picture needs a page, and a refusal is the last word of whoever shows the run.
+      case "topology":
+      case "refused":
         return [];
       default:
         return this.#options.verbose ? this.#verbose(event) : [];

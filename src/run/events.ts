@@ -1,5 +1,6 @@
 import type { ListrRendererFactory } from "listr2";
 import type { CausewayError } from "../errors.ts";
+import type { Topology } from "../playbook/define.ts";
 import type { Matrix } from "../task/matrix.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import type { Gap, WatchedPair } from "../task/watched.ts";
@@ -58,6 +59,14 @@ export type RunEvent = { at: number } & (
       leaving?: readonly string[];
       dead?: boolean;
     }
+  /** The network that the playbook makes: how packets get from host to host, and the hosts' own subnets and addresses. */
+  | {
+      type: "topology";
+      by: Topology["by"];
+      words: string;
+      network?: string;
+      hosts: readonly { name: string; address: string; subnet?: string }[];
+    }
   /** Words of no host: "bringing the lab up", a warning. */
   | { type: "message"; level: "info" | "warning"; text: string; host?: string }
   | { type: "connecting"; host: string }
@@ -109,6 +118,8 @@ export type RunEvent = { at: number } & (
   /** A host that leaves the run. */
   | { type: "failed"; host: string; error: CausewayError }
   | { type: "unreachable"; host: string; error: CausewayError }
+  /** Why nothing is done on any host. Who shows the run to a person says it last, on standard error. */
+  | { type: "refused"; error: CausewayError }
   /**
    * What becomes of the promise that a host takes a run back by itself: armed; off, because the run was confirmed over a new
    * connection; or waited for, at most so many seconds.

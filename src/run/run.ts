@@ -3,6 +3,8 @@ import { hostname, userInfo } from "node:os";
 import { CausewayError, exitCodes } from "../errors.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import { endScript } from "../journal/script.ts";
+import type { Playbook } from "../playbook/define.ts";
+import type { Fleet } from "../playbook/fleet.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRecap, RunEvent } from "./events.ts";
 import { connectAll } from "./first-trip.ts";
@@ -67,6 +69,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
   try {
     for (const remark of playbook.remarks?.(fleet as never) ?? [])
       say({ type: "message", level: "warning", ...remark });
+    tellTopology(playbook, fleet, say);
     tellJournalsOfBefore(connected);
     refused = await whyNothingIsDone(options, context, prepared, { hosts, going });
     if (refused.length === 0) refused = await watch.start(hosts);
@@ -92,6 +95,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
   } finally {
     await watch.stop().finally(() => Promise.all(connected.map((h) => closeHost(h, context, connected))));
   }
+  for (const error of refused) say({ type: "refused", error });
   const overMaxGap = verified ? watch.over : 0;
   if (watch.over > 0) verified = false;
   for (const host of connected) if (host.name in recaps) recaps[host.name] = host.recap;
@@ -117,6 +121,18 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     .map(([name]) => name)
     .sort();
   return { exitCode, hosts: recaps, retry, refused };
+}
+
+/** The network that is to be, with the addresses of those who take part. */
+function tellTopology(playbook: Playbook, fleet: Fleet, say: (event: Said) => void): void {
+  const topology = playbook.topology?.(fleet as never);
+  if (!topology) return;
+  const hosts = topology.hosts.map(({ name, subnet }) => ({
+    name,
+    address: fleet.host(name)?.address ?? name,
+    ...(subnet === undefined ? {} : { subnet }),
+  }));
+  say({ type: "topology", ...topology, hosts });
 }
 
 /** What stops the run before the first step anywhere; the first judge that finds something is the last one asked. */
