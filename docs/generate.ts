@@ -1,4 +1,7 @@
-/** Writes docs/tasks: a page for every task and probe in tasks/, from its schema, its summary and its comment. */
+/**
+ * Writes docs/tasks: a page for every task and probe in tasks/, from its schema, its summary and its comment; and
+ * docs/events.schema.json.
+ */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -151,7 +154,9 @@ async function writePages(): Promise<void> {
   mkdirSync(folder, { recursive: true });
   for (const name of readdirSync(folder)) if (!pages.has(name)) rmSync(join(folder, name));
   for (const [name, text] of pages) writeFileSync(join(folder, name), text);
-  process.stdout.write(`docs/tasks: ${pages.size} pages\n`);
+  const { eventsSchema } = await import("./events-schema.ts");
+  writeFileSync(join(root, "docs", "events.schema.json"), eventsSchema());
+  process.stdout.write(`docs/tasks: ${pages.size} pages, and docs/events.schema.json\n`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await writePages();

@@ -1,6 +1,7 @@
 import { type CausewayError, CausewayErrors } from "../errors.ts";
 import type { Reporter, RunEvent } from "../run/events.ts";
 import type { ShownStep } from "../task/shown-step.ts";
+import type { JsonError, JsonEvent } from "./json-event.ts";
 import type { ReporterOptions } from "./options.ts";
 
 /** One event a line. What each says is in docs/json-events.md. */
@@ -11,7 +12,8 @@ export function jsonReporter({ stdout, diff }: Pick<ReporterOptions, "stdout" | 
   };
 }
 
-function plainEvent(event: RunEvent, diff: boolean): object {
+/** The event as data: what is no part of its description, such as a step's script, stays behind. */
+export function plainEvent(event: RunEvent, diff: boolean): JsonEvent {
   switch (event.type) {
     case "task":
       return event.steps ? { ...event, steps: event.steps.map((step) => plainStep(step, diff)) } : event;
@@ -19,9 +21,12 @@ function plainEvent(event: RunEvent, diff: boolean): object {
       return { ...event, step: plainStep(event.step, diff) };
     case "failed":
     case "unreachable":
+    case "refused":
       return { ...event, error: plainError(event.error) };
-    case "probe":
-      return event.error ? { ...event, error: plainError(event.error) } : event;
+    case "probe": {
+      const { error, ...rest } = event;
+      return error ? { ...rest, error: plainError(error) } : rest;
+    }
     default:
       return event;
   }
@@ -41,20 +46,8 @@ function plainStep(step: ShownStep, withDiff: boolean): ShownStep {
 }
 
 /** An error as data, without its stack. */
-export function plainError(error: CausewayError): object {
+export function plainError(error: CausewayError): JsonError {
   if (error instanceof CausewayErrors) return { errors: error.errors.map(plainError) };
-  const { at, values, found, expected, advice, host, task, command, output } = error.detail;
-  return {
-    code: error.code,
-    message: error.message,
-    at,
-    values,
-    found,
-    expected,
-    advice,
-    host,
-    task,
-    command,
-    output,
-  };
+  const { restsOn: _, cause: __, ...detail } = error.detail;
+  return { code: error.code, message: error.message, ...detail };
 }

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type LabSpec, labConnection, labDown, labReset, labStatus, labUp } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
+import { misfits } from "../report/schema.ts";
 
 /** Whether the longer tests run, too: `npm run test:full`. */
 export const full = process.env.CAUSEWAY_TEST_FULL !== undefined;
@@ -169,6 +170,7 @@ export class TestLab {
       .split("\n")
       .filter(Boolean)
       .map((line) => JSON.parse(line) as RunEventLike);
+    expect(events.flatMap(misfits)).toEqual([]);
     return { code, stderr, events };
   }
 
