@@ -111,6 +111,8 @@ export const outputOptions = {
     value: "HOW",
     help: "pretty (on a terminal), plain (elsewhere) or json (one event a line)",
   },
+  report: { type: "string", value: "FILE", help: "write the run as a page for a browser, too" },
+  junit: { type: "string", value: "FILE", help: "write tasks and pairs as JUnit's XML, too" },
 } as const satisfies Options;
 
 export const helpOption = {

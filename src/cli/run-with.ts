@@ -53,7 +53,7 @@ export async function runWith(
   retry: Retry = {},
   prepared: Prepared = prepare(what),
 ): Promise<number> {
-  const { reporter, message } = await reporterFor(values);
+  const { reporter, message, unwritten } = await reporterFor(values);
   const signals = listenForSignals((text) => message("warning", text));
   try {
     refuseBatches(values, what.playbook);
@@ -105,8 +105,10 @@ export async function runWith(
     await reporter.close();
     if (outcome.refused.length > 0)
       process.stderr.write(`${tame(shown(outcome.refused.map(describeError).join("\n\n")))}\n`);
+    const lost = unwritten();
+    for (const error of lost) process.stderr.write(`${tame(shown(describeError(error)))}\n`);
     if (!values.check) retry.ended?.(outcome.retry);
-    return outcome.exitCode;
+    return outcome.exitCode === 0 && lost.length > 0 ? exitCodes.output : outcome.exitCode;
   } finally {
     signals.dispose();
     await reporter.close();

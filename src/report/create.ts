@@ -18,6 +18,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
       event: (given: RunEvent) => {
         const event = shownData(given);
         now = event.at;
+        for (const report of options.written ?? []) report.event(event);
         try {
           kept.event(event);
         } finally {
@@ -25,6 +26,7 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
         }
       },
       close: async () => {
+        for (const report of options.written ?? []) report.close();
         kept.close();
         await shown.close();
       },

@@ -12,7 +12,7 @@ const slowest = 3;
 
 /** A proof that held and is not the last one: how many pairs did. */
 export function matrixInShort(matrix: Matrix, paint: Paint): string {
-  return paint("green", `${matrix.title}: ${summary(matrix)}`);
+  return paint("green", `${matrix.title}: ${matrixSummary(matrix)}`);
 }
 
 /** The connectivity matrix: rows are where a packet starts, columns where it goes; below it what is wrong. */
@@ -20,7 +20,10 @@ export function matrixLines(matrix: Matrix, paint: Paint): string[] {
   const { cells, hosts, notes } = matrix;
   const failed = cells.filter((c) => !c.ok);
   return [
-    paint(failed.length === 0 ? "green" : "red", `${matrix.title}: ${summary(matrix)}${mostly(failed)}`),
+    paint(
+      failed.length === 0 ? "green" : "red",
+      `${matrix.title}: ${matrixSummary(matrix)}${mostly(failed)}`,
+    ),
     ...(hosts.length <= tableAtMost ? table(matrix, paint) : inNumbers(cells, paint)),
     ...sourceLines(cells, paint),
     ...sizeLines(cells, paint),
@@ -32,7 +35,8 @@ export function matrixLines(matrix: Matrix, paint: Paint): string[] {
   ];
 }
 
-function summary({ cells, sampleOf }: Matrix): string {
+/** `6/6 ordered pairs reached`. */
+export function matrixSummary({ cells, sampleOf }: Matrix): string {
   const wanted = cells.filter((c) => c.expected === "reachable");
   const apart = cells.filter((c) => c.expected === "unreachable");
   const good = (some: readonly MatrixCell[]) => `${some.filter((c) => c.ok).length}/${some.length}`;

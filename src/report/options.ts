@@ -1,3 +1,5 @@
+import type { WrittenReport } from "./written-report.ts";
+
 /** What `-v`, `-D` and `--output` ask for. */
 export interface ReporterOptions {
   output: "pretty" | "plain" | "json";
@@ -6,4 +8,6 @@ export interface ReporterOptions {
   color: boolean;
   stdout: NodeJS.WriteStream;
   stderr: NodeJS.WriteStream;
+  /** Files about the run, from `--report` and `--junit`. */
+  written?: readonly WrittenReport[];
 }

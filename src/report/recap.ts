@@ -124,7 +124,8 @@ function exceptions(recaps: readonly HostRecap[]): string[] {
   return exceptions.length > 0 ? [exceptions.join(" and ")] : [];
 }
 
-function reason({ hosts, check, interrupted, notBegun, undone, overMaxGap, exitCode }: Recap): string {
+/** Why a run ended as it did. */
+export function reason({ hosts, check, interrupted, notBegun, undone, overMaxGap, exitCode }: Recap): string {
   if (interrupted) return "interrupted";
   switch (exitCode) {
     case 0:

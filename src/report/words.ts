@@ -1,4 +1,6 @@
+import { CausewayError, CausewayErrors, describeError } from "../errors.ts";
 import type { ShownStep } from "../task/shown-step.ts";
+import type { JsonError } from "./json-event.ts";
 import { duration, oneLine, type Paint, tame } from "./paint.ts";
 
 /** Longer scripts are shortened; who needs all of one takes the JSON. */
@@ -28,4 +30,18 @@ export function indented(text: string): string[] {
   return tame(text.replaceAll("\r\n", "\n"))
     .split("\n")
     .map((line) => `    ${line}`);
+}
+
+/** An error that has become data, as a person reads it. */
+export function describeJsonError(error: JsonError): string {
+  return describeError(errorOf(error));
+}
+
+function errorOf(error: JsonError): CausewayError {
+  if (!("errors" in error)) {
+    const { code, message, ...detail } = error;
+    return new CausewayError(code, message, detail);
+  }
+  const [first, ...rest] = error.errors.map(errorOf);
+  return first ? new CausewayErrors([first, ...rest]) : new CausewayError("host", "");
 }
