@@ -8,6 +8,7 @@ import { labConnection, labDown, labUp } from "../src/lab/index.ts";
 import type { LabSpec } from "../src/lab/types.ts";
 import { packageDir } from "../src/package-dir.ts";
 import { ansiblePlaybook, installAnsible } from "./ansible.ts";
+import { ansibleExec, causewayExec, clushExec } from "./exec.ts";
 import { journalCosts } from "./journal.ts";
 import { type Command, type Cost, measure, sideBySide, table } from "./measure.ts";
 import { processesStarted } from "./processes.ts";
@@ -16,7 +17,7 @@ import { schemeSpeeds } from "./schemes.ts";
 import { addresses, type ManyHosts, startSshd, subnet } from "./sshd.ts";
 import { switchCosts } from "./switch.ts";
 
-const parts = ["start-up", "lab", "many", "growth", "journal", "switch", "schemes"];
+const parts = ["start-up", "lab", "many", "growth", "exec", "journal", "switch", "schemes"];
 const { values } = parseArgs({
   options: {
     part: { type: "string", multiple: true, default: parts },
@@ -50,6 +51,7 @@ try {
   if (values.part.includes("schemes")) await speeds();
   if (values.part.includes("many")) await manyHosts(ansible);
   if (values.part.includes("growth")) await growth();
+  if (values.part.includes("exec")) await exec(ansible);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -282,6 +284,37 @@ async function fleetOfPeers(count: number, sshd: ManyHosts): Promise<number> {
   const title = `${count} hosts on one sshd, a task for each of ${count - 1} peers, nothing to do`;
   console.log(table(title, costs, yardstick));
   return wall(costs, "causeway");
+}
+
+/** One command on 300 addresses of one sshd. */
+async function exec(others: boolean): Promise<void> {
+  await ensureImage(lab, (message) => console.log(message));
+  const sshd = await startSshd(mkdtempSync(join(folder, "exec-")), lab);
+  try {
+    const hosts = addresses(300);
+    const inventory = join(folder, "exec.json");
+    const vars = {
+      ansible_user: "root",
+      ansible_port: sshd.port,
+      ansible_ssh_private_key_file: sshd.keyFile,
+    };
+    writeFileSync(inventory, inventoryOf(Object.fromEntries(hosts.map((name) => [name, {}])), vars));
+    const what = { folder, run, inventory, sshConfig: sshConfig("exec", sshd.knownHosts), sshd, hosts };
+    const causeway = causewayExec(what);
+    await measure({ argv: [run, "exec", "--help"] });
+    const costs = await sideBySide(
+      {
+        "the bare loop": bareLoop(sshd, "uname -r", hosts),
+        "run exec": causeway,
+        "run exec, in a terminal": inTerminal(causeway),
+        ...(others ? { "clush -b": clushExec(what), "ansible -m raw": ansibleExec(what) } : {}),
+      },
+      rounds,
+    );
+    console.log(table("300 hosts on one sshd, one command", costs, "run exec"));
+  } finally {
+    await sshd.stop();
+  }
 }
 
 function inventoryOf(hosts: Record<string, object>, vars: Record<string, unknown>): string {

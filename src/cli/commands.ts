@@ -28,6 +28,10 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
     const { execCommand, execOptions } = await import("./exec-command.ts");
     return { start: execCommand, options: execOptions };
   },
+  doctor: async () => {
+    const { doctorCommand, doctorOptions } = await import("./doctor-command.ts");
+    return { start: doctorCommand, options: doctorOptions };
+  },
   doc: async () => {
     const { docCommand, docOptions } = await import("./doc-command.ts");
     return { start: docCommand, options: docOptions };
