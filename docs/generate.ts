@@ -21,6 +21,10 @@ interface Definition {
 const examplesOfFormats: Readonly<Record<string, readonly string[]>> = {
   cidr: ["192.168.100.0/24", "192.168.200.0/24"],
   "interface-cidr": ["192.168.100.1/24", "192.168.200.1/24"],
+  cidr6: ["fd00:30:100::/64", "fd00:30:200::/64"],
+  "any-cidr": ["192.168.200.0/24", "192.168.210.0/24"],
+  "ipv6-address": ["fd00:10::200", "fd00:10::201"],
+  "any-address": ["10.0.0.200", "10.0.0.201"],
   "ipv4-address": ["10.0.0.200", "10.0.0.201"],
   "download-url": ["https://example.org/etcd.tar.gz"],
   sha256: ["0".repeat(64)],

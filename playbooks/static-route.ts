@@ -12,7 +12,7 @@ import {
 import { dockerBip } from "../tasks/docker-bip.ts";
 import { iptablesForward } from "../tasks/iptables-forward.ts";
 import { staticRoute } from "../tasks/static-route.ts";
-import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
+import { badAddresses, ipv4Of, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "./checks/docker.ts";
 import {
@@ -23,12 +23,23 @@ import {
   sameHostNames,
   stoppedDockers,
 } from "./checks/facts.ts";
+import {
+  badAddresses6,
+  badSubnets6,
+  ipv6Of,
+  offLinkPeers6,
+  ownAddresses,
+  subnet6,
+  swappedSubnets6,
+  unfitForIpv6,
+} from "./checks/ipv6.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { lifelinesTaken } from "./checks/lifelines.ts";
 import { foreignNetworks, type Uses } from "./checks/networks.ts";
-import { proofOf } from "./checks/proofs.ts";
+import { proofsOf } from "./checks/proofs.ts";
 import { badSubnets, outsideOfNetwork, swappedSubnets } from "./checks/subnets.ts";
 import { flannelOptions } from "./schemes/flannel.ts";
+import { peers6 } from "./schemes/scheme.ts";
 import { bipFlag, routedContainers } from "./schemes/static-route.ts";
 
 const vars = Type.Object({
@@ -41,6 +52,8 @@ const vars = Type.Object({
         "one network that holds the container subnets of all hosts; then two rules let them all through, whatever hosts there are",
     }),
   ),
+  ...subnet6,
+  ...ownAddresses,
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
 
@@ -69,9 +82,7 @@ const uses: Uses<Vars, object> = {
 
 /** What a host needs to know of its peers' subnets; with `keep` beside what it knows of those that they had before. */
 function waysToPeers<F>(host: HostView<Vars, F>, fleet: Fleet<Vars, F>, keep: boolean) {
-  const routes = fleet
-    .peersOf(host)
-    .map(({ address, vars: { bip } }) => ({ to: subnetOf(bip), via: address }));
+  const routes = fleet.peersOf(host).map((peer) => ({ to: subnetOf(peer.vars.bip), via: ipv4Of(peer) }));
   // Alone it has nobody to route to: what an earlier run did for its peers is undone.
   if (routes.length === 0) return [];
   const { bip, container_network } = host.vars;
@@ -79,6 +90,21 @@ function waysToPeers<F>(host: HostView<Vars, F>, fleet: Fleet<Vars, F>, keep: bo
   return [
     staticRoute({ name: "peers", routes, keep }),
     iptablesForward({ own: subnetOf(bip), peers, comment, keep }),
+    ...waysToPeers6(host, fleet, keep),
+  ];
+}
+
+/** The same for their subnets of IPv6; nothing where they have none. */
+function waysToPeers6<F>(host: HostView<Vars, F>, fleet: Fleet<Vars, F>, keep: boolean) {
+  const { fixed_cidr_v6: own } = host.vars;
+  if (own === undefined) return [];
+  const routes = fleet.peersOf(host).flatMap((peer) => {
+    const [to, via] = [peer.vars.fixed_cidr_v6, ipv6Of(peer)];
+    return to === undefined || via === undefined ? [] : [{ to, via }];
+  });
+  return [
+    staticRoute({ name: peers6, routes, keep }),
+    iptablesForward({ own, peers: routes.map(({ to }) => to), comment, keep }),
   ];
 }
 
@@ -89,7 +115,9 @@ export default definePlaybook({
   vars,
   facts: hostFacts,
   check: ({ hosts }) => [
-    ...badAddresses(hosts),
+    ...badAddresses(hosts, { by: "host_ipv4" }),
+    ...badAddresses6(hosts),
+    ...badSubnets6(hosts),
     ...reservedNetworks(hosts, ["bip", "container_network"]),
     ...badSubnets(hosts),
     ...outsideOfNetwork(hosts),
@@ -98,6 +126,8 @@ export default definePlaybook({
   preflight: (fleet) => [
     ...sameHostNames(fleet),
     ...offLinkPeers(fleet),
+    ...unfitForIpv6(fleet),
+    ...offLinkPeers6(fleet),
     ...lifelinesTaken(
       fleet.reached,
       fleet.hosts.map((host) => ({ network: host.vars.bip, value: given(host, "bip") })),
@@ -131,8 +161,10 @@ export default definePlaybook({
     {
       title: "Give each docker0 its own subnet",
       hosts: "docker",
-      indivisible: swappedSubnets,
-      tasks: ({ vars: { bip } }) => [dockerBip({ bip, direct_routing: true })],
+      indivisible: (fleet) => swappedSubnets(fleet) ?? swappedSubnets6(fleet),
+      tasks: ({ vars: { bip, fixed_cidr_v6 } }) => [
+        dockerBip({ bip, direct_routing: true, ...(fixed_cidr_v6 === undefined ? {} : { fixed_cidr_v6 }) }),
+      ],
     },
     {
       title: "Take away what led to subnets that no host has any more",
@@ -142,5 +174,8 @@ export default definePlaybook({
       tasks: (host, fleet) => waysToPeers(host, fleet, false),
     },
   ],
-  verify: ({ hosts }) => [proofOf(routedContainers, hosts, { image: hosts[0]?.vars.probe_image })],
+  verify: ({ hosts }) => {
+    const withIpv6 = hosts.some(({ vars }) => vars.fixed_cidr_v6 !== undefined);
+    return proofsOf(routedContainers(withIpv6), hosts, { image: hosts[0]?.vars.probe_image });
+  },
 });

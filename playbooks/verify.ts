@@ -1,7 +1,7 @@
 import { CausewayError, definePlaybook, Type } from "causeway";
 import { pingCheck } from "../tasks/ping-check.ts";
 import { differingVars } from "./checks/alike.ts";
-import { proofOf } from "./checks/proofs.ts";
+import { proofsOf } from "./checks/proofs.ts";
 import { running, schemeOf } from "./checks/running.ts";
 
 const vars = Type.Object({
@@ -38,6 +38,6 @@ export default definePlaybook({
     const { probe_network: network, probe_image: image, probe_count: count } = first.vars;
     if (network !== undefined) return [pingCheck({ network, image, count, source: "preserved" })];
     const scheme = schemeOf(fleet);
-    return scheme instanceof CausewayError ? [] : [proofOf(scheme, fleet.hosts, { image, count })];
+    return scheme instanceof CausewayError ? [] : proofsOf(scheme, fleet.hosts, { image, count });
   },
 });

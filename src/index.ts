@@ -9,7 +9,13 @@ export {
   lostDockerRules,
   readDockerRules,
 } from "./docker-rules/docker-rules.ts";
-export { docker0Address, dockerStarts, refuseLiveRestore } from "./docker0/docker0.ts";
+export {
+  docker0Address,
+  docker0Address6,
+  docker0Of,
+  dockerStarts,
+  refuseLiveRestore,
+} from "./docker0/docker0.ts";
 export { CausewayError, type ErrorDetail, type GivenValue } from "./errors.ts";
 export { gatewayBridge } from "./gateway-bridge/gateway-bridge.ts";
 export { isKept, type Kept, type KeptPart, type Reader } from "./host/reader.ts";
@@ -33,6 +39,7 @@ export {
   type Rule,
   type Rules,
   rulesIn,
+  tableOf,
 } from "./host/tools/iptables.ts";
 export { runnerLine } from "./host/tools/runner.ts";
 export type { SerfState } from "./host/tools/serf.ts";
@@ -58,6 +65,16 @@ export {
   parseInterface,
   subnetOf,
 } from "./net/ipv4.ts";
+export {
+  contains6,
+  type Family,
+  familyOf,
+  formatAddress6,
+  formatNetwork6,
+  meet,
+  networkOf6,
+  parseAddress6,
+} from "./net/ipv6.ts";
 export { type Packet, readFrame } from "./net/packet.ts";
 export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
 export { refuseClosedForward, refuseOtherIptables } from "./other-iptables/other-iptables.ts";
@@ -85,12 +102,16 @@ export { hostFacts, type KernelFacts, type OsFacts } from "./playbook/host-facts
 export { missingPrograms, type Programs, readPrograms } from "./programs/programs.ts";
 export {
   AbsolutePath,
+  AnyCidr,
+  AnyIp,
   ArchiveSource,
   Cidr,
+  Cidr6,
   DownloadUrl,
   FetchedBy,
   InterfaceCidr,
   Ipv4,
+  Ipv6,
   LocalPath,
   SecretValue,
   Sha256,

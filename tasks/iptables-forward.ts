@@ -1,11 +1,13 @@
 import {
+  AnyCidr,
   aggregate,
   CausewayError,
-  Cidr,
   canonicalRule,
   chainForContainers,
   type DockerRules,
   defineTask,
+  type Family,
+  familyOf,
   formatNetwork,
   formerWays,
   isKept,
@@ -29,13 +31,14 @@ import {
   type SysctlState,
   step,
   Type,
+  tableOf,
 } from "causeway";
 
 const params = Type.Object(
   {
-    own: Cidr({ description: "this host's container subnet" }),
-    peers: Type.Array(Cidr(), {
-      description: "the peers' container subnets, or one network that holds them all",
+    own: AnyCidr({ description: "this host's container subnet; of IPv6 another task than of IPv4" }),
+    peers: Type.Array(AnyCidr(), {
+      description: "the peers' container subnets of the same family, or one network that holds them all",
     }),
     comment: Type.String({
       default: "causeway",
@@ -59,7 +62,8 @@ interface State extends DockerRules {
   forwarding: SysctlState;
 }
 
-const forwardingKey = "net.ipv4.ip_forward";
+/** With the second one the kernel stops to listen to routers that advertise themselves (ip-sysctl, accept_ra). */
+const forwardingKeys = { 4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding" } as const;
 
 const chain = "CAUSEWAY-FORWARD";
 
@@ -72,40 +76,45 @@ export const iptablesForward = defineTask({
   name: "iptables-forward",
   summary: "Forwarding between the hosts' container subnets, without masquerading",
   params,
-  key: ({ comment }) => comment,
+  key: ({ own, comment }) => (familyOf(own) === 6 ? `${comment} IPv6` : comment),
   // Earlier versions had a task and three rules for each peer. Their rules go; forwarding, which one of them switched on, stays.
   formerly: () => [{ kind: "sysctl" }],
-  read: async (host): Promise<State> => {
+  read: async (host, { own }): Promise<State> => {
+    const family = familyOf(own);
     const [docker, other, chains, kept, forwarding] = await Promise.all([
-      readDockerRules(host),
-      host.otherRules(),
+      readDockerRules(host, family),
+      // Of ip6tables' other backend nothing is known.
+      family === 4 ? host.otherRules() : undefined,
       host.kept("chains"),
       host.kept("rules"),
-      readSysctl(host, forwardingKey),
+      readSysctl(host, forwardingKeys[family]),
     ]);
     return { ...docker, other, chains, kept, forwarding };
   },
   present: (state, wanted): readonly PlanItem[] => {
     const { rules, other, chains, kept, forwarding } = state;
+    const family = familyOf(wanted.own);
+    const program = family === 6 ? "ip6tables" : "iptables";
     if (!rules.present)
-      throw new CausewayError("host", "iptables is not installed on this host", {
+      throw new CausewayError("host", `${program} is not installed on this host`, {
         advice: "install it (Debian: apt-get install iptables); Docker needs it, too",
       });
     refuseOtherIptables(other);
     refuseClosedForward(other);
-    const ways = waysTo(chainForContainers(state), wanted.comment);
+    const ways = waysTo(family, chainForContainers(state, family), wanted.comment);
     return [
-      ...missingSysctl(forwarding, { key: forwardingKey, value: 1 }),
-      ...chainsFor(wanted.keep ? beside(wanted, subnetsKept(chains)) : subnetsOf(wanted)).flatMap((one) =>
-        missingChain(rules, chains, one),
-      ),
+      ...missingSysctl(forwarding, { key: forwardingKeys[family], value: 1 }),
+      ...chainsFor(
+        family,
+        wanted.keep ? beside(wanted, subnetsKept(family, chains)) : subnetsOf(wanted),
+      ).flatMap((one) => missingChain(rules, chains, one)),
       ...ways.filter((rule) => !isInPlace(rule, rules, kept)).map((rule) => step.rule(rule)),
       // What only adds restarts nothing.
       ...(wanted.keep
         ? []
         : [
             ...ways.flatMap((way) => formerWays(way, filterChains(way), rules, kept)),
-            ...lostDockerRules(state),
+            ...lostDockerRules(state, family),
           ]),
     ];
   },
@@ -127,9 +136,9 @@ function beside(wanted: Static<typeof params>, was: Subnets): Subnets {
 }
 
 /** The subnets of the rules that come back at boot. */
-function subnetsKept({ files }: Kept): Subnets {
+function subnetsKept(family: Family, { files }: Kept): Subnets {
   const lines = [...files.values()].find(
-    ([table, name]) => table === "*filter" && name?.startsWith(`:${chain} `),
+    ([table, name]) => table === `*${tableOf(family, "filter")}` && name?.startsWith(`:${chain} `),
   );
   const rules = (lines ?? []).flatMap((line) => {
     const [, from, to, does] = /^-A \S+ -s (\S+) -d (\S+) -j (\w+)$/.exec(line) ?? [];
@@ -143,35 +152,38 @@ function subnetsKept({ files }: Kept): Subnets {
 }
 
 /** What stays on one host is none of its business: Docker may keep containers apart, and masquerades one that calls itself. */
-function chainsFor({ owns, peers }: Subnets) {
-  const networks = aggregate(peers.flatMap((peer) => networkOf(peer) ?? [])).map(formatNetwork);
+function chainsFor(family: Family, { owns, peers }: Subnets) {
+  const networks =
+    family === 6
+      ? [...peers].sort()
+      : aggregate(peers.flatMap((peer) => networkOf(peer) ?? [])).map(formatNetwork);
   const within = owns.map((own) => `-s ${own} -d ${own} -j RETURN`);
   const out = owns.flatMap((own) => networks.map((network) => `-s ${own} -d ${network} -j ACCEPT`));
   const into = owns.flatMap((own) => networks.map((network) => `-s ${network} -d ${own} -j ACCEPT`));
   return [
-    { table: "filter", name: chain, rules: [...within, ...into, ...out] },
-    { table: "nat", name: chain, rules: [...within, ...out] },
-  ] as const;
+    { table: tableOf(family, "filter"), name: chain, rules: [...within, ...into, ...out] },
+    { table: tableOf(family, "nat"), name: chain, rules: [...within, ...out] },
+  ];
 }
 
 /** The rules that lead to the chains. */
-function waysTo(filter: string, comment: string): RuleStep[] {
+function waysTo(family: Family, filter: string, comment: string): RuleStep[] {
   const spec = `-j ${chain}`;
   return [
-    { table: "filter", chain: filter, spec, comment, place: "first" },
-    { table: "nat", chain: "POSTROUTING", spec, comment, place: "first" },
+    { table: tableOf(family, "filter"), chain: filter, spec, comment, place: "first" },
+    { table: tableOf(family, "nat"), chain: "POSTROUTING", spec, comment, place: "first" },
   ];
 }
 
 /** Where the rule may have been before. */
-const filterChains = ({ table }: RuleStep) => (table === "filter" ? ["DOCKER-USER", "FORWARD"] : []);
+const filterChains = ({ table }: RuleStep) => (table.endsWith("filter") ? ["DOCKER-USER", "FORWARD"] : []);
 
 /** There, in front of what would decide otherwise, and put aside for the next boot. */
 function isInPlace(rule: RuleStep, rules: Rules, kept: Kept): boolean {
   const inChain = rulesIn(rules, rule.table, rule.chain);
   const wanted = canonicalRule(ruleWords(rule.spec, rule.comment));
   const at = inChain.findIndex((r) => canonicalRule(r.spec) === wanted);
-  const decider = rule.table === "nat" ? /-j (MASQUERADE|SNAT)/ : /-j (DROP|REJECT|RETURN)/;
+  const decider = rule.table.endsWith("nat") ? /-j (MASQUERADE|SNAT)/ : /-j (DROP|REJECT|RETURN)/;
   const before = inChain.findIndex((r) => decider.test(r.spec));
   return at >= 0 && (before < 0 || at < before) && isKept(kept, keptRule(rule));
 }

@@ -48,6 +48,12 @@ const params = Type.Object(
       default: "busybox",
       description: "an image with busybox's ping and nc, already on every host; nothing is pulled",
     }),
+    family: Type.Optional(
+      Type.Union([Type.Literal(4), Type.Literal(6)], {
+        default: 4,
+        description: "whether the containers reach each other by their IPv4 or by their IPv6 addresses",
+      }),
+    ),
     count: Type.Integer({ default: 3, minimum: 1, maximum: 100, description: "packets per pair" }),
     source: Type.Union([Type.Literal("preserved"), Type.Literal("any")], {
       default: "preserved",
@@ -140,7 +146,7 @@ export const pingCheck = defineProbe({
       });
       const found = await tryAll({ ends, selection, label, id, capturing }, wanted, run);
       return {
-        title: `containers on ${wanted.network}`,
+        title: `containers on ${wanted.network}${wanted.family === 6 ? ", IPv6" : ""}`,
         hosts: names,
         cells: [...inOrder(found.cells, names), ...found.own],
         ...(found.cells.length < selection.all ? { sampleOf: selection.all } : {}),
@@ -308,7 +314,7 @@ function notTried(hosts: readonly ProbeHost[], { pairs = [] }: Params): string[]
 /** Gives every pair that failed without saying why its cause, all of them together. */
 async function explain(
   judged: readonly JudgedPair[],
-  { wire, label, image, say }: Params & { label: string; say: ProbeRun["say"] },
+  { wire, label, image, family = 4, say }: Params & { label: string; say: ProbeRun["say"] },
 ): Promise<MatrixCell[]> {
   const failed = judged.filter(({ cell }) => isUnexplained(cell));
   if (failed.length === 0) return judged.map(({ cell }) => cell);
@@ -318,7 +324,7 @@ async function explain(
   );
   const facts = await gatherFacts(
     failed.map(({ pair }) => pair),
-    { wire, label, image },
+    { wire, label, image, family },
   );
   const factsOf = new Map(failed.map((one, index) => [one, facts[index]]));
   return judged.map((one) => {

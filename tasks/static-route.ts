@@ -1,12 +1,12 @@
 import {
+  AnyCidr,
+  AnyIp,
   CausewayError,
-  Cidr,
   defineTask,
-  Ipv4,
+  familyOf,
   type Kept,
   keptRoute,
-  networkOf,
-  overlaps,
+  meet,
   type Route,
   routeProtocol,
   type Static,
@@ -24,8 +24,10 @@ const params = Type.Object(
     routes: Type.Array(
       Type.Object(
         {
-          to: Cidr({ description: "the peer's container subnet" }),
-          via: Type.Optional(Ipv4({ description: "the peer's own address, on this host's link" })),
+          to: AnyCidr({ description: "the peer's container subnet" }),
+          via: Type.Optional(
+            AnyIp({ description: "the peer's own address of the same family, on this host's link" }),
+          ),
           dev: Type.Optional(
             Type.String({
               pattern: "^[\\w.-]{1,15}$",
@@ -63,9 +65,13 @@ export const staticRoute = defineTask({
   key: ({ name }) => name,
   // Earlier versions had a task for each destination.
   formerly: ({ routes }) => routes.map(({ to }) => ({ key: to })),
-  read: async (host): Promise<State> => {
-    const [routes, kept] = await Promise.all([host.routes(), host.kept("routes")]);
-    return { routes, kept };
+  read: async (host, { routes: wanted }): Promise<State> => {
+    const families = new Set(wanted.map(({ to }) => familyOf(to)));
+    const [routes, kept] = await Promise.all([
+      Promise.all([...families].map((family) => host.routes(family))),
+      host.kept("routes"),
+    ]);
+    return { routes: routes.flat(), kept };
   },
   present: (state, { name, routes: asked, keep = false }) => {
     const there = byDestination(state.routes);
@@ -119,7 +125,7 @@ function refuseTheirs(there: readonly Route[]): void {
   throw new CausewayError("host", `the route to ${theirs.dst} is not replaced: it is of ${theirs.proto}`, {
     found: theirs.line,
     expected: "no route there, or one of causeway's own or typed by hand",
-    command: `ip route show ${theirs.dst}`,
+    command: `ip -${familyOf(theirs.dst)} route show ${theirs.dst}`,
     advice: "give the peer another subnet; or take that route away where it is configured",
   });
 }
@@ -143,19 +149,16 @@ function routeOf(line: string): Wanted[] {
  * to all peers tells by itself whose they are.
  */
 function hasToWait(route: Wanted, kept: readonly Wanted[], there: readonly Route[]): boolean {
-  const network = networkOf(route.to);
-  const covers = (destination: string) => {
-    const other = networkOf(destination);
-    return network !== undefined && other !== undefined && overlaps(network, other);
-  };
+  const covers = (destination: string) => meet(route.to, destination);
   return (
     kept.some(({ to, via }) => via !== route.via && covers(to)) ||
     there.some(({ dst, dev, via }) => dev === "docker0" && via === undefined && covers(dst))
   );
 }
 
-/** `ip route` prints a single address without its /32. */
-const shown = (destination: string) => destination.replace(/\/32$/, "");
+/** `ip route` prints a single address without its length. */
+const shown = (destination: string) =>
+  destination.replace(familyOf(destination) === 6 ? /\/128$/ : /\/32$/, "");
 
 function byDestination(routes: readonly Route[]): ReadonlyMap<string, readonly Route[]> {
   const all = new Map<string, Route[]>();

@@ -2,6 +2,7 @@ import {
   CausewayError,
   contains,
   type Fleet,
+  familyOf,
   given,
   givenAddress,
   type HostView,
@@ -13,22 +14,30 @@ import {
 
 type Host = HostView<object, unknown>;
 
+/** Where peers reach a host over IPv4: not where the runner does, where a scheme has a variable for it and it is set. */
+export function ipv4Of({ address, vars }: Pick<Host, "address" | "vars">): string {
+  return "host_ipv4" in vars && typeof vars.host_ipv4 === "string" ? vars.host_ipv4 : address;
+}
+
 /** Peers are told each other's addresses: each has to be an IPv4 address, and of one host alone. */
-export function badAddresses(hosts: readonly Host[]): CausewayError[] {
-  return [...notAddresses(hosts), ...sharedAddresses(hosts)];
+export function badAddresses(
+  hosts: readonly Host[],
+  { by = "ansible_host" }: { by?: "ansible_host" | "host_ipv4" } = {},
+): CausewayError[] {
+  return [...notAddresses(hosts, by), ...sharedAddresses(hosts)];
 }
 
 /** A route, a lease or a member list has no use for a name. */
-function notAddresses(hosts: readonly Host[]): CausewayError[] {
+function notAddresses(hosts: readonly Host[], by: string): CausewayError[] {
   return hosts
-    .filter(({ address }) => parseAddress(address) === undefined)
+    .filter((host) => parseAddress(ipv4Of(host)) === undefined)
     .map(
       (host) =>
         new CausewayError("inventory", `the address of ${host.name} is not an IPv4 address`, {
           ...together(givenAddress(host)),
           host: host.name,
           expected: "the IPv4 address at which its peers reach it",
-          advice: `below ${host.name}: ansible_host: 10.0.0.200 (${host.name} stays its name)`,
+          advice: `below ${host.name}: ${familyOf(host.address) === 6 ? by : "ansible_host"}: 10.0.0.200 (${host.name} stays its name)`,
         }),
     );
 }
@@ -37,11 +46,12 @@ function notAddresses(hosts: readonly Host[]): CausewayError[] {
 function sharedAddresses(hosts: readonly Host[]): CausewayError[] {
   const seen = new Map<string, Host>();
   return hosts.flatMap((host) => {
-    const other = seen.get(host.address);
-    seen.set(host.address, other ?? host);
-    if (!other || parseAddress(host.address) === undefined) return [];
+    const address = ipv4Of(host);
+    const other = seen.get(address);
+    seen.set(address, other ?? host);
+    if (!other || parseAddress(address) === undefined) return [];
     return [
-      new CausewayError("inventory", `${other.name} and ${host.name} have one address: ${host.address}`, {
+      new CausewayError("inventory", `${other.name} and ${host.name} have one address: ${address}`, {
         ...together(givenAddress(host), givenAddress(other)),
         host: host.name,
         expected: "an address of its own for each host, at which its peers reach it",

@@ -10,8 +10,10 @@ import {
   versionParts,
 } from "causeway";
 import { schemes } from "../schemes/index.ts";
+import { ipv4Of } from "./addresses.ts";
 import { byHandOf } from "./by-hand.ts";
 import { dockerInfo } from "./docker.ts";
+import { ipv6Fact } from "./ipv6.ts";
 import { lifelinesFact } from "./lifelines.ts";
 import { said } from "./look.ts";
 import { networksFact } from "./networks.ts";
@@ -31,6 +33,7 @@ export const hostFacts = {
   /** firewalld and ufw, where active, delete rules or put their own before them. ufw's unit is active even when ufw is off. */
   firewall: defineFact({ name: "firewall", read: async (host) => (await said(host, "firewall")).join("\n") }),
   lifelines: lifelinesFact,
+  ipv6: ipv6Fact,
 };
 
 type Facts = { readonly [K in keyof typeof hostFacts]: Awaited<ReturnType<(typeof hostFacts)[K]["read"]>> };
@@ -59,7 +62,7 @@ export function sameHostNames<V extends object>(fleet: AnyFleet<V>): CausewayErr
 
 /** A next hop has to be on the host's own link, or the kernel refuses the route; a host that only keeps a store is none. */
 export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayError[] {
-  const hops = fleet.group("docker").map((peer) => ({ peer, address: parseAddress(peer.address) }));
+  const hops = fleet.group("docker").map((peer) => ({ peer, address: parseAddress(ipv4Of(peer)) }));
   return fleet.reached.flatMap((host) => {
     if (!host.groups.includes("docker")) return [];
     const links = host.facts.addresses.flatMap((a) => networkOf(a.cidr) ?? []);
@@ -67,10 +70,10 @@ export function offLinkPeers<V extends object>(fleet: AnyFleet<V>): CausewayErro
       const near = address === undefined || links.some((network) => contains(network, address));
       if (near || peer.name === host.name) return [];
       return [
-        new CausewayError("host", `${peer.name} (${peer.address}) is not on a link of ${host.name}`, {
+        new CausewayError("host", `${peer.name} (${ipv4Of(peer)}) is not on a link of ${host.name}`, {
           host: host.name,
           found: host.facts.addresses.map((a) => `${a.cidr} on ${a.dev}`).join(", "),
-          expected: `an address in the same network as ${peer.address}`,
+          expected: `an address in the same network as ${ipv4Of(peer)}`,
           advice: "static routes need one layer-2 segment; across routers use flannel (vxlan) or overlay",
         }),
       ];

@@ -1,4 +1,4 @@
-import { networkOf, overlaps } from "causeway";
+import { meet } from "causeway";
 
 /** A host and a network of the containers' addresses, such as 192.168.100.0/24. */
 export interface Part {
@@ -13,8 +13,7 @@ export interface Part {
 export function handedOver(wanted: readonly Part[], standing: readonly Part[]): string | undefined {
   const words = wanted.flatMap(({ name, network }) =>
     standing.flatMap((other) => {
-      const [next, now] = [networkOf(network), networkOf(other.network)];
-      if (other.name === name || !next || !now || !overlaps(next, now)) return [];
+      if (other.name === name || !meet(network, other.network)) return [];
       return [`${name} gets ${network}, and ${other.name} still has ${other.network}`];
     }),
   );

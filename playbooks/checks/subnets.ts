@@ -13,7 +13,7 @@ import {
   subnetOf,
   together,
 } from "causeway";
-import { hostsIn } from "./addresses.ts";
+import { hostsIn, ipv4Of } from "./addresses.ts";
 import { handedOver } from "./handed-over.ts";
 
 type Host = HostView<{ bip: string }, unknown>;
@@ -74,8 +74,9 @@ function overlappingBips(hosts: readonly Host[]): CausewayError[] {
 }
 
 function bipsOverHosts(hosts: readonly Host[]): CausewayError[] {
+  const reached = hosts.map((host) => ({ ...host, address: ipv4Of(host) }));
   return hosts.flatMap((one) =>
-    hostsIn(hosts, one.vars.bip).map(
+    hostsIn(reached, one.vars.bip).map(
       (peer) =>
         new CausewayError(
           "variables",
@@ -110,10 +111,10 @@ export function swappedSubnets<F extends Ways>(fleet: Fleet<{ bip: string }, F>)
   );
   const elsewhere = fleet.hosts
     .filter((host) => !reached.includes(host))
-    .flatMap(({ name, address }) =>
+    .flatMap((host) =>
       reached
-        .flatMap(({ facts }) => facts.byHand.routes.filter(({ via }) => via === address))
-        .map(({ dst }) => ({ name, network: dst })),
+        .flatMap(({ facts }) => facts.byHand.routes.filter(({ via }) => via === ipv4Of(host)))
+        .map(({ dst }) => ({ name: host.name, network: dst })),
     );
   return handedOver(wanted, [...here, ...elsewhere]);
 }

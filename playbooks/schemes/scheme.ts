@@ -1,4 +1,4 @@
-import type { Address, DockerState, HostView, Link, Route, Script, Standing, Static } from "causeway";
+import type { Address, DockerState, Family, HostView, Link, Route, Script, Standing, Static } from "causeway";
 import type { Wire } from "../../tasks/ping-check/wire.ts";
 import type { pingCheck } from "../../tasks/ping-check.ts";
 import type { ByHand, Said } from "../checks/by-hand.ts";
@@ -35,13 +35,15 @@ export interface Ran {
   words: string;
   /** This host does not tell which one; where other hosts tell, it is theirs. */
   unsure?: true;
+  /** By which addresses its containers reach each other; IPv4's alone unless said. */
+  families?: readonly Family[];
   /** What its proof is asked, of these hosts. */
   proof(hosts: readonly string[]): ProofParams;
 }
 
 export type ProofParams = Pick<
   Static<(typeof pingCheck)["definition"]["params"]>,
-  "network" | "wire" | "names" | "pairs"
+  "network" | "wire" | "names" | "pairs" | "family"
 >;
 
 /** The facts that show what a host runs, whoever built it. */
@@ -68,6 +70,14 @@ export interface Place {
 export function keysOf({ standing }: Running, task: string): string[] {
   return [...new Set(standing.filter((entry) => entry.task === task).map(({ key }) => key))];
 }
+
+/** Whether causeway routes containers of IPv6 there, too. */
+export function isRouted6(on: Running): boolean {
+  return keysOf(on, "static-route").includes(peers6);
+}
+
+/** What the list of the routes of IPv6 is called. */
+export const peers6 = "peers6";
 
 /** Docker's networks of a driver, by name, where one daemon alone or a store has them; those of a swarm are not among them. */
 export function networksOf({ docker }: Running, driver: string): string[] {

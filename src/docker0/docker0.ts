@@ -5,7 +5,8 @@ import type { FileState } from "../host/tools/file.ts";
 import type { UnitState } from "../host/tools/systemd.ts";
 import { readJson } from "../kinds/file/json.ts";
 import { step } from "../kinds/index.ts";
-import type { Consequence, Step } from "../task/step.ts";
+import { formatAddress6, networkOf6 } from "../net/ipv6.ts";
+import { type Consequence, restart, type Step } from "../task/step.ts";
 
 /** What decides whether docker0 can get another address. */
 export interface Docker0 {
@@ -69,6 +70,35 @@ export function dockerStarts(
 /** One without a network of its own shares another's. */
 function holdsDocker0({ state, networks }: DockerContainer): boolean {
   return (state === "running" || state === "paused") && networks.length > 0;
+}
+
+/** The address that Docker gives to docker0 in a subnet of IPv6: the first one. */
+export function docker0Of(subnet: string): string {
+  const network = networkOf6(subnet);
+  return network ? `${formatAddress6(network.first + 1n)}/${network.prefix}` : subnet;
+}
+
+/**
+ * Docker's restart gives docker0 its IPv6 address; this step is there for its undo. A Docker that is to have none any more
+ * leaves it there, with its routes (seen on 26.1 and 28.5): fe80::1 is of Docker 26, and one that the kernel made stays.
+ */
+export function docker0Address6(subnet: string): Step {
+  const address = docker0Of(subnet);
+  return step.run({
+    what: "IPv6 address of docker0",
+    from: null,
+    to: `${address}, with the restart`,
+    do: sh`:`,
+    done: sh`ip -o -6 addr show dev docker0 | grep -qF ${` ${address} `}`,
+    undo: sh`[ -e /sys/class/net/docker0 ] || exit 0
+! grep -qsF ${subnet} /etc/docker/daemon.json || exit 0
+ip -6 addr del ${address} dev docker0 2>/dev/null
+ip -6 route flush ${subnet} dev docker0 2>/dev/null
+grep -qs '"fixed-cidr-v6"' /etc/docker/daemon.json || ip -6 addr del fe80::1/64 dev docker0 2>/dev/null
+true`,
+    touches: ["link", "route"],
+    causes: [restart("docker")],
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import { CausewayError } from "../errors.ts";
+import type { Family } from "../net/ipv6.ts";
 import { anyRelated, type Resource } from "./resources.ts";
 import type { CommandResult, Session } from "./session.ts";
 import type { Script } from "./sh.ts";
@@ -29,15 +30,18 @@ export interface Reader {
   read(script: Script, options?: ReadOptions): Promise<CommandResult>;
   /** Content, owner and mode of a file of at most 1 MiB. */
   file(path: string): Promise<FileState>;
-  /** IPv4 routes of the main table. */
-  routes(): Promise<readonly Route[]>;
+  /** Routes of the main table, IPv4's unless the family is 6. */
+  routes(family?: Family): Promise<readonly Route[]>;
   /** Where the host sends packets to an address: `ip route get`. */
   routeTo(address: string): Promise<Route | undefined>;
   links(): Promise<readonly Link[]>;
-  /** IPv4 addresses. */
-  addresses(): Promise<readonly Address[]>;
-  /** All iptables rules in every table; `present` is false where iptables is missing. */
-  rules(): Promise<Rules>;
+  /** IPv4 addresses, or IPv6 addresses for the family 6. */
+  addresses(family?: Family): Promise<readonly Address[]>;
+  /**
+   * All rules of iptables in every table, or those of ip6tables for the family 6, whose tables are called `ip6:filter`;
+   * `present` is false where the program is missing.
+   */
+  rules(family?: Family): Promise<Rules>;
   /** The rules of the other backend of iptables, which the kernel applies as well; undefined where it has none. */
   otherRules(): Promise<OtherIptables | undefined>;
   /** The files by which causeway restores something at boot, of one kind. */
@@ -173,8 +177,8 @@ export class HostReader implements Reader {
     return this.#must(script, [`file:${path}`], (text) => parseFile(path, text));
   }
 
-  async routes(): Promise<readonly Route[]> {
-    return this.#must(sh`exec ip -4 route show table main`, ["route"], parseRoutes);
+  async routes(family: Family = 4): Promise<readonly Route[]> {
+    return this.#must(sh`exec ip ${`-${family}`} route show table main`, ["route"], parseRoutes);
   }
 
   async routeTo(address: string): Promise<Route | undefined> {
@@ -188,13 +192,14 @@ export class HostReader implements Reader {
     return this.#must(sh`exec ip -o -d link show`, ["link"], parseLinks);
   }
 
-  async addresses(): Promise<readonly Address[]> {
-    return this.#must(sh`exec ip -o -4 addr show`, ["link"], parseAddresses);
+  async addresses(family: Family = 4): Promise<readonly Address[]> {
+    return this.#must(sh`exec ip -o ${`-${family}`} addr show`, ["link"], parseAddresses);
   }
 
-  async rules(): Promise<Rules> {
-    const script = sh`command -v iptables-save >/dev/null || { echo missing; exit 0; }; exec iptables-save`;
-    return this.#must(script, ["rule"], parseRules);
+  async rules(family: Family = 4): Promise<Rules> {
+    const save = family === 6 ? "ip6tables-save" : "iptables-save";
+    const script = sh`command -v ${save} >/dev/null || { echo missing; exit 0; }; exec ${save}`;
+    return this.#must(script, ["rule"], (text) => parseRules(text, family));
   }
 
   async otherRules(): Promise<OtherIptables | undefined> {

@@ -99,17 +99,32 @@ cw_with_words() {
   "$@"
 }
 
-# cw_iptables TABLE OPERATION CHAIN SPEC
-cw_iptables() { cw_with_words "$4" iptables -w 30 -t "$1" "$2" "$3"; }
-
-# Loads what iptables-save would print, from standard input, beside what is there: all of it or nothing.
-cw_iptables_load() {
-  if iptables-restore --help 2>&1 </dev/null | grep -q -e --wait; then set -- -w 30; else set --; fi
-  iptables-restore "$@" --noflush
+# cw_tables TABLE ARGUMENTS: iptables on that table; ip6tables on one that is written ip6:filter.
+cw_tables() {
+  cw_table=$1
+  shift
+  case $cw_table in
+    ip6:*) ip6tables -w 30 -t "${cw_table#ip6:}" "$@" ;;
+    *) iptables -w 30 -t "$cw_table" "$@" ;;
+  esac
 }
 
-# Replaces routes of the main table, one a line on standard input, in one go.
-cw_routes_replace() { sed 's/^/route replace /; s/$/ table main/' | ip -4 -force -batch -; }
+# cw_iptables TABLE OPERATION CHAIN SPEC
+cw_iptables() { cw_with_words "$4" cw_tables "$1" "$2" "$3"; }
+
+# Loads what iptables-save would print, from standard input, beside what is there: all of it or nothing. A table may be
+# written *ip6:filter.
+cw_iptables_load() {
+  if iptables-restore --help 2>&1 </dev/null | grep -q -e --wait; then set -- -w 30; else set --; fi
+  cw_text=$(cat)
+  case $cw_text in
+    '*ip6:'*) printf '*%s\n' "${cw_text#\*ip6:}" | ip6tables-restore "$@" --noflush ;;
+    *) printf '%s\n' "$cw_text" | iptables-restore "$@" --noflush ;;
+  esac
+}
+
+# Replaces routes of the main table, one a line on standard input, in one go. `ip` tells the family by the destination.
+cw_routes_replace() { sed 's/^/route replace /; s/$/ table main/' | ip -force -batch -; }
 END
 }
 eval "$(cw_boot_functions)"
@@ -130,7 +145,8 @@ for file in links/*; do
   sh "$file" || [ -n "$there" ] || code=1
 done
 # Somebody's network may be up in the meantime, and is not replaced.
-theirs=$(ip -4 -o route show table main | sed -n '/ proto 202/d; s/^\([a-z]* \)\{0,1\}\([0-9][^ ]*\) .*proto .*/^\2 /p')
+theirs=$({ ip -4 -o route show table main; ip -6 -o route show table main; } 2>/dev/null |
+  sed -n '/ proto 202/d; /^default /d; s/^\([a-z]* \)\{0,1\}\([0-9a-f][^ ]*\) .*proto .*/^\2 /p')
 if held=$(cat routes/* 2>/dev/null | grep -e "${theirs:-none}"); then
   echo "not replaced, because causeway did not make the route that is there: $held" >&2
   code=1

@@ -6,6 +6,14 @@ import {
   parseAddress,
   parseInterface,
 } from "../net/ipv4.ts";
+import {
+  familyOf,
+  formatAddress6,
+  formatNetwork6,
+  networkOf6,
+  parseAddress6,
+  parseInterface6,
+} from "../net/ipv6.ts";
 
 /** Why a text does not fit a format, and what would: nothing when it fits. */
 export interface Misfit {
@@ -25,6 +33,40 @@ const cidr: Check = (text) => {
     advice: `host bits are set; the network is ${formatNetwork(network)}`,
   };
 };
+
+/** In one spelling, as tools print it: what is the same has to compare as the same. */
+const cidr6: Check = (text) => {
+  const parsed = parseInterface6(text);
+  const network = networkOf6(text);
+  if (!parsed || !network) return { expected: "an IPv6 network such as fd00:30:100::/64" };
+  const written = formatNetwork6(network);
+  if (text === written) return undefined;
+  return parsed.address === network.first
+    ? { expected: "small letters, without zeros that can be left out", advice: `write it as ${written}` }
+    : {
+        expected: "a network address without host bits",
+        advice: `host bits are set; the network is ${written}`,
+      };
+};
+
+const ipv6Address: Check = (text) => {
+  const address = parseAddress6(text);
+  if (address === undefined) return { expected: "an IPv6 address such as fd00:10::200" };
+  const written = formatAddress6(address);
+  if (text === written) return undefined;
+  return {
+    expected: "small letters, without zeros that can be left out",
+    advice: `write it as ${written}`,
+  };
+};
+
+const ipv4Address: Check = (text) =>
+  parseAddress(text) === undefined ? { expected: "an IPv4 address such as 10.0.0.200" } : undefined;
+
+const ofFamily =
+  (four: Check, six: Check): Check =>
+  (text) =>
+    familyOf(text) === 6 ? six(text) : four(text);
 
 const interfaceCidr: Check = (text) => {
   const parsed = parseInterface(text);
@@ -59,8 +101,11 @@ const downloadUrl: Check = (text) => {
 export const formats: Readonly<Record<string, Check>> = {
   cidr,
   "interface-cidr": interfaceCidr,
-  "ipv4-address": (text) =>
-    parseAddress(text) === undefined ? { expected: "an IPv4 address such as 10.0.0.200" } : undefined,
+  cidr6,
+  "any-cidr": ofFamily(cidr, cidr6),
+  "ipv4-address": ipv4Address,
+  "ipv6-address": ipv6Address,
+  "any-address": ofFamily(ipv4Address, ipv6Address),
   "download-url": downloadUrl,
   sha256: (text) =>
     /^[0-9a-f]{64}$/.test(text)

@@ -24,6 +24,26 @@ export function InterfaceCidr(words: Words = {}): TString {
   return Type.String({ ...words, format: "interface-cidr" });
 }
 
+/** An IPv6 network, host bits clear, as `ip` prints it: `fd00:30:100::/64`. */
+export function Cidr6(words: Words = {}): TString {
+  return Type.String({ ...words, format: "cidr6" });
+}
+
+/** A network of either family, host bits clear. */
+export function AnyCidr(words: Words = {}): TString {
+  return Type.String({ ...words, format: "any-cidr" });
+}
+
+/** An IPv6 address as `ip` prints it. */
+export function Ipv6(words: Words = {}): TString {
+  return Type.String({ ...words, format: "ipv6-address" });
+}
+
+/** An address of either family. */
+export function AnyIp(words: Words = {}): TString {
+  return Type.String({ ...words, format: "any-address" });
+}
+
 /** An IPv4 address. */
 export function Ipv4(words: Words = {}): TString {
   return Type.String({ ...words, format: "ipv4-address" });

@@ -1,12 +1,18 @@
-import { sh } from "causeway";
+import { type Family, sh } from "causeway";
 import { isStarted, type ProbeContainer } from "./containers.ts";
 import type { Pair } from "./pings.ts";
 
-/** What the kernel counts in a container. */
-export const pingsInto = ({ id }: ProbeContainer) => sh`docker exec ${id} cat /proc/net/snmp`;
+/** Where the kernel of a container counts, for each family. */
+export const countsOf = { 4: "/proc/net/snmp", 6: "/proc/net/snmp6" } as const;
 
-/** How many pings came in so far, out of the kernel's table: a line of names, and one of numbers. */
+/** What the kernel counts in a container. */
+export const pingsInto = ({ id }: ProbeContainer, family: Family) =>
+  sh`docker exec ${id} cat ${countsOf[family]}`;
+
+/** How many pings came in so far, out of the kernel's table: a line of names, and one of numbers; for IPv6 a line each. */
 export function readPinged(text = ""): number | undefined {
+  const six = /^Icmp6InEchos\s+(\d+)$/m.exec(text)?.[1];
+  if (six !== undefined) return Number(six);
   const [names = [], numbers = []] = [...text.matchAll(/^Icmp: (.*)$/gm)].map(([, words = ""]) =>
     words.split(" "),
   );

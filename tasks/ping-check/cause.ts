@@ -1,4 +1,4 @@
-import { type Counter, contains, networkOf, parseAddress } from "causeway";
+import { type Counter, meet } from "causeway";
 import {
   type Cause,
   endsOf,
@@ -84,13 +84,18 @@ export function missingRoute(pair: PairFacts, wire: Wire | undefined): Cause | u
 }
 
 /** Where the wire is not known, any device that is named as a tunnel's usually is will do. */
-export function leadsTo(way: string, there: { readonly address: string }, wire: Wire | undefined): boolean {
+export function leadsTo(
+  way: string,
+  there: { readonly hops: readonly string[] },
+  wire: Wire | undefined,
+): boolean {
   const words = way.split(/\s+/);
   const after = (word: string) => (words.includes(word) ? words[words.indexOf(word) + 1] : undefined);
   const device = wire?.tunnel?.device;
   if (device !== undefined) return after("dev") === device;
   return (
-    after("via") === there.address || (wire === undefined && /^(flannel|wg|tun)/.test(after("dev") ?? ""))
+    there.hops.includes(after("via") ?? "") ||
+    (wire === undefined && /^(flannel|wg|tun)/.test(after("dev") ?? ""))
   );
 }
 
@@ -108,7 +113,7 @@ function masqueraded(pair: PairFacts): Cause | undefined {
   const end = rewriting(from) ? from : to;
   const rule = rewriting(end);
   const by = rule ? `${end.name} rewrites it by ${ruleWords(rule)}` : "";
-  const shown = shownBy("iptables -t nat -vnL POSTROUTING", rule ? end : from, pair);
+  const shown = shownBy(`${tablesOf(pair)} -t nat -vnL POSTROUTING`, rule ? end : from, pair);
   if (tried?.caller !== undefined && tried.caller !== from.container) {
     const saw = `${to.name} saw ${tried.caller} instead of ${from.container}`;
     return { cause: `masqueraded source: ${[saw, by].filter(Boolean).join("; ")}`, ...shown };
@@ -123,13 +128,14 @@ function dropped(pair: PairFacts): Cause | undefined {
   if (isFine(pair)) return undefined;
   const noTcp = tried?.loss === 0;
   const least = tried?.loss === 100 ? sent : 1;
-  const protocol = noTcp ? "tcp" : "icmp";
+  const protocol = noTcp ? "tcp" : pair.family === 6 ? "ipv6-icmp" : "icmp";
   const isGuilty = (rule: Counter) =>
     isForwarding(rule) && drops(rule) && rule.packets >= least && meets(rule, pair, protocol);
   for (const end of [to, from]) {
     const guilty = end.moved.find(isGuilty);
     if (guilty && isDirectAccessDrop(guilty)) return notAllowed(end, guilty, pair);
-    if (guilty) return end.flushed ? flushed(end, guilty, pair) : droppedBy("iptables", end, guilty, pair);
+    if (guilty)
+      return end.flushed ? flushed(end, guilty, pair) : droppedBy(tablesOf(pair), end, guilty, pair);
     const other = end.otherMoved?.moved.find(isGuilty);
     if (other && end.otherMoved) return droppedBy(end.otherMoved.tool, end, other, pair);
   }
@@ -138,7 +144,7 @@ function dropped(pair: PairFacts): Cause | undefined {
 
 /** A rule of either backend of iptables: the kernel applies both. */
 function droppedBy(tool: string, end: HostFacts, guilty: Counter, pair: PairFacts): Cause {
-  const where = tool === "iptables" ? "" : ` in the other iptables, ${tool}`;
+  const where = tool === tablesOf(pair) ? "" : ` in the other iptables, ${tool}`;
   return {
     cause: `FORWARD drop: ${end.name} drops it by ${ruleWords(guilty)}${where}`,
     ...shownBy(`${tool} ${tableFlag(guilty)}-vnL ${guilty.chain}`, end, pair),
@@ -153,7 +159,7 @@ function isDirectAccessDrop({ table, chain, spec }: Counter): boolean {
 function notAllowed(end: HostFacts, guilty: Counter, pair: PairFacts): Cause {
   return {
     cause: `direct routing: Docker on ${end.name} lets no other host reach a container by its own address: ${ruleWords(guilty)}; run the playbook again, or set "allow-direct-routing": true (Docker 28.2 and newer) in /etc/docker/daemon.json and restart docker there`,
-    ...shownBy("iptables -t raw -vnL PREROUTING", end, pair),
+    ...shownBy(`${tablesOf(pair)} -t raw -vnL PREROUTING`, end, pair),
   };
 }
 
@@ -161,7 +167,7 @@ function notAllowed(end: HostFacts, guilty: Counter, pair: PairFacts): Cause {
 function flushed(end: HostFacts, guilty: Counter, pair: PairFacts): Cause {
   return {
     cause: `rules flushed: nothing leads to DOCKER-USER on ${end.name}, so it drops it by ${ruleWords(guilty)}; restart docker there`,
-    ...shownBy("iptables -S FORWARD", end, pair),
+    ...shownBy(`${tablesOf(pair)} -S FORWARD`, end, pair),
   };
 }
 
@@ -240,7 +246,7 @@ function tooSmall(pair: PairFacts, wire: Wire | undefined): Cause | undefined {
     cause: `MTU: no packet ${bytes} reaches ${to.name} in one piece, and the interface inside promises ${tried.promised}${because}`,
     ...(narrow
       ? shownBy(`ip link show dev ${narrow.device}`, narrow.end, pair)
-      : { command: `ping -M do -s ${tried.promised - 28} ${to.address}` }),
+      : { command: `ping -M do -s ${tried.promised - (pair.family === 6 ? 48 : 28)} ${to.hops[0]}` }),
   };
 }
 
@@ -276,7 +282,8 @@ export function namelessWords(to: HostFacts, resolved: string): string {
 }
 
 /** Everything is in its place as far as can be seen, and yet it does not work. */
-function unexplained({ from, to, tried, arrived, wayThere }: PairFacts): Cause {
+function unexplained(pair: PairFacts): Cause {
+  const { from, to, tried, arrived, wayThere } = pair;
   if (tried?.loss === undefined)
     return {
       cause: "the ping could not be tried",
@@ -287,7 +294,7 @@ function unexplained({ from, to, tried, arrived, wayThere }: PairFacts): Cause {
   if (tried.loss === 0 && tried.caller === undefined)
     return {
       cause: "no TCP: it answers pings, and no connection: which address it sees is not known",
-      command: "iptables -vnL FORWARD",
+      command: `${tablesOf(pair)} -vnL FORWARD`,
       commandOn: to.name,
     };
   const routed = wayThere === undefined ? "" : `, although it is routed to ${to.name}`;
@@ -308,6 +315,8 @@ function unexplained({ from, to, tried, arrived, wayThere }: PairFacts): Cause {
         commandOn: to.name,
       };
 }
+
+const tablesOf = ({ family }: PairFacts) => (family === 6 ? "ip6tables" : "iptables");
 
 /** Whether packets and connections get through, so that what is wrong is something about them. */
 function isFine({ tried }: PairFacts): boolean {
@@ -336,9 +345,7 @@ function couldMeet(spec: string, source: string, destination: string): boolean {
   const fits = (flag: string, address: string) => {
     const [, not, network] = new RegExp(`(?:^| )(! )?-${flag} (\\S+)`).exec(spec) ?? [];
     if (network === undefined) return true;
-    const parsed = networkOf(network.includes("/") ? network : `${network}/32`);
-    const inside = parsed !== undefined && contains(parsed, parseAddress(address) ?? -1);
-    return inside === (not === undefined);
+    return meet(network, address) === (not === undefined);
   };
   return fits("s", source) && fits("d", destination);
 }

@@ -1,4 +1,4 @@
-import { CausewayError, type ProbeHost, type ProbeRun, sh } from "causeway";
+import { CausewayError, type Family, familyOf, type ProbeHost, type ProbeRun, sh } from "causeway";
 import { type Ends, keyOf } from "./pairs.ts";
 import { waysTo } from "./routes.ts";
 
@@ -9,6 +9,8 @@ export interface ProbeContainer {
   name: string;
   address: string;
   mac: string;
+  /** The host's own addresses of the same family, by which others route to it. */
+  hops: readonly string[];
   /** Per peer, the host's device on the way to it. */
   ways: ReadonlyMap<string, Way>;
 }
@@ -36,6 +38,7 @@ interface Wanted {
   label: string;
   network: string;
   image: string;
+  family?: Family | undefined;
   /** Whether every container has to learn the names of the others, through the store that their Dockers share. */
   names?: boolean | undefined;
   /** The pairs that will be tried: whose names a container has to learn. */
@@ -151,11 +154,12 @@ export function othersThan<T>(one: T, all: readonly T[]): T[] {
 async function startContainer(
   host: ProbeHost,
   peers: readonly ProbeHost[],
-  { label, name, network, image, lifetime }: Wanted & { name: string },
+  { label, name, network, image, family = 4, lifetime }: Wanted & { name: string },
 ): Promise<ProbeContainer | Unstarted> {
   const inside = sh`nc -ll -p ${callerPort} -e sh -c ${sayCaller} & exec sleep ${lifetime}`;
-  const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.MacAddress}}{{end}}";
-  const [{ stdout, stderr, code }, links, routes] = await Promise.all([
+  const own = family === 6 ? "{{.GlobalIPv6Address}}" : "{{.IPAddress}}";
+  const format = `{{range .NetworkSettings.Networks}}{{.MacAddress}} ${own}{{end}}`;
+  const [{ stdout, stderr, code }, hops, links, routes] = await Promise.all([
     host.sh(
       sh`said=$(docker image inspect ${image} 2>&1 >/dev/null) || case $said in
   *[Nn]'o such '*) exit 40 ;;
@@ -165,6 +169,7 @@ id=$(timeout 50 docker run -d --rm --name ${name} --label ${label} --network ${n
 echo "$id $(docker inspect -f ${format} "$id")"`,
       { timeoutMs: 60_000 },
     ),
+    hopsOf(host, family),
     host.reader.links(),
     waysTo(
       host,
@@ -172,15 +177,21 @@ echo "$id $(docker inspect -f ${format} "$id")"`,
     ),
   ]);
   if (code === 40) throw noImage(host, network, image);
-  const [id = "", address = "", mac = ""] = stdout.trim().split(" ");
-  if (code !== 0 || address === "") return { host, said: lastLine(stderr) };
+  const [id = "", mac = "", address = ""] = stdout.trim().split(" ");
+  if (code !== 0 || address === "") return { host, said: lastLine(stderr, family) };
   const mtuOf = (device: string) => links.find((link) => link.name === device)?.mtu;
   const ways = peers.flatMap((peer) => {
     const device = routes.get(peer.address)?.route?.dev ?? "";
     const mtu = mtuOf(device);
     return mtu === undefined ? [] : [[peer.name, { device, mtu }] as const];
   });
-  return { host, id, name, address, mac, ways: new Map(ways) };
+  return { host, id, name, address, mac, hops, ways: new Map(ways) };
+}
+
+/** Peers route to the address at which a host is reached; of the other family, to one that it has. */
+async function hopsOf({ address, reader }: ProbeHost, family: Family): Promise<string[]> {
+  if (familyOf(address) === family) return [address];
+  return (await reader.addresses(family)).map((one) => one.address);
 }
 
 /** The image is not on a host; nothing is pulled. */
@@ -195,9 +206,9 @@ export function noImage(host: ProbeHost, network: string, image: string): Causew
 }
 
 /** The word that counts: Docker's own hint on how to use it comes after it. */
-function lastLine(text: string): string {
+function lastLine(text: string, family: Family): string {
   const lines = text.split("\n").filter((line) => line.trim() !== "" && !line.startsWith("See 'docker run"));
-  return lines.at(-1)?.trim() ?? "it has no address";
+  return lines.at(-1)?.trim() ?? (family === 6 ? "it has no IPv6 address" : "it has no address");
 }
 
 /** Takes a run's container away, whether it started or not. */

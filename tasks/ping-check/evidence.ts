@@ -1,4 +1,5 @@
 import {
+  type Family,
   type Frame,
   type Packet,
   type ProbeHost,
@@ -22,7 +23,7 @@ const bytesEach = 160;
  * offsets from the outer UDP header: a bare IP packet of ICMP behind it, or one behind the headers of vxlan and Ethernet.
  */
 const pings =
-  "icmp or (udp[8] = 0x45 and udp[17] = 1) or (udp[8:4] = 0x08000000 and udp[39] = 1) or ip proto 4 or ip proto 47";
+  "icmp or icmp6 or (udp[8] = 0x45 and udp[17] = 1) or (udp[8:4] = 0x08000000 and (udp[39] = 1 or udp[36] = 58)) or ip proto 4 or ip proto 47";
 
 interface Caught {
   frame: Frame;
@@ -154,7 +155,12 @@ export async function removeCaptures(host: ProbeHost, label: string): Promise<vo
 export async function judgeCaptures(
   pairs: readonly { from: ProbeContainer; to: ProbeContainer }[],
   seen: ReadonlyMap<string, Seen>,
-  { wire, network, keep }: { wire?: Wire; network: string; keep: ProbeRun["keep"] },
+  {
+    wire,
+    network,
+    family = 4,
+    keep,
+  }: { wire?: Wire; network: string; family?: Family; keep: ProbeRun["keep"] },
 ): Promise<Evidence> {
   const verdicts = new Map<string, Verdict>();
   let folder: string | undefined;
@@ -174,7 +180,8 @@ export async function judgeCaptures(
         }),
     );
     if (here.missing !== undefined) continue;
-    const file = `${network}_${from.host.name}_${to.host.name}.pcap`.replaceAll("/", "-");
+    const which = family === 6 ? `${network}-ipv6` : network;
+    const file = `${which}_${from.host.name}_${to.host.name}.pcap`.replaceAll("/", "-");
     folder = await keep(file, writePcap(framesOfPair(atSender, from, to)));
   }
   return { verdicts, folder };

@@ -1,14 +1,22 @@
-import { type Counter, countersMoved, type ProbeHost, parseCounters, sh } from "causeway";
-import { arrivedOf, pingsInto, readPinged } from "./arrivals.ts";
+import { type Counter, countersMoved, type Family, type ProbeHost, parseCounters, sh } from "causeway";
+import { arrivedOf, countsOf, pingsInto, readPinged } from "./arrivals.ts";
 import { callerPort, everyOf, isStarted, type ProbeContainer } from "./containers.ts";
 import { devicesOf, forwardingOff, isFlushed, otherCounters } from "./forwarding.ts";
 import { inEach, secondsFor } from "./inside.ts";
-import { addressOf, type Pair } from "./pings.ts";
+import { addressOf, headersOf, type Pair } from "./pings.ts";
 import { askFor, readSizes, waysTo } from "./routes.ts";
 import { type HostFacts, isRoutedByHosts, type PairFacts, type Wire } from "./wire.ts";
 
 /** Pings that are sent again; a rule that drops them all moves by so many at least. */
 const again = 5;
+
+/** What the proof was asked, as far as it matters for what is looked at. */
+interface Asked {
+  wire: Wire | undefined;
+  label: string;
+  image: string;
+  family: Family;
+}
 
 /**
  * Asks all that explains the pairs which failed, for all of them together: three round trips a host. Between two looks at
@@ -16,7 +24,7 @@ const again = 5;
  */
 export async function gatherFacts(
   failed: readonly Pair[],
-  { wire, label, image }: { wire: Wire | undefined; label: string; image: string },
+  { wire, label, image, family }: Asked,
 ): Promise<PairFacts[]> {
   const ends = [
     ...new Map(failed.flatMap(({ from, to }) => [from, to]).map((end) => [end.host, end])).values(),
@@ -24,7 +32,8 @@ export async function gatherFacts(
   const looks = new Map(
     await everyOf(
       ends.map(
-        async (end) => [end.host, await lookAt(end, peersIn(failed, end), { wire, label, image })] as const,
+        async (end) =>
+          [end.host, await lookAt(end, peersIn(failed, end), { wire, label, image, family })] as const,
       ),
     ),
   );
@@ -34,7 +43,9 @@ export async function gatherFacts(
   await everyOf(ends.filter(isStarted).map((end) => retry(end, failed, new Set(silent), retried)));
   const later = new Map(
     await everyOf(
-      ends.map(async (end) => [end.host, await lookAgain(end, looks.get(end.host)?.other?.tool)] as const),
+      ends.map(
+        async (end) => [end.host, await lookAgain(end, looks.get(end.host)?.other?.tool, family)] as const,
+      ),
     ),
   );
   const factsOf = (end: Pair["from"], peer: ProbeHost): HostFacts => {
@@ -44,9 +55,10 @@ export async function gatherFacts(
     const otherMoved = other && { ...other, moved: countersMoved(other.counters, again?.other ?? []) };
     const facts = { ...looked, moved, ...(otherMoved ? { otherMoved } : {}) };
     const { name, address } = end.host;
-    if (!isStarted(end)) return { name, address, container: "", unstarted: end.said, ...facts };
+    const hops = isStarted(end) ? end.hops : [address];
+    if (!isStarted(end)) return { name, address, hops, container: "", unstarted: end.said, ...facts };
     const underlay = end.ways.get(peer.name)?.device;
-    return { name, address, container: end.address, ...(underlay ? { underlay } : {}), ...facts };
+    return { name, address, hops, container: end.address, ...(underlay ? { underlay } : {}), ...facts };
   };
   return failed.map((pair) => {
     const { from, to, tried } = pair;
@@ -56,6 +68,7 @@ export async function gatherFacts(
     const called = tried?.caller !== undefined || retried.get(pair)?.answered === true;
     const waiting = isStarted(from) && later.get(to.host)?.callers.has(from.address) === true;
     return {
+      family,
       from: factsOf(from, to.host),
       to: factsOf(to, from.host),
       arrived:
@@ -93,20 +106,23 @@ interface Look {
   pinged: number | undefined;
 }
 
-const counters = sh`command -v iptables-save >/dev/null || exit 0; iptables-save -c`;
+const counters = (family: Family) => {
+  const save = family === 6 ? "ip6tables-save" : "iptables-save";
+  return sh`command -v ${save} >/dev/null || exit 0; ${save} -c`;
+};
 
 async function lookAt(
   end: Pair["from"],
   peers: readonly Pair["from"][],
-  { wire, label, image }: { wire: Wire | undefined; label: string; image: string },
+  { wire, label, image, family }: Asked,
 ): Promise<Look> {
   const { host } = end;
   const reached = isRoutedByHosts(wire) ? peers.filter(isStarted) : [];
   const [rules, other, pinged, off, links, own, told, ways] = await Promise.all([
-    host.sh(counters),
-    otherCounters(host),
-    isStarted(end) ? host.sh(pingsInto(end)) : undefined,
-    isRoutedByHosts(wire) ? forwardingOff(host, devicesOf(end, wire)) : [],
+    host.sh(counters(family)),
+    family === 4 ? otherCounters(host) : undefined,
+    isStarted(end) ? host.sh(pingsInto(end, family)) : undefined,
+    isRoutedByHosts(wire) ? forwardingOff(host, devicesOf(end, wire), family) : [],
     host.reader.links(),
     wire?.look?.(host, { label, image }),
     isStarted(end) ? toldSizes(end, peers.filter(isStarted)) : new Map(),
@@ -139,7 +155,7 @@ async function toldSizes(
   if (peers.length === 0) return new Map();
   const { stdout } = await host.sh(
     sh`pid=$(docker inspect -f '{{.State.Pid}}' ${id}) && command -v nsenter >/dev/null || exit 0
-${askFor(peers.map(({ address }) => address))} | nsenter -t "$pid" -n ip -4 -force -batch - 2>/dev/null; true`,
+${askFor(peers.map(({ address }) => address))} | nsenter -t "$pid" -n ip -force -batch - 2>/dev/null; true`,
   );
   const sizes = readSizes(stdout);
   return new Map(
@@ -161,11 +177,12 @@ const insideAgain = `n=0; while [ $n -lt ${again} ]; do n=$((n + 1)); ping -c 1 
 [ -z "$($cap nc -w 1 $1 ${callerPort} </dev/null 2>/dev/null)" ] || echo @answered
 wait
 [ -n "$2" ] || exit 0
+${headersOf("$1")}
 low=68 high=$2
 while [ $((high - low)) -gt 1 ]; do
   step=$(((high - low + 15) / 16)); at=$((low + step))
   best=$({ while [ $at -lt $high ]; do
-    (ping -c 1 -W 1 -s $((at - 28)) $1 >/dev/null 2>&1 && echo $at) &
+    (ping -c 1 -W 1 -s $((at - headers)) $1 >/dev/null 2>&1 && echo $at) &
     at=$((at + step))
   done; wait; } | sort -n | tail -n 1)
   best=\${best:-$low}
@@ -216,16 +233,16 @@ interface LaterLook {
 }
 
 /** The counters afterwards, and whose calls have arrived in the container and wait for an answer of theirs. */
-async function lookAgain(end: Pair["from"], tool: string | undefined): Promise<LaterLook> {
+async function lookAgain(end: Pair["from"], tool: string | undefined, family: Family): Promise<LaterLook> {
   const [rules, other, inside] = await Promise.all([
-    end.host.sh(counters),
+    end.host.sh(counters(family)),
     tool === undefined ? undefined : end.host.sh(sh`${tool}-save -c`),
     isStarted(end)
-      ? end.host.sh(sh`docker exec ${end.id} cat /proc/net/tcp /proc/net/tcp6 /proc/net/snmp`)
+      ? end.host.sh(sh`docker exec ${end.id} cat /proc/net/tcp /proc/net/tcp6 ${countsOf[family]}`)
       : undefined,
   ]);
   // State 03 is SYN_RECV: a call came, and what was answered did not get through.
-  const waiting = inside?.stdout.matchAll(/^ *\d+: \S+ [0-9A-F]*([0-9A-F]{8}):[0-9A-F]{4} 03 /gm) ?? [];
+  const waiting = inside?.stdout.matchAll(/^ *\d+: \S+ ([0-9A-F]+):[0-9A-F]{4} 03 /gm) ?? [];
   const callers = [...waiting].flatMap(([, hex]) => addressOf(hex) ?? []);
   return {
     counters: parseCounters(rules.stdout),

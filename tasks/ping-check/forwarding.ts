@@ -1,15 +1,18 @@
-import { type Counter, type ProbeHost, parseCounters, sh } from "causeway";
+import { type Counter, type Family, type ProbeHost, parseCounters, sh } from "causeway";
 import { everyOf, isStarted } from "./containers.ts";
 import type { Pair } from "./pings.ts";
 import type { Off, Wire } from "./wire.ts";
 
-/** What comes in by a device is forwarded where that device's switch is on; ip_forward sets them all (ip-sysctl). */
-export async function forwardingOff(host: ProbeHost, devices: readonly string[]): Promise<Off[]> {
-  const { stdout } = await host.sh(sh`cd /proc/sys/net/ipv4 || exit 0
-[ "$(cat ip_forward)" != 0 ] || { echo net.ipv4.ip_forward; exit 0; }
-for dev in ${devices}; do
-  [ "$(cat "conf/$dev/forwarding" 2>/dev/null)" != 0 ] || echo "net.ipv4.conf.$dev.forwarding"
-done`);
+/**
+ * What comes in by a device is forwarded where that device's switch is on; ip_forward sets them all (ip-sysctl). In IPv6 the one
+ * for all devices decides.
+ */
+export async function forwardingOff(
+  host: ProbeHost,
+  devices: readonly string[],
+  family: Family,
+): Promise<Off[]> {
+  const { stdout } = await host.sh(family === 6 ? offIn6 : offIn4(devices));
   return everyOf(
     stdout
       .split("\n")
@@ -20,6 +23,14 @@ done`);
       }),
   );
 }
+
+const offIn6 = sh`[ "$(cat /proc/sys/net/ipv6/conf/all/forwarding)" != 0 ] || echo net.ipv6.conf.all.forwarding`;
+
+const offIn4 = (devices: readonly string[]) => sh`cd /proc/sys/net/ipv4 || exit 0
+[ "$(cat ip_forward)" != 0 ] || { echo net.ipv4.ip_forward; exit 0; }
+for dev in ${devices}; do
+  [ "$(cat "conf/$dev/forwarding" 2>/dev/null)" != 0 ] || echo "net.ipv4.conf.$dev.forwarding"
+done`;
 
 /** The devices by which packets of containers come into a host. */
 export function devicesOf(end: Pair["from"], wire: Wire | undefined): string[] {

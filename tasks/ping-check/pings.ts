@@ -1,4 +1,4 @@
-import { formatAddress } from "causeway";
+import { formatAddress, formatAddress6 } from "causeway";
 import { callerPort, everyOf, isStarted, type ProbeContainer, type Unstarted } from "./containers.ts";
 import { capSeconds, inEach, secondsFor, type Work } from "./inside.ts";
 
@@ -47,16 +47,22 @@ export interface PingOptions {
   names?: boolean | undefined;
 }
 
+/** In the shell of a container: how many bytes the headers of IP and ICMP take in a packet to an address. */
+export function headersOf(address: string): string {
+  return `case ${address} in *:*) headers=48 ;; *) headers=28 ;; esac`;
+}
+
 /**
  * A packet that fits the interface carries the don't-fragment flag, as the kernel sets it while `ip_no_pmtu_disc` is 0;
  * busybox's ping cannot ask for it. Only the first packet of a size counts: once a router has said that it is too large,
  * the kernel cuts the next ones itself. A container that many call at once may
  * miss a call. Without `-W` busybox waits ten seconds for the answer to the last packet, whatever `-w` says.
  */
-const inside = `dev=$(ip -4 route get $2 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')
+const inside = `${headersOf("$2")}
+dev=$(ip route get $2 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')
 mtu=$(cat /sys/class/net/\${dev:-eth0}/mtu)
 [ "$(cat /proc/sys/net/ipv4/ip_no_pmtu_disc)" = 0 ] && [ -n "$mtu" ] && echo "@promised $mtu"
-(sleep 1; ping -q -c 1 -W ${patience} -s $((mtu - 28)) $2 >/dev/null 2>&1 && echo @crossed) &
+(sleep 1; ping -q -c 1 -W ${patience} -s $((mtu - headers)) $2 >/dev/null 2>&1 && echo @crossed) &
 said=$(ping -q -c $1 -w $(($1 + ${patience})) -W ${patience} $2 2>&1)
 echo "$said"
 wait $!
@@ -117,16 +123,21 @@ export function readPing(answer: string, names: boolean): Tried {
     ...(failed === undefined ? {} : { failed }),
     loss: loss === undefined ? undefined : Number(loss),
     rtt: rtt === undefined ? undefined : Number(rtt),
-    caller: addressOf(/^@caller [0-9A-F]*([0-9A-F]{8}):/m.exec(answer)?.[1]),
+    caller: addressOf(/^@caller ([0-9A-F]+):/m.exec(answer)?.[1]),
     resolved: names ? (/^@resolved ([\d.]+)$/m.exec(answer)?.[1] ?? "") : undefined,
     promised: promised === undefined ? undefined : Number(promised),
     crossed: /^@crossed$/m.test(answer),
   };
 }
 
-/** `0264A8C0`, as /proc/net/tcp and the end of a tcp6 address write 192.168.100.2 on a little-endian machine. */
+/**
+ * `0264A8C0`, as /proc/net/tcp writes 192.168.100.2 on a little-endian machine; /proc/net/tcp6 has four such words, the last
+ * of which is an IPv4 address where the first three say so (RFC 4291, section 2.5.5.2).
+ */
 export function addressOf(hex: string | undefined): string | undefined {
-  if (hex === undefined) return undefined;
-  const bytes = hex.match(/../g) ?? [];
-  return formatAddress(bytes.reverse().reduce((sum, byte) => sum * 256 + Number.parseInt(byte, 16), 0));
+  const words = hex?.match(/.{8}/g)?.map((word) => word.match(/../g)?.reverse().join("") ?? "") ?? [];
+  const last = words.at(-1);
+  if (last === undefined) return undefined;
+  const isIpv4 = words.length === 1 || words.slice(0, -1).join("") === "00000000000000000000FFFF";
+  return isIpv4 ? formatAddress(Number.parseInt(last, 16)) : formatAddress6(BigInt(`0x${words.join("")}`));
 }

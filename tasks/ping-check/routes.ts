@@ -13,7 +13,7 @@ export async function waysTo(
   addresses: readonly string[],
 ): Promise<ReadonlyMap<string, Way>> {
   if (addresses.length === 0) return new Map();
-  const { stdout, stderr } = await host.sh(sh`${askFor(addresses)} | ip -4 -force -batch -; true`);
+  const { stdout, stderr } = await host.sh(sh`${askFor(addresses)} | ip -force -batch -; true`);
   return readWays(addresses, stdout, stderr);
 }
 

@@ -26,7 +26,7 @@ export async function strayPairs(
         peers.map(({ address }) => address),
       );
       return peers
-        .filter((to) => !leadsTo(ways.get(to.address)?.words ?? "", to.host, wire))
+        .filter((to) => !leadsTo(ways.get(to.address)?.words ?? "", to, wire))
         .slice(0, atMost)
         .map((to) => endsOf(from, to));
     }),

@@ -3,7 +3,8 @@ import type { Captured, End, Verdict, Wire } from "./wire.ts";
 
 /** What is said of a packet that is in no tunnel. */
 export const bareForm = "bare inner addresses";
-const echoRequest = 8;
+/** Of ICMP, and of ICMPv6. */
+const echoRequests: readonly (number | undefined)[] = [8, 128];
 const ipInIp = 4;
 
 /** Whether the pair's packets crossed as the wire promises; without a wire, how they crossed. */
@@ -47,7 +48,9 @@ export function concerns(packet: Packet, one: string, other: string): boolean {
 
 function isRequest(packet: Packet, from: End, to: End): boolean {
   const inner = innermost(packet);
-  return inner.source === from.address && inner.destination === to.address && inner.icmpType === echoRequest;
+  return (
+    inner.source === from.address && inner.destination === to.address && echoRequests.includes(inner.icmpType)
+  );
 }
 
 function innermost(packet: Packet): Packet {
@@ -69,7 +72,7 @@ const inTunnel = (name: string) => `${name} with the inner addresses inside`;
 function absent(from: End, to: End, atSender: readonly Packet[]): string {
   const rewritten = atSender
     .map(innermost)
-    .find((packet) => packet.destination === to.address && packet.icmpType === echoRequest);
+    .find((packet) => packet.destination === to.address && echoRequests.includes(packet.icmpType));
   return rewritten
     ? `${rewritten.source} instead of the inner address ${from.address}`
     : `nothing of it leaves ${from.host}`;

@@ -1,4 +1,4 @@
-import { type Counter, type Link, type Packet, type ProbeHost, Type } from "causeway";
+import { type Counter, type Family, type Link, type Packet, type ProbeHost, Type } from "causeway";
 import type { Tried } from "./pings.ts";
 
 /**
@@ -98,8 +98,10 @@ export interface Off {
 /** What is known of one host of a pair that failed. */
 export interface HostFacts<Own = unknown> {
   name: string;
-  /** Where peers send their packets to. */
+  /** At which the runner reaches it. */
   address: string;
+  /** Where peers send their packets to. */
+  hops: readonly string[];
   /** What Docker said when the container did not start. */
   unstarted?: string;
   /** The container's address; empty where it did not start. */
@@ -121,6 +123,8 @@ export interface HostFacts<Own = unknown> {
 
 /** What is known of a pair that failed. */
 export interface PairFacts<Own = unknown> {
+  /** By which addresses the containers were to reach each other. */
+  family: Family;
   from: HostFacts<Own>;
   to: HostFacts<Own>;
   /** Absent where a container did not start. */

@@ -353,6 +353,45 @@ const kinds: [string, string, () => Promise<Step[]> | Step[]][] = [
     () => [step.chain({ table: "filter", name: "CAUSEWAY-TEST2", rules: ["-s 10.9.1.0/24 -j ACCEPT"] })],
   ],
   [
+    "IPv6: a chain of ip6tables, and what leads to it in front of others",
+    "ip6tables -A FORWARD -s fd00:9::/64 -j ACCEPT",
+    () => [
+      step.chain({
+        table: "ip6:filter",
+        name: "CAUSEWAY-TEST6",
+        rules: ["-s fd00:9:1::/64 -d fd00:9:2::/64 -j ACCEPT", "-j RETURN"],
+      }),
+      step.chain({ table: "ip6:nat", name: "CAUSEWAY-TEST6", rules: ["-s fd00:9:1::/64 -j ACCEPT"] }),
+      step.rule({
+        table: "ip6:filter",
+        chain: "FORWARD",
+        spec: "-j CAUSEWAY-TEST6",
+        comment: "of ip6tables",
+        place: "first",
+      }),
+      step.noRule({ table: "ip6:filter", chain: "FORWARD", spec: "-s fd00:9::/64 -j ACCEPT" }),
+    ],
+  ],
+  [
+    "IPv6: a list of routes, one of which led elsewhere, and a single one",
+    `ip -6 addr replace fd00:9::200/64 dev host0 nodad
+ip -6 route add fd00:9:1::/64 via fd00:9::7`,
+    () => [
+      step.routes({
+        name: "six",
+        routes: [
+          { to: "fd00:9:1::/64", via: "fd00:9::201" },
+          { to: "fd00:9:2::/64", via: "fd00:9::202" },
+          { to: "fd00:9:3::1/128", dev: "host0" },
+          { to: "10.99.66.0/24", dev: "host0" },
+        ],
+        was: null,
+        words: "4",
+      }),
+      step.route({ to: "fd00:9:4::/64", via: "fd00:9::204" }),
+    ],
+  ],
+  [
     "rule: with a comment that a shell would run",
     "iptables -A FORWARD -s 10.9.3.1 -m comment --comment 'x $(touch /opt/evaluated); `touch /opt/evaluated` * \"q\"' -j ACCEPT; iptables -A FORWARD -s 10.9.3.2 -j ACCEPT",
     () => [

@@ -40,7 +40,7 @@ const aliases = `case $answers in
 esac`;
 
 /** A table that nothing was put in looks as one that was never looked at: iptables-save shows only those that are loaded. */
-const rules = (exact: boolean) => `iptables-save | awk '
+const rules = (exact: boolean) => `{ iptables-save; ip6tables-save | sed 's/^\\*/*ip6:/'; } | awk '
 /^\\*/ { table = substr($0, 2) }
 /^:/ && $2 != "ACCEPT" { print "rule", table, $1, $2 }
 /^-A/ { print "rule", table, $0; n[table $2]++; if (${Number(exact)}) print "place", table, n[table $2], $0 }'`;
@@ -86,9 +86,11 @@ getent group | sed 's/^/group /'
 systemctl list-units --all --type=service,socket,timer --no-legend --no-pager --plain | awk '{print "unit", $1, $2, $3, $4}' | grep -v -e 'user@' -e 'user-runtime' -e systemd-tmpfiles -e 'logrotate' -e 'apt-' -e 'e2scrub' -e 'ssh@' ${firstBoot}
 ${rules(exact)}
 ip -4 route show table all | sed 's/ linkdown//; s/^/route /'
+ip -6 route show table all | grep -v -e 'fe80::' -e '^multicast' -e '^anycast' -e ' dev veth' | sed 's/ linkdown//; s/ expires [0-9]*sec//; s/^/route6 /'
 ip -o link show | grep -v veth | sed 's/^[0-9]*: //; s/ state [A-Z]*//; s/<[^>]*>//; s/link\\/ether [0-9a-f:]*//; s/^/link /'
 ip -o -4 addr show | sed 's/^[0-9]*: //; s/valid_lft.*//; s/^/address /'
-grep -H . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/all/forwarding | sed 's/^/sysctl /'
+ip -o -6 addr show scope global | sed 's/^[0-9]*: //; s/ tentative//; s/ dadfailed//; s/ nodad//; s/valid_lft.*//; s/^/address6 /'
+grep -H . /proc/sys/net/ipv6/conf/all/forwarding /proc/sys/net/ipv6/conf/default/forwarding /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/all/rp_filter /proc/sys/net/ipv4/conf/all/forwarding | sed 's/^/sysctl /'
 ${docker}
 ${exact ? aliases : ""}
 true`,

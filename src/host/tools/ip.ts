@@ -49,10 +49,17 @@ const routeTypes = new Set([
   "throw",
 ]);
 
-/** Parses `ip -4 route show` or `ip -4 route get`. */
+/**
+ * Parses `ip route show` or `ip route get`. What `ip` prints of every IPv6 route that says nothing else, its metric and its
+ * preference, is left out.
+ */
 export function parseRoutes(text: string): Route[] {
   return text.split("\n").flatMap((raw) => {
-    const line = raw.replaceAll(/ +(linkdown|dead|cache)(?= |$)/g, "").trim();
+    const line = raw
+      .replaceAll(/ +(linkdown|dead|cache)(?= |$)/g, "")
+      .replace(/ metric 1024(?= .*pref medium)/, "")
+      .replace(/ pref medium$/, "")
+      .trim();
     if (line === "" || /^\s/.test(raw)) return [];
     const words = line.split(/\s+/);
     const dst = routeTypes.has(words[0] ?? "") ? words[1] : words[0];
@@ -102,10 +109,10 @@ export function parseLinks(text: string): Link[] {
   });
 }
 
-/** Parses `ip -o -4 addr show`. */
+/** Parses `ip -o addr show`, of either family. */
 export function parseAddresses(text: string): Address[] {
   return text.split("\n").flatMap((line) => {
-    const found = /^\d+: (\S+)\s+inet ([\d.]+)(?: peer [\d.]+)?\/(\d+)/.exec(line);
+    const found = /^\d+: (\S+)\s+inet6? ([\da-f.:]+)(?: peer [\da-f.:]+)?\/(\d+)/.exec(line);
     if (!found) return [];
     const [, dev = "", address = "", prefix = ""] = found;
     return [{ dev, address, prefix: Number(prefix), cidr: `${address}/${prefix}` }];

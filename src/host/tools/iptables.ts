@@ -1,5 +1,18 @@
+import type { Family } from "../../net/ipv6.ts";
+
+type Ipv4Table = "filter" | "nat" | "mangle" | "raw";
+
+/** A table of iptables, or of ip6tables. */
+export type Table = Ipv4Table | `ip6:${Ipv4Table}`;
+
+/** The table of that name for packets of a family. */
+export function tableOf(family: Family, name: Ipv4Table): Table {
+  return family === 6 ? `ip6:${name}` : name;
+}
+
 /** One rule as `iptables-save` prints it. */
 export interface Rule {
+  /** A `Table`, or one that is no business of ours. */
   table: string;
   chain: string;
   /** The specification behind `-A CHAIN`, as printed. */
@@ -16,13 +29,13 @@ export interface Rules {
   policies: ReadonlyMap<string, string>;
 }
 
-/** Parses `iptables-save`; the single word `missing` stands for no iptables. */
-export function parseRules(text: string): Rules {
+/** Parses `iptables-save`, or `ip6tables-save` for the family 6; the single word `missing` stands for none. */
+export function parseRules(text: string, family: Family = 4): Rules {
   const rules: Rule[] = [];
   const policies = new Map<string, string>();
   let table = "";
   for (const line of text.split("\n")) {
-    if (line.startsWith("*")) table = line.slice(1).trim();
+    if (line.startsWith("*")) table = tableOf(family, line.slice(1).trim() as Ipv4Table);
     else if (line.startsWith(":")) {
       const [chain, policy = "-"] = line.slice(1).split(" ");
       policies.set(`${table} ${chain}`, policy);

@@ -1,9 +1,9 @@
-# chain TABLE NAME: a chain of iptables of our own, and the file that loads it at boot and with Docker. Its rules change all
+# chain TABLE NAME: a chain of our own, of iptables or (table ip6:filter) of ip6tables, and the file that loads it at boot and with Docker. Its rules change all
 # at once. The rule that leads to it is a step of its own, after this one, and taken back before it.
 
 # Its declaration and its rules, as `iptables -S` prints them; nothing where there is none.
 cw_chain_rules() {
-  cw_all=$(iptables -w 30 -t "$1" -S) || return 1
+  cw_all=$(cw_tables "$1" -S) || return 1
   printf '%s\n' "$cw_all" | grep -e "^-[NA] $2\$" -e "^-A $2 "
   true
 }
@@ -25,7 +25,7 @@ cw_chain_restore() (
     exit
   fi
   [ -n "$(cw_chain_rules "$@")" ] || exit 0
-  cw_leads=$(iptables -w 30 -t "$1" -S | grep -e " -[jg] $2\$" -e " -[jg] $2 ")
+  cw_leads=$(cw_tables "$1" -S | grep -e " -[jg] $2\$" -e " -[jg] $2 ")
   if [ -n "$cw_leads" ]; then
     printf 'a rule that causeway did not make uses the chain %s: %s\n' "$2" "$cw_leads"
     exit 3

@@ -1,10 +1,10 @@
 import type { Kept } from "../../host/reader.ts";
 import { sh } from "../../host/sh.ts";
-import { canonicalRule, type Rules, rulesIn } from "../../host/tools/iptables.ts";
+import { canonicalRule, type Rules, rulesIn, type Table } from "../../host/tools/iptables.ts";
 import type { Step } from "../../task/step.ts";
 
 export interface ChainStep {
-  table: "filter" | "nat" | "mangle" | "raw";
+  table: Table;
   /** Of at most 28 characters: `CAUSEWAY-FORWARD`. */
   name: string;
   /** Its rules in their order, each in the order and spelling in which `iptables-save` prints it. */
@@ -13,7 +13,7 @@ export interface ChainStep {
   was?: string | null;
 }
 
-/** A chain of iptables of our own, loaded in one go, now and whenever rules come back. A rule has to lead to it. */
+/** A chain of our own, of iptables or ip6tables, loaded in one go, now and whenever rules come back. A rule has to lead to it. */
 export function chain({ table, name, rules, was = null }: ChainStep): Step {
   return {
     kind: "chain",

@@ -1,6 +1,12 @@
 # route DESTINATION: the routes of the main table to one destination, and the line that brings ours back at boot.
 
-cw_route_lines() { ip -4 route show exact "$1" table main | sed 's/ *linkdown//; s/ *dead//; s/ *$//'; }
+# cw_route_ip DESTINATION ARGUMENTS: `ip route` of the destination's family.
+cw_route_ip() {
+  case $1 in *:*) shift && ip -6 route "$@" ;; *) shift && ip -4 route "$@" ;; esac
+}
+
+# What `ip` says of every IPv6 route that says nothing else: its metric and its preference.
+cw_route_lines() { cw_route_ip "$1" show exact "$1" table main | sed 's/ *linkdown//; s/ *dead//; s/ metric 1024 pref medium//; s/ *$//'; }
 
 cw_route_token() (
   cw_route_lines "$1"
@@ -16,7 +22,7 @@ cw_route_save() (
 cw_route_restore() (
   cw_boot_restore routes "$1" || exit 1
   # Only what carries our protocol number is ours to take away.
-  ip -4 route flush exact "$1" proto 202 table main 2>/dev/null
+  cw_route_ip "$1" flush exact "$1" proto 202 table main 2>/dev/null
   while read -r cw_line; do
     ! cw_route_lines "$1" | grep -qxF -e "$cw_line" || continue
     cw_foreign=$(cw_route_lines "$1" | grep -vxF -f "$B.before")
@@ -24,7 +30,7 @@ cw_route_restore() (
       printf 'somebody changed the route since: %s\nbefore causeway: %s\n' "$cw_foreign" "$cw_line"
       exit 3
     fi
-    ip -4 route replace $cw_line table main || exit 1
+    cw_route_ip "$1" replace $cw_line table main || exit 1
   done <"$B.before"
 )
 
@@ -34,12 +40,12 @@ cw_route_tidy() { cw_boot_tidy routes "$1"; }
 cw_route_put() (
   cw_routes_free "$1" || exit 1
   cw_boot_keep routes "$1" "$1 $2 proto 202" || exit 1
-  ip -4 route flush exact "$1" table main 2>/dev/null
-  ip -4 route replace $1 $2 proto 202 table main
+  cw_route_ip "$1" flush exact "$1" table main 2>/dev/null
+  cw_route_ip "$1" replace $1 $2 proto 202 table main
 )
 
 # cw_route_drop DESTINATION
 cw_route_drop() (
   cw_boot_forget routes "$1"
-  ip -4 route flush exact "$1" table main
+  cw_route_ip "$1" flush exact "$1" table main
 )

@@ -3,13 +3,16 @@
 
 # cw_routes_to DESTINATIONS: the routes of the main table to them, one a line, as `ip` takes them again.
 cw_routes_to() {
-  cw_all=$(ip -4 -o route show table main) || return 1
-  printf '%s\n' "$cw_all" | sed 's/ *\\[[:space:]]*/ /g; s/ linkdown//g; s/ dead//g; s/ *$//' | cw_routes_among "$1"
+  cw_all=$(case $1 in *.*) ip -4 -o route show table main ;; esac) || return 1
+  cw_all6=$(case $1 in *:*) ip -6 -o route show table main ;; esac) || return 1
+  # Of every IPv6 route that says nothing else `ip` prints its metric and its preference.
+  printf '%s\n' "$cw_all" "$cw_all6" |
+    sed 's/ *\\[[:space:]]*/ /g; s/ linkdown//g; s/ dead//g; s/ metric 1024 pref medium//; s/ *$//' | cw_routes_among "$1"
 }
 
 # cw_routes_among DESTINATIONS: of the routes on standard input those to them. The first word may be the route's type.
 cw_routes_among() {
-  sed -e 's/^[bu][a-z]* \([0-9][^ ]*\)/|\1|&/' -e t -e 's/^[pt][a-z]* \([0-9][^ ]*\)/|\1|&/' -e t -e 's/^\([^ ]*\)/|\1|&/' |
+  sed -e 's/^[bu][a-z]* \([0-9a-f][^ ]*\)/|\1|&/' -e t -e 's/^[pt][a-z]* \([0-9a-f][^ ]*\)/|\1|&/' -e t -e 's/^\([^ ]*\)/|\1|&/' |
     cw_routes_keyed "$1"
 }
 
@@ -28,7 +31,7 @@ END
 }
 
 # `ip` prints a single address without its length. Nothing matches where there are none.
-cw_routes_keys() { printf '|%s|\n' "${@:-none}" | sed 's/\/32|$/|/'; }
+cw_routes_keys() { printf '|%s|\n' "${@:-none}" | sed '/:/!s/\/32|$/|/; s/\/128|$/|/'; }
 
 # cw_routes_but LINES: of the routes on standard input those that are not in the list. A list need not name the device.
 cw_routes_but() {
@@ -38,12 +41,12 @@ END
 }
 
 # The lines of a list as cw_routes_but compares them.
-cw_routes_listed() { sed 's/\/32 / /; s/^\(.* via [^ ]*\) dev [^ ]*/\1/'; }
+cw_routes_listed() { sed '/:/!s/\/32 / /; s/\/128 / /; s/^\(.* via [^ ]*\) dev [^ ]*/\1/'; }
 
 # cw_routes_destinations: those of the lines on standard input, parted by blanks.
 cw_routes_destinations() { sed 's/ .*//' | tr '\n' ' '; }
 
-cw_routes_delete() { sed '/./!d; s/^/route del /; s/$/ table main/' | ip -4 -force -batch -; }
+cw_routes_delete() { sed '/./!d; s/^/route del /; s/$/ table main/' | ip -force -batch -; }
 
 cw_routes_token() (
   cw_routes_to "$2"

@@ -1,4 +1,4 @@
-# rule TABLE CHAIN SPECIFICATION: one iptables rule, and the line that brings it back at boot and with Docker.
+# rule TABLE CHAIN SPECIFICATION: one rule of iptables, or of ip6tables where the table is written ip6:filter, and the line that brings it back at boot and with Docker.
 
 # iptables -C says 1 for "absent"; whatever else is an error, lock contention above all. A chain that is gone (DOCKER-USER
 # before Docker's first start) has no rules; asked for in every case, so that the error's words need not be understood.
@@ -7,7 +7,7 @@ cw_rule_has() {
   cw_code=$?
   case $cw_code in
     0 | 1) return $cw_code ;;
-    2) iptables -w 30 -t "$1" -S >/dev/null && ! iptables -w 30 -t "$1" -S "$2" >/dev/null 2>&1 && return 1 ;;
+    2) cw_tables "$1" -S >/dev/null && ! cw_tables "$1" -S "$2" >/dev/null 2>&1 && return 1 ;;
     *) printf '%s\n' "$cw_said" >&2; return $cw_code ;;
   esac
 }
@@ -21,7 +21,7 @@ cw_rule_token() (
 
 cw_rule_save() (
   cw_rule_has "$@"
-  case $? in 0) echo present >"$B.before" && iptables -w 30 -t "$1" -S "$2" >"$B.before.chain" || exit 1 ;; 1) echo absent >"$B.before" ;; *) exit 1 ;; esac
+  case $? in 0) echo present >"$B.before" && cw_tables "$1" -S "$2" >"$B.before.chain" || exit 1 ;; 1) echo absent >"$B.before" ;; *) exit 1 ;; esac
   cw_boot_save rules "$*"
 )
 
@@ -42,7 +42,7 @@ cw_rule_tidy() { cw_boot_tidy rules "$*"; }
 # Puts the rule next to the neighbours it had: several that went together come back one by one, in any order.
 cw_rule_settle() {
   cw_line=$(cw_rule_spelled "$@") || return 1
-  cw_chain=$(iptables -w 30 -t "$1" -S "$2" | sed -n 's/^-A [^ ]* //p') || return 1
+  cw_chain=$(cw_tables "$1" -S "$2" | sed -n 's/^-A [^ ]* //p') || return 1
   cw_slot=$(printf '%s\n' "$cw_chain" | grep -vxF -e "$cw_line" | cw_rule_slot "$cw_line")
   [ "$(printf '%s\n' "$cw_chain" | cw_rule_place "$cw_line")" != "$cw_slot" ] || return 0
   ! cw_rule_has "$@" || cw_iptables "$1" -D "$2" "$3" || return 1
@@ -63,7 +63,7 @@ cw_rule_slot() {
 
 # The rule as iptables prints it, read off a chain that nothing leads to.
 cw_rule_spelled() (
-  cw_desk="iptables -w 30 -t $1"
+  cw_desk="cw_tables $1"
   $cw_desk -N causeway-desk 2>/dev/null || $cw_desk -F causeway-desk || exit 1
   trap '$cw_desk -F causeway-desk; $cw_desk -X causeway-desk' EXIT
   cw_iptables "$1" -A causeway-desk "$3" && $cw_desk -S causeway-desk | sed -n 's/^-A causeway-desk //p'

@@ -1,10 +1,10 @@
 import { isKept, type Kept } from "../../host/reader.ts";
 import { sh } from "../../host/sh.ts";
-import { canonicalRule, type Rules, rulesIn } from "../../host/tools/iptables.ts";
+import { canonicalRule, type Rules, rulesIn, type Table } from "../../host/tools/iptables.ts";
 import type { Step } from "../../task/step.ts";
 
 export interface RuleStep {
-  table: "filter" | "nat" | "mangle" | "raw";
+  table: Table;
   chain: string;
   /** The specification in the order and spelling in which `iptables-save` prints it, without the comment. */
   spec: string;
@@ -14,7 +14,7 @@ export interface RuleStep {
   place: "first" | "last";
 }
 
-/** A rule of iptables that comes back at boot and whenever Docker restarts. */
+/** A rule of iptables or ip6tables that comes back at boot and whenever Docker restarts. */
 export function rule({ table, chain, spec, comment, place }: RuleStep): Step {
   const whole = ruleWords(spec, comment);
   return {
