@@ -174,9 +174,13 @@ export interface Ipv6Facts {
   advertised: readonly string[];
 }
 
-/** By the shell alone: the kernel's tables say it. Lines of them are in proc(5), the flags in linux/ipv6_route.h. */
+/**
+ * By the shell alone: the kernel's tables say it. Lines of them are in proc(5), the flags in linux/ipv6_route.h. A setting is
+ * read to its first digit, and `read` fails although it reads.
+ */
 const look = sh`[ -e /proc/net/if_inet6 ] || exit 0
-read -r off </proc/sys/net/ipv6/conf/all/disable_ipv6 && echo "off $off"
+read -r off </proc/sys/net/ipv6/conf/all/disable_ipv6
+echo "off $off"
 while read -r address index length scope flags dev; do echo "address $dev $address $length"; done </proc/net/if_inet6
 while read -r to length from fromlength via metric references uses flags dev; do
   [ "$length" = 00 ] && [ "$dev" != lo ] || continue

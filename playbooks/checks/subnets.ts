@@ -7,13 +7,14 @@ import {
   givenAddress,
   type HostView,
   lastAddress,
+  meet,
   networkOf,
   overlaps,
   type Route,
   subnetOf,
   together,
 } from "causeway";
-import { hostsIn, ipv4Of } from "./addresses.ts";
+import { ipv4Of } from "./addresses.ts";
 import { handedOver } from "./handed-over.ts";
 
 type Host = HostView<{ bip: string }, unknown>;
@@ -74,21 +75,22 @@ function overlappingBips(hosts: readonly Host[]): CausewayError[] {
 }
 
 function bipsOverHosts(hosts: readonly Host[]): CausewayError[] {
-  const reached = hosts.map((host) => ({ ...host, address: ipv4Of(host) }));
   return hosts.flatMap((one) =>
-    hostsIn(reached, one.vars.bip).map(
-      (peer) =>
-        new CausewayError(
-          "variables",
-          `the container subnet of ${one.name} contains the management address of ${peer.name}`,
-          {
-            ...together(given(one, "bip"), givenAddress(peer)),
-            found: `${peer.address} is in ${subnetOf(one.vars.bip)}`,
-            expected: "a container subnet outside the network on which hosts are reached",
-            advice: `give ${one.name} another bip; with this one the host would lose its connection`,
-          },
-        ),
-    ),
+    hosts
+      .filter((peer) => meet(one.vars.bip, ipv4Of(peer)))
+      .map(
+        (peer) =>
+          new CausewayError(
+            "variables",
+            `the container subnet of ${one.name} contains the management address of ${peer.name}`,
+            {
+              ...together(given(one, "bip"), givenAddress(peer)),
+              found: `${ipv4Of(peer)} is in ${subnetOf(one.vars.bip)}`,
+              expected: "a container subnet outside the network on which hosts are reached",
+              advice: `give ${one.name} another bip; with this one the host would lose its connection`,
+            },
+          ),
+      ),
   );
 }
 

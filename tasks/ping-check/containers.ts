@@ -158,7 +158,7 @@ async function startContainer(
 ): Promise<ProbeContainer | Unstarted> {
   const inside = sh`nc -ll -p ${callerPort} -e sh -c ${sayCaller} & exec sleep ${lifetime}`;
   const own = family === 6 ? "{{.GlobalIPv6Address}}" : "{{.IPAddress}}";
-  const format = `{{range .NetworkSettings.Networks}}{{.MacAddress}} ${own}{{end}}`;
+  const format = `{{range .NetworkSettings.Networks}}${own} {{.MacAddress}}{{end}}`;
   const [{ stdout, stderr, code }, hops, links, routes] = await Promise.all([
     host.sh(
       sh`said=$(docker image inspect ${image} 2>&1 >/dev/null) || case $said in
@@ -177,7 +177,7 @@ echo "$id $(docker inspect -f ${format} "$id")"`,
     ),
   ]);
   if (code === 40) throw noImage(host, network, image);
-  const [id = "", mac = "", address = ""] = stdout.trim().split(" ");
+  const [id = "", address = "", mac = ""] = stdout.trim().split(" ");
   if (code !== 0 || address === "") return { host, said: lastLine(stderr, family) };
   const mtuOf = (device: string) => links.find((link) => link.name === device)?.mtu;
   const ways = peers.flatMap((peer) => {

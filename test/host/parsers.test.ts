@@ -74,6 +74,35 @@ test("ip addr, several of a device and one with a peer", () => {
   ]);
 });
 
+test("ip -6 addr", () => {
+  const text = String.raw`2: eth0    inet6 fd00:10::200/64 scope global nodad \       valid_lft forever preferred_lft forever
+3: docker0    inet6 fe80::1/64 scope link tentative \       valid_lft forever preferred_lft forever
+`;
+  expect(parseAddresses(text)).toEqual([
+    { dev: "eth0", address: "fd00:10::200", prefix: 64, cidr: "fd00:10::200/64" },
+    { dev: "docker0", address: "fe80::1", prefix: 64, cidr: "fe80::1/64" },
+  ]);
+});
+
+test("what every IPv6 route has is left out; a metric of its own is not", () => {
+  const text = `fd00:30:100::/64 dev docker0 proto kernel metric 256 linkdown pref medium
+fd00:30:200::/64 via fd00:10::201 dev host0 proto 202 metric 1024 pref medium
+default via fe80::1 dev eth0 proto ra metric 1024 expires 1799sec hoplimit 64 pref medium
+fd00:30:200::2 from :: via fd00:10::201 dev host0 proto 202 src fd00:10::200 metric 1024 pref medium`;
+  expect(parseRoutes(text).map(({ line }) => line)).toEqual([
+    "fd00:30:100::/64 dev docker0 proto kernel metric 256",
+    "fd00:30:200::/64 via fd00:10::201 dev host0 proto 202",
+    "default via fe80::1 dev eth0 proto ra expires 1799sec hoplimit 64",
+    "fd00:30:200::2 from :: via fd00:10::201 dev host0 proto 202 src fd00:10::200",
+  ]);
+});
+
+test("the tables of ip6tables have names of their own", () => {
+  const rules = parseRules("*filter\n:FORWARD DROP [0:0]\n-A FORWARD -j DOCKER-USER\nCOMMIT", 6);
+  expect([...rules.policies]).toEqual([["ip6:filter FORWARD", "DROP"]]);
+  expect(rules.rules).toEqual([{ table: "ip6:filter", chain: "FORWARD", spec: "-j DOCKER-USER" }]);
+});
+
 describe("ip route", () => {
   test.each([
     ["default via 192.0.2.1 dev eth0 ", { dst: "default", via: "192.0.2.1", dev: "eth0" }],

@@ -245,7 +245,17 @@ export interface RunEventLike {
   what?: string;
   step?: { what: string; from: string | null; to: string | null };
   steps?: { what: string; from: string | null; to: string | null }[];
-  matrix?: { cells: { from: string; to: string; ok: boolean; sourcePreserved?: boolean; cause?: string }[] };
+  matrix?: {
+    title?: string;
+    cells: {
+      from: string;
+      to: string;
+      ok: boolean;
+      sourcePreserved?: boolean;
+      cause?: string;
+      evidence?: { ok: boolean; seen: string };
+    }[];
+  };
   hosts?: Record<string, { ok: number; changed: number; failed: number; steps: number; restarts: number }>;
   error?: { code: string; message: string; [key: string]: unknown };
   [key: string]: unknown;

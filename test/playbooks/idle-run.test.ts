@@ -111,7 +111,7 @@ test("a look at a host of three for static-route starts these programs, and no o
   };
   const { outcome, commands } = await look(book);
   expect(outcome.exitCode).toBe(0);
-  expect(commands).toBe(16);
+  expect(commands).toBe(17);
   expect(readFileSync(started, "utf8").trim().split("\n").sort()).toEqual(
     [
       // The journal, which holds nothing, and who may write to it; of what comes back at boot there is nothing yet.

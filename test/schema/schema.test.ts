@@ -5,10 +5,13 @@ import { distance, nearest } from "../../src/schema/nearest.ts";
 import { coerce, validate, withDefaults } from "../../src/schema/schema.ts";
 import {
   AbsolutePath,
+  AnyCidr,
   Cidr,
+  Cidr6,
   DownloadUrl,
   InterfaceCidr,
   Ipv4,
+  Ipv6,
   Sha256,
   secret,
 } from "../../src/schema/types.ts";
@@ -280,4 +283,20 @@ describe("nearest", () => {
   ])("%s and %s are %i apart", (a, b, expected) => {
     expect(distance(a, b)).toBe(expected);
   });
+});
+
+test.each<[string, TSchema, string, RegExp | undefined]>([
+  ["a network", Cidr6(), "fd00:30:100::/64", undefined],
+  ["one of either family", AnyCidr(), "fd00:30:100::/64", undefined],
+  ["one of the other family", AnyCidr(), "10.0.0.0/8", undefined],
+  ["host bits", Cidr6(), "fd00:30:100::1/64", /host bits are set; the network is fd00:30:100::\/64/],
+  ["another spelling", Cidr6(), "FD00:0030:100::/64", /write it as fd00:30:100::\/64/],
+  ["IPv4", Cidr6(), "10.0.0.0/8", /an IPv6 network such as/],
+  ["an address", Ipv6(), "fd00:10::200", undefined],
+  ["an address in another spelling", Ipv6(), "fd00:10:0:0:0:0:0:200", /write it as fd00:10::200/],
+  ["none", Ipv6(), "fd00::10::200", /an IPv6 address such as/],
+])("IPv6: %s", (_, schema, text, said) => {
+  const words = told(Type.Object({ at: schema }), { at: text }).join("\n");
+  if (said) expect(words).toMatch(said);
+  else expect(words).toBe("");
 });

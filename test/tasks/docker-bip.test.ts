@@ -231,3 +231,62 @@ test("the file keeps its owner's bytes: only the key changes in the file", () =>
   const [, step] = dockerBip.definition.present(state({ config: fileWith(path, before) }), wanted);
   expect(step && "diff" in step && step.diff?.after).toBe(before.replace("10.0.0.1/24", "192.168.100.1/24"));
 });
+
+describe("a subnet of IPv6", () => {
+  const six = { fixed_cidr_v6: "fd00:30:100::/64" };
+  const own6 = { dev: "docker0", cidr: "fd00:30:100::1/64", address: "fd00:30:100::1", prefix: 64 };
+  const keys6 = 'bip "192.168.100.1/24", ipv6 true, fixed-cidr-v6 "fd00:30:100::/64"';
+  const right = (over: Partial<State> = {}) =>
+    state({
+      docker0: "192.168.100.1/24",
+      config: fileWith(path, '{"bip":"192.168.100.1/24","ipv6":true,"fixed-cidr-v6":"fd00:30:100::/64"}'),
+      addresses6: [own6],
+      ...over,
+    });
+  const plan6 = (s: State) => planWords(dockerBip.definition.present(s, { ...wanted, ...six }));
+  const moves6 = "IPv6 address of docker0: — → fd00:30:100::1/64, with the restart ⇒ restart docker";
+
+  test.each<[string, State, string[]]>([
+    ["is nothing to do where docker0 has it", right(), []],
+    [
+      "beside an address that docker0 has",
+      right({ config: fileWith(path, '{"bip":"192.168.100.1/24"}'), addresses6: [] }),
+      [
+        moves6,
+        `keys of ${path}: bip "192.168.100.1/24", ipv6 —, fixed-cidr-v6 — → ${keys6} ⇒ restart docker`,
+      ],
+    ],
+    [
+      "on a bare host",
+      state({ addresses6: [] }),
+      [moves, moves6, `keys of ${path}: — → ${keys6} ⇒ restart docker`],
+    ],
+    [
+      "in the file alone is owed",
+      right({ addresses6: [{ ...own6, dev: "eth0" }] }),
+      ["owed: restart docker (docker0 has no address in fd00:30:100::/64)"],
+    ],
+  ])("%s", (_, now, steps) => expect(plan6(now)).toEqual(steps));
+
+  test.each([
+    [
+      right({ config: fileWith(path, '{"bip":"192.168.100.1/24","bip6":"fd00:9::1/64"}') }),
+      /^docker0 has an IPv6 address by the key "bip6"/,
+    ],
+    [
+      right({ unit: { ...right().unit, execStart: "/usr/sbin/dockerd --fixed-cidr-v6 fd00:9::/64" } }),
+      /^dockerd is started with --fixed-cidr-v6/,
+    ],
+  ])("%#: what keeps Docker from having it is refused", (now, message) => {
+    expect(() => plan6(now)).toThrow(message);
+  });
+
+  test("flags of IPv6 are nobody's business where no subnet is asked for", () => {
+    const unit = { ...right().unit, execStart: "/usr/sbin/dockerd --ipv6" };
+    expect(
+      plan(
+        state({ docker0: "192.168.100.1/24", config: fileWith(path, '{"bip":"192.168.100.1/24"}'), unit }),
+      ),
+    ).toEqual([]);
+  });
+});

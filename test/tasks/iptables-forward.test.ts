@@ -258,3 +258,70 @@ describe("the other iptables", () => {
 test("a host without iptables is an error that says what to install", () => {
   expect(() => plan(host("missing"))).toThrow(/not installed/);
 });
+
+describe("IPv6", () => {
+  const own6 = "fd00:30:100::/64";
+  const peer6 = "fd00:30:200::/64";
+  const filter6 = [
+    `-A ${chain} -s ${own6} -d ${own6} -j RETURN`,
+    `-A ${chain} -s ${peer6} -d ${own6} -j ACCEPT`,
+    `-A ${chain} -s ${own6} -d ${peer6} -j ACCEPT`,
+  ];
+  const nat6 = [filter6[0] ?? "", filter6[2] ?? ""];
+  const keptIn = (where: string) =>
+    keptLines(
+      `ip6:filter -I ${where} -m comment --comment causeway:test -j ${chain}`,
+      `ip6:nat -I POSTROUTING -m comment --comment causeway:test -j ${chain}`,
+    );
+  const host6 = (saved: string, over: Partial<State> = {}) =>
+    host("", {
+      rules: parseRules(saved, 6),
+      kept: keptIn("DOCKER-USER"),
+      chains: keptLines(lines("ip6:filter", filter6), lines("ip6:nat", nat6)),
+      docker: { state: "running", version: "28.5.2", networks: [], containers: [] },
+      ...over,
+    });
+  const plan6 = (state: State) => plan(state, { own: own6, peers: [peer6] });
+  const inPlace = [
+    filter([led, `-A DOCKER-USER ${way}`, ...filter6]),
+    nat([`-A POSTROUTING ${way}`, ...nat6]),
+  ].join("\n");
+  const chains6 = [`chain ip6:filter ${chain}: — → 3 rules`, `chain ip6:nat ${chain}: — → 2 rules`];
+  const inNat6 = `rule ip6:nat POSTROUTING -j ${chain}: — → first in its chain`;
+  const docker26 = { state: "running", version: "26.1.5", networks: [], containers: [] } as const;
+
+  test.each<[string, State, string[]]>([
+    ["nothing, when all are in place", host6(inPlace), []],
+    [
+      "a host with Docker's own rules",
+      host6(filter([led], ":DOCKER-USER - [0:0]")),
+      [...chains6, `rule ip6:filter DOCKER-USER -j ${chain}: — → first in its chain`, inNat6],
+    ],
+    [
+      "a Docker that has none of its own in ip6tables",
+      host6("", { docker: docker26, kept: keptNothing }),
+      [...chains6, `rule ip6:filter FORWARD -j ${chain}: — → first in its chain`, inNat6],
+    ],
+    [
+      "a host that does not forward",
+      host6(inPlace, { forwarding: { running: "0", files: [] } }),
+      ["sysctl net.ipv6.conf.all.forwarding: 0 → 1"],
+    ],
+    [
+      "flushed, by the Docker that made them",
+      host6(inPlace.replace(`${led}\n`, "")),
+      [
+        "owed: restart docker (Docker's rules of ip6tables, which were flushed: nothing leads to DOCKER-USER)",
+      ],
+    ],
+  ])("%s", (_, state, steps) => expect(plan6(state)).toEqual(steps));
+
+  test("it is another task than that of IPv4", () => {
+    const keys = [own, own6].map((one) => iptablesForward.definition.key({ ...wanted, own: one }));
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  test("a host without ip6tables is an error that says so", () => {
+    expect(() => plan6(host("", { rules: parseRules("missing", 6) }))).toThrow(/^ip6tables is not installed/);
+  });
+});

@@ -161,3 +161,55 @@ test("of many, four are named", () => {
     "routes peers: — → 199 to 10.1.0.0/24, 10.1.1.0/24, 10.1.2.0/24, 10.1.3.0/24, and 195 more",
   );
 });
+
+describe("IPv6", () => {
+  const six = { name: "peers6", routes: [{ to: "fd00:30:200::/64", via: "fd00:10::201" }] };
+  const line6 = "fd00:30:200::/64 via fd00:10::201 proto 202";
+  const kept6 = { enabled: true, files: new Map([["peers6-123", [line6]]]) };
+  const plan6 = (routes: string, over = {}) =>
+    planWords(
+      staticRoute.definition.present({ routes: parseRoutes(routes), kept: kept6 }, { ...six, ...over }),
+    );
+
+  test.each([
+    ["there", "fd00:30:200::/64 via fd00:10::201 dev eth0 proto 202 metric 1024 pref medium", []],
+    [
+      "lost",
+      "fd00:10::/64 dev eth0 proto kernel metric 256 pref medium",
+      ["routes peers6: 1 missing: fd00:30:200::/64 → fd00:30:200::/64 via fd00:10::201"],
+    ],
+    [
+      "left by a Docker that had the subnet",
+      "fd00:30:200::/64 dev docker0 metric 1024 linkdown pref medium",
+      ["routes peers6: fd00:30:200::/64 dev docker0 → fd00:30:200::/64 via fd00:10::201"],
+    ],
+    [
+      "with a metric of somebody's",
+      "fd00:30:200::/64 via fd00:10::201 dev eth0 proto 202 metric 50 pref medium",
+      [
+        "routes peers6: fd00:30:200::/64 via fd00:10::201 dev eth0 proto 202 metric 50 → fd00:30:200::/64 via fd00:10::201",
+      ],
+    ],
+  ])("a route that is %s", (_, routes, steps) => expect(plan6(routes)).toEqual(steps));
+
+  test("one of a routing daemon is not replaced", () => {
+    expect(() => plan6("fd00:30:200::/64 via fd00:10::9 dev eth0 proto bird metric 32 pref medium")).toThrow(
+      /is not replaced: it is of bird/,
+    );
+  });
+
+  test("a single address is shown without its length", () => {
+    const routes = [{ to: "fd00:30:200::7/128", via: "fd00:10::201" }];
+    expect(
+      planWords(
+        staticRoute.definition.present(
+          {
+            routes: parseRoutes("fd00:30:200::7 via fd00:10::201 dev eth0 proto 202 metric 1024 pref medium"),
+            kept: keptLines("fd00:30:200::7/128 via fd00:10::201 proto 202"),
+          },
+          { name: "peers6", routes },
+        ),
+      ),
+    ).toEqual([]);
+  });
+});

@@ -12,12 +12,13 @@ const links = [link("eth0", 1500), link("docker0", 1500), link("flannel.1", 1450
 const a: HostFacts = {
   name: "a",
   address: "10.0.0.1",
+  hops: ["10.0.0.1"],
   container: "192.168.1.2",
   underlay: "eth0",
   links,
   moved: [],
 };
-const b: HostFacts = { ...a, name: "b", address: "10.0.0.2", container: "192.168.2.2" };
+const b: HostFacts = { ...a, name: "b", address: "10.0.0.2", hops: ["10.0.0.2"], container: "192.168.2.2" };
 const lost: Tried = {
   loss: 100,
   rtt: undefined,
@@ -43,6 +44,7 @@ const inTunnel = {
   wayBack: "192.168.1.2 via 192.168.1.0 dev flannel.1",
 };
 const pair = (over: Partial<PairFacts> = {}): PairFacts => ({
+  family: 4,
   from: a,
   to: b,
   tried: lost,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { forEach, readAnswers, secondsFor } from "../../../tasks/ping-check/inside.ts";
-import { readPing } from "../../../tasks/ping-check/pings.ts";
+import { addressOf, readPing } from "../../../tasks/ping-check/pings.ts";
 import { readSizes, readWays } from "../../../tasks/ping-check/routes.ts";
 
 /** What busybox 1.35 said of four peers, two at a time: one that answers, one without a route, one that is silent, one more. */
@@ -135,4 +135,13 @@ Command failed -:4
       ["10.1.1.1", 1300],
     ]);
   });
+});
+
+it.each([
+  ["0264A8C0", "192.168.100.2"],
+  ["0000000000000000FFFF00000264A8C0", "192.168.100.2"],
+  ["003000FD000000010000000001000000", "fd00:3000:100::1"],
+  [undefined, undefined],
+])("%s in the kernel's table of connections is %s", (hex, address) => {
+  expect(addressOf(hex)).toBe(address);
 });

@@ -165,6 +165,20 @@ describe("a capture of the lab", () => {
     }
   });
 
+  it("of IPv6 is a request under the containers' own addresses, cut off anywhere or whole", () => {
+    const head = "6000000000403a3f fd000030010000000000000000000002 fd000030020000000000000000000002";
+    const bytes = `${"00".repeat(12)}86dd${head.replaceAll(" ", "")}8000abcd`;
+    const frame = Buffer.from(bytes, "hex");
+    expect(readFrame(frame)).toMatchObject({
+      source: "fd00:30:100::2",
+      destination: "fd00:30:200::2",
+      protocol: 58,
+      icmpType: 128,
+    });
+    for (let length = 0; length < frame.length; length += 1)
+      expect(() => readFrame(frame.subarray(0, length))).not.toThrow();
+  });
+
   it("is told by what it has in front where it is encrypted, and by nothing else", () => {
     const [frame = Buffer.alloc(0)] = (readPcap(Buffer.from(bare, "base64")) ?? []).map(({ bytes }) => bytes);
     const encrypted = (type: number, payload: number) => {

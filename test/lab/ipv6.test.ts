@@ -1,0 +1,169 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect } from "vitest";
+import { labConnection, labReboot } from "../../src/lab/index.ts";
+import { labPaths } from "../../src/lab/paths.ts";
+import { differences, snapshot } from "./snapshot.ts";
+import { doneBy, execute, full, idle, inFull, type RunEventLike, type TestLab, useLab } from "./support.ts";
+
+const subnets = ["fd00:30:100::/64", "fd00:30:200::/64"];
+
+/** An IPv6 address of each host's, which it has again after a reboot, and one of this machine's. */
+async function withIpv6(lab: TestLab, network: string): Promise<readonly string[]> {
+  const addresses = lab.spec.hosts.map(({ address }) => `${network}${address.split(".").at(-1)}`);
+  const unit = (address: string) => `[Unit]
+Before=network-online.target docker.service
+After=lab-network.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=ip -6 addr replace ${address}/64 dev host0 nodad
+[Install]
+WantedBy=multi-user.target network-online.target
+`;
+  await Promise.all(
+    lab.names.map((host, i) =>
+      lab.must(
+        host,
+        `cat >/etc/systemd/system/own-ipv6.service <<'END'
+${unit(addresses[i] ?? "")}END
+systemctl daemon-reload && systemctl enable -q --now own-ipv6.service`,
+      ),
+    ),
+  );
+  const { outer } = labPaths(lab.spec.name);
+  await execute(["ip", "-6", "addr", "replace", `${network}1/64`, "dev", outer, "nodad"]);
+  return addresses;
+}
+
+const matricesOf = (events: readonly RunEventLike[]) => events.flatMap(({ matrix }) => matrix ?? []);
+
+/** The pairs of all proofs. */
+const cellsIn = (events: readonly RunEventLike[]) => matricesOf(events).flatMap(({ cells }) => cells);
+
+/** How many pairs each of the proofs reached, by its title. */
+function reachedBy(events: readonly RunEventLike[]): Record<string, number> {
+  return Object.fromEntries(
+    matricesOf(events).map(({ title = "", cells }) => [
+      title,
+      cells.filter(({ ok, sourcePreserved }) => ok && sourcePreserved).length,
+    ]),
+  );
+}
+
+const both = (network: string) => ({
+  [`containers on ${network}`]: 2,
+  [`containers on ${network}, IPv6`]: 2,
+});
+
+function throughIpv6(lab: TestLab) {
+  const [, second, third] = lab.net.split(".");
+  const network = `fd00:${second}:${third}::`;
+  let addresses: readonly string[] = [];
+  const of = () =>
+    Object.fromEntries(
+      lab.names.map((host, i) => [host, { fixed_cidr_v6: subnets[i], host_ipv6: addresses[i] }]),
+    );
+  const inventory = () => lab.inventory({ of: of() });
+  const fine = async (playbook: string, args: readonly string[] = [], from = inventory()) => {
+    const run = await lab.events(playbook, args, from);
+    if (run.code !== 0)
+      throw new Error(JSON.stringify(run.events.filter((e) => e.error ?? e.matrix)) + run.stderr);
+    return run;
+  };
+  const snapshots = () => Promise.all(lab.names.map((host) => snapshot(lab, host)));
+  const playbook = "playbooks/static-route.ts";
+
+  inFull(
+    "static-route: both families with evidence, after a reboot, and a reset that leaves no trace",
+    async () => {
+      addresses = await withIpv6(lab, network);
+      await Promise.all(lab.names.map((host) => lab.must(host, "systemctl restart docker")));
+      const before = await snapshots();
+      const { events } = await fine(playbook, ["--evidence"]);
+      expect(reachedBy(events)).toEqual(both("bridge"));
+      expect(cellsIn(events).map(({ evidence }) => evidence)).toEqual(
+        Array(4).fill({ ok: true, seen: "bare inner addresses" }),
+      );
+
+      await labReboot(lab.spec, lab.names);
+      expect(reachedBy((await fine("playbooks/verify.ts")).events)).toEqual(both("bridge"));
+      expect(doneBy(await fine(playbook, ["--no-verify"]))).toEqual(idle(lab.names));
+
+      await fine("playbooks/reset.ts");
+      for (const [i, now] of (await snapshots()).entries())
+        expect(differences(before[i] ?? [], now), lab.names[i]).toEqual([]);
+    },
+  );
+
+  inFull("hosts that are reached over IPv6 alone; what breaks IPv6 is named, and IPv4 goes on", async () => {
+    const { privateKeyFile, knownHostsFile } = labConnection(lab.spec);
+    const known = lab.spec.hosts.reduce(
+      (text, { address }, i) => text.replaceAll(address, addresses[i] ?? ""),
+      readFileSync(knownHostsFile, "utf8"),
+    );
+    writeFileSync(join(lab.folder, "known_hosts"), known);
+    const hosts = Object.fromEntries(
+      lab.spec.hosts.map(({ name, address }, i) => [
+        name,
+        {
+          ansible_host: addresses[i],
+          host_ipv4: address,
+          bip: `192.168.${i + 1}00.1/24`,
+          fixed_cidr_v6: subnets[i],
+        },
+      ]),
+    );
+    const vars = {
+      ansible_user: "root",
+      ansible_ssh_private_key_file: privateKeyFile,
+      ansible_ssh_common_args: `-o UserKnownHostsFile=${join(lab.folder, "known_hosts")}`,
+    };
+    const plain = join(lab.folder, "over-ipv6.yaml");
+    writeFileSync(plain, JSON.stringify({ all: { children: { docker: { hosts, vars } } } }));
+    expect(reachedBy((await fine(playbook, [], plain)).events)).toEqual(both("bridge"));
+
+    const faults: [string, string, RegExp][] = [
+      [
+        "docker-200",
+        "ip -6 route del fd00:30:200::/64",
+        /^missing route: docker-200 has no route to fd00:30:200::\S+ by docker-201/,
+      ],
+      [
+        "docker-201",
+        "ip6tables -I FORWARD -s fd00:30:100::/64 -j DROP; ip6tables -I DOCKER-USER -s fd00:30:100::/64 -j DROP; true",
+        /^FORWARD drop: docker-201 drops it by (FORWARD|DOCKER-USER) -s fd00:30:100::\/64 -j DROP/,
+      ],
+      [
+        "docker-201",
+        "sysctl -qw net.ipv6.conf.all.forwarding=0",
+        /^forwarding off: docker-201 does not forward \(net.ipv6.conf.all.forwarding = 0\)/,
+      ],
+    ];
+    for (const [host, command, cause] of faults) {
+      await lab.must(host, command);
+      const broken = await lab.events("playbooks/verify.ts", [], plain);
+      expect([command, broken.code, reachedBy(broken.events)["containers on bridge"]]).toEqual([
+        command,
+        3,
+        2,
+      ]);
+      const failed = cellsIn(broken.events).filter(({ ok }) => !ok);
+      expect(failed.map((cell) => cell.cause)).toEqual(failed.map(() => expect.stringMatching(cause)));
+      await lab.must(
+        host,
+        "for c in FORWARD DOCKER-USER; do ip6tables -D $c -s fd00:30:100::/64 -j DROP; done 2>/dev/null; true",
+      );
+      expect(reachedBy((await fine(playbook, [], plain)).events)).toEqual(both("bridge"));
+    }
+    await fine("playbooks/reset.ts", [], plain);
+  });
+}
+
+describe.runIf(full).sequential("Docker 26", () => {
+  throughIpv6(useLab("test-ipv6-26", 63, 2, "trixie"));
+});
+
+describe.runIf(full).sequential("Docker 28", () => {
+  throughIpv6(useLab("test-ipv6-28", 64, 2, "docker28"));
+});
