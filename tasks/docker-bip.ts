@@ -93,10 +93,10 @@ export const dockerBip = defineTask({
     const isNoted = address === wanted.bip || (address === undefined && starts.length > 0);
     return [
       ...starts,
-      ...(isNoted ? [] : [docker0Address({ from: address, to: wanted.bip, causes: [restart("docker")] })]),
       ...(wanted.fixed_cidr_v6 === undefined || hasSubnet6(state, wanted)
         ? []
         : [docker0Address6(wanted.fixed_cidr_v6)]),
+      ...(isNoted ? [] : [docker0Address({ from: address, to: wanted.bip, causes: [restart("docker")] })]),
       step.jsonKeys({ was: state.config, keys, causes: [restart("docker")] }),
     ];
   },

@@ -79,8 +79,10 @@ export function docker0Of(subnet: string): string {
 }
 
 /**
- * Docker's restart gives docker0 its IPv6 address; this step is there for its undo. A Docker that is to have none any more
- * leaves it there, with its routes (seen on 26.1 and 28.5): fe80::1 is of Docker 26, and one that the kernel made stays.
+ * Docker's restart gives docker0 its IPv6 address; this step is there for its undo, which comes after that of `docker0Address`. A
+ * Docker that starts makes docker0 as it was, out of its own store, before it makes it as its settings say, and leaves there
+ * what it has too much: it has to start once without the keys before the address goes for good (seen on 26.1 and 28.5).
+ * fe80::1 is of Docker 26.
  */
 export function docker0Address6(subnet: string): Step {
   const address = docker0Of(subnet);
@@ -92,12 +94,24 @@ export function docker0Address6(subnet: string): Step {
     done: sh`ip -o -6 addr show dev docker0 | grep -qF ${` ${address} `}`,
     undo: sh`[ -e /sys/class/net/docker0 ] || exit 0
 ! grep -qsF ${subnet} /etc/docker/daemon.json || exit 0
+[ "$(systemctl show -p LoadState --value docker.service)" = loaded ] || exit 0
+idle=$(for unit in docker.service docker.socket; do systemctl is-active -q $unit || echo $unit; done)
+if [ "$(docker network inspect -f '{{.EnableIPv6}}' bridge 2>/dev/null)" != false ]; then
+  if cw_outlive_docker && [ -n "$(docker ps -q)" ]; then
+    echo "docker0 keeps its addresses while containers run, because of live-restore: docker stop $(docker ps --format '{{.Names}}' | tr '\n' ' '), then run this again, then docker start them"
+    exit 1
+  fi
+  systemctl reset-failed docker.service; systemctl restart docker.service || exit 1
+fi
+# One that somebody stopped is stopped again.
+case $idle in *docker.service*) systemctl stop $idle ;; esac
 ip -6 addr del ${address} dev docker0 2>/dev/null
 ip -6 route flush ${subnet} dev docker0 2>/dev/null
 grep -qs '"fixed-cidr-v6"' /etc/docker/daemon.json || ip -6 addr del fe80::1/64 dev docker0 2>/dev/null
 true`,
     touches: ["link", "route"],
     causes: [restart("docker")],
+    undoneIdle: true,
   });
 }
 

@@ -259,7 +259,7 @@ describe("a subnet of IPv6", () => {
     [
       "on a bare host",
       state({ addresses6: [] }),
-      [moves, moves6, `keys of ${path}: — → ${keys6} ⇒ restart docker`],
+      [moves6, moves, `keys of ${path}: — → ${keys6} ⇒ restart docker`],
     ],
     [
       "in the file alone is owed",
