@@ -1,6 +1,7 @@
 import {
   Cidr,
   definePlaybook,
+  docker0Of,
   type Fleet,
   given,
   type HostView,
@@ -26,10 +27,11 @@ import {
   sameHostNames,
   stoppedDockers,
 } from "./checks/facts.ts";
+import { badSubnets6, narrowForIpv6, subnet6, swappedSubnets6, unfitForIpv6 } from "./checks/ipv6.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { lifelinesTaken } from "./checks/lifelines.ts";
 import { foreignNetworks, type Uses } from "./checks/networks.ts";
-import { proofOf } from "./checks/proofs.ts";
+import { proofsOf } from "./checks/proofs.ts";
 import { badSubnets, outsideOfNetwork, swappedSubnets } from "./checks/subnets.ts";
 import {
   badEndpoints,
@@ -44,6 +46,7 @@ import {
   unreachableEndpoints,
 } from "./checks/wireguard.ts";
 import { flannelOptions } from "./schemes/flannel.ts";
+import { peers6 } from "./schemes/scheme.ts";
 import { bipFlag } from "./schemes/static-route.ts";
 import { encryptedContainers } from "./schemes/wireguard.ts";
 
@@ -57,6 +60,7 @@ const vars = Type.Object({
         "one network that holds the container subnets of all hosts; then two rules let them all through, whatever hosts there are",
     }),
   ),
+  ...subnet6,
   wg_endpoint: Type.Optional(
     Type.String({
       pattern: "^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
@@ -144,6 +148,9 @@ function linkToPeers(host: Host, fleet: Hosts, keep: boolean) {
       name: linkName(host.vars),
       implementation: implementationOf(host),
       address: host.vars.bip,
+      ...(host.vars.fixed_cidr_v6 === undefined
+        ? {}
+        : { address6: docker0Of(host.vars.fixed_cidr_v6).replace(/\/.*/, "") }),
       port: linkPort(host.vars),
       mtu: host.vars.wg_mtu,
       keepalive: host.vars.wg_keepalive,
@@ -154,7 +161,7 @@ function linkToPeers(host: Host, fleet: Hosts, keep: boolean) {
           name: peer.name,
           ...(publicKey === undefined ? {} : { public_key: publicKey }),
           ...(endpoint === undefined ? {} : { endpoint }),
-          subnets: [subnetOf(peer.vars.bip)],
+          subnets: [subnetOf(peer.vars.bip), ...subnets6([peer])],
         };
       }),
       keep,
@@ -175,8 +182,23 @@ function waysToPeers(host: HostView<Vars>, fleet: Fleet<Vars, unknown>, keep: bo
   return [
     staticRoute({ name: "peers", routes, keep }),
     iptablesForward({ own: subnetOf(bip), peers, comment, keep }),
+    ...waysToPeers6(host, fleet, keep),
   ];
 }
+
+/** The same for their subnets of IPv6; nothing where they have none. */
+function waysToPeers6(host: HostView<Vars>, fleet: Fleet<Vars, unknown>, keep: boolean) {
+  const { fixed_cidr_v6: own } = host.vars;
+  if (own === undefined) return [];
+  const peers = subnets6(fleet.peersOf(host));
+  return [
+    staticRoute({ name: peers6, routes: peers.map((to) => ({ to, dev: linkName(host.vars) })), keep }),
+    iptablesForward({ own, peers, comment, keep }),
+  ];
+}
+
+const subnets6 = (hosts: readonly Pick<HostView<Vars>, "vars">[]) =>
+  hosts.flatMap(({ vars }) => vars.fixed_cidr_v6 ?? []);
 
 export default definePlaybook({
   name: "wireguard",
@@ -188,6 +210,8 @@ export default definePlaybook({
     ...badAddresses(hosts),
     ...reservedNetworks(hosts, ["bip", "container_network"]),
     ...badSubnets(hosts),
+    ...badSubnets6(hosts),
+    ...narrowForIpv6(hosts),
     ...outsideOfNetwork(hosts),
     ...badEndpoints(hosts),
     ...differingVars(hosts, ["wg_generation", "wg_mtu", "probe_image"]),
@@ -201,6 +225,7 @@ export default definePlaybook({
       fleet.reached,
       fleet.hosts.map((host) => ({ network: host.vars.bip, value: given(host, "bip") })),
     ),
+    ...unfitForIpv6(fleet),
     ...foreignFirewalls(fleet),
     ...dockersWithoutDirectRouting(fleet),
     ...foreignNetworks(fleet, uses),
@@ -240,8 +265,15 @@ export default definePlaybook({
     {
       title: "Give each docker0 its own subnet",
       hosts: "docker",
-      indivisible: swappedSubnets,
-      tasks: ({ vars: { bip, wg_mtu } }) => [dockerBip({ bip, direct_routing: true, mtu: wg_mtu })],
+      indivisible: (fleet) => swappedSubnets(fleet) ?? swappedSubnets6(fleet),
+      tasks: ({ vars: { bip, fixed_cidr_v6, wg_mtu } }) => [
+        dockerBip({
+          bip,
+          direct_routing: true,
+          mtu: wg_mtu,
+          ...(fixed_cidr_v6 === undefined ? {} : { fixed_cidr_v6 }),
+        }),
+      ],
     },
     {
       title: "Take away what led to subnets that no host has any more",
@@ -253,9 +285,9 @@ export default definePlaybook({
     },
   ],
   verify: ({ hosts }) =>
-    hosts
-      .slice(0, 1)
-      .map(({ vars }) =>
-        proofOf(encryptedContainers(linkName(vars), linkPort(vars)), hosts, { image: vars.probe_image }),
-      ),
+    hosts.slice(0, 1).flatMap(({ vars }) => {
+      const withIpv6 = vars.fixed_cidr_v6 !== undefined;
+      const ran = encryptedContainers(linkName(vars), linkPort(vars), withIpv6);
+      return proofsOf(ran, hosts, { image: vars.probe_image });
+    }),
 });

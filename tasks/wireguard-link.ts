@@ -6,6 +6,7 @@ import {
   type FileState,
   type Link,
   later,
+  meet,
   owed,
   type PlanItem,
   type Reader,
@@ -40,6 +41,8 @@ interface State {
   running: Running | undefined;
   links: readonly Link[];
   addresses: readonly Address[];
+  /** IPv6 addresses, where the interface is to have one. */
+  addresses6?: readonly Address[] | undefined;
   /** Who listens on the port, where that is not this interface. */
   listeners: readonly string[];
 }
@@ -77,21 +80,23 @@ export const wireguardLink = defineTask({
   },
 });
 
-async function readState(host: Reader, { name, port }: Params): Promise<State> {
+async function readState(host: Reader, { name, port, address6 }: Params): Promise<State> {
   const paths = pathsOf(name);
-  const [peers, script, unitFile, unit, key, running, links, addresses, listeners] = await Promise.all([
-    host.file(paths.peers),
-    host.file(paths.script),
-    host.file(paths.unit),
-    host.unit(`${name}.service`),
-    host.read(sh`wg pubkey <${paths.key} 2>/dev/null; true`, { looksAt: [`file:${paths.key}`, "package"] }),
-    host.read(askDump(name), { looksAt: [`unit:${name}.service`, "link", "package"] }),
-    host.links(),
-    host.addresses(),
-    host.read(sh`command -v ss >/dev/null || exit 0; ss -Hlunp ${`sport = :${port}`}`, {
-      looksAt: [`unit:${name}.service`, "link"],
-    }),
-  ]);
+  const [peers, script, unitFile, unit, key, running, links, addresses, addresses6, listeners] =
+    await Promise.all([
+      host.file(paths.peers),
+      host.file(paths.script),
+      host.file(paths.unit),
+      host.unit(`${name}.service`),
+      host.read(sh`wg pubkey <${paths.key} 2>/dev/null; true`, { looksAt: [`file:${paths.key}`, "package"] }),
+      host.read(askDump(name), { looksAt: [`unit:${name}.service`, "link", "package"] }),
+      host.links(),
+      host.addresses(),
+      address6 === undefined ? undefined : host.addresses(6),
+      host.read(sh`command -v ss >/dev/null || exit 0; ss -Hlunp ${`sport = :${port}`}`, {
+        looksAt: [`unit:${name}.service`, "link"],
+      }),
+    ]);
   return {
     peers,
     script,
@@ -101,6 +106,7 @@ async function readState(host: Reader, { name, port }: Params): Promise<State> {
     running: readDump(running.stdout),
     links,
     addresses,
+    addresses6,
     listeners: listeners.stdout.split("\n").flatMap(listener),
   };
 }
@@ -170,20 +176,28 @@ interface Stale {
   cure: typeof reload;
 }
 
+/** What the kernel gives an interface by itself. */
+const linkLocal = "fe80::/10";
+
 /** What the running interface is otherwise, and what cures it. */
 function staleness(state: State, wanted: Params, peers: readonly Peer[]): Stale | undefined {
   const { running, publicKey } = state;
   const link = state.links.find(({ name }) => name === wanted.name);
   if (running === undefined || link === undefined)
     return { words: `its unit is ${state.unit.active}, and the interface is gone`, cure: restart };
-  const own = `${wanted.address.split("/")[0]}/32`;
-  const addresses = state.addresses.filter(({ dev }) => dev === wanted.name).map(({ cidr }) => cidr);
+  const own = [
+    `${wanted.address.split("/")[0]}/32`,
+    ...(wanted.address6 === undefined ? [] : [`${wanted.address6}/128`]),
+  ];
+  const addresses = [...state.addresses, ...(state.addresses6 ?? [])]
+    .filter(({ dev, cidr }) => dev === wanted.name && !meet(cidr, linkLocal))
+    .map(({ cidr }) => cidr);
   const words =
     running.publicKey !== publicKey
       ? "it has another key than its file"
       : untold(running, wanted.port, peers) ||
         (link.mtu !== wanted.mtu ? `its MTU is ${link.mtu}` : "") ||
         (!link.up ? "it is down" : "") ||
-        (addresses.join() !== own ? `it has ${addresses.join(", ") || "no address"}` : "");
+        (addresses.join() !== own.join() ? `it has ${addresses.join(", ") || "no address"}` : "");
   return words === "" ? undefined : { words, cure: reload };
 }

@@ -139,6 +139,23 @@ function overHosts(hosts: readonly Host[]): CausewayError[] {
   );
 }
 
+/** Linux switches IPv6 off on a device that carries less (RFC 8200, section 5). */
+const smallestMtu = 1280;
+
+/** A link that carries too little for IPv6. */
+export function narrowForIpv6(hosts: readonly Host<Vars & { wg_mtu: number }>[]): CausewayError[] {
+  return hosts
+    .filter(({ vars }) => vars.fixed_cidr_v6 !== undefined && vars.wg_mtu < smallestMtu)
+    .map(
+      (host) =>
+        new CausewayError("variables", `wg_mtu is too small for IPv6 on ${host.name}`, {
+          ...together(given(host, "wg_mtu"), given(host, "fixed_cidr_v6")),
+          expected: `${smallestMtu} at least: IPv6 needs that of every link`,
+          advice: "a larger wg_mtu, or no fixed_cidr_v6",
+        }),
+    );
+}
+
 /** A route in IPv6 needs a next hop in IPv6, which is of one host alone and means the same on all links. */
 export function badAddresses6(hosts: readonly Host[]): CausewayError[] {
   if (hosts.every(({ vars }) => vars.fixed_cidr_v6 === undefined)) return [];

@@ -1,4 +1,4 @@
-import { contains, networkOf, type ProbeHost, parseAddress, sh, subnetOf } from "causeway";
+import { meet, type ProbeHost, sh, subnetOf } from "causeway";
 import { ruleWords, silentWay, tableFlag, tunnelDrop } from "../../tasks/ping-check/cause.ts";
 import {
   type Cause,
@@ -11,7 +11,7 @@ import {
 } from "../../tasks/ping-check/wire.ts";
 import { askDump, type Running, readDump } from "../../tasks/wireguard-link/peers.ts";
 import { startedByHand } from "../checks/traces.ts";
-import { keysOf, type Place, type Ran, type Scheme } from "./scheme.ts";
+import { isRouted6, keysOf, type Place, type Ran, type Scheme } from "./scheme.ts";
 
 /** What is known of the encrypted interface on a host of a pair that failed. */
 export interface LinkState {
@@ -40,8 +40,8 @@ function wireOf(device: string, port: number): Wire<LinkState> {
     routed: true,
     tunnel,
     sealed: true,
-    // Messages as long as those of pings of 84 bytes.
-    filter: "udp[8:4] = 0x04000000 and udp[4:2] = 136",
+    // Messages as long as those of pings of 84 bytes, or of 104 in IPv6.
+    filter: "udp[8:4] = 0x04000000 and (udp[4:2] = 136 or udp[4:2] = 152)",
     cure: "run the playbook again",
     look: (host) => lookAt(host, device),
     first: (pair) => deviceGone(pair, device),
@@ -50,9 +50,10 @@ function wireOf(device: string, port: number): Wire<LinkState> {
 }
 
 /** Containers whose packets go through an encrypted interface. */
-export function encryptedContainers(device: string, port: number): Ran {
+export function encryptedContainers(device: string, port: number, withIpv6 = false): Ran {
   return {
-    words: `wireguard (${device})`,
+    words: withIpv6 ? `wireguard (${device}, IPv4 and IPv6)` : `wireguard (${device})`,
+    ...(withIpv6 ? { families: [4, 6] as const } : {}),
     proof: () => ({ network: "bridge", wire: wireOf(device, port) }),
   };
 }
@@ -71,7 +72,8 @@ function portsOn({ on }: Place): ReadonlyMap<string, number> {
 function held(place: Place): Ran[] {
   const devices = keysOf(place.on, "wireguard-link");
   const device = devices.find((name) => place.on.routes.some(({ dev }) => dev === name)) ?? devices.at(-1);
-  return device === undefined ? [] : [encryptedContainers(device, portsOn(place).get(device) ?? 51820)];
+  if (device === undefined) return [];
+  return [encryptedContainers(device, portsOn(place).get(device) ?? 51820, isRouted6(place.on))];
 }
 
 /** An interface of WireGuard's over which the way to another host's docker0 leads: not somebody's VPN. */
@@ -114,14 +116,8 @@ function deviceGone(pair: Pair, device: string): Cause | undefined {
 
 /** The peer that a host sends to for an address, and from which alone it takes what comes from there. */
 function peerFor({ own }: End, address: string) {
-  const at = parseAddress(address) ?? -1;
   const peers = [...(own?.running?.peers ?? [])].map(([publicKey, peer]) => ({ publicKey, ...peer }));
-  return peers.find(({ subnets }) => subnets.some((text) => holds(text, at)));
-}
-
-function holds(text: string, address: number): boolean {
-  const network = networkOf(text);
-  return network !== undefined && contains(network, address);
+  return peers.find(({ subnets }) => subnets.some((subnet) => meet(subnet, address)));
 }
 
 /** WireGuard drops without a word what no peer is to have, and what comes from another than the one that has it. */

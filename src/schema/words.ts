@@ -22,7 +22,11 @@ export interface SchemaData {
 const formatWords: Readonly<Record<string, string>> = {
   cidr: "network, host bits clear",
   "interface-cidr": "address with its prefix",
+  cidr6: "IPv6 network",
+  "any-cidr": "network",
   "ipv4-address": "IPv4 address",
+  "ipv6-address": "IPv6 address",
+  "any-address": "address",
   "download-url": "http or https address",
   sha256: "SHA-256 checksum",
   "absolute-path": "absolute path",

@@ -34,8 +34,17 @@ export function peersText({ port, keepalive }: Params, peers: readonly Peer[]): 
  * What the interface is told when it is there, and again whenever its peers change: `wg syncconf` leaves alone what stays the
  * same. The key goes through a pipe and into no list of processes. Routes went with an interface that died, and come back here.
  */
-export function scriptText({ name, address, mtu }: Params): string {
+export function scriptText({ name, address, address6, mtu }: Params): string {
   const own = `${address.split("/")[0]}/32`;
+  const own6 =
+    address6 === undefined
+      ? ""
+      : `ip -6 address replace ${address6}/128 dev ${name} nodad || exit 1
+ip -o -6 address show dev ${name} scope global | sed 's/.* inet6 \\([^ ]*\\) .*/\\1/' | grep -vxF ${address6}/128 | while read -r old; do
+  ip address del "$old" dev ${name}
+done
+`;
+  const families = address6 === undefined ? "ip -4" : "ip";
   return `#!/bin/sh
 ${marker}
 cd /etc/wireguard || exit 1
@@ -51,9 +60,9 @@ ip -o -4 address show dev ${name} | sed 's/.* inet \\([^ ]*\\) .*/\\1/' | grep -
   ip address del "$old" dev ${name}
 done
 ip link set ${name} mtu ${mtu} up || exit 1
-# Loose: while a key is replaced, packets come in by one interface and leave by the other.
+${own6}# Loose: while a key is replaced, packets come in by one interface and leave by the other.
 echo 2 >/proc/sys/net/ipv4/conf/${name}/rp_filter
-cat /etc/causeway/routes/* 2>/dev/null | sed -n 's/^[^ ]* dev ${name} .*/route replace & table main/p' | ip -4 -force -batch - || true
+cat /etc/causeway/routes/* 2>/dev/null | sed -n 's/^[^ ]* dev ${name} .*/route replace & table main/p' | ${families} -force -batch - || true
 `;
 }
 

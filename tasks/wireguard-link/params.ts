@@ -1,4 +1,4 @@
-import { Cidr, InterfaceCidr, type Static, Type } from "causeway";
+import { AnyCidr, InterfaceCidr, Ipv6, type Static, Type } from "causeway";
 
 const peer = Type.Object(
   {
@@ -15,7 +15,7 @@ const peer = Type.Object(
         description: "where the peer listens, ADDRESS:PORT; none where it is the one that calls",
       }),
     ),
-    subnets: Type.Array(Cidr(), {
+    subnets: Type.Array(AnyCidr(), {
       minItems: 1,
       description: "the peer's container subnets: what goes to it, and what may come from it",
     }),
@@ -36,6 +36,11 @@ export const params = Type.Object(
       description:
         "docker0's address: the interface has it, too, so that the host itself reaches the containers",
     }),
+    address6: Type.Optional(
+      Ipv6({
+        description: "docker0's IPv6 address, where the containers have IPv6; with an MTU of 1280 at least",
+      }),
+    ),
     port: Type.Integer({ minimum: 1, maximum: 65_535, description: "the UDP port on which it listens" }),
     mtu: Type.Integer({
       default: 1420,

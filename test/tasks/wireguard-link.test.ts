@@ -262,3 +262,28 @@ test("of what wg prints the secrets stay on the host", () => {
     peers: new Map([[first, { subnets: ["192.168.200.0/24"], handshake: 0 }]]),
   });
 });
+
+describe("IPv6", () => {
+  const six: Params = { ...wanted, address6: "fd00:30:100::1" };
+  const own4 = { dev: "wg0", cidr: "192.168.100.1/32", address: "192.168.100.1", prefix: 32 };
+  const own6 = { dev: "wg0", cidr: "fd00:30:100::1/128", address: "fd00:30:100::1", prefix: 128 };
+  const local = { dev: "wg0", cidr: "fe80::9/64", address: "fe80::9", prefix: 64 };
+  const state = (...addresses6: (typeof own6)[]): State => ({
+    ...whole,
+    script: fileWith(paths.script, scriptText(six)),
+    addresses: [own4],
+    addresses6,
+  });
+
+  test.each<[string, State, string[]]>([
+    ["nothing where the interface has both addresses", state(own6, local), []],
+    ["a reload where it has one", state(local), ["owed: reload wg0 (wg0: it has 192.168.100.1/32)"]],
+  ])("%s", (_, now, steps) => {
+    expect(planWords(wireguardLink.definition.present(now, six))).toEqual(steps);
+  });
+
+  test("the script of a link without it says nothing of it", () => {
+    expect(scriptText(wanted)).not.toMatch(/ip -6/);
+    expect(scriptText(six)).toMatch(/^ip -6 address replace fd00:30:100::1\/128 dev wg0 nodad/m);
+  });
+});
