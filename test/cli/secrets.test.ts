@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 import { folderWith } from "../inventory/files.ts";
@@ -53,6 +55,15 @@ test.each(["plain", "json"])(
     expect(stdout).not.toMatch(/hunter22|through-a-pipe|behind-no-log/);
   },
 );
+
+test("--report and --junit: none is in the files either", async () => {
+  const options = `--check --diff --vault-password-file pass -e own=mine-alone ${pipe}`;
+  const { code } = await sh(`run notes.ts -i hosts.yaml ${options} --report run.html --junit run.xml`);
+  expect(code).toBe(0);
+  const [page, junit] = ["run.html", "run.xml"].map((name) => readFileSync(join(folder, name), "utf8"));
+  expect(page).toContain("******** mine-alone ********");
+  expect(`${page}${junit}`).not.toMatch(/hunter22|through-a-pipe|behind-no-log/);
+});
 
 test("without the password it is exit 6, and said how to give it; following that works", async () => {
   const more = "-e own=mine-alone -e from_pipe=x --syntax-check";

@@ -13,13 +13,13 @@ const linesAtMost = 400;
 const longestMs = 1000;
 
 /** The changes by play, those of many hosts that are alike as one that opens. */
-export function planSection({ changes, run, plays, containers }: Seen): Html {
+export function planSection({ changes, run, recap, plays, containers }: Seen): Html {
   const hosts = new Set(run?.hosts ?? []);
   const order = plays.map(({ title }) => title);
   const placeOf = (some: readonly Change[]) => order.indexOf(some[0]?.play ?? "") + 1 || order.length + 1;
   const byPlay = grouped(changes, headingOf).sort((a, b) => placeOf(a) - placeOf(b));
   return html`<section id="plan"><h2>${run?.check ? "What would be done" : "What was done"}</h2>
-${changes.length === 0 && html`<p>Nothing was missing.</p>`}
+${changes.length === 0 && html`<p>${recap?.exitCode === 0 ? "Nothing was missing." : "The run came to no step."}</p>`}
 ${byPlay.map(
   (some) =>
     html`<h3>${some[0] && headingOf(some[0])}</h3>${grouped(some, (change) => alike(`${change.task}\0${whatOf(change)}\0${change.state}`, hosts)).map((same) => group(same, hosts))}`,
