@@ -12,12 +12,23 @@ export const endChildrenFunction = `cw_end_children() (
         read -r line 2>/dev/null <"$stat" || continue
         child=\${line%% *}
         set -- \${line##*) }
+        # What has ended waits for its parent, which is held, and is nobody to end.
+        [ "$1" != Z ] || continue
         case " $level " in *" $2 "*) next="$next $child" ;; esac
       done
       all="$all$next" level=$next
       [ -z "$once" ] || break
     done
     printf %s "$all"
+  }
+  held() {
+    for child; do
+      for try in 1 2 3 4 5 6 7 8 9 10; do
+        read -r line 2>/dev/null <"/proc/$child/stat" || break
+        case \${line##*) } in [TtZX]*) break ;; esac
+        sleep 0.1
+      done
+    done
   }
   gone() {
     for child; do
@@ -43,8 +54,15 @@ export const endChildrenFunction = `cw_end_children() (
   top=$(once=1 && below "$1")
   [ -n "$top" ] || exit 0
   kill -STOP $top 2>/dev/null
+  # A signal is on its way for a moment, in which one more child may be born.
+  held $top
   once=
-  end $(below $top) && end $(below $top) && end $top
+  for round in 1 2 3 4 5; do
+    rest=$(below $top)
+    [ -n "$rest" ] || break
+    end $rest || exit 1
+  done
+  end $top
 )`;
 
 /** A script that does so, of its own. */

@@ -2,12 +2,12 @@ import { CausewayError, type Position, throwAll } from "../errors.ts";
 import { nearest } from "../schema/nearest.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { answeredFor } from "../thrown.ts";
-import type { Playbook } from "./define.ts";
+import type { Play, Playbook } from "./define.ts";
 
 type Kind = "text" | "list" | "function" | "mapping" | "flag" | "text or function" | "any";
-type Keys = Readonly<Record<string, { is: Kind; needed?: true }>>;
+type Keys<K extends string = string> = Readonly<Record<K, { is: Kind; needed?: true }>>;
 
-const playbookKeys: Keys = {
+const playbookKeys: Keys<Exclude<keyof Playbook, "whereIs">> = {
   causeway: { is: "any" },
   name: { is: "text", needed: true },
   summary: { is: "text", needed: true },
@@ -24,7 +24,7 @@ const playbookKeys: Keys = {
   verify: { is: "function" },
 };
 
-const playKeys: Keys = {
+const playKeys: Keys<keyof Play<never, never>> = {
   title: { is: "text", needed: true },
   hosts: { is: "text", needed: true },
   learns: { is: "list" },
@@ -35,6 +35,7 @@ const playKeys: Keys = {
   indivisible: { is: "function" },
   oneByOne: { is: "text" },
   whenComplete: { is: "flag" },
+  confirmTimeout: { is: "any" },
   maxFailPercentage: { is: "any" },
   anyErrorsFatal: { is: "flag" },
   continueOnFailure: { is: "flag" },
