@@ -2,12 +2,14 @@ import type { Options } from "./arguments.ts";
 
 /** What stands behind `run COMMAND`: it gets the words behind its name, and gives the exit code. */
 export interface Command {
-  start: (args: readonly string[]) => Promise<number>;
+  start: (args: readonly string[], all: Commands) => Promise<number>;
   options: Options;
 }
 
+export type Commands = Readonly<Record<string, () => Promise<Command>>>;
+
 /** The commands beside playbooks, each loaded when it is asked for. */
-export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+export const commands: Commands = {
   inventory: async () => {
     const { inventoryCommand, inventoryCommandOptions } = await import("./inventory-command.ts");
     return { start: inventoryCommand, options: inventoryCommandOptions };
@@ -31,6 +33,10 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => {
     const { doctorCommand, doctorOptions } = await import("./doctor-command.ts");
     return { start: doctorCommand, options: doctorOptions };
+  },
+  completion: async () => {
+    const { completionCommand, completionOptions } = await import("./completion-command.ts");
+    return { start: completionCommand, options: completionOptions };
   },
   doc: async () => {
     const { docCommand, docOptions } = await import("./doc-command.ts");

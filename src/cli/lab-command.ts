@@ -11,7 +11,7 @@ export const labOptions = {
   ...faultOptions,
   ...helpOption,
 } as const satisfies Options;
-const verbs = ["up", "down", "status", "images", "reset", "ssh", "fault", "heal"];
+export const verbs = ["up", "down", "status", "images", "reset", "ssh", "fault", "heal"];
 const usageLine =
   "run lab up | down | status | images | reset [HOST…] | ssh HOST [-- COMMAND…] | fault HOST… FAULTS | heal [HOST…]  [-i INVENTORY]";
 const faultHelp = `Faults: what is wrong with a host on purpose, until the command ends, or run lab heal:

@@ -42,6 +42,16 @@ export function listTags(playbook: Playbook, prepared: Prepared, selection: Sele
   return lines.join("");
 }
 
+/** All tags of a playbook that are known without its hosts. */
+export function tagsIn(playbook: Playbook, prepared: Prepared): string[] {
+  const { plays } = chosenTasks(playbook, prepared, { tags: ["all", "never"], skipTags: [] });
+  const tags = plays.flatMap(([play, hosts]) => [
+    ...(play.tags ?? []),
+    ...[...hosts.values()].flat().flatMap((task) => tagsOf(play, task)),
+  ]);
+  return [...new Set(tags)].sort();
+}
+
 function countOf(play: AnyPlay, { chosen, hostsOf }: Prepared): number {
   return inPlay(play, chosen, hostsOf).length;
 }

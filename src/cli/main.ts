@@ -16,7 +16,7 @@ async function main(args: readonly string[]): Promise<number> {
       return help();
     default: {
       const command = await commands[first]?.();
-      if (command) return command.start(rest);
+      if (command) return command.start(rest, commands);
       return (await import("./playbook-command.ts")).playbookCommand(args);
     }
   }

@@ -1,0 +1,128 @@
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import { commands } from "../../src/cli/commands.ts";
+import { completions } from "../../src/cli/completions.ts";
+import { packageDir } from "../../src/package-dir.ts";
+import { folderWith } from "../inventory/files.ts";
+
+// A shell with several commands, on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 90_000 });
+
+const folder = folderWith({
+  "hosts.ini": "[web]\nweb1\nweb2\n[db]\ndb1\n",
+  "tagged.ts": `import { definePlaybook, defineTask, Type } from "causeway";
+const t = defineTask({ name: "t", summary: "x", params: Type.Object({}), key: () => "k", read: async () => 1, present: () => [] });
+export default definePlaybook({ name: "tagged", summary: "x", vars: Type.Object({}), plays: [
+  { title: "P", hosts: "all", tags: ["config"], tasks: () => [t({}, { tags: ["certs", "never"] })] }] });`,
+});
+const inventory = join(folder, "hosts.ini");
+const words = async (...typed: string[]) => (await completions(typed, commands)).map(({ word }) => word);
+
+describe("what fits", () => {
+  test.each<[string[], string[]]>([
+    [["hist"], ["history"]],
+    [["static-r"], ["static-route"]],
+    [["lab", "ima"], ["images"]],
+    [["lab", "fault", "docker-200"], ["docker-200"]],
+    [["doc", "sysc"], ["sysctl"]],
+    [["completion", "z"], ["zsh"]],
+    [
+      ["static-route", "--list-t"],
+      ["--list-tasks", "--list-tags"],
+    ],
+    [["rollback", "--list-t"], []],
+    [
+      ["static-route", "--output", "p"],
+      ["pretty", "plain"],
+    ],
+    [
+      ["static-route", "--output=p"],
+      ["--output=pretty", "--output=plain"],
+    ],
+    [["static-route", "-i", "lab-"], ["lab-2022"]],
+    [
+      ["exec", "-i", inventory, "w"],
+      ["web1", "web2", "web"],
+    ],
+    [
+      ["exec", "-i", inventory, "web1,d"],
+      ["web1,db1", "web1,db"],
+    ],
+    [["exec", "web1", "-i", inventory, ""], []],
+    [["exec", "all", "--", "his"], []],
+    [
+      ["static-route", `--inventory=${inventory}`, "-l", "web:!web1,d"],
+      ["web:!web1,db1", "web:!web1,db"],
+    ],
+    [
+      ["remove", "static-route", "-i", inventory, "db1,we"],
+      ["db1,web1", "db1,web2"],
+    ],
+    [["inventory", "-i", inventory, "--host", "d"], ["db1"]],
+    [
+      [join(folder, "tagged.ts"), "-i", inventory, "-t", "c"],
+      ["certs", "config"],
+    ],
+    [[join(folder, "tagged.ts"), "-i", inventory, "--skip-tags", "config,ce"], ["config,certs"]],
+    [["exec", "-i", "/nowhere", "w"], []],
+    // As bash takes words apart.
+    [["static-route", "--output", "=", "j"], ["json"]],
+    [
+      ["static-route", "-i", inventory, "-l", "web", ":", "db"],
+      ["db1", "db"],
+    ],
+  ])("%j: %j", async (typed, fits) => expect(await words(...typed)).toEqual(fits));
+
+  test("at first every command and every playbook", async () => {
+    expect(await words("")).toEqual(expect.arrayContaining(["exec", "doctor", "lab", "flannel", "verify"]));
+  });
+
+  test("an option has its line of the help", async () => {
+    expect(await completions(["exec", "--forks"], commands)).toEqual([
+      { word: "--forks", means: "connect to N hosts at a time (default 64)" },
+    ]);
+  });
+});
+
+/** A folder with `run` in it, for a PATH. */
+function withRun(): string {
+  const bin = folderWith({});
+  symlinkSync(join(packageDir, "run"), join(bin, "run"));
+  return bin;
+}
+
+test("bash completes what is typed when the tabulator is pressed", async () => {
+  const out = join(folder, "out.txt");
+  rmSync(out, { force: true });
+  const shell = spawn("script", ["-qefc", "bash --norc --noprofile -i", "/dev/null"], {
+    cwd: folder,
+    env: { ...process.env, PATH: `${withRun()}:${process.env.PATH}`, TERM: "dumb" },
+  });
+  let said = "";
+  shell.stdout.on("data", (chunk) => {
+    said += chunk;
+  });
+  shell.stdin.write("source <(run completion bash); echo rea''dy\n");
+  await vi.waitFor(() => expect(said).toMatch(/^ready/m), 60_000);
+  shell.stdin.write(`run completion fi\t> ${out}; echo do''ne\n`);
+  await vi.waitFor(() => expect(said).toMatch(/^done/m), 60_000);
+  shell.stdin.end("exit\n");
+  await new Promise((resolve) => shell.once("close", resolve));
+  expect(readFileSync(out, "utf8"), said).toBe(
+    readFileSync(join(packageDir, "src/cli/completion/run.fish"), "utf8"),
+  );
+});
+
+test.skipIf(!existsSync("/usr/bin/fish"))("fish offers what fits, with what it means", () => {
+  const env = { ...process.env, PATH: `${withRun()}:${process.env.PATH}`, HOME: folder };
+  const script = 'run completion fish | source; complete -C "run history --for"';
+  expect(execFileSync("fish", ["-c", script], { env, encoding: "utf8" })).toBe(
+    "--forks\tconnect to N hosts at a time (default 64)\n",
+  );
+});
+
+test.skipIf(!existsSync("/usr/bin/zsh"))("zsh reads what is for it", () => {
+  expect(spawnSync("zsh", ["-n", join(packageDir, "src/cli/completion/run.zsh")]).status).toBe(0);
+});
