@@ -65,10 +65,10 @@ describe.sequential("what a host needs, and how it was found", () => {
       "docker-200",
       `mkdir -p /etc/docker; printf '\\357\\273\\277{"debug": true}\\n' >/etc/docker/daemon.json`,
     );
-    const { code, stdout } = await lab.run(playbook, ["--check"]);
-    expect(stdout).toMatch(/daemon\.json:1:1 docker-200.*begins with a byte order mark/);
+    const { code, stderr } = await lab.run(playbook, ["--check"]);
+    expect(stderr).toMatch(/daemon\.json:1:1 docker-200.*begins with a byte order mark/);
     expect(code).toBe(2);
-    const [, advice = ""] = /^ +do +(sed .*)$/m.exec(stdout) ?? [];
+    const [, advice = ""] = /^ +do +(sed .*)$/m.exec(stderr) ?? [];
     await lab.must("docker-200", advice);
     expect(await lab.must("docker-200", "cat /etc/docker/daemon.json")).toBe('{"debug": true}\n');
     const mended = await lab.run(playbook, ["--check"]);
