@@ -42,6 +42,17 @@ export interface Failure {
   error: JsonError;
 }
 
+/** A proof that has ended. */
+export interface SeenProof {
+  began: number;
+  end: Json<"probe">;
+  /**
+   * Whether the run is judged by it: those at its end, and one at which it stopped. Of the others a run takes what they find as it
+   * is: pairs that did not work before need not work after a batch.
+   */
+  counts: boolean;
+}
+
 /** What a run's events amount to, for those who show it as a whole. */
 export interface Seen {
   run: Json<"run"> | undefined;
@@ -53,8 +64,7 @@ export interface Seen {
   changes: readonly Change[];
   tasks: readonly TaskEnd[];
   failures: readonly Failure[];
-  /** Proofs that have ended, with when they began. */
-  proofs: readonly { began: number; end: Json<"probe"> }[];
+  proofs: readonly SeenProof[];
   plays: readonly Json<"play">[];
   batches: readonly Json<"batch">[];
   containers: readonly Json<"containers">[];
@@ -94,9 +104,9 @@ function nameOf({ task, key }: { task: string; key: string }): string {
   return key === "" ? task : `${task} ${key}`;
 }
 
-function proofsIn(probes: readonly Json<"probe">[]) {
+function proofsIn(probes: readonly Json<"probe">[]): SeenProof[] {
   const began = new Map<string, number>();
-  const proofs: { began: number; end: Json<"probe"> }[] = [];
+  const proofs: Omit<SeenProof, "counts">[] = [];
   for (const probe of probes) {
     if (probe.state === "started") {
       if (!began.has(probe.name)) began.set(probe.name, probe.at);
@@ -105,7 +115,10 @@ function proofsIn(probes: readonly Json<"probe">[]) {
     proofs.push({ began: began.get(probe.name) ?? probe.at, end: probe });
     began.delete(probe.name);
   }
-  return proofs;
+  return proofs.map((proof) => ({
+    ...proof,
+    counts: proof.end.stage === undefined || proof === proofs.at(-1),
+  }));
 }
 
 /** What is open when the events end was cut off. */

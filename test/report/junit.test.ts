@@ -4,7 +4,7 @@ import { junitReport } from "../../src/report/junit.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { checked } from "./events.ts";
 import { began, ended, unreachable } from "./fleet.ts";
-import { wholeRun } from "./whole-run.ts";
+import { matrixOf, wholeRun } from "./whole-run.ts";
 
 interface Element {
   name: string;
@@ -141,6 +141,15 @@ describe("--junit", () => {
     expect(told(suites).slice(1)).toEqual([
       ["docker-200", "connection passed", "docker-bip docker0 skipped"],
       ["web1", "connection error"],
+    ]);
+  });
+
+  test("blames a run for the proof at which it stopped, and for none that it went on from", () => {
+    const probe = { type: "probe", name: "ping-check", stage: "gate", state: "failed" } as const;
+    const gates = [2000, 3000].map((at): RunEvent => ({ at, ...probe, matrix: matrixOf(["a", "b"], "a") }));
+    expect(told(suitesOf([began(["a", "b"]), ...gates, ended(["a", "b"])])).slice(-2)).toEqual([
+      ["ping-check (gate)", "a → b skipped", "b → a skipped"],
+      ["ping-check (gate)", "a → b failure", "b → a failure"],
     ]);
   });
 

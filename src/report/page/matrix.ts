@@ -1,7 +1,7 @@
 import type { Matrix, MatrixCell } from "../../task/matrix.ts";
 import { matrixSummary } from "../matrix.ts";
-import { oneLine } from "../paint.ts";
-import type { Seen } from "../seen.ts";
+import { duration, oneLine } from "../paint.ts";
+import type { Seen, SeenProof } from "../seen.ts";
 import { describeJsonError } from "../words.ts";
 import { type Html, html } from "./html.ts";
 
@@ -12,17 +12,27 @@ const titledAtMost = 5000;
 /** More failed pairs are counted; JSON has them all. */
 const failedAtMost = 200;
 
-/** The proofs at the end of a run, and those between batches that did not hold. */
+/** The proofs by which the run is judged; those on its way that found something are closed. */
 export function proofSections({ proofs }: Seen): Html[] {
-  return proofs
-    .filter(({ end }) => end.stage === undefined || end.state === "failed")
-    .map(({ end }) => {
-      const title = end.stage === undefined ? end.name : `${end.name} (${end.stage})`;
-      const { matrix, error } = end;
-      return html`<section class="proof"><h2>Proof: ${title}</h2>${
-        error && html`<pre class="failure">${describeJsonError(error)}</pre>`
-      }${matrix && matrixOf(matrix)}</section>`;
-    });
+  const [judged, others] = [proofs.filter(({ counts }) => counts), proofs.filter(({ counts }) => !counts)];
+  const failed = others.filter(({ end }) => end.state === "failed");
+  return [
+    ...judged.map(
+      (proof) => html`<section class="proof"><h2>Proof: ${titleOf(proof)}</h2>${foundBy(proof)}</section>`,
+    ),
+    ...failed.map(
+      (proof) =>
+        html`<section class="proof"><details><summary>${titleOf(proof)}, after ${duration(proof.began)}: not all pairs worked, and the run went on</summary>${foundBy(proof)}</details></section>`,
+    ),
+  ];
+}
+
+function titleOf({ end }: SeenProof): string {
+  return end.stage === undefined ? end.name : `${end.name} (${end.stage})`;
+}
+
+function foundBy({ end: { error, matrix } }: SeenProof): Html {
+  return html`${error && html`<pre class="failure">${describeJsonError(error)}</pre>`}${matrix && matrixOf(matrix)}`;
 }
 
 function matrixOf(matrix: Matrix): Html {
@@ -56,9 +66,9 @@ function medianOf(cells: readonly MatrixCell[]): number {
 
 function legend(cells: readonly MatrixCell[]): Html {
   const median = medianOf(cells);
-  const upTo = [1, 2, 4, 8].map((n) => `≤ ${(median * n).toFixed(2)} ms`);
+  const upTo = median > 0 ? [...[1, 2, 4, 8].map((n) => `≤ ${(median * n).toFixed(2)} ms`), "more"] : [];
   const has = (test: (cell: MatrixCell) => boolean) => cells.some(test);
-  return html`<p class="legend">rows send, columns answer; round trip: ${[...upTo, "more"].map(
+  return html`<p class="legend">rows send, columns answer${median > 0 && "; round trip:"} ${upTo.map(
     (words, i) => html`<i class="heat${i + 1}"></i> ${words} `,
   )}${has(({ ok, expected }) => ok && expected === "unreachable") && html`<i class="apart"></i> kept apart, as expected `}${
     has(({ ok }) => !ok) && html`<i class="bad"></i> not as expected `

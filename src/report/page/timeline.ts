@@ -133,7 +133,8 @@ function lane(name: string, bars: readonly Bar[], endMs: number): Html {
 
 function axis(endMs: number): Html {
   const step = tick(endMs);
-  const ticks = Array.from({ length: Math.floor(endMs / step) + 1 }, (_, i) => i * step);
+  // One at the very end has no room for its words.
+  const ticks = Array.from({ length: Math.floor((endMs * 0.96) / step) + 1 }, (_, i) => i * step);
   return html`<div class="lane axis"><b></b><div>${ticks.map(
     (at) =>
       html`<i style="left:${percent(at, endMs)}">${at === 0 ? "0" : at % 60_000 === 0 ? `${at / 60_000} min` : `${at / 1000} s`}</i>`,
