@@ -34,6 +34,10 @@ export const commands: Commands = {
     const { doctorCommand, doctorOptions } = await import("./doctor-command.ts");
     return { start: doctorCommand, options: doctorOptions };
   },
+  init: async () => {
+    const { initCommand, initOptions } = await import("./init-command.ts");
+    return { start: initCommand, options: initOptions };
+  },
   completion: async () => {
     const { completionCommand, completionOptions } = await import("./completion-command.ts");
     return { start: completionCommand, options: completionOptions };

@@ -26,6 +26,7 @@ Commands:
   run remove PLAYBOOK HOST[,HOST]  take hosts out of the fleet: their own part, then what the others have of them
   run exec PATTERN -- COMMAND      a command on many hosts at once, equal results shown once
   run doctor [-i INVENTORY]        what this machine, the lab or the hosts lack, with the fix
+  run init [FOLDER]                a project of one's own: playbook, task, test, inventory
   run completion bash | zsh | fish what a shell reads to complete commands, options, hosts and tags
   run doc [PLAYBOOK | TASK]        what a playbook or a task takes; of a playbook also as a JSON Schema for editors
   run lab up | down | status | images | reset [HOST…] | ssh HOST [-- COMMAND…]
