@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect } from "vitest";
+import { beforeAll, describe, expect } from "vitest";
 import { labConnection, labReboot } from "../../src/lab/index.ts";
 import { labPaths } from "../../src/lab/paths.ts";
 import { differences, snapshot } from "./snapshot.ts";
@@ -60,6 +60,9 @@ function throughIpv6(lab: TestLab) {
   const [, second, third] = lab.net.split(".");
   const network = `fd00:${second}:${third}::`;
   let addresses: readonly string[] = [];
+  beforeAll(async () => {
+    addresses = await withIpv6(lab, network);
+  });
   const of = () =>
     Object.fromEntries(
       lab.names.map((host, i) => [host, { fixed_cidr_v6: subnets[i], host_ipv6: addresses[i] }]),
@@ -77,7 +80,6 @@ function throughIpv6(lab: TestLab) {
   inFull(
     "static-route: both families with evidence, after a reboot, and a reset that leaves no trace",
     async () => {
-      addresses = await withIpv6(lab, network);
       await Promise.all(lab.names.map((host) => lab.must(host, "systemctl restart docker")));
       const before = await snapshots();
       const { events } = await fine(playbook, ["--evidence"]);
@@ -103,6 +105,9 @@ function throughIpv6(lab: TestLab) {
       readFileSync(knownHostsFile, "utf8"),
     );
     writeFileSync(join(lab.folder, "known_hosts"), known);
+    const config = join(lab.folder, "ssh_config_6");
+    writeFileSync(config, `Host *\n  UserKnownHostsFile ${join(lab.folder, "known_hosts")}\n`);
+    const over6 = ["--ssh-config", config];
     const hosts = Object.fromEntries(
       lab.spec.hosts.map(({ name, address }, i) => [
         name,
@@ -114,14 +119,10 @@ function throughIpv6(lab: TestLab) {
         },
       ]),
     );
-    const vars = {
-      ansible_user: "root",
-      ansible_ssh_private_key_file: privateKeyFile,
-      ansible_ssh_common_args: `-o UserKnownHostsFile=${join(lab.folder, "known_hosts")}`,
-    };
+    const vars = { ansible_user: "root", ansible_ssh_private_key_file: privateKeyFile };
     const plain = join(lab.folder, "over-ipv6.yaml");
     writeFileSync(plain, JSON.stringify({ all: { children: { docker: { hosts, vars } } } }));
-    expect(reachedBy((await fine(playbook, [], plain)).events)).toEqual(both("bridge"));
+    expect(reachedBy((await fine(playbook, over6, plain)).events)).toEqual(both("bridge"));
 
     const faults: [string, string, RegExp][] = [
       [
@@ -142,7 +143,7 @@ function throughIpv6(lab: TestLab) {
     ];
     for (const [host, command, cause] of faults) {
       await lab.must(host, command);
-      const broken = await lab.events("playbooks/verify.ts", [], plain);
+      const broken = await lab.events("playbooks/verify.ts", over6, plain);
       expect([command, broken.code, reachedBy(broken.events)["containers on bridge"]]).toEqual([
         command,
         3,
@@ -154,9 +155,23 @@ function throughIpv6(lab: TestLab) {
         host,
         "for c in FORWARD DOCKER-USER; do ip6tables -D $c -s fd00:30:100::/64 -j DROP; done 2>/dev/null; true",
       );
-      expect(reachedBy((await fine(playbook, [], plain)).events)).toEqual(both("bridge"));
+      expect(reachedBy((await fine(playbook, over6, plain)).events)).toEqual(both("bridge"));
     }
-    await fine("playbooks/reset.ts", [], plain);
+    await fine("playbooks/reset.ts", over6, plain);
+  });
+
+  inFull("wireguard: both families in one encrypted link, and a reset that leaves no trace", async () => {
+    await Promise.all(lab.names.map((host) => lab.must(host, "systemctl restart docker")));
+    const before = await snapshots();
+    const { events } = await fine("playbooks/wireguard.ts", ["--evidence"]);
+    expect(reachedBy(events)).toEqual(both("bridge"));
+    expect(cellsIn(events).map(({ evidence }) => evidence)).toEqual(
+      Array(4).fill({ ok: true, seen: expect.stringMatching(/^UDP 51820 encrypted at both ends/) }),
+    );
+    expect(doneBy(await fine("playbooks/wireguard.ts", ["--no-verify"]))).toEqual(idle(lab.names));
+    await fine("playbooks/reset.ts");
+    for (const [i, now] of (await snapshots()).entries())
+      expect(differences(before[i] ?? [], now), lab.names[i]).toEqual([]);
   });
 }
 
