@@ -509,3 +509,59 @@ describe("the cause of a failed pair", () => {
     expect(commandOn).toBe(on);
   });
 });
+
+describe("IPv6", () => {
+  const a6: HostFacts = { ...a, hops: ["fd00:10::1", "fe80::1"], container: "fd00:30:1::2" };
+  const b6: HostFacts = { ...b, hops: ["fd00:10::2", "fe80::2"], container: "fd00:30:2::2" };
+  const pair6 = (over: Partial<PairFacts> = {}) =>
+    pair({
+      family: 6,
+      from: a6,
+      to: b6,
+      wayThere: "fd00:30:2::2 from :: via fd00:10::2 dev eth0 proto 202 src fd00:10::1",
+      wayBack: "fd00:30:1::2 from :: via fd00:10::1 dev eth0 proto 202 src fd00:10::2",
+      ...over,
+    });
+  const drop6 = "[7:588] -A FORWARD -s fd00:30:1::/64 -j DROP";
+
+  it.each<[string, PairFacts, RegExp, string]>([
+    [
+      "a route that leads elsewhere",
+      pair6({ wayThere: "fd00:30:2::2 from :: via fd00:10::9 dev eth0" }),
+      /^missing route: a has no route to fd00:30:2::2 by b/,
+      "ip route get fd00:30:2::2",
+    ],
+    [
+      "a rule of ip6tables",
+      pair6({ to: { ...b6, moved: moved("*filter", drop6) } }),
+      /^FORWARD drop: b drops it by FORWARD -s fd00:30:1::\/64 -j DROP \(\+7 packets\)$/,
+      "ip6tables -vnL FORWARD",
+    ],
+    [
+      "one for its own kind of ICMP",
+      pair6({ to: { ...b6, moved: moved("*filter", drop6.replace("-j", "-p ipv6-icmp -j")) } }),
+      /^FORWARD drop/,
+      "ip6tables -vnL FORWARD",
+    ],
+    [
+      "a rule that is about others",
+      pair6({ to: { ...b6, moved: moved("*filter", drop6.replace("30:1", "30:7")) } }),
+      /^no answer/,
+      "tcpdump -ni any host fd00:30:1::2",
+    ],
+    [
+      "forwarding that is off",
+      pair6({ to: { ...b6, forwardingOff: [{ key: "net.ipv6.conf.all.forwarding" }] } }),
+      /^forwarding off: b does not forward \(net.ipv6.conf.all.forwarding = 0\)/,
+      "sysctl net.ipv6.conf.all.forwarding",
+    ],
+    [
+      "another source seen",
+      pair6({ tried: { ...fine, caller: "fd00:10::1" } }),
+      /^masqueraded source: b saw fd00:10::1 instead of fd00:30:1::2/,
+      "ip6tables -t nat -vnL POSTROUTING",
+    ],
+  ])("%s", (_, facts, cause, command) => {
+    expect(causeOf(facts, wireOf("routed"))).toMatchObject({ cause: expect.stringMatching(cause), command });
+  });
+});
