@@ -20,6 +20,7 @@ import { wireguardKey } from "../tasks/wireguard-key.ts";
 import { wireguardLink } from "../tasks/wireguard-link.ts";
 import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
+import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "./checks/docker.ts";
 import {
   dockersWithoutDirectRouting,
   foreignFirewalls,
@@ -227,11 +228,17 @@ export default definePlaybook({
     ),
     ...unfitForIpv6(fleet),
     ...foreignFirewalls(fleet),
+    ...rootlessDockers(fleet),
+    ...dockersOnNftables(fleet),
     ...dockersWithoutDirectRouting(fleet),
     ...foreignNetworks(fleet, uses),
     ...conflictingLeftovers(fleet, claim),
   ],
-  remarks: (fleet) => [...stoppedDockers(fleet), ...harmlessLeftovers(fleet, claim)],
+  remarks: (fleet) => [
+    ...stoppedDockers(fleet),
+    ...dockersOfUsers(fleet),
+    ...harmlessLeftovers(fleet, claim),
+  ],
   topology: ({ hosts }) => ({
     by: "tunnel",
     words: `WireGuard, UDP ${[...new Set(hosts.map(({ vars }) => linkPort(vars)))].join(", ")}`,

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "../../playbooks/checks/docker.ts";
+import { schemes } from "../../playbooks/schemes/index.ts";
 import { type DockerInfo, parseDockerInfo } from "../../src/host/tools/docker-info.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
@@ -65,4 +66,11 @@ test.each<[string, DockerInfo, { nftables?: true; rootless?: true; beside?: true
   expect(dockersOnNftables(fleet)).toHaveLength(nftables ? 1 : 0);
   expect(rootlessDockers(fleet)).toHaveLength(rootless ? 1 : 0);
   expect(dockersOfUsers(fleet)).toHaveLength(beside ? 1 : 0);
+});
+
+test.each(schemes.map(({ name }) => name))("%s judges what Docker says of itself", (name) => {
+  const text = readFileSync(join(packageDir, `playbooks/${name}.ts`), "utf8");
+  for (const judged of ["rootlessDockers", "dockersOfUsers"]) expect(text).toContain(`...${judged}(fleet)`);
+  const needsDockerUser = text.includes("iptablesForward(");
+  if (needsDockerUser) expect(text).toContain("...dockersOnNftables(fleet");
 });
