@@ -12,6 +12,7 @@ const schemes = [
   { scheme: "static-route", pairs: 2, seen: /bare inner addresses/ },
   { scheme: "flannel", pairs: 2, seen: /UDP 8472/ },
   { scheme: "macvlan", pairs: 4, seen: /./ },
+  { scheme: "swarm", pairs: 2, seen: /UDP 4789 with the inner addresses inside/ },
   { scheme: "wireguard", pairs: 2, seen: /^UDP 51820 encrypted at both ends/ },
 ];
 
