@@ -138,7 +138,7 @@ make_device() {
   case $backend in
     vxlan)
       mtu=$((mtu - 50))
-      ip -d link show flannel.1 2>/dev/null | grep -q "vxlan id 1 local $public dev $device .*dstport 8472 nolearning" || {
+      ip -d link show flannel.1 2>/dev/null | grep -q "vxlan id 1 local $public dev $device .*dstport 8472 .*nolearning" || {
         ip link del flannel.1 2>/dev/null
         ip link add flannel.1 type vxlan id 1 dev "$device" local "$public" dstport 8472 nolearning || die 'no vxlan device'
       }
