@@ -148,7 +148,7 @@ export function docker0Address({
 systemctl daemon-reload
 start=$(systemctl show -p ExecStart docker.service | sed -n 's/.*argv\[\]=\(.*\) ; ignore_errors.*/\1/p')
 [ -n "$start" ] || exit 0
-idle=$(for unit in docker.service docker.socket; do systemctl is-active -q $unit || echo $unit; done)
+idle=$(for unit in docker.service docker.socket; do cw_will_run $unit || echo $unit; done)
 if cw_outlive_docker && [ -n "$(docker ps -q)" ]; then
   echo "docker0 keeps its address while containers run, because of live-restore: docker stop $(docker ps --format '{{.Names}}' | tr '\n' ' '), then run this again, then docker start them"
   exit 1

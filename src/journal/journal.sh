@@ -403,10 +403,14 @@ cw_consequence() {
 
 # Whether a unit is there and runs, or ought to.
 cw_is_up() {
-  case $(systemctl is-active "$1" 2>/dev/null) in
-    active | activating | failed | reloading) [ "$(systemctl show -p LoadState --value "$1")" != not-found ] ;;
-    *) return 1 ;;
-  esac
+  cw_will_run "$1" || systemctl is-failed -q "$1" || return 1
+  [ "$(systemctl show -p LoadState --value "$1")" != not-found ]
+}
+
+# Whether a unit runs, or systemd is about to start it: a restart is handed on to what requires the unit, and nobody waits for that.
+cw_will_run() {
+  case $(systemctl is-active "$1" 2>/dev/null) in active | activating | reloading) return 0 ;; esac
+  systemctl list-jobs --no-legend "$1" 2>/dev/null | awk '$3 ~ /start$/ { found = 1 } END { exit !found }'
 }
 
 # A unit is alive when it is active now and, a second later, still the same activation.
