@@ -304,7 +304,7 @@ describe.sequential("flannel", () => {
     expect(code).toBe(2);
     for (const [i, host] of lab.names.entries())
       expect(differences(before[i] ?? [], await snapshot(lab, host)), host).toEqual([]);
-    await lab.must("docker-201", "rm -r /etc/docker; systemctl restart docker");
+    await lab.must("docker-201", `rm ${daemonJson}; systemctl restart docker`);
   });
 
   inFull("from static-route and back: one run each way", async () => {
