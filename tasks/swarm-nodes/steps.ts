@@ -16,10 +16,10 @@ export function promoteNode({ id, name }: SwarmNode): Step {
     what: `swarm node ${name}`,
     from: "worker",
     to: "manager",
-    do: sh`docker node promote ${id} >/dev/null`,
+    do: sh`cw_swarm_role promote ${id}`,
     done: sh`[ "$(${roleOf(id)})" = manager ]`,
     // One that has left since has no role.
-    undo: sh`! docker node inspect ${id} >/dev/null 2>&1 || docker node demote ${id} >/dev/null`,
+    undo: sh`! docker node inspect ${id} >/dev/null 2>&1 || cw_swarm_role demote ${id}`,
     touches,
   });
 }
@@ -30,9 +30,9 @@ export function demoteNode({ id, name }: SwarmNode): Step {
     what: `swarm node ${name}`,
     from: "manager",
     to: "worker",
-    do: sh`docker node demote ${id} >/dev/null`,
+    do: sh`cw_swarm_role demote ${id}`,
     done: sh`[ "$(${roleOf(id)})" = worker ]`,
-    undo: sh`! docker node inspect ${id} >/dev/null 2>&1 || docker node promote ${id} >/dev/null`,
+    undo: sh`! docker node inspect ${id} >/dev/null 2>&1 || cw_swarm_role promote ${id}`,
     touches,
   });
 }

@@ -138,7 +138,8 @@ describe("a connection that is lost while a long step runs", () => {
       code: "unreachable",
       message: expect.stringContaining("the host stopped answering"),
     });
-    expect(over.asked()).toBe(4);
+    // Of a question that was under way at the cut the answer may have been in already.
+    expect([4, 5]).toContain(over.asked());
     await session.close();
   });
 

@@ -96,6 +96,17 @@ cw_swarm_nodes() (
   docker node inspect -f '{{.ID}} {{.Description.Hostname}} {{.Status.State}} {{.Spec.Role}} {{with .ManagerStatus}}{{.Reachability}}{{else}}-{{end}}' $cw_ids
 )
 
+# cw_swarm_role promote|demote NODE: while the managers choose another leader, which takes seconds, they refuse every change.
+cw_swarm_role() (
+  cw_tries=0
+  until cw_why=$(docker node "$1" "$2" 2>&1); do
+    cw_tries=$((cw_tries + 1))
+    case $cw_why in *'lost leader status'* | *'not have a leader'* | *'update out of sequence'*) ;; *) cw_tries=99 ;; esac
+    [ $cw_tries -le 20 ] || { printf '%s\n' "$cw_why" >&2; exit 1; }
+    sleep 1
+  done
+)
+
 # cw_swarm_step_down: sets cw_forced where this host is the last manager, and otherwise makes it a worker.
 cw_swarm_step_down() {
   cw_all=$(cw_swarm_nodes) || {
@@ -111,7 +122,7 @@ cw_swarm_step_down() {
     return 1
   fi
   cw_forced=
-  docker node demote "$cw_self" >/dev/null || return 1
+  cw_swarm_role demote "$cw_self" || return 1
   cw_tries=0
   until [ "$(cw_swarm_said '{{.ControlAvailable}}')" = false ]; do
     cw_tries=$((cw_tries + 1))
@@ -149,7 +160,7 @@ cw_swarm_forget() (
     [ $cw_tries -le 60 ] || { echo "it is still a node of the swarm, and it is up: ${cw_now%% *}" >&2; exit 1; }
     sleep 1
   done
-  case $cw_now in *\ manager) docker node demote "$1" >/dev/null || exit 1 ;; esac
+  case $cw_now in *\ manager) cw_swarm_role demote "$1" || exit 1 ;; esac
   cw_tries=0
   until cw_why=$(docker node rm --force "$1" 2>&1); do
     cw_tries=$((cw_tries + 1))
