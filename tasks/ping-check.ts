@@ -176,7 +176,13 @@ const isEnd = (name: string, { pairs }: Selection) =>
 /** Long enough for all that may be tried with the containers, and two minutes for their start. */
 function lifetimeOf({ pairs, all }: Selection, hosts: number, wanted: Params): number {
   const further = pairs.length < all ? secondsToTry(hosts - 1, wanted) : 0;
-  return 120 + secondsToTry(mostOfOne(pairs), wanted) + further + secondsToLookInto(hosts - 1);
+  return (
+    120 +
+    (wanted.wire?.rejoins ?? 0) +
+    secondsToTry(mostOfOne(pairs), wanted) +
+    further +
+    secondsToLookInto(hosts - 1)
+  );
 }
 
 interface Setting {

@@ -71,11 +71,19 @@ export const swarmNodes = defineTask({
       ({ id, address, state }) =>
         !ours.has(id) && (gone.includes(address) || (state === "down" && addresses.has(address))),
     );
-    const waiting = hosts.filter(({ node }) => byId.get(node)?.state !== "ready");
+    const waiting = [
+      ...hosts
+        .filter(({ node }) => byId.get(node)?.state !== "ready")
+        .map(({ name }) => `${name} is not ready`),
+      // A node that its host has left is down some seconds later, and only then it can be forgotten.
+      ...nodes
+        .filter(({ id, address, state }) => !ours.has(id) && state !== "down" && addresses.has(address))
+        .map(({ hostname }) => `the node that ${hostname} was before is not down`),
+    ];
     return [
       ...wrong(workers, "worker").map(demoteNode),
       ...forgotten.map(({ id, hostname: name }) => forgetNode({ id, name })),
-      ...(waiting.length > 0 ? [later(`not ready yet: ${waiting.map(({ name }) => name).join(", ")}`)] : []),
+      ...(waiting.length > 0 ? [later(`not yet settled: ${waiting.join(", ")}`)] : []),
     ];
   },
 });

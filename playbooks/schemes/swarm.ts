@@ -18,6 +18,8 @@ function wireOf(dataPort: number): Wire<SwarmSeen> {
   return {
     name: dataPort === usualPort ? "swarm" : `swarm-${dataPort}`,
     routed: false,
+    // A Docker that found nobody at its start looks for the others again after a minute (networkdb's rejoinClusterInterval).
+    rejoins: 75,
     tunnel: { port: dataPort, overhead: 50, filtered: "data port filtered" },
     look: (host: ProbeHost) => readSwarm(host.reader),
     first: (pair) => (works(pair) ? undefined : (noQuorum(pair) ?? nodeDown(pair))),

@@ -41,6 +41,7 @@ interface Wanted {
   family?: Family | undefined;
   /** Whether every container has to learn the names of the others, through the store that their Dockers share. */
   names?: boolean | undefined;
+  wire?: { readonly rejoins?: number } | undefined;
   /** The pairs that will be tried: whose names a container has to learn. */
   pairs: readonly Ends[];
   /** A container that nobody takes away ends by itself after so many seconds. */
@@ -68,7 +69,7 @@ export async function startContainers(
   let ends = await everyOf(hosts.map((host) => start(host, 0)));
   const anew = new Map<ProbeHost, string>();
   for (let time = 1; time < starts; time += 1) {
-    const stuck = await withoutStore(ends, wanted);
+    const stuck = await withoutStore(ends, wanted, (time === 1 && wanted.wire?.rejoins) || namesWithin);
     if (stuck.size === 0) break;
     wanted.say(`starting another container on ${[...stuck.keys()].map(({ name }) => name).join(", ")}`);
     for (const [host, why] of stuck) anew.set(host, why);
@@ -90,6 +91,7 @@ export async function startContainers(
 async function withoutStore(
   ends: readonly (ProbeContainer | Unstarted)[],
   { names = false, pairs }: Wanted,
+  seconds: number,
 ): Promise<Map<ProbeHost, string>> {
   const containers = ends.filter(isStarted);
   const refused = ends.flatMap((end) =>
@@ -102,7 +104,7 @@ async function withoutStore(
     containers.filter((to) => tried.has(keyOf({ from: from.host.name, to: to.host.name })));
   const nameless = await everyOf(
     (names ? containers : []).map(async (container) => {
-      const unknown = await unknownNames(container, peersOf(container));
+      const unknown = await unknownNames(container, peersOf(container), seconds);
       return unknown.length === 0
         ? []
         : [[container.host, `did not learn the name of the container on ${unknown.join(", ")}`] as const];
@@ -116,13 +118,15 @@ async function withoutStore(
  * resolver for, which may never answer.
  */
 const namesAtOnce = 32;
-const untilKnown = `n=0
-while [ $# -gt 0 ] && [ $n -lt 5 ]; do
+const namesWithin = 12;
+const untilKnown = `end=$(($(date +%s) + $1)); shift
+while [ $# -gt 0 ]; do
   set -- $(at=0; for name; do
     (timeout 2 nslookup "$name" 127.0.0.11 2>/dev/null | sed 1,2d | grep -q '^Address' || echo "$name") &
     at=$((at + 1)); [ $((at % ${namesAtOnce})) != 0 ] || wait
   done; wait)
-  [ $# = 0 ] || { n=$((n + 1)); sleep 1; }
+  [ $# = 0 ] || [ "$(date +%s)" -ge $end ] && break
+  sleep 1
 done
 echo "$@"`;
 
@@ -130,11 +134,12 @@ echo "$@"`;
 async function unknownNames(
   { id, host }: ProbeContainer,
   peers: readonly ProbeContainer[],
+  seconds: number,
 ): Promise<string[]> {
   if (peers.length === 0) return [];
   const { stdout } = await host.sh(
-    sh`docker exec ${id} sh -c ${untilKnown} sh ${peers.map(({ name }) => name)}`,
-    { timeoutMs: 90_000 + Math.ceil(peers.length / namesAtOnce) * 15_000 },
+    sh`docker exec ${id} sh -c ${untilKnown} sh ${seconds} ${peers.map(({ name }) => name)}`,
+    { timeoutMs: (75 + seconds) * 1000 + Math.ceil(peers.length / namesAtOnce) * 15_000 },
   );
   const unknown = stdout.trim().split(" ");
   return peers.filter(({ name }) => unknown.includes(name)).map((peer) => peer.host.name);

@@ -15,6 +15,8 @@ export interface Wire<Own = unknown> {
   routed: boolean;
   /** What brings a route back that is missing, where that is not the playbook: `restart flanneld there`. */
   cure?: string;
+  /** Within how many seconds Dockers that started at the same time know each other's containers, where that may take longer than usual. */
+  rejoins?: number;
   /** Devices on which its packets must not be, or have to be: captured beside the ones that lead to the peers. */
   alsoOn?: readonly string[];
   /** What else evidence has to capture than pings, bare or readable in a tunnel: an expression of pcap-filter(7). */

@@ -77,6 +77,16 @@ describe("swarm-nodes: what a manager sees → exact steps", () => {
       ["swarm node h9: left, or about to leave → forgotten"],
     ],
     [
+      "that node while the managers do not know yet that it left",
+      plan(
+        seen(node("1", "manager"), node("2", "worker"), node("9", "worker", "ready", "10.0.0.2")),
+        ["1"],
+        ["2"],
+        "settle",
+      ),
+      ["later: not yet settled: the node that h9 was before is not down"],
+    ],
+    [
       "a node of nobody's in the inventory, up or down",
       plan(seen(node("1", "manager"), node("7", "worker"), node("8", "worker", "down")), ["1"], [], "settle"),
       [],
@@ -84,7 +94,7 @@ describe("swarm-nodes: what a manager sees → exact steps", () => {
     [
       "a host that the managers do not see yet",
       plan(seen(node("1", "manager"), node("2", "worker", "down")), ["1"], ["2", "3"], "settle"),
-      ["later: not ready yet: h2, h3"],
+      ["later: not yet settled: h2 is not ready, h3 is not ready"],
     ],
     [
       "no swarm yet",

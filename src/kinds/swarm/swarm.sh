@@ -96,13 +96,21 @@ cw_swarm_nodes() (
   docker node inspect -f '{{.ID}} {{.Description.Hostname}} {{.Status.State}} {{.Spec.Role}} {{with .ManagerStatus}}{{.Reachability}}{{else}}-{{end}}' $cw_ids
 )
 
-# cw_swarm_role promote|demote NODE: while the managers choose another leader, which takes seconds, they refuse every change.
+# cw_swarm_role promote|demote NODE: while the managers choose another leader, which takes seconds, they refuse every change. A
+# new manager is one once the others reach it as such.
 cw_swarm_role() (
   cw_tries=0
   until cw_why=$(docker node "$1" "$2" 2>&1); do
     cw_tries=$((cw_tries + 1))
     case $cw_why in *'lost leader status'* | *'not have a leader'* | *'update out of sequence'*) ;; *) cw_tries=99 ;; esac
     [ $cw_tries -le 20 ] || { printf '%s\n' "$cw_why" >&2; exit 1; }
+    sleep 1
+  done
+  [ "$1" = promote ] || exit 0
+  cw_tries=0
+  until [ "$(docker node inspect -f '{{with .ManagerStatus}}{{.Reachability}}{{end}}' "$2")" = reachable ]; do
+    cw_tries=$((cw_tries + 1))
+    [ $cw_tries -le 30 ] || { echo 'it is a manager by its role, and the other managers do not reach it: TCP 2377 has to be open between them' >&2; exit 1; }
     sleep 1
   done
 )
