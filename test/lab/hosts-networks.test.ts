@@ -24,7 +24,8 @@ async function refused(scheme: string, file = inventory()): Promise<string> {
     code: 2,
     said: [],
   });
-  expect(check.stderr).toBe(stderr);
+  // Only a run is tried again.
+  expect(check.stderr.trim()).toBe(stderr.replace(/^to try these hosts again: .*\n/m, "").trim());
   expect(await changes(before)).toEqual([]);
   return stderr;
 }
