@@ -41,7 +41,7 @@ export function resolvePlaybookPath(given: string): string {
     expected: "a TypeScript file whose default export is definePlaybook({ … })",
     advice: meant
       ? `did you mean ${meant}?`
-      : `this package has ${names.join(", ")}; for any other, give the path to its file`,
+      : `${/\.ya?ml$/.test(given) ? "playbooks are TypeScript (run init makes a project to begin with); " : ""}this package has ${names.join(", ")}; for any other, give the path to its file`,
   });
 }
 

@@ -25,7 +25,8 @@ export function notTypeScript(path: string): CausewayError {
       ? "a playbook of Ansible, in YAML"
       : `a file that ends in ${extname(path) || "nothing"}`,
     expected,
-    advice: "see docs/playbooks.md: what is in it becomes plays and tasks there",
+    advice:
+      "run init makes a project to begin with; docs/from-ansible.md shows what becomes of each word of Ansible",
   });
 }
 

@@ -352,6 +352,7 @@ describe("what people who know Ansible try", () => {
 
   test.each([
     ["playbooks/site.yml", "- hosts: all\n", /site\.yml is no playbook: playbooks are TypeScript/],
+    ["nowhere.yml", undefined, /nowhere\.yml not found[\s\S]*playbooks are TypeScript \(run init/],
     ["playbooks", undefined, /^playbooks is a folder/],
     ["/etc/passwd", undefined, /passwd is no playbook/],
     ["hosts", "[web]\nh1\n", /hosts is no playbook: it looks like an inventory[\s\S]*run PLAYBOOK -i hosts/],

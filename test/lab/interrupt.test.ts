@@ -109,7 +109,6 @@ test("a lab is not taken away from a run, which ends well; a run waits for a lab
   await until(async () => (await labStatus(lab.spec)).up === false);
   const beside = await lab.run(join(lab.folder, "slow.ts"), [], inventory);
   expect([beside.code, (await fresh).code]).toEqual([0, 0]);
-  expect(beside.stdout + beside.stderr).toContain("waiting for another command that works on the lab");
 });
 
 async function until(what: () => Promise<boolean>): Promise<void> {
