@@ -1,17 +1,4 @@
-import {
-  Cidr,
-  definePlaybook,
-  type Fleet,
-  given,
-  type HostView,
-  InterfaceCidr,
-  type Static,
-  subnetOf,
-  Type,
-} from "causeway";
-import { dockerBip } from "../tasks/docker-bip.ts";
-import { iptablesForward } from "../tasks/iptables-forward.ts";
-import { staticRoute } from "../tasks/static-route.ts";
+import { definePlaybook, type Fleet, given, type HostView, type Static, subnetOf, Type } from "causeway";
 import { badAddresses, ipv4Of, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "./checks/docker.ts";
@@ -29,83 +16,32 @@ import {
   ipv6Of,
   offLinkPeers6,
   ownAddresses,
-  subnet6,
   swappedSubnets6,
   unfitForIpv6,
 } from "./checks/ipv6.ts";
-import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
+import { conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { lifelinesTaken } from "./checks/lifelines.ts";
-import { foreignNetworks, type Uses } from "./checks/networks.ts";
+import { foreignNetworks } from "./checks/networks.ts";
 import { proofsOf } from "./checks/proofs.ts";
+import { ownDocker0, routedClaim, routedUses, routedVars, waysToPeers } from "./checks/routed.ts";
 import { badSubnets, outsideOfNetwork, swappedSubnets } from "./checks/subnets.ts";
-import { flannelOptions } from "./schemes/flannel.ts";
-import { peers6 } from "./schemes/scheme.ts";
-import { bipFlag, routedContainers } from "./schemes/static-route.ts";
+import { routedContainers } from "./schemes/static-route.ts";
 
 const vars = Type.Object({
-  bip: InterfaceCidr({
-    description: "the address of docker0 and the prefix of its subnet, a host: 192.168.100.1/24",
-  }),
-  container_network: Type.Optional(
-    Cidr({
-      description:
-        "one network that holds the container subnets of all hosts; then two rules let them all through, whatever hosts there are",
-    }),
-  ),
-  ...subnet6,
+  ...routedVars,
   ...ownAddresses,
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
 
-const comment = "causeway:static-route";
-
 type Vars = Static<typeof vars>;
 
-/** A bip in daemon.json is this scheme's own key: docker-bip takes it over. */
-const claim: Claim<Vars> = {
-  breaks: [bipFlag, flannelOptions],
-  networks: (_, { hosts }) => hosts.map(({ vars: { bip } }) => subnetOf(bip)),
-  replaces: (host, fleet) => fleet.peersOf(host).map(({ vars: { bip } }) => subnetOf(bip)),
-};
-
-/** Each host has routes to all peers' subnets, and in its own is docker0. */
-const uses: Uses<Vars, object> = {
-  on: (_, { hosts }) =>
-    hosts.map((of) => ({
-      subnet: subnetOf(of.vars.bip),
-      what: `the container subnet of ${of.name}`,
-      variable: "bip",
-      of,
-    })),
-  except: () => ["docker0"],
-};
-
-/** What a host needs to know of its peers' subnets; with `keep` beside what it knows of those that they had before. */
-function waysToPeers<F>(host: HostView<Vars, F>, fleet: Fleet<Vars, F>, keep: boolean) {
-  const routes = fleet.peersOf(host).map((peer) => ({ to: subnetOf(peer.vars.bip), via: ipv4Of(peer) }));
-  // Alone it has nobody to route to: what an earlier run did for its peers is undone.
-  if (routes.length === 0) return [];
-  const { bip, container_network } = host.vars;
-  const peers = container_network === undefined ? routes.map(({ to }) => to) : [container_network];
-  return [
-    staticRoute({ name: "peers", routes, keep }),
-    iptablesForward({ own: subnetOf(bip), peers, comment, keep }),
-    ...waysToPeers6(host, fleet, keep),
-  ];
-}
-
-/** The same for their subnets of IPv6; nothing where they have none. */
-function waysToPeers6<F>(host: HostView<Vars, F>, fleet: Fleet<Vars, F>, keep: boolean) {
-  const { fixed_cidr_v6: own } = host.vars;
-  if (own === undefined) return [];
-  const routes = fleet.peersOf(host).flatMap((peer) => {
-    const [to, via] = [peer.vars.fixed_cidr_v6, ipv6Of(peer)];
-    return to === undefined || via === undefined ? [] : [{ to, via }];
-  });
-  return [
-    staticRoute({ name: peers6, routes, keep }),
-    iptablesForward({ own, peers: routes.map(({ to }) => to), comment, keep }),
-  ];
+/** Each peer's containers are reached by the peer itself; with `keep` beside what the host knows of the subnets that they had before. */
+function ways<F>(host: HostView<Vars, F>, fleet: Fleet<Vars, F>, keep: boolean) {
+  const by = (peer: HostView<Vars, F>, family: 4 | 6) => {
+    const via = family === 4 ? ipv4Of(peer) : ipv6Of(peer);
+    return via === undefined ? undefined : { via };
+  };
+  return waysToPeers(host, fleet, { by, comment: "causeway:static-route", keep });
 }
 
 export default definePlaybook({
@@ -136,13 +72,13 @@ export default definePlaybook({
     ...dockersWithoutDirectRouting(fleet),
     ...dockersOnNftables(fleet),
     ...rootlessDockers(fleet),
-    ...foreignNetworks(fleet, uses),
-    ...conflictingLeftovers(fleet, claim),
+    ...foreignNetworks(fleet, routedUses),
+    ...conflictingLeftovers(fleet, routedClaim),
   ],
   remarks: (fleet) => [
     ...stoppedDockers(fleet),
     ...dockersOfUsers(fleet),
-    ...harmlessLeftovers(fleet, claim),
+    ...harmlessLeftovers(fleet, routedClaim),
   ],
   topology: ({ hosts }) => ({
     by: "routes",
@@ -156,22 +92,20 @@ export default definePlaybook({
       title: "Route to every peer, and let its containers through",
       hosts: "docker",
       atOnce: "it only adds",
-      tasks: (host, fleet) => waysToPeers(host, fleet, true),
+      tasks: (host, fleet) => ways(host, fleet, true),
     },
     {
       title: "Give each docker0 its own subnet",
       hosts: "docker",
       indivisible: (fleet) => swappedSubnets(fleet) ?? swappedSubnets6(fleet),
-      tasks: ({ vars: { bip, fixed_cidr_v6 } }) => [
-        dockerBip({ bip, direct_routing: true, ...(fixed_cidr_v6 === undefined ? {} : { fixed_cidr_v6 }) }),
-      ],
+      tasks: ({ vars }) => [ownDocker0(vars)],
     },
     {
       title: "Take away what led to subnets that no host has any more",
       hosts: "docker",
       atOnce: "it only takes away what is no longer needed",
       whenComplete: true,
-      tasks: (host, fleet) => waysToPeers(host, fleet, false),
+      tasks: (host, fleet) => ways(host, fleet, false),
     },
   ],
   verify: ({ hosts }) => {

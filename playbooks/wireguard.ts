@@ -1,20 +1,15 @@
 import {
-  Cidr,
   definePlaybook,
   docker0Of,
   type Fleet,
   given,
   type HostView,
-  InterfaceCidr,
   type Route,
   type Standing,
   type Static,
   subnetOf,
   Type,
 } from "causeway";
-import { dockerBip } from "../tasks/docker-bip.ts";
-import { iptablesForward } from "../tasks/iptables-forward.ts";
-import { staticRoute } from "../tasks/static-route.ts";
 import { wireguardInstall } from "../tasks/wireguard-install.ts";
 import { wireguardKey } from "../tasks/wireguard-key.ts";
 import { wireguardLink } from "../tasks/wireguard-link.ts";
@@ -28,11 +23,12 @@ import {
   sameHostNames,
   stoppedDockers,
 } from "./checks/facts.ts";
-import { badSubnets6, narrowForIpv6, subnet6, swappedSubnets6, unfitForIpv6 } from "./checks/ipv6.ts";
-import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
+import { badSubnets6, narrowForIpv6, swappedSubnets6, unfitForIpv6 } from "./checks/ipv6.ts";
+import { conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { lifelinesTaken } from "./checks/lifelines.ts";
-import { foreignNetworks, type Uses } from "./checks/networks.ts";
+import { foreignNetworks } from "./checks/networks.ts";
 import { proofsOf } from "./checks/proofs.ts";
+import { ownDocker0, routedClaim, routedUses, routedVars, waysToPeers } from "./checks/routed.ts";
 import { badSubnets, outsideOfNetwork, swappedSubnets } from "./checks/subnets.ts";
 import {
   badEndpoints,
@@ -46,22 +42,10 @@ import {
   skippedGenerations,
   unreachableEndpoints,
 } from "./checks/wireguard.ts";
-import { flannelOptions } from "./schemes/flannel.ts";
-import { peers6 } from "./schemes/scheme.ts";
-import { bipFlag } from "./schemes/static-route.ts";
 import { encryptedContainers } from "./schemes/wireguard.ts";
 
 const vars = Type.Object({
-  bip: InterfaceCidr({
-    description: "the address of docker0 and the prefix of its subnet, a host: 192.168.100.1/24",
-  }),
-  container_network: Type.Optional(
-    Cidr({
-      description:
-        "one network that holds the container subnets of all hosts; then two rules let them all through, whatever hosts there are",
-    }),
-  ),
-  ...subnet6,
+  ...routedVars,
   wg_endpoint: Type.Optional(
     Type.String({
       pattern: "^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
@@ -102,28 +86,7 @@ const vars = Type.Object({
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
 });
 
-const comment = "causeway:wireguard";
-
 type Vars = Static<typeof vars>;
-
-/** A bip in daemon.json is this scheme's own key: docker-bip takes it over. */
-const claim: Claim<Vars> = {
-  breaks: [bipFlag, flannelOptions],
-  networks: (_, { hosts }) => hosts.map(({ vars: { bip } }) => subnetOf(bip)),
-  replaces: (host, fleet) => fleet.peersOf(host).map(({ vars: { bip } }) => subnetOf(bip)),
-};
-
-/** Each host has a way to all peers' subnets, and in its own are docker0 and the encrypted interface. */
-const uses: Uses<Vars, object> = {
-  on: (_, { hosts }) =>
-    hosts.map((of) => ({
-      subnet: subnetOf(of.vars.bip),
-      what: `the container subnet of ${of.name}`,
-      variable: "bip",
-      of,
-    })),
-  except: () => ["docker0"],
-};
 
 interface Facts {
   publicKey: string | undefined;
@@ -171,31 +134,10 @@ function linkToPeers(host: Host, fleet: Hosts, keep: boolean) {
   ];
 }
 
-/** What a host needs to know of its peers' subnets; with `keep` beside what it knows of those that they had before. */
-function waysToPeers(host: HostView<Vars>, fleet: Fleet<Vars, unknown>, keep: boolean) {
-  const routes = fleet
-    .peersOf(host)
-    .map(({ vars: { bip } }) => ({ to: subnetOf(bip), dev: linkName(host.vars) }));
-  // Alone it has nobody to route to: what an earlier run did for its peers is undone.
-  if (routes.length === 0) return [];
-  const { bip, container_network } = host.vars;
-  const peers = container_network === undefined ? routes.map(({ to }) => to) : [container_network];
-  return [
-    staticRoute({ name: "peers", routes, keep }),
-    iptablesForward({ own: subnetOf(bip), peers, comment, keep }),
-    ...waysToPeers6(host, fleet, keep),
-  ];
-}
-
-/** The same for their subnets of IPv6; nothing where they have none. */
-function waysToPeers6(host: HostView<Vars>, fleet: Fleet<Vars, unknown>, keep: boolean) {
-  const { fixed_cidr_v6: own } = host.vars;
-  if (own === undefined) return [];
-  const peers = subnets6(fleet.peersOf(host));
-  return [
-    staticRoute({ name: peers6, routes: peers.map((to) => ({ to, dev: linkName(host.vars) })), keep }),
-    iptablesForward({ own, peers, comment, keep }),
-  ];
+/** Each peer's containers are reached by the link; with `keep` beside what the host knows of the subnets that they had before. */
+function ways(host: Host, fleet: Hosts, keep: boolean) {
+  const by = () => ({ dev: linkName(host.vars) });
+  return waysToPeers(host, fleet, { by, comment: "causeway:wireguard", keep });
 }
 
 const subnets6 = (hosts: readonly Pick<HostView<Vars>, "vars">[]) =>
@@ -231,13 +173,13 @@ export default definePlaybook({
     ...rootlessDockers(fleet),
     ...dockersOnNftables(fleet),
     ...dockersWithoutDirectRouting(fleet),
-    ...foreignNetworks(fleet, uses),
-    ...conflictingLeftovers(fleet, claim),
+    ...foreignNetworks(fleet, routedUses),
+    ...conflictingLeftovers(fleet, routedClaim),
   ],
   remarks: (fleet) => [
     ...stoppedDockers(fleet),
     ...dockersOfUsers(fleet),
-    ...harmlessLeftovers(fleet, claim),
+    ...harmlessLeftovers(fleet, routedClaim),
   ],
   topology: ({ hosts }) => ({
     by: "tunnel",
@@ -267,20 +209,13 @@ export default definePlaybook({
       title: "Route to every peer, and let its containers through",
       hosts: "docker",
       atOnce: "what the routes led over before stays until the end of the run",
-      tasks: (host, fleet) => waysToPeers(host, fleet, true),
+      tasks: (host, fleet) => ways(host, fleet, true),
     },
     {
       title: "Give each docker0 its own subnet",
       hosts: "docker",
       indivisible: (fleet) => swappedSubnets(fleet) ?? swappedSubnets6(fleet),
-      tasks: ({ vars: { bip, fixed_cidr_v6, wg_mtu } }) => [
-        dockerBip({
-          bip,
-          direct_routing: true,
-          mtu: wg_mtu,
-          ...(fixed_cidr_v6 === undefined ? {} : { fixed_cidr_v6 }),
-        }),
-      ],
+      tasks: ({ vars }) => [ownDocker0(vars, vars.wg_mtu)],
     },
     {
       title: "Take away what led to subnets that no host has any more",
@@ -288,7 +223,7 @@ export default definePlaybook({
       atOnce: "it only takes away what is no longer needed",
       whenComplete: true,
       learns: ["publicKey"],
-      tasks: (host, fleet) => [...linkToPeers(host, fleet, false), ...waysToPeers(host, fleet, false)],
+      tasks: (host, fleet) => [...linkToPeers(host, fleet, false), ...ways(host, fleet, false)],
     },
   ],
   verify: ({ hosts }) =>
