@@ -1,4 +1,4 @@
-import { Cidr, defineTask, leftFile, memberWords, type PlanItem, type Static, step, Type } from "causeway";
+import { Cidr, defineTask, leftFile, memberWords, type PlanItem, step, Type } from "causeway";
 import { differs, readNetwork, refuseNetwork, type SwarmNetSeen } from "./swarm-net/network.ts";
 
 const params = Type.Object(
@@ -13,8 +13,6 @@ const params = Type.Object(
   },
   { additionalProperties: false },
 );
-
-export type SwarmMembersParams = Static<typeof params>;
 
 interface State extends SwarmNetSeen {
   /** The containers of this host that left while the network is made anew. */

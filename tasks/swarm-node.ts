@@ -9,7 +9,6 @@ import {
   later,
   type PlanItem,
   SecretValue,
-  type Static,
   step,
   Type,
   type UnitState,
@@ -49,8 +48,6 @@ const params = Type.Object(
   },
   { additionalProperties: false },
 );
-
-export type SwarmNodeParams = Static<typeof params>;
 
 interface State {
   seen: SwarmSeen;

@@ -1,4 +1,4 @@
-import { CausewayError, defineTask, Ipv4, later, type PlanItem, type Static, Type } from "causeway";
+import { CausewayError, defineTask, Ipv4, later, type PlanItem, Type } from "causeway";
 import { readSwarm } from "./swarm-node/state.ts";
 import { demoteNode, forgetNode, promoteNode } from "./swarm-nodes/steps.ts";
 
@@ -31,8 +31,6 @@ const params = Type.Object(
   },
   { additionalProperties: false },
 );
-
-export type SwarmNodesParams = Static<typeof params>;
 
 /**
  * What the managers have of the nodes: who is a manager, who a worker, and who is forgotten. It runs on one manager, and is the

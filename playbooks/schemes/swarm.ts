@@ -36,7 +36,7 @@ export function swarmOf(network: string, dataPort = usualPort): Ran {
   };
 }
 
-export function isNodeOfOurs(standing: readonly Standing[]): boolean {
+function isNodeOfOurs(standing: readonly Standing[]): boolean {
   return standing.some(({ task }) => task === "swarm-node");
 }
 

@@ -67,7 +67,7 @@ function beside(file: string): Buffer | undefined {
 const magic = Buffer.from("openssh-key-v1\0");
 
 /** The public key of a private one in OpenSSH's own format, which is readable without the passphrase (PROTOCOL.key). */
-export function publicPartOf(bytes: Buffer): Buffer | undefined {
+function publicPartOf(bytes: Buffer): Buffer | undefined {
   const [, base64] =
     /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]*?)-----END/.exec(bytes.toString("latin1")) ?? [];
   const data = Buffer.from(base64 ?? "", "base64");

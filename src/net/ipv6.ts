@@ -73,7 +73,7 @@ export function contains6(network: Network6, address: bigint): boolean {
   return address >= network.first && address <= lastAddress6(network);
 }
 
-export function overlaps6(a: Network6, b: Network6): boolean {
+function overlaps6(a: Network6, b: Network6): boolean {
   return a.first <= lastAddress6(b) && b.first <= lastAddress6(a);
 }
 

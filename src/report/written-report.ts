@@ -18,7 +18,7 @@ export interface ReportKind {
 const markWithin = 300;
 
 /** A file that is there and is no report of this kind is not overwritten. */
-export function refuseForeignFile({ option, mark }: Omit<ReportKind, "render">, file: string): void {
+function refuseForeignFile({ option, mark }: Omit<ReportKind, "render">, file: string): void {
   let found: string;
   try {
     found = statSync(file).isFile() ? readFileSync(file, "utf8") : "no file";

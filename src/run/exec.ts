@@ -38,7 +38,7 @@ export interface ExecOptions {
 }
 
 /** So much of each output is kept, in bytes. */
-export const keptOfOutput = 1024 * 1024;
+const keptOfOutput = 1024 * 1024;
 
 /** Runs one command on many hosts at once, over one connection each. Nothing of it is in any journal. */
 export async function execOn(options: ExecOptions): Promise<void> {

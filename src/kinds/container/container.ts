@@ -13,9 +13,6 @@ export interface DockerContainerStep {
   to: string;
 }
 
-/** The label by which a container is causeway's: the words that made it, a line each. */
-export const containerLabel = "causeway.words";
-
 /**
  * A container that runs in the background. One of the same name that causeway made is replaced, and comes back where the new
  * one does not start; anybody else's is left as it is. The image is pulled where it is missing.
