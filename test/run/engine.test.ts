@@ -9,22 +9,8 @@ import { defineFact, definePlaybook } from "../../src/playbook/define.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
 import { defineTask } from "../../src/task/define.ts";
-import { later, owed, type PlanItem, restart, type Step } from "../../src/task/step.ts";
-import { connectTo, FakeHost } from "./fake-host.ts";
-
-/** A step that sets a value on a host in memory. */
-function put(name: string, value: string, causes: Step["causes"] = []): Step {
-  return {
-    kind: "run",
-    what: name,
-    from: null,
-    to: value,
-    resource: ["run", "true", "true"],
-    perform: rawScript(`put ${name} ${value}`),
-    touches: [`value:${name}`],
-    causes,
-  };
-}
+import { later, owed, type PlanItem, restart } from "../../src/task/step.ts";
+import { connectTo, FakeHost, put } from "./fake-host.ts";
 
 const params = Type.Object({ name: Type.String(), value: Type.String() });
 type Present = (value: string | undefined, wanted: { name: string; value: string }) => readonly PlanItem[];
@@ -237,7 +223,7 @@ describe("converging one host", () => {
 
   test("a restart that several steps ask for happens once, at the end of the play", async () => {
     const restarting = taskWith((now, { name, value: want }) =>
-      now === want ? [] : [put(name, want, [restart("docker")])],
+      now === want ? [] : [put(name, want, { causes: [restart("docker")] })],
     );
     const book = playbook([
       play(() => [restarting({ name: "a", value: "1" }), restarting({ name: "b", value: "2" })]),
@@ -318,7 +304,9 @@ describe("converging one host", () => {
 
   test("a step that fails owes no restart; one that was done before it does", async () => {
     const steps = (names: string[]) =>
-      taskWith(() => names.map((name) => ({ ...put(name, "1", [restart(name)]), ...failing(name) })));
+      taskWith(() =>
+        names.map((name) => ({ ...put(name, "1", { causes: [restart(name)] }), ...failing(name) })),
+      );
     const failing = (name: string) => (name === "bad" ? { perform: rawScript("fail bad") } : {});
     const owing = async (names: string[]) => {
       const { outcome } = await runOn(
@@ -348,7 +336,9 @@ describe("converging one host", () => {
       ["h1", new FakeHost()],
       ["h2", busy],
     ]);
-    const restarting = taskWith((now) => (now === "1" ? [] : [put("a", "1", [restart("docker")])]));
+    const restarting = taskWith((now) =>
+      now === "1" ? [] : [put("a", "1", { causes: [restart("docker")] })],
+    );
     const book = playbook([play(() => [restarting({ name: "a", value: "1" })])]);
     const { outcome } = await runOn(["h1", "h2"], book, { hosts });
     expect(outcome.exitCode).toBe(2);
@@ -370,7 +360,7 @@ describe("converging one host", () => {
 
   test("a file that cannot be sent owes no restart: nothing ran", async () => {
     const sent = taskWith(() => [
-      { ...put("a", "1", [restart("docker")]), push: { from: "/dev/null", to: "/sent-ahead" } },
+      { ...put("a", "1", { causes: [restart("docker")] }), push: { from: "/dev/null", to: "/sent-ahead" } },
     ]);
     const hosts = new Map([["h1", Object.assign(new FakeHost(), { lostAt: "/sent-ahead" })]]);
     const { outcome } = await runOn(["h1"], playbook([play(() => [sent({ name: "a", value: "1" })])]), {

@@ -6,7 +6,7 @@ import { definePlaybook, type Playbook } from "../../src/playbook/define.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
 import { defineTask } from "../../src/task/define.ts";
-import { connectTo, FakeHost } from "./fake-host.ts";
+import { connectTo, FakeHost, put } from "./fake-host.ts";
 
 /** A value on a host in memory. */
 const value = defineTask({
@@ -16,21 +16,7 @@ const value = defineTask({
   key: ({ name }) => name,
   read: async (host, { name }) =>
     (await host.read(rawScript(`cat ${name}`), { looksAt: [`value:${name}`] })).code === 0,
-  present: (isThere, { name }) =>
-    isThere
-      ? []
-      : [
-          {
-            kind: "run",
-            what: name,
-            from: null,
-            to: "1",
-            resource: ["run", "true", "true"],
-            perform: rawScript(`put ${name} 1`),
-            touches: [`value:${name}`],
-            causes: [],
-          },
-        ],
+  present: (isThere, { name }) => (isThere ? [] : [put(name, "1")]),
 });
 
 type Plays = Playbook["plays"];

@@ -1,5 +1,8 @@
 import { CausewayError } from "../../src/errors.ts";
 import type { Connect, Session } from "../../src/host/session.ts";
+import { rawScript } from "../../src/host/sh.ts";
+import type { Scope } from "../../src/task/define.ts";
+import type { Step } from "../../src/task/step.ts";
 
 /**
  * A host in memory, for the engine's planning only: a map of names to values. `cat NAME` reads one, and a performing
@@ -105,4 +108,41 @@ export function connectTo(hosts: ReadonlyMap<string, FakeHost>): Connect {
       throw new CausewayError("unreachable", "the host cannot be reached: it is not there", { host: name });
     return host.session(name);
   };
+}
+
+/** A step that sets a value on a host in memory. */
+export function put(name: string, value: string, over: Partial<Step> = {}): Step {
+  return {
+    kind: "run",
+    what: name,
+    from: null,
+    to: value,
+    resource: ["run", "true", "true"],
+    perform: rawScript(`put ${name} ${value}`),
+    touches: [`value:${name}`],
+    causes: [],
+    ...over,
+  };
+}
+
+interface Did {
+  playbook: string;
+  owns: string;
+  task: string;
+  key: string;
+  scope: Scope;
+  what: string;
+  to: string;
+}
+
+/** A host's journal: one run of a playbook, R1, and the one thing that it did there, which stands. */
+export function journalOf({ playbook, owns, what, ...did }: Did): string {
+  const record = { id: "R1", playbook, owns, started: "", user: "", machine: "", hosts: [] };
+  const entry = { run: "R1", n: "0001", owner: playbook, play: 0, kind: "run", from: null, causes: [] };
+  return [
+    `runs/R1/run.json:${JSON.stringify(record)}`,
+    `runs/R1/0001.json:${JSON.stringify({ ...entry, ...did, what, resource: `run ${what}` })}`,
+    "mark runs/R1/0001.begun",
+    "mark runs/R1/0001.done",
+  ].join("\n");
 }

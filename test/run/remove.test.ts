@@ -7,7 +7,7 @@ import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
 import { defineTask, type Scope } from "../../src/task/define.ts";
 import { later } from "../../src/task/step.ts";
-import { connectTo, FakeHost } from "./fake-host.ts";
+import { connectTo, FakeHost, journalOf, put } from "./fake-host.ts";
 
 /** What peers have of each other: one value that names them all. */
 const peers = (scope: Scope, waits: boolean) =>
@@ -23,39 +23,11 @@ const peers = (scope: Scope, waits: boolean) =>
         ? [later("a store that does not answer")]
         : now === names
           ? []
-          : [
-              {
-                kind: "run",
-                what: "peers",
-                from: now,
-                to: names,
-                resource: ["run", "true", "true"],
-                perform: rawScript(`put peers ${names}`),
-                touches: ["peers"],
-                causes: [],
-              },
-            ],
+          : [put("peers", names, { from: now, touches: ["peers"] })],
   });
 
-/** A host's journal: one run of a playbook, and what it did there. */
-function journalOf(owner: string, scope: Scope): string {
-  const record = {
-    id: "R1",
-    playbook: owner,
-    owns: "network",
-    started: "",
-    user: "",
-    machine: "",
-    hosts: [],
-  };
-  const entry = { run: "R1", n: "0001", owner, task: "peers", key: "k", scope, play: 0, kind: "run" };
-  const rest = { resource: "run peers", what: "peers", from: null, to: "x", causes: [] };
-  return [
-    `runs/R1/run.json:${JSON.stringify(record)}`,
-    `runs/R1/0001.json:${JSON.stringify({ ...entry, ...rest })}`,
-    "mark runs/R1/0001.begun",
-    "mark runs/R1/0001.done",
-  ].join("\n");
+function didPeers(playbook: string, scope: Scope): string {
+  return journalOf({ playbook, owns: "network", task: "peers", key: "k", scope, what: "peers", to: "x" });
 }
 
 interface Given {
@@ -72,7 +44,7 @@ async function takeOut({ off = [], dead = false, owner = "test", scope = "host",
   const names = ["h1", "h2", "h3"];
   const hosts = new Map(names.filter((n) => !off.includes(n)).map((name) => [name, new FakeHost()]));
   for (const host of hosts.values()) {
-    if (!given.bare) host.journal = journalOf(owner, scope);
+    if (!given.bare) host.journal = didPeers(owner, scope);
     host.values.set("peers", "h1+h2+h3");
   }
   const task = peers(scope, given.waits ?? false);

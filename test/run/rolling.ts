@@ -10,7 +10,7 @@ import { run } from "../../src/run/run.ts";
 import { defineTask } from "../../src/task/define.ts";
 import { defineProbe, type ProbeRun } from "../../src/task/probe.ts";
 import type { Step } from "../../src/task/step.ts";
-import { connectTo, FakeHost } from "./fake-host.ts";
+import { connectTo, FakeHost, put } from "./fake-host.ts";
 
 /** Sets a value on a host in memory; on some hosts the step fails. */
 export const setting = (failing: readonly string[], name = "v") =>
@@ -24,16 +24,10 @@ export const setting = (failing: readonly string[], name = "v") =>
       now === "1"
         ? []
         : [
-            {
-              kind: "run",
-              what: name,
-              from: null,
-              to: "1",
-              resource: ["run", "true", "true"],
+            put(name, "1", {
               perform: rawScript(`${failing.includes(host) ? "fail" : "put"} ${name} 1`),
               touches: [name],
-              causes: [],
-            },
+            }),
           ],
   });
 

@@ -8,7 +8,7 @@ import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
 import { everything, type Selection } from "../../src/run/selection.ts";
 import { defineTask } from "../../src/task/define.ts";
-import { connectTo, FakeHost } from "./fake-host.ts";
+import { connectTo, FakeHost, journalOf, put as putStep } from "./fake-host.ts";
 
 const put = defineTask({
   name: "put",
@@ -16,21 +16,7 @@ const put = defineTask({
   params: Type.Object({ name: Type.String() }),
   key: ({ name }) => name,
   read: async (host, { name }) => (await host.read(rawScript(`cat ${name}`), { looksAt: [name] })).stdout,
-  present: (now, { name }) =>
-    now === "1"
-      ? []
-      : [
-          {
-            kind: "run",
-            what: name,
-            from: null,
-            to: "1",
-            resource: ["run", "true", "true"],
-            perform: rawScript(`put ${name} 1`),
-            touches: [name],
-            causes: [],
-          },
-        ],
+  present: (now, { name }) => (now === "1" ? [] : [putStep(name, "1", { touches: [name] })]),
 });
 
 /** Four plays; on h2 the second has a task less. */
@@ -88,16 +74,8 @@ async function runWith(
 }
 
 /** A run of this playbook, or another, did `put KEY` on the host, and it stands. */
-function journalOf(key: string, owner: string): string {
-  const record = { id: "R1", playbook: owner, owns: "net", started: "", user: "", machine: "", hosts: [] };
-  const entry = { run: "R1", n: "0001", owner, task: "put", key, scope: "host", play: 0, kind: "run" };
-  const rest = { resource: `run ${key}`, what: key, from: null, to: "1", causes: [] };
-  return [
-    `runs/R1/run.json:${JSON.stringify(record)}`,
-    `runs/R1/0001.json:${JSON.stringify({ ...entry, ...rest })}`,
-    "mark runs/R1/0001.begun",
-    "mark runs/R1/0001.done",
-  ].join("\n");
+function didPut(key: string, playbook: string): string {
+  return journalOf({ playbook, owns: "net", task: "put", key, scope: "host", what: key, to: "1" });
 }
 
 describe("the chosen tasks are done, and their plays keep their numbers", () => {
@@ -194,7 +172,7 @@ test.each<[Partial<Selection>, RegExp, RegExp]>([
 
 describe("what stands in the journal", () => {
   const undone = async (selection: Partial<Selection>, key: string) => {
-    const { events } = await runWith(selection, { check: true, journal: journalOf(key, "test") });
+    const { events } = await runWith(selection, { check: true, journal: didPut(key, "test") });
     return events.some((e) => e.type === "play" && e.title === "Undo what is no longer planned");
   };
 
@@ -209,7 +187,7 @@ describe("what stands in the journal", () => {
   });
 
   test("of another playbook that owns the same is not replaced by a part", async () => {
-    const given = { owns: "net", journal: journalOf("x", "other") };
+    const given = { owns: "net", journal: didPut("x", "other") };
     const { outcome, done } = await runWith({ tags: ["routes"] }, given);
     expect(outcome.refused[0]?.message).toBe("a part of test cannot take the place of other");
     expect([outcome.exitCode, done]).toEqual([2, [["h1"], ["h2"]]]);
