@@ -51,7 +51,8 @@ export class ShellServers {
   }
 }
 
-function shellFor(channel: ssh2.ServerChannel, command: string, name: string): void {
+/** Gives what a client asked for to a shell of this machine. */
+export function shellFor(channel: ssh2.ServerChannel, command: string, name: string): void {
   const child = spawn("sh", ["-c", command], { env: { ...process.env, THIS_HOST: name } });
   channel.on("error", () => {}).pipe(child.stdin.on("error", () => {}));
   child.stdout.pipe(channel, { end: false });
