@@ -23,12 +23,7 @@ function throughAllSchemes(lab: TestLab, quick: readonly string[]) {
   describe.each(schemes)("$scheme", ({ scheme, pairs, seen }) => {
     const inThis = quick.includes(scheme) ? test : inFull;
     const playbook = `playbooks/${scheme}.ts`;
-    const fine = async (path: string, args: readonly string[] = []) => {
-      const run = await lab.events(path, args, inventory());
-      if (run.code !== 0)
-        throw new Error(JSON.stringify(run.events.filter((e) => e.error ?? e.matrix)) + run.stderr);
-      return run;
-    };
+    const fine = (path: string, args: readonly string[] = []) => lab.fine(path, args, inventory());
     const proved = async (path: string, args: readonly string[] = []) =>
       cellsOf((await fine(path, args)).events).filter(({ ok }) => ok);
 

@@ -18,12 +18,6 @@ const courseOf = (events: readonly RunEventLike[]) =>
     return e.type === "probe" && e.stage === "gate" && e.state !== "started" ? [`${e.name} ${e.state}`] : [];
   });
 
-async function fine(playbook: string, args: readonly string[], inventory: string) {
-  const { code, events, stderr } = await lab.events(playbook, args, inventory);
-  if (code !== 0) throw new Error(JSON.stringify(events.filter((e) => e.error ?? e.matrix)) + stderr);
-  return { code, events };
-}
-
 const snapshots = async () =>
   (await Promise.all(lab.names.map((h) => snapshot(lab, h)))).map((lines) =>
     lines.filter((line) => !line.includes("/var/lib/consul/causeway/")),
@@ -68,7 +62,7 @@ describe.runIf(full).sequential("an overlay network in use", () => {
     ).trim();
 
   beforeAll(async () => {
-    await fine(overlay, ["--no-verify"], inventory());
+    await lab.fine(overlay, ["--no-verify"], inventory());
     for (const host of lab.names)
       await lab.must(
         host,
@@ -79,7 +73,7 @@ describe.runIf(full).sequential("an overlay network in use", () => {
   test("another setting of one host's Docker: the others lose no packet and no name", async () => {
     await call(second, await addressOf(third), webOn(third));
     await call(third, await addressOf(first));
-    const { events } = await fine(overlay, ["--serial", "1"], inventory({ [first]: open }));
+    const { events } = await lab.fine(overlay, ["--serial", "1"], inventory({ [first]: open }));
     const others = await hangUp(second);
     const own = await hangUp(third);
     expect(turnsOf(events)).toContain(first);
@@ -92,7 +86,7 @@ describe.runIf(full).sequential("an overlay network in use", () => {
   });
 
   test("of all hosts: one Docker after the other, each proved before the next", async () => {
-    const { events } = await fine(overlay, ["--serial", "1"], inventory({}, open));
+    const { events } = await lab.fine(overlay, ["--serial", "1"], inventory({}, open));
     expect(courseOf(events).filter((line) => /docker|ping/.test(line))).toEqual([
       "ping-check passed",
       "ping-check passed",
@@ -108,7 +102,7 @@ describe.runIf(full).sequential("an overlay network in use", () => {
 
   test("three servers of consul: one after the other without being asked, with the quorum proved in between", async () => {
     const wanted = inventory({}, { ...open, consul_ui: true });
-    const { events } = await fine(overlay, [], wanted);
+    const { events } = await lab.fine(overlay, [], wanted);
     expect(courseOf(events)).toEqual(
       lab.names.flatMap((host) => [`restart consul ${host}`, "store-health passed"]),
     );
@@ -136,10 +130,10 @@ describe.runIf(full).sequential("an overlay network in use", () => {
 
   test("another subnet at once: all containers come back to it", async () => {
     const wanted = inventory({}, { ...open, consul_ui: true, overlay_subnet: "10.0.0.0/16" });
-    await fine(overlay, ["--no-verify"], wanted);
+    await lab.fine(overlay, ["--no-verify"], wanted);
     for (const host of lab.names) expect(await addressOf(host)).toMatch(/^10\.0\./);
     for (const host of lab.names) await lab.must(host, `docker rm -f ${webOn(host)}`);
-    await fine("playbooks/reset.ts", [], wanted);
+    await lab.fine("playbooks/reset.ts", [], wanted);
   });
 });
 
@@ -156,19 +150,19 @@ describe.runIf(full).sequential("a macvlan network in use", () => {
     ).trim();
 
   beforeAll(async () => {
-    await fine(macvlan, ["--no-verify"], inventory());
+    await lab.fine(macvlan, ["--no-verify"], inventory());
     for (const host of lab.names)
       await lab.must(host, `docker run -d --name ${webOn(host)} --network macvlan_1 busybox sleep 100000`);
   });
 
   test("what is a host's own is changed host by host: the others lose no packet", async () => {
     await call(second, await addressOf(third));
-    const { events } = await fine(macvlan, ["--serial", "1"], inventory({ [first]: reserved }));
+    const { events } = await lab.fine(macvlan, ["--serial", "1"], inventory({ [first]: reserved }));
     const others = await hangUp(second);
     expect(turnsOf(events)).toEqual([first]);
     expect(others.sent).toBeGreaterThan(10);
     expect(others.lost).toBe(0);
-    const all = await fine(macvlan, ["--serial", "1"], inventory({}, reserved));
+    const all = await lab.fine(macvlan, ["--serial", "1"], inventory({}, reserved));
     expect(turnsOf(all.events)).toEqual([second, third]);
     expect(doneBy(await lab.events(macvlan, ["--serial", "1"], inventory({}, reserved)))).toEqual(
       idle(lab.names),
@@ -187,9 +181,9 @@ describe.runIf(full).sequential("a macvlan network in use", () => {
     expect(refused.stderr).toContain(`--serial 1, and ${words}`);
     for (const [index, now] of (await snapshots()).entries())
       expect(differences(before[index] ?? [], now)).toEqual([]);
-    const { events } = await fine(macvlan, [], wanted);
+    const { events } = await lab.fine(macvlan, [], wanted);
     expect(messagesOf(events).join("\n")).toContain(`is done on all hosts at once: ${words}`);
     for (const host of lab.names) await lab.must(host, `docker rm -f ${webOn(host)}`);
-    await fine("playbooks/reset.ts", [], wanted);
+    await lab.fine("playbooks/reset.ts", [], wanted);
   });
 });

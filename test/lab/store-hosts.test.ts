@@ -10,8 +10,7 @@ const overlay = "playbooks/overlay.ts";
 
 /** A run that ends well: its steps, and how many pairs reached each other under their own addresses. */
 async function fine(path: string, inventory: string) {
-  const { code, events, stderr } = await lab.events(path, [], inventory);
-  if (code !== 0) throw new Error(JSON.stringify(events.filter((e) => e.error ?? e.matrix)) + stderr);
+  const { events } = await lab.fine(path, [], inventory);
   return { steps: stepsOf(events), pairs: cellsOf(events).filter((c) => c.ok && c.sourcePreserved).length };
 }
 

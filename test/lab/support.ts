@@ -174,6 +174,14 @@ export class TestLab {
     return { code, stderr, events };
   }
 
+  /** A run that has to end well. */
+  async fine(...given: Parameters<TestLab["events"]>): ReturnType<TestLab["events"]> {
+    const run = await this.events(...given);
+    if (run.code !== 0)
+      throw new Error(JSON.stringify(run.events.filter((e) => e.error ?? e.matrix)) + run.stderr);
+    return run;
+  }
+
   /** Starts a run; `on` is told every event as it comes, with what sends a signal to the runner. */
   async follow(
     playbook: string,

@@ -35,9 +35,7 @@ async function untouched() {
 
 /** A run that ends well, and the pairs that it proved. */
 async function fine(path: string, args: readonly string[] = [], inventory = lab.inventory()) {
-  const run = await lab.events(path, args, inventory);
-  if (run.code !== 0)
-    throw new Error(JSON.stringify(run.events.filter((e) => e.error ?? e.matrix)) + run.stderr);
+  const run = await lab.fine(path, args, inventory);
   return { ...run, proved: cellsOf(run.events).filter(({ ok, sourcePreserved }) => ok && sourcePreserved) };
 }
 
