@@ -147,7 +147,7 @@ describe.each(loginShells)("%s %s as login shell", (...words) => {
     expect(
       (await it.run(`sha256sum <${quoted}; stat -c %a ${quoted}; rm -r "$(dirname ${quoted})"`)).stdout,
     ).toBe(`${sum.split(" ")[0]}  -\n600\n`);
-    const mark = `91${process.pid}.${words.join("").length}${became.length}`;
+    const mark = `91${process.pid}.${serial++}`;
     await expect(it.run(`sleep ${mark}; echo on`, { timeoutMs: 300 })).rejects.toMatchObject({
       message: "a command did not end within 0.3 s; it was killed on the host",
     });
