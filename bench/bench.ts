@@ -13,7 +13,7 @@ import { journalCosts } from "./journal.ts";
 import { type Command, type Cost, measure, sideBySide, table } from "./measure.ts";
 import { processesStarted } from "./processes.ts";
 import { fiveReads, staticRouteReads } from "./same-reads.ts";
-import { schemeSpeeds } from "./schemes.ts";
+import { type Measured, schemeSpeeds, schemesOf2022, schemesOfToday } from "./schemes.ts";
 import { addresses, type ManyHosts, startSshd, subnet } from "./sshd.ts";
 import { switchCosts } from "./switch.ts";
 
@@ -112,16 +112,21 @@ async function switched(): Promise<void> {
 }
 
 async function speeds(): Promise<void> {
+  await speedsOn("docker28", schemesOfToday);
+  await speedsOn("bullseye", schemesOf2022);
+}
+
+async function speedsOn(image: LabSpec["image"], schemes: readonly Measured[]): Promise<void> {
   const two: LabSpec = {
     name: "bench-two",
     subnet: "10.214.120.0/24",
-    image: "docker28",
+    image,
     hosts: [200, 201].map((n) => ({ name: `docker-${n}`, address: `10.214.120.${n}` })),
   };
   try {
     await labUp(two, (message) => console.log(message));
     const flannel_binary = join(packageDir, "src/lab/flanneld-stand-in.sh");
-    await schemeSpeeds({ lab: two, ...labAsHosts(two, { flannel_binary }) }, rounds, console.log);
+    await schemeSpeeds({ lab: two, ...labAsHosts(two, { flannel_binary }) }, schemes, rounds, console.log);
   } finally {
     await labDown(two);
   }

@@ -9,6 +9,7 @@ const pages = join(import.meta.dirname, "../pages");
 /** What a reader looks for, in the order in which one needs it; a page that is in none of these comes under “More”. */
 const sections: Record<string, readonly string[]> = {
   Operate: [
+    "which-scheme",
     "command-line",
     "inventory",
     "ssh",
