@@ -7,7 +7,7 @@
 #   $CW/switch/reverting   its time was over before, or the host booted: the entries are being taken back
 #   $CW/switch/due         when its time is over, in hundredths of a second since the boot
 #   $CW/switch/revert      what takes it back: `wait` does so when its time is over, the next boot and the next run at once
-#   $CW/switch/routes, chains   the ways to the host when it was armed (ways.sh)
+#   $CW/switch/routes, chains, chains6   the ways to the host when it was armed (ways.sh)
 #   $CW/runs/RUN/reverted  what was taken back, in the lines that a runner follows; when that was due, began and ended
 
 cw_boot_unit=/etc/systemd/system/causeway-revert.service

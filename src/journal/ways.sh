@@ -4,7 +4,8 @@
 
 # cw_keep_ways FOLDER. Of another boot they tell nothing: that brings what it brings.
 cw_keep_ways() {
-  cat /proc/sys/kernel/random/boot_id >"$1/boot" && cw_routes_now >"$1/routes" && cw_chains_now >"$1/chains"
+  cat /proc/sys/kernel/random/boot_id >"$1/boot" && cw_routes_now >"$1/routes" && cw_chains_now iptables >"$1/chains" &&
+    cw_chains_now ip6tables >"$1/chains6"
 }
 
 # cw_put_ways_back FOLDER: says what it put back.
@@ -12,25 +13,38 @@ cw_put_ways_back() {
   [ "$(cat "$1/boot" 2>/dev/null)" = "$(cat /proc/sys/kernel/random/boot_id)" ] || return 0
   cw_routes_now >"$1/routes.now"
   # A neighbour can only be named once the route to its link is there.
-  { grep -v ' via ' "$1/routes"; grep ' via ' "$1/routes"; } | grep -vxF -f "$1/routes.now" | while read -r cw_way; do
-    ip -4 route add $cw_way 2>/dev/null && cw_say "| put back, as a restart took it away: ip route add $cw_way"
+  { grep -v ' via ' "$1/routes"; grep ' via ' "$1/routes"; } | grep -vxF -f "$1/routes.now" | while read -r cw_family cw_way; do
+    ip $cw_family route add $cw_way 2>/dev/null && cw_say "| put back, as a restart took it away: ip $cw_family route add $cw_way"
   done
-  cw_chains_now >"$1/chains.now"
-  cw_emptied "$1/chains" "$1/chains.now" >"$1/chains.back"
-  [ -s "$1/chains.back" ] || return 0
-  { echo '*filter'; cat "$1/chains.back"; echo COMMIT; } | cw_iptables_load &&
-    sed 's/^/@cw | put back, as a restart took it away: /' "$1/chains.back"
+  cw_put_chains_back iptables filter "$1/chains"
+  cw_put_chains_back ip6tables ip6:filter "$1/chains6"
 }
 
-# Routes that a routing daemon learnt are its own to bring back.
+# cw_put_chains_back PROGRAM TABLE FILE
+cw_put_chains_back() {
+  cw_chains_now "$1" >"$3.now"
+  cw_emptied "$3" "$3.now" >"$3.back"
+  [ -s "$3.back" ] || return 0
+  { echo "*$2"; cat "$3.back"; echo COMMIT; } | cw_iptables_load &&
+    sed "s/^/@cw | put back, as a restart took it away: $1 /" "$3.back"
+}
+
+# A line each, as `ip` takes it: "-6 fd00:8::/64 via fd00::1 dev eth0". Routes that a routing daemon or a router told are theirs to
+# bring back; what an interface has by itself comes with it.
 cw_routes_now() {
-  ip -4 -o route show table main | tr -d '\\' | sed 's/ linkdown//g; s/ dead//g; s/ *$//' |
-    grep -vE ' proto (bird|babel|bgp|zebra|isis|ospf|rip|eigrp|ra|redirect)( |$)'
+  { ip -4 -o route show table main; echo; ip -6 -o route show table main 2>/dev/null; } | LC_ALL=C awk '
+    BEGIN { family = "-4" }
+    /^$/ { family = "-6"; next }
+    / proto (bird|babel|bgp|zebra|isis|ospf|rip|eigrp|ra|redirect)( |$)/ || / expires / { next }
+    family == "-6" && /^(fe[89ab][0-9a-f]:|::1 |(anycast|local|multicast) )/ { next }
+    { gsub(/\\|\t/, " "); gsub(/ (linkdown|dead|error -?[0-9]+)/, ""); gsub(/  +/, " "); sub(/ +$/, ""); print family, $0 }'
   true
 }
 
+# cw_chains_now PROGRAM: of iptables or ip6tables, where the host has it.
 cw_chains_now() {
-  ! command -v iptables-save >/dev/null || iptables-save | sed -n '/^\*filter/,/^COMMIT/p' | grep -E '^(:|-A )'
+  ! command -v "$1-save" >/dev/null ||
+    "$1-save" 2>/dev/null | LC_ALL=C awk '/^\*/ { of = $0 } of == "*filter" && /^(:|-A )/'
   true
 }
 

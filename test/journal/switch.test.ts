@@ -43,9 +43,11 @@ beforeEach(() => {
   const stubs = {
     systemctl: `echo systemctl "$@" >>${at("asked")}; [ ! -e ${at("broken")} ]`,
     "systemd-run": `echo systemd-run "$@" >>${at("asked")}; [ ! -e ${at("broken")} ]`,
-    ip: `case "$*" in *"route show"*) cat ${at("routes")} 2>/dev/null ;; *) shift 3; echo "$@" >>${at("added")} ;; esac`,
+    ip: `case "$*" in *"route show"*) cat ${at("routes")}$1 2>/dev/null ;; *) echo "$@" >>${at("added")} ;; esac`,
     "iptables-save": `cat ${at("filter")} 2>/dev/null`,
     "iptables-restore": `[ "$1" = --help ] || cat >${at("loaded")}`,
+    "ip6tables-save": `cat ${at("filter6")} 2>/dev/null`,
+    "ip6tables-restore": `cat >${at("loaded6")}`,
   };
   for (const [name, text] of Object.entries(stubs)) {
     writeFileSync(at(`bin/${name}`), `#!/bin/sh\n${text}\n`);
@@ -244,7 +246,7 @@ describe("the switch on a host", () => {
       `*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n*filter\n${lines.join("\n")}\nCOMMIT\n`;
     const docker = [":FORWARD DROP [9:9]", ":DOCKER-USER - [0:0]", "-A DOCKER-USER -j RETURN"];
     writeFileSync(
-      at("routes"),
+      at("routes-4"),
       "default via 10.0.0.1 dev eth0 \n10.0.0.0/24 dev eth0 proto kernel linkdown\n10.9.0.0/16 via 10.0.0.3 dev eth0 proto bird\n192.168.0.0/24 dev docker0\n",
     );
     writeFileSync(
@@ -262,8 +264,28 @@ describe("the switch on a host", () => {
         "-A bans -j RETURN",
       ),
     );
+    writeFileSync(
+      at("routes-6"),
+      `fd00:10::/64 dev eth0 proto kernel metric 256 pref medium
+fd00:30:200::/64 via fd00:10::201 dev eth0 proto 202 metric 1024 pref medium
+fd00:30:100::/64 dev docker0 proto kernel metric 256 linkdown pref medium
+fd00:40::/64 proto ra metric 100 expires 1700sec pref medium
+fd00:50::/64 dev eth0 proto kernel metric 256 expires 86000sec pref medium
+fe80::/64 dev eth0 proto kernel metric 256 pref medium
+unreachable fd00:60::/48 dev lo metric 1024 error -113 pref medium
+multicast ff00::/8 dev eth0 proto kernel metric 256 pref medium
+default via fe80::1 dev eth0 proto ra metric 100 expires 1700sec pref medium
+default via fd00:10::1 dev eth0 metric 1024 pref medium
+`,
+    );
+    writeFileSync(
+      at("filter6"),
+      table(":INPUT DROP [1:2]", ...docker, "-A INPUT -p ipv6-icmp -j ACCEPT", "-A INPUT -p tcp -j ACCEPT"),
+    );
     carryOut(["a"]);
-    writeFileSync(at("routes"), "192.168.0.0/24 dev docker0\n10.8.0.0/16 dev eth0\n");
+    writeFileSync(at("routes-4"), "192.168.0.0/24 dev docker0\n10.8.0.0/16 dev eth0\n");
+    writeFileSync(at("routes-6"), "fd00:30:100::/64 dev docker0 proto kernel metric 256 pref medium\n");
+    writeFileSync(at("filter6"), table(":INPUT ACCEPT [0:0]"));
     writeFileSync(
       at("filter"),
       table(
@@ -277,7 +299,13 @@ describe("the switch on a host", () => {
     );
     expect(revert().status).toBe(0);
     expect(readFileSync(at("added"), "utf8")).toBe(
-      "10.0.0.0/24 dev eth0 proto kernel\ndefault via 10.0.0.1 dev eth0\n",
+      `-4 route add 10.0.0.0/24 dev eth0 proto kernel
+-6 route add fd00:10::/64 dev eth0 proto kernel metric 256 pref medium
+-6 route add unreachable fd00:60::/48 dev lo metric 1024 pref medium
+-4 route add default via 10.0.0.1 dev eth0
+-6 route add fd00:30:200::/64 via fd00:10::201 dev eth0 proto 202 metric 1024 pref medium
+-6 route add default via fd00:10::1 dev eth0 metric 1024 pref medium
+`,
     );
     const back = [
       ":INPUT DROP [0:0]",
@@ -287,8 +315,16 @@ describe("the switch on a host", () => {
       "-I ssh 1 -p tcp -j ACCEPT",
     ];
     expect(readFileSync(at("loaded"), "utf8").trim().split("\n")).toEqual(["*filter", ...back, "COMMIT"]);
-    expect(readFileSync(at("journal/runs/R1/reverted"), "utf8").match(/^@cw \| put back.*$/gm)).toHaveLength(
-      7,
+    const back6 = [
+      ":INPUT DROP [0:0]",
+      "-I INPUT 1 -p ipv6-icmp -j ACCEPT",
+      "-I INPUT 2 -p tcp -j ACCEPT",
+    ];
+    expect(readFileSync(at("loaded6"), "utf8").trim().split("\n")).toEqual(["*filter", ...back6, "COMMIT"]);
+    const told = readFileSync(at("journal/runs/R1/reverted"), "utf8").match(/^@cw \| put back.*$/gm);
+    expect(told).toHaveLength(14);
+    expect(told).toContain(
+      "@cw | put back, as a restart took it away: ip6tables -I INPUT 2 -p tcp -j ACCEPT",
     );
   });
 

@@ -43,14 +43,19 @@ async function powerCut(host: string): Promise<void> {
   await until(() => isOff(lab, [host]));
 }
 
-/** A firewall that lets SSH in by one rule, and a restart of Docker that takes away this rule and all routes. */
+/** A firewall that lets SSH in by one rule, and a restart of Docker that takes away this rule and all routes, of both families. */
 const flushes = `mkdir -p /etc/systemd/system/docker.service.d
-printf '[Service]\\nExecStartPost=/bin/sh -c "ip route flush table main; iptables -F INPUT"\\n' >/etc/systemd/system/docker.service.d/flush.conf
+cat >/etc/systemd/system/docker.service.d/flush.conf <<'END'
+[Service]
+ExecStartPost=/bin/sh -c "ip route flush table main; iptables -F INPUT; ip -6 route flush table main; ip6tables -F INPUT"
+END
 systemctl daemon-reload
-iptables -A INPUT -i lo -j ACCEPT; iptables -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT; iptables -P INPUT DROP
-ip route add 198.51.100.0/24 via ${lab.net}.1`;
+for t in iptables ip6tables; do $t -A INPUT -i lo -j ACCEPT; $t -A INPUT -p tcp -m tcp --dport 22 -j ACCEPT; $t -P INPUT DROP; done
+ip route add 198.51.100.0/24 via ${lab.net}.1
+ip -6 addr add fd00:51::2/64 dev host0 nodad; ip -6 route add 2001:db8::/32 via fd00:51::1`;
 const noFlush = `rm -r /etc/systemd/system/docker.service.d; systemctl daemon-reload
-iptables -P INPUT ACCEPT; iptables -F INPUT; ip route del 198.51.100.0/24`;
+for t in iptables ip6tables; do $t -P INPUT ACCEPT; $t -F INPUT; done
+ip route del 198.51.100.0/24; ip -6 addr del fd00:51::2/64 dev host0`;
 
 beforeAll(async () => {
   // Docker's second start shows a gateway of its default network that its first one did not, and containerd's makes a folder.
