@@ -13,7 +13,7 @@ import {
 import { wireguardInstall } from "../tasks/wireguard-install.ts";
 import { wireguardKey } from "../tasks/wireguard-key.ts";
 import { wireguardLink } from "../tasks/wireguard-link.ts";
-import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
+import { reservedNetworks, sharedAddresses } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "./checks/docker.ts";
 import {
@@ -34,6 +34,7 @@ import {
   badEndpoints,
   earlierLink,
   endpointOf,
+  endpointsOf,
   kernelFact,
   linkName,
   linkPort,
@@ -48,9 +49,9 @@ const vars = Type.Object({
   ...routedVars,
   wg_endpoint: Type.Optional(
     Type.String({
-      pattern: "^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+      pattern: "^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)$",
       description:
-        "where the other hosts reach this one, an IPv4 address or a name; its address in the inventory unless given; none: it calls, and cannot be called",
+        "where the other hosts reach this one, an IPv4 or IPv6 address or a name; its address in the inventory unless given; none: it calls, and cannot be called",
     }),
   ),
   wg_port: Type.Integer({
@@ -150,7 +151,7 @@ export default definePlaybook({
   vars,
   facts: { ...hostFacts, publicKey: publicKeyFact, kernel: kernelFact },
   check: ({ hosts }) => [
-    ...badAddresses(hosts),
+    ...sharedAddresses(hosts),
     ...reservedNetworks(hosts, ["bip", "container_network"]),
     ...badSubnets(hosts),
     ...badSubnets6(hosts),
@@ -229,7 +230,8 @@ export default definePlaybook({
   verify: ({ hosts }) =>
     hosts.slice(0, 1).flatMap(({ vars }) => {
       const withIpv6 = vars.fixed_cidr_v6 !== undefined;
-      const ran = encryptedContainers(linkName(vars), linkPort(vars), withIpv6);
+      const endpoints = endpointsOf(hosts);
+      const ran = encryptedContainers(linkName(vars), linkPort(vars), { withIpv6, endpoints });
       return proofsOf(ran, hosts, { image: vars.probe_image });
     }),
 });

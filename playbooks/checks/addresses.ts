@@ -9,6 +9,7 @@ import {
   networkOf,
   overlaps,
   parseAddress,
+  parseAddress6,
   together,
 } from "causeway";
 
@@ -27,6 +28,11 @@ export function badAddresses(
   return [...notAddresses(hosts, by), ...sharedAddresses(hosts)];
 }
 
+/** Of either family, and no name. */
+export function isAddress(text: string): boolean {
+  return parseAddress(text) !== undefined || parseAddress6(text) !== undefined;
+}
+
 /** A route, a lease or a member list has no use for a name. */
 function notAddresses(hosts: readonly Host[], by: string): CausewayError[] {
   return hosts
@@ -43,13 +49,13 @@ function notAddresses(hosts: readonly Host[], by: string): CausewayError[] {
 }
 
 /** Ports tell such hosts apart for SSH; packets between containers have no such port. */
-function sharedAddresses(hosts: readonly Host[]): CausewayError[] {
+export function sharedAddresses(hosts: readonly Host[]): CausewayError[] {
   const seen = new Map<string, Host>();
   return hosts.flatMap((host) => {
     const address = ipv4Of(host);
     const other = seen.get(address);
     seen.set(address, other ?? host);
-    if (!other || parseAddress(address) === undefined) return [];
+    if (!other || !isAddress(address)) return [];
     return [
       new CausewayError("inventory", `${other.name} and ${host.name} have one address: ${address}`, {
         ...together(givenAddress(host), givenAddress(other)),

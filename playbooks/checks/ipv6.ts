@@ -61,6 +61,12 @@ const reserved: Readonly<Record<string, string>> = {
   "ff00::/8": "is multicast",
 };
 
+/** The reserved network in which an IPv6 address or network lies, and what it is; undefined without any. */
+export function reservedPart6(text: string): { network: string; meaning: string } | undefined {
+  const hit = Object.entries(reserved).find(([network]) => meet(network, text));
+  return hit && { network: hit[0], meaning: hit[1] };
+}
+
 /** Errors in a plan of IPv6 subnets, before the first connection. */
 export function badSubnets6(hosts: readonly Host[]): CausewayError[] {
   if (hosts.every(({ vars }) => vars.fixed_cidr_v6 === undefined)) return [];
@@ -90,13 +96,13 @@ const longest = 120;
 function unusable(hosts: readonly Host[]): CausewayError[] {
   return hosts.flatMap((host) => {
     const subnet = host.vars.fixed_cidr_v6 ?? "";
-    const hit = Object.entries(reserved).find(([network]) => meet(network, subnet));
+    const hit = reservedPart6(subnet);
     const isSmall = (networkOf6(subnet)?.prefix ?? 0) > longest;
     if (!hit && !isSmall) return [];
     return [
       new CausewayError("variables", "fixed_cidr_v6 is not a network for containers", {
         ...together(given(host, "fixed_cidr_v6")),
-        found: hit ? `${hit[0]} ${hit[1]}` : `a prefix above ${longest}`,
+        found: hit ? `${hit.network} ${hit.meaning}` : `a prefix above ${longest}`,
         expected: `a part of fd00::/8, or of a network of yours, with a prefix of at most ${longest}; 64 is usual`,
       }),
     ];
@@ -176,9 +182,18 @@ export function badAddresses6(hosts: readonly Host[]): CausewayError[] {
     const other = seen.get(address);
     seen.set(address, host);
     if (other) return fault(`${other.name} and ${host.name} have one IPv6 address: ${address}`);
-    const hit = Object.entries(reserved).find(([network]) => meet(network, address));
-    return hit ? fault(`the IPv6 address of ${host.name} is none for a route`, `${hit[0]} ${hit[1]}`) : [];
+    const hit = reservedPart6(address);
+    return hit
+      ? fault(`the IPv6 address of ${host.name} is none for a route`, `${hit.network} ${hit.meaning}`)
+      : [];
   });
+}
+
+interface Route6 {
+  dst: string;
+  dev: string;
+  /** `::` for what is on the link. */
+  via: string;
 }
 
 /** What a host has of IPv6. */
@@ -187,6 +202,8 @@ export interface Ipv6Facts {
   enabled: boolean;
   addresses: readonly { dev: string; cidr: string }[];
   gateways: readonly string[];
+  /** Of all tables; the default route is one to `::/0`. */
+  routes: readonly Route6[];
   /** Devices by which a router tells the host its default route, as long as the host does not forward. */
   advertised: readonly string[];
 }
@@ -200,7 +217,9 @@ read -r off </proc/sys/net/ipv6/conf/all/disable_ipv6
 echo "off $off"
 while read -r address index length scope flags dev; do echo "address $dev $address $length"; done </proc/net/if_inet6
 while read -r to length from fromlength via metric references uses flags dev; do
-  [ "$length" = 00 ] && [ "$dev" != lo ] || continue
+  [ "$dev" != lo ] || continue
+  echo "route $dev $to $length $via"
+  [ "$length" = 00 ] || continue
   read -r ra <"/proc/sys/net/ipv6/conf/$dev/accept_ra"
   read -r forwards <"/proc/sys/net/ipv6/conf/$dev/forwarding"
   echo "default $dev $via $flags $ra $forwards"
@@ -226,6 +245,11 @@ export function parseIpv6(text: string): Ipv6Facts {
       cidr: `${address(hex)}/${Number.parseInt(length, 16)}`,
     })),
     gateways: [...new Set(of("default").map(([, , via]) => address(via)))].filter((one) => one !== "::"),
+    routes: of("route").map(([, dev = "", hex, length = "0", via]) => ({
+      dst: `${address(hex)}/${Number.parseInt(length, 16)}`,
+      dev,
+      via: address(via),
+    })),
     advertised: [
       ...new Set(
         of("default")
@@ -293,7 +317,9 @@ function taken<F extends Facts>(host: Host<Vars, F>, hosts: readonly Host[]): Ca
       .flatMap(({ name, subnets }) =>
         subnets.map((network) => ({ network, what: `the Docker network ${name}` })),
       ),
-    ...lifelines.map(({ what, address }) => ({ network: address, what })),
+    ...lifelines
+      .filter(({ address }) => !isInContainer(address, ipv6.routes, hosts))
+      .map(({ what, address }) => ({ network: address, what })),
     ...ipv6.gateways.map((network) => ({ network, what: "the default gateway" })),
   ].filter(({ network }) => familyOf(network) === 6);
   return hosts.flatMap((of) => {
@@ -310,6 +336,19 @@ function taken<F extends Facts>(host: Host<Vars, F>, hosts: readonly Host[]): Ca
       }),
     ];
   });
+}
+
+/** A DNS server in a container, here or on a peer, is reached there already and stays so. */
+function isInContainer(address: string, routes: readonly Route6[], hosts: readonly Host[]): boolean {
+  const lengthOf = ({ dst }: Route6) => networkOf6(dst)?.prefix ?? 0;
+  const [way] = routes.filter(({ dst }) => meet(dst, address)).toSorted((a, b) => lengthOf(b) - lengthOf(a));
+  if (!way || !hosts.some(({ vars }) => isWithin(way.dst, vars.fixed_cidr_v6 ?? ""))) return false;
+  return way.via !== "::" || /^(docker|wg-causeway)/.test(way.dev);
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  const [a, b] = [networkOf6(inner), networkOf6(outer)];
+  return a !== undefined && b !== undefined && a.prefix >= b.prefix && meet(inner, outer);
 }
 
 /** The next hop has to be on a link of the host's, or the kernel refuses the route. */

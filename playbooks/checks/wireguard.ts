@@ -1,24 +1,29 @@
 import {
   CausewayError,
-  contains,
   defineFact,
   type Fleet,
+  familyOf,
+  formatAddress6,
   given,
+  givenAddress,
   type HostView,
-  networkOf,
-  parseAddress,
+  meet,
+  parseAddress6,
   type Route,
   type Standing,
   sh,
   subnetOf,
   together,
 } from "causeway";
-import { reservedPart } from "./addresses.ts";
+import { addressIn } from "../../tasks/wireguard-link/peers.ts";
+import { isAddress, reservedPart } from "./addresses.ts";
+import { type Ipv6Facts, reservedPart6 } from "./ipv6.ts";
 import { routeTo } from "./lifelines.ts";
 
 /** The variables by which hosts find each other. */
 export interface WireguardVars {
   bip: string;
+  fixed_cidr_v6?: string;
   wg_endpoint?: string;
   wg_port: number;
   wg_keepalive: number;
@@ -38,10 +43,22 @@ export function linkPort({ wg_port, wg_generation }: WireguardVars): number {
   return wg_port + (wg_generation % 2);
 }
 
-/** Where peers send to, ADDRESS:PORT; undefined for a host that none can call. */
+/** Where peers send to, ADDRESS:PORT or [ADDRESS]:PORT; undefined for a host that none can call. */
 export function endpointOf({ address, vars }: Host): string | undefined {
   const { wg_endpoint: at = address } = vars;
-  return at === "none" ? undefined : `${at}:${linkPort(vars)}`;
+  const six = parseAddress6(at);
+  if (at === "none") return undefined;
+  return `${six === undefined ? at : `[${formatAddress6(six)}]`}:${linkPort(vars)}`;
+}
+
+/** The addresses at which hosts are called, by their names; those that have a name there, or none, are not among them. */
+export function endpointsOf(hosts: readonly Host[]): ReadonlyMap<string, string> {
+  return new Map(
+    hosts.flatMap((host) => {
+      const at = addressIn(endpointOf(host) ?? "");
+      return at === undefined ? [] : [[host.name, at]];
+    }),
+  );
 }
 
 /** The public half of the key that this generation's interface has; undefined until it is made. */
@@ -70,12 +87,50 @@ export const kernelFact = defineFact({
 
 /** Endpoints at which no host could be reached, before any connection. */
 export function badEndpoints(hosts: readonly Host[]): CausewayError[] {
-  return [...nowhere(hosts), ...shared(hosts), ...amongContainers(hosts), ...silentPairs(hosts)];
+  return [
+    ...unnamed(hosts),
+    ...malformed(hosts),
+    ...nowhere(hosts),
+    ...shared(hosts),
+    ...amongContainers(hosts),
+    ...silentPairs(hosts),
+  ];
+}
+
+/** A name that the inventory has for a host may be one that this machine's ssh_config alone knows. */
+function unnamed(hosts: readonly Host[]): CausewayError[] {
+  return hosts
+    .filter(({ address, vars }) => vars.wg_endpoint === undefined && !isAddress(address))
+    .map(
+      (host) =>
+        new CausewayError("inventory", `where the other hosts reach ${host.name} is not known`, {
+          ...together(givenAddress(host)),
+          host: host.name,
+          found: `${host.address}, which is no address`,
+          expected: "the address at which the other hosts reach it, or a name that they can look up",
+          advice: `below ${host.name}: ansible_host: 10.0.0.200, or wg_endpoint: ${host.address} if the others know that name, too`,
+        }),
+    );
+}
+
+function malformed(hosts: readonly Host[]): CausewayError[] {
+  return hosts
+    .filter(({ vars: { wg_endpoint: at = "" } }) => at.includes(":") && parseAddress6(at) === undefined)
+    .map(
+      (host) =>
+        new CausewayError("variables", `the wg_endpoint of ${host.name} is no IPv6 address`, {
+          ...together(given(host, "wg_endpoint")),
+          found: host.vars.wg_endpoint ?? "",
+          expected: "an IPv6 address such as fd00:10::200, without a port; or an IPv4 address, or a name",
+          advice: "the port is wg_port's",
+        }),
+    );
 }
 
 function nowhere(hosts: readonly Host[]): CausewayError[] {
   return hosts.flatMap((host) => {
-    const part = reservedPart(`${host.vars.wg_endpoint ?? ""}/32`);
+    const at = host.vars.wg_endpoint ?? "";
+    const part = familyOf(at) === 6 ? reservedPart6(at) : reservedPart(`${at}/32`);
     if (part === undefined) return [];
     return [
       new CausewayError("variables", `no peer can reach ${host.name} at its wg_endpoint`, {
@@ -109,20 +164,19 @@ function shared(hosts: readonly Host[]): CausewayError[] {
 /** What is encrypted would have to go through itself. */
 function amongContainers(hosts: readonly Host[]): CausewayError[] {
   return hosts.flatMap((host) => {
-    const at = parseAddress(host.vars.wg_endpoint ?? "");
-    const holder = hosts.find(({ vars }) => {
-      const network = networkOf(vars.bip);
-      return at !== undefined && network !== undefined && contains(network, at);
-    });
+    const at = host.vars.wg_endpoint ?? "";
+    const variable = familyOf(at) === 6 ? "fixed_cidr_v6" : "bip";
+    const subnetsOf = ({ vars }: Host) => (familyOf(at) === 6 ? vars.fixed_cidr_v6 : subnetOf(vars.bip));
+    const holder = hosts.find((other) => meet(at, subnetsOf(other) ?? ""));
     if (!holder) return [];
     return [
       new CausewayError(
         "variables",
         `the wg_endpoint of ${host.name} is among the containers of ${holder.name}`,
         {
-          ...together(given(host, "wg_endpoint"), given(holder, "bip")),
+          ...together(given(host, "wg_endpoint"), given(holder, variable)),
           host: host.name,
-          found: `${host.vars.wg_endpoint} is in ${subnetOf(holder.vars.bip)}`,
+          found: `${at} is in ${subnetsOf(holder)}`,
           expected: "an address of the network that the hosts themselves are on",
         },
       ),
@@ -159,13 +213,22 @@ interface Ways {
   byHand: { readonly routes: readonly Route[]; readonly standing: readonly Standing[] };
 }
 
+interface BothWays extends Ways {
+  ipv6: Pick<Ipv6Facts, "routes">;
+}
+
+function isLed({ facts }: Host<BothWays>, at: string): boolean {
+  return familyOf(at) === 6
+    ? facts.ipv6.routes.some(({ dst }) => meet(dst, at))
+    : routeTo(at, facts.byHand.routes) !== undefined;
+}
+
 /** A host that has no route to a peer's endpoint, so that the pair could not work. */
-export function unreachableEndpoints<F extends Ways>(fleet: Fleet<WireguardVars, F>): CausewayError[] {
+export function unreachableEndpoints<F extends BothWays>(fleet: Fleet<WireguardVars, F>): CausewayError[] {
   return fleet.reached.flatMap((host) =>
     fleet.peersOf(host).flatMap((peer) => {
       const at = peer.vars.wg_endpoint ?? peer.address;
-      const { routes } = host.facts.byHand;
-      if (parseAddress(at) === undefined || routeTo(at, routes) !== undefined) return [];
+      if (!isAddress(at) || isLed(host, at)) return [];
       return [
         new CausewayError("host", `${host.name} has no route to the endpoint of ${peer.name}`, {
           host: host.name,

@@ -1,5 +1,5 @@
 import { meet, type ProbeHost, sh, subnetOf } from "causeway";
-import { ruleWords, silentWay, tableFlag, tunnelDrop } from "../../tasks/ping-check/cause.ts";
+import { ruleWords, shownRule, silentWay, tunnelDrop } from "../../tasks/ping-check/cause.ts";
 import {
   type Cause,
   endsOf,
@@ -9,7 +9,7 @@ import {
   type Tunnel,
   type Wire,
 } from "../../tasks/ping-check/wire.ts";
-import { askDump, type Running, readDump } from "../../tasks/wireguard-link/peers.ts";
+import { addressIn, askDump, type Running, readDump } from "../../tasks/wireguard-link/peers.ts";
 import { startedByHand } from "../checks/traces.ts";
 import { isRouted6, keysOf, type Place, type Ran, type Scheme } from "./scheme.ts";
 
@@ -33,15 +33,23 @@ const oldest = 180;
 /** IPv4, UDP, and WireGuard's own 32 bytes; what is inside is filled up to a multiple of 16. */
 const overhead = 60;
 
-function wireOf(device: string, port: number): Wire<LinkState> {
-  const tunnel: Device = { port, overhead, device };
+/** Messages as long as those of pings of 84 bytes, or of 104 in IPv6. What `udp[…]` says tcpdump asks of IPv4 alone. */
+const messages = [
+  "udp[8:4] = 0x04000000 and (udp[4:2] = 136 or udp[4:2] = 152)",
+  "ip6[6] = 17 and ip6[48:4] = 0x04000000 and (ip6[44:2] = 136 or ip6[44:2] = 152)",
+];
+
+/** By the hosts' names, the addresses at which they are called; without one that is a name, and is looked up elsewhere. */
+export type Endpoints = ReadonlyMap<string, string>;
+
+function wireOf(device: string, port: number, endpoints: Endpoints): Wire<LinkState> {
+  const tunnel: Device = { port, overhead, device, endpoints };
   return {
     name: "wireguard",
     routed: true,
     tunnel,
     sealed: true,
-    // Messages as long as those of pings of 84 bytes, or of 104 in IPv6.
-    filter: "udp[8:4] = 0x04000000 and (udp[4:2] = 136 or udp[4:2] = 152)",
+    filter: messages.map((one) => `(${one})`).join(" or "),
     cure: "run the playbook again",
     look: (host) => lookAt(host, device),
     first: (pair) => deviceGone(pair, device),
@@ -50,17 +58,29 @@ function wireOf(device: string, port: number): Wire<LinkState> {
 }
 
 /** Containers whose packets go through an encrypted interface. */
-export function encryptedContainers(device: string, port: number, withIpv6 = false): Ran {
+export function encryptedContainers(
+  device: string,
+  port: number,
+  { withIpv6 = false, endpoints = new Map() }: { withIpv6?: boolean; endpoints?: Endpoints } = {},
+): Ran {
   return {
     words: withIpv6 ? `wireguard (${device}, IPv4 and IPv6)` : `wireguard (${device})`,
     ...(withIpv6 ? { families: [4, 6] as const } : {}),
-    proof: () => ({ network: "bridge", wire: wireOf(device, port) }),
+    proof: () => ({ network: "bridge", wire: wireOf(device, port, endpoints) }),
   };
 }
 
-/** `@wireguard wg-causeway0 51820`: the ports of all interfaces of WireGuard's. */
+/**
+ * `@wireguard wg-causeway0 51820`: the ports of all interfaces of WireGuard's; `@endpoint docker-201 [fd00:10::201]:51820`: what our
+ * own are told of their peers.
+ */
 const look = sh`! command -v wg >/dev/null || wg show all listen-port 2>/dev/null | while read -r device port; do
   echo "@wireguard $device $port"
+done
+for conf in /etc/wireguard/wg-causeway*.conf; do
+  while read -r key is value; do
+    case $key in '#') peer=$is ;; Endpoint) echo "@endpoint $peer $value" ;; esac
+  done 2>/dev/null <"$conf"
 done`;
 
 function portsOn({ on }: Place): ReadonlyMap<string, number> {
@@ -68,12 +88,27 @@ function portsOn({ on }: Place): ReadonlyMap<string, number> {
   return new Map(pairs.map(([device = "", port]) => [device, Number(port)]));
 }
 
+/** What the hosts say of each other. */
+function endpointsOn({ reached }: Place): Endpoints {
+  const lines = reached.flatMap(({ facts }) => facts.running.said.endpoint ?? []);
+  return new Map(
+    lines.flatMap((line) => {
+      const [peer = "", at = ""] = line.split(" ");
+      const address = addressIn(at);
+      return address === undefined ? [] : [[peer, address]];
+    }),
+  );
+}
+
 /** Of two generations the one that the routes lead over. */
 function held(place: Place): Ran[] {
   const devices = keysOf(place.on, "wireguard-link");
   const device = devices.find((name) => place.on.routes.some(({ dev }) => dev === name)) ?? devices.at(-1);
   if (device === undefined) return [];
-  return [encryptedContainers(device, portsOn(place).get(device) ?? 51820, isRouted6(place.on))];
+  const port = portsOn(place).get(device) ?? 51820;
+  return [
+    encryptedContainers(device, port, { withIpv6: isRouted6(place.on), endpoints: endpointsOn(place) }),
+  ];
 }
 
 /** An interface of WireGuard's over which the way to another host's docker0 leads: not somebody's VPN. */
@@ -88,7 +123,7 @@ function shown(place: Place): Ran[] {
 
 export const wireguard: Scheme = {
   name: "wireguard",
-  wires: [wireOf("wg-causeway0", 51820)],
+  wires: [wireOf("wg-causeway0", 51820, new Map())],
   held,
   shown,
   look,
@@ -154,7 +189,7 @@ function noHandshake(pair: Pair, tunnel: Device): Cause | undefined {
   const guilty = tunnelDrop(sender, receiver, tunnel, 1) ?? tunnelDrop(receiver, sender, tunnel, 1);
   const by = guilty ? `; ${guilty.end.name} drops it by ${ruleWords(guilty.rule)}` : "";
   const command = guilty
-    ? `iptables ${tableFlag(guilty.rule)}-vnL ${guilty.rule.chain}`
+    ? shownRule(guilty)
     : `wg show ${tunnel.device}; tcpdump -ni any udp port ${tunnel.port}`;
   return {
     cause: `no handshake: ${from.name} and ${to.name} ${since}: UDP ${tunnel.port} does not get through, or not both ways${by}`,

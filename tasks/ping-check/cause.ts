@@ -1,4 +1,5 @@
-import { type Counter, meet } from "causeway";
+import { type Counter, type Family, meet } from "causeway";
+import { outerFamily, overheadOf } from "./outer.ts";
 import {
   type Cause,
   endsOf,
@@ -179,9 +180,7 @@ function oneWayTunnel(pair: PairFacts, wire: Wire | undefined): Cause | undefine
   const way = `UDP ${tunnel.port} from ${sender.name} to ${receiver.name}`;
   const guilty = tunnelDrop(sender, receiver, tunnel, pair.sent);
   const by = guilty ? `; ${guilty.end.name} drops it by ${ruleWords(guilty.rule)}` : "";
-  const command = guilty
-    ? `iptables ${tableFlag(guilty.rule)}-vnL ${guilty.rule.chain}`
-    : `tcpdump -ni any udp port ${tunnel.port}`;
+  const command = guilty ? shownRule(guilty) : `tcpdump -ni any udp port ${tunnel.port}`;
   return {
     cause: `${tunnel.filtered ?? "one-way tunnel"}: ${way} does not get through: ${what} leaves and does not arrive${by}`,
     ...shownBy(command, guilty?.end ?? receiver, pair),
@@ -195,29 +194,41 @@ export function silentWay<Own>(
   return pair.arrived ? [pair.to, pair.from] : [pair.from, pair.to];
 }
 
+interface TunnelDrop {
+  end: HostFacts;
+  rule: Counter;
+  family: Family;
+}
+
 /** A rule that drops the tunnel's own packets, so many at least, where they leave or arrive. */
 export function tunnelDrop(
   sender: HostFacts,
   receiver: HostFacts,
-  { port }: Tunnel,
+  tunnel: Tunnel,
   sent: number,
-): { end: HostFacts; rule: Counter } | undefined {
+): TunnelDrop | undefined {
+  const family = outerFamily(tunnel, sender.name, receiver.name);
   for (const [end, chains] of [
     [receiver, /^(INPUT|PREROUTING)$/],
     [sender, /^(OUTPUT|POSTROUTING)$/],
   ] as const) {
     const builtIn = /^(INPUT|OUTPUT|FORWARD|PREROUTING|POSTROUTING)$/;
-    const rule = end.moved.find(
+    const rule = (end.outerMoved ?? end.moved).find(
       (one) =>
         drops(one) &&
         one.packets >= sent &&
         (chains.test(one.chain) || !builtIn.test(one.chain)) &&
-        (one.spec.startsWith("policy ") || isOfPort(one.spec, port)) &&
+        (one.spec.startsWith("policy ") || isOfPort(one.spec, tunnel.port)) &&
         couldMeet(one.spec, sender.address, receiver.address),
     );
-    if (rule) return { end, rule };
+    if (rule) return { end, rule, family };
   }
   return undefined;
+}
+
+/** The command that shows such a rule. */
+export function shownRule({ rule, family }: TunnelDrop): string {
+  return `${family === 6 ? "ip6tables" : "iptables"} ${tableFlag(rule)}-vnL ${rule.chain}`;
 }
 
 function isOfPort(spec: string, port: number): boolean {
@@ -266,7 +277,8 @@ function narrowest(pair: PairFacts, wire: Wire | undefined, promised: number): N
       return mtu === undefined || device === undefined ? [] : [{ end, device, mtu, size: mtu - overhead }];
     };
     const bridge = isRoutedByHosts(wire) ? sized("docker0", 0) : [];
-    return [...sized(end.underlay, tunnel?.overhead ?? 0), ...sized(tunnel?.device, 0), ...bridge];
+    const added = tunnel ? overheadOf(tunnel, pair.from.name, pair.to.name) : 0;
+    return [...sized(end.underlay, added), ...sized(tunnel?.device, 0), ...bridge];
   });
   return devices.filter(({ size }) => size < promised).sort((a, b) => a.size - b.size)[0];
 }
@@ -355,4 +367,4 @@ export function ruleWords({ table, chain, spec, packets }: Counter): string {
   return `${where} ${spec} (+${packets} packets)`;
 }
 
-export const tableFlag = ({ table }: Counter) => (table === "filter" ? "" : `-t ${table} `);
+const tableFlag = ({ table }: Counter) => (table === "filter" ? "" : `-t ${table} `);

@@ -1,6 +1,8 @@
 import { CausewayError, type Family, familyOf, type ProbeHost, type ProbeRun, sh } from "causeway";
+import { outerAddress } from "./outer.ts";
 import { type Ends, keyOf } from "./pairs.ts";
 import { waysTo } from "./routes.ts";
+import type { Wire } from "./wire.ts";
 
 /** A container that was started for the proof. */
 export interface ProbeContainer {
@@ -41,7 +43,7 @@ interface Wanted {
   family?: Family | undefined;
   /** Whether every container has to learn the names of the others, through the store that their Dockers share. */
   names?: boolean | undefined;
-  wire?: { readonly rejoins?: number } | undefined;
+  wire?: Pick<Wire, "rejoins" | "tunnel"> | undefined;
   /** The pairs that will be tried: whose names a container has to learn. */
   pairs: readonly Ends[];
   /** A container that nobody takes away ends by itself after so many seconds. */
@@ -159,10 +161,11 @@ export function othersThan<T>(one: T, all: readonly T[]): T[] {
 async function startContainer(
   host: ProbeHost,
   peers: readonly ProbeHost[],
-  { label, name, network, image, family = 4, lifetime }: Wanted & { name: string },
+  { label, name, network, image, family = 4, wire, lifetime }: Wanted & { name: string },
 ): Promise<ProbeContainer | Unstarted> {
   const inside = sh`nc -ll -p ${callerPort} -e sh -c ${sayCaller} & exec sleep ${lifetime}`;
   const own = family === 6 ? "{{.GlobalIPv6Address}}" : "{{.IPAddress}}";
+  const outer = (peer: ProbeHost) => outerAddress(peer, wire?.tunnel);
   const format = `{{range .NetworkSettings.Networks}}${own} {{.MacAddress}}{{end}}`;
   const [{ stdout, stderr, code }, hops, links, routes] = await Promise.all([
     host.sh(
@@ -176,17 +179,14 @@ echo "$id $(docker inspect -f ${format} "$id")"`,
     ),
     hopsOf(host, family),
     host.reader.links(),
-    waysTo(
-      host,
-      peers.map(({ address }) => address),
-    ),
+    waysTo(host, peers.map(outer)),
   ]);
   if (code === 40) throw noImage(host, network, image);
   const [id = "", address = "", mac = ""] = stdout.trim().split(" ");
   if (code !== 0 || address === "") return { host, said: lastLine(stderr, family) };
   const mtuOf = (device: string) => links.find((link) => link.name === device)?.mtu;
   const ways = peers.flatMap((peer) => {
-    const device = routes.get(peer.address)?.route?.dev ?? "";
+    const device = routes.get(outer(peer))?.route?.dev ?? "";
     const mtu = mtuOf(device);
     return mtu === undefined ? [] : [[peer.name, { device, mtu }] as const];
   });

@@ -10,6 +10,7 @@ import {
   writePcap,
 } from "causeway";
 import { everyOf, type ProbeContainer } from "./containers.ts";
+import { outerAddress } from "./outer.ts";
 import { keyOf } from "./pairs.ts";
 import { concerns, verdictOf } from "./verdict.ts";
 import type { Verdict, Wire } from "./wire.ts";
@@ -182,7 +183,8 @@ export async function judgeCaptures(
     if (here.missing !== undefined) continue;
     const which = family === 6 ? `${network}-ipv6` : network;
     const file = `${which}_${from.host.name}_${to.host.name}.pcap`.replaceAll("/", "-");
-    folder = await keep(file, writePcap(framesOfPair(atSender, from, to)));
+    const frames = framesOfPair(atSender, from, { ...to, outer: outerAddress(to.host, wire?.tunnel) });
+    folder = await keep(file, writePcap(frames));
   }
   return { verdicts, folder };
 }
@@ -203,14 +205,18 @@ function underlay({ caught }: Seen, here: ProbeContainer, there: ProbeContainer)
 const packetsOf = (caught: readonly Caught[]) => caught.map(({ packet }) => packet);
 
 /** A masqueraded packet belongs to the pair by its far end alone; an encrypted one to the two hosts. */
-function framesOfPair(caught: readonly Caught[], from: ProbeContainer, to: ProbeContainer): Frame[] {
+function framesOfPair(
+  caught: readonly Caught[],
+  from: { readonly address: string },
+  to: { readonly address: string; readonly outer: string },
+): Frame[] {
   return caught
     .filter(
       ({ packet }) =>
         concerns(packet, from.address, to.address) ||
         packet.source === to.address ||
         packet.destination === to.address ||
-        (packet.sealed !== undefined && [packet.source, packet.destination].includes(to.host.address)),
+        (packet.sealed !== undefined && [packet.source, packet.destination].includes(to.outer)),
     )
     .map(({ frame }) => frame);
 }

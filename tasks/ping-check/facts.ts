@@ -1,8 +1,9 @@
 import { type Counter, countersMoved, type Family, type ProbeHost, parseCounters, sh } from "causeway";
 import { arrivedOf, countsOf, pingsInto, readPinged } from "./arrivals.ts";
 import { callerPort, everyOf, isStarted, type ProbeContainer } from "./containers.ts";
-import { devicesOf, forwardingOff, isFlushed, otherCounters } from "./forwarding.ts";
+import { countersOf, devicesOf, forwardingOff, otherCounters } from "./forwarding.ts";
 import { inEach, secondsFor } from "./inside.ts";
+import { outerAddress, outerFamily } from "./outer.ts";
 import { addressOf, headersOf, type Pair } from "./pings.ts";
 import { askFor, readSizes, waysTo } from "./routes.ts";
 import { type HostFacts, isRoutedByHosts, type PairFacts, type Wire } from "./wire.ts";
@@ -29,12 +30,15 @@ export async function gatherFacts(
   const ends = [
     ...new Map(failed.flatMap(({ from, to }) => [from, to]).map((end) => [end.host, end])).values(),
   ];
+  const outerOf = ({ from, to }: { from: { host: ProbeHost }; to: { host: ProbeHost } }) =>
+    wire?.tunnel ? outerFamily(wire.tunnel, from.host.name, to.host.name) : family;
+  const families = [...new Set([family, ...failed.map(outerOf)])];
   const looks = new Map(
     await everyOf(
-      ends.map(
-        async (end) =>
-          [end.host, await lookAt(end, peersIn(failed, end), { wire, label, image, family })] as const,
-      ),
+      ends.map(async (end) => {
+        const asked = { wire, label, image, family, families };
+        return [end.host, await lookAt(end, peersIn(failed, end), asked)] as const;
+      }),
     ),
   );
   const retried = new Map<Pair, Retried>();
@@ -44,18 +48,23 @@ export async function gatherFacts(
   const later = new Map(
     await everyOf(
       ends.map(
-        async (end) => [end.host, await lookAgain(end, looks.get(end.host)?.other?.tool, family)] as const,
+        async (end) =>
+          [end.host, await lookAgain(end, looks.get(end.host)?.other?.tool, { family, families })] as const,
       ),
     ),
   );
-  const factsOf = (end: Pair["from"], peer: ProbeHost): HostFacts => {
+  const factsOf = (end: Pair["from"], peer: ProbeHost, outer: Family): HostFacts => {
     const { facts: looked, counters: before, other } = looks.get(end.host) as Look;
     const again = later.get(end.host);
-    const moved = countersMoved(before, again?.counters ?? []);
+    const movedOf = (which: Family) =>
+      countersMoved(before.get(which) ?? [], again?.counters.get(which) ?? []);
+    const moved = movedOf(family);
+    const outerMoved = outer === family ? {} : { outerMoved: movedOf(outer) };
     const otherMoved = other && { ...other, moved: countersMoved(other.counters, again?.other ?? []) };
-    const facts = { ...looked, moved, ...(otherMoved ? { otherMoved } : {}) };
-    const { name, address } = end.host;
-    const hops = isStarted(end) ? end.hops : [address];
+    const facts = { ...looked, moved, ...outerMoved, ...(otherMoved ? { otherMoved } : {}) };
+    const { name } = end.host;
+    const address = outerAddress(end.host, wire?.tunnel);
+    const hops = isStarted(end) ? end.hops : [end.host.address];
     if (!isStarted(end)) return { name, address, hops, container: "", unstarted: end.said, ...facts };
     const underlay = end.ways.get(peer.name)?.device;
     return { name, address, hops, container: end.address, ...(underlay ? { underlay } : {}), ...facts };
@@ -69,8 +78,8 @@ export async function gatherFacts(
     const waiting = isStarted(from) && later.get(to.host)?.callers.has(from.address) === true;
     return {
       family,
-      from: factsOf(from, to.host),
-      to: factsOf(to, from.host),
+      from: factsOf(from, to.host, outerOf(pair)),
+      to: factsOf(to, from.host, outerOf(pair)),
       arrived:
         called ||
         waiting ||
@@ -99,27 +108,22 @@ interface Look {
   routes: ReadonlyMap<ProbeHost, string>;
   /** Per peer, the largest packet that a router on the way lets through, as it told the container's kernel. */
   told: ReadonlyMap<ProbeHost, number>;
-  counters: readonly Counter[];
+  counters: ReadonlyMap<Family, readonly Counter[]>;
   /** Those of the other backend of iptables, where it has rules. */
   other: { tool: string; counters: readonly Counter[] } | undefined;
   /** How many pings came into the container so far. */
   pinged: number | undefined;
 }
 
-const counters = (family: Family) => {
-  const save = family === 6 ? "ip6tables-save" : "iptables-save";
-  return sh`command -v ${save} >/dev/null || exit 0; ${save} -c`;
-};
-
 async function lookAt(
   end: Pair["from"],
   peers: readonly Pair["from"][],
-  { wire, label, image, family }: Asked,
+  { wire, label, image, family, families }: Asked & { families: readonly Family[] },
 ): Promise<Look> {
   const { host } = end;
   const reached = isRoutedByHosts(wire) ? peers.filter(isStarted) : [];
   const [rules, other, pinged, off, links, own, told, ways] = await Promise.all([
-    host.sh(counters(family)),
+    countersOf(host, families),
     family === 4 ? otherCounters(host) : undefined,
     isStarted(end) ? host.sh(pingsInto(end, family)) : undefined,
     isRoutedByHosts(wire) ? forwardingOff(host, devicesOf(end, wire), family) : [],
@@ -136,12 +140,12 @@ async function lookAt(
     facts: {
       links,
       forwardingOff: off,
-      flushed: isFlushed(rules.stdout),
+      flushed: rules.flushed.get(family) === true,
       ...(own === undefined ? {} : { own }),
     },
     routes: new Map(routes),
     told,
-    counters: parseCounters(rules.stdout),
+    counters: rules.of,
     other,
     pinged: readPinged(pinged?.stdout),
   };
@@ -226,16 +230,20 @@ async function retry(
 }
 
 interface LaterLook {
-  counters: readonly Counter[];
+  counters: ReadonlyMap<Family, readonly Counter[]>;
   other: readonly Counter[];
   callers: ReadonlySet<string>;
   pinged: number | undefined;
 }
 
 /** The counters afterwards, and whose calls have arrived in the container and wait for an answer of theirs. */
-async function lookAgain(end: Pair["from"], tool: string | undefined, family: Family): Promise<LaterLook> {
+async function lookAgain(
+  end: Pair["from"],
+  tool: string | undefined,
+  { family, families }: { family: Family; families: readonly Family[] },
+): Promise<LaterLook> {
   const [rules, other, inside] = await Promise.all([
-    end.host.sh(counters(family)),
+    countersOf(end.host, families),
     tool === undefined ? undefined : end.host.sh(sh`${tool}-save -c`),
     isStarted(end)
       ? end.host.sh(sh`docker exec ${end.id} cat /proc/net/tcp /proc/net/tcp6 ${countsOf[family]}`)
@@ -245,7 +253,7 @@ async function lookAgain(end: Pair["from"], tool: string | undefined, family: Fa
   const waiting = inside?.stdout.matchAll(/^ *\d+: \S+ ([0-9A-F]+):[0-9A-F]{4} 03 /gm) ?? [];
   const callers = [...waiting].flatMap(([, hex]) => addressOf(hex) ?? []);
   return {
-    counters: parseCounters(rules.stdout),
+    counters: rules.of,
     other: parseCounters(other?.stdout ?? ""),
     callers: new Set(callers),
     pinged: readPinged(inside?.stdout),

@@ -43,6 +43,24 @@ export function isFlushed(saved: string): boolean {
   return /^:DOCKER-USER /m.test(saved) && !/ -A FORWARD (?:.* )?-j DOCKER-USER$/m.test(saved);
 }
 
+/** The counters of iptables or ip6tables, of one family or of both; none where the host has no such program. */
+export async function countersOf(
+  host: ProbeHost,
+  families: readonly Family[],
+): Promise<{ of: ReadonlyMap<Family, readonly Counter[]>; flushed: ReadonlyMap<Family, boolean> }> {
+  const saved = await everyOf(
+    families.map(async (family) => {
+      const save = family === 6 ? "ip6tables-save" : "iptables-save";
+      const { stdout } = await host.sh(sh`command -v ${save} >/dev/null || exit 0; ${save} -c`);
+      return [family, stdout] as const;
+    }),
+  );
+  return {
+    of: new Map(saved.map(([family, text]) => [family, parseCounters(text)])),
+    flushed: new Map(saved.map(([family, text]) => [family, isFlushed(text)])),
+  };
+}
+
 /** The counters of the other backend of iptables, where the host has rules in both. */
 export async function otherCounters(
   host: ProbeHost,

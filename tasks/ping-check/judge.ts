@@ -1,5 +1,6 @@
 import type { MatrixCell } from "causeway";
 import type { Evidence } from "./evidence.ts";
+import { overheadOf } from "./outer.ts";
 import { type Ends, keyOf } from "./pairs.ts";
 import { isTried, type Pair, type Tried, type TriedPair } from "./pings.ts";
 import type { Verdict, Wire } from "./wire.ts";
@@ -57,7 +58,7 @@ function sizeOf(
   if (tried.promised === undefined || tried.loss === 100) return { whole: true };
   if (!tried.crossed) return { whole: false };
   const below = from.ways.get(to.host.name)?.mtu ?? Number.POSITIVE_INFINITY;
-  const fits = wire?.tunnel ? below - wire.tunnel.overhead : tried.promised;
+  const fits = wire?.tunnel ? below - overheadOf(wire.tunnel, from.host.name, to.host.name) : tried.promised;
   return { largest: Math.min(tried.promised, fits), whole: tried.promised <= fits };
 }
 

@@ -1,4 +1,12 @@
-import { type ProbeHost, parseRoutes, type Route, type Script, sh } from "causeway";
+import {
+  formatAddress6,
+  type ProbeHost,
+  parseAddress6,
+  parseRoutes,
+  type Route,
+  type Script,
+  sh,
+} from "causeway";
 
 /** Where packets to one address go: the route, or what the kernel said where there is none. */
 export interface Way {
@@ -32,10 +40,16 @@ export function readWays(addresses: readonly string[], stdout: string, stderr: s
   );
   return new Map(
     addresses.map((address) => {
-      const route = routes.get(address);
+      const route = routes.get(asPrinted(address));
       return [address, route ? { route, words: route.line } : { words: refusals.get(address) ?? "" }];
     }),
   );
+}
+
+/** An address of IPv6 may be spelt in many ways, and `ip` has its own. */
+function asPrinted(address: string): string {
+  const six = parseAddress6(address);
+  return six === undefined ? address : formatAddress6(six);
 }
 
 /** Per address, the largest packet that a router on the way lets through, as the kernel remembers it on the route's second line. */

@@ -33,10 +33,12 @@ export interface Wire<Own = unknown> {
   nameless?(pair: PairFacts<Own>): Cause | undefined;
 }
 
-/** A tunnel: UDP to this port, and how many bytes it adds to a packet. */
+/** A tunnel: UDP to this port, and how many bytes it adds to a packet where its own packets are of IPv4. */
 export interface Tunnel {
   port: number;
   overhead: number;
+  /** By the hosts' names, the addresses at which its ends are called; IPv4, and the hosts' own, unless said. */
+  endpoints?: ReadonlyMap<string, string>;
   /** The host's device into it; Docker's own is out of sight in a namespace. */
   device?: string;
   /** What it is called where its packets do not get through; `one-way tunnel` unless said. */
@@ -100,7 +102,7 @@ export interface Off {
 /** What is known of one host of a pair that failed. */
 export interface HostFacts<Own = unknown> {
   name: string;
-  /** At which the runner reaches it. */
+  /** At which the tunnel's packets reach it; without a tunnel, the runner. */
   address: string;
   /** Where peers send their packets to. */
   hops: readonly string[];
@@ -117,8 +119,10 @@ export interface HostFacts<Own = unknown> {
   forwardingOff?: readonly Off[];
   /** Docker's rules were flushed: nothing leads to DOCKER-USER. */
   flushed?: boolean;
-  /** What iptables let through or dropped while it was tried again. */
+  /** What iptables let through or dropped while it was tried again; ip6tables, where the containers' family is IPv6. */
   moved: readonly Counter[];
+  /** The same of the family of the tunnel's own packets, where that is the other one. */
+  outerMoved?: readonly Counter[];
   /** The same of the other backend of iptables, where the host has rules in both. */
   otherMoved?: { tool: string; moved: readonly Counter[] };
 }

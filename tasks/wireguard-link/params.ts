@@ -11,8 +11,9 @@ const peer = Type.Object(
     ),
     endpoint: Type.Optional(
       Type.String({
-        pattern: "^[A-Za-z0-9.-]+:[0-9]+$",
-        description: "where the peer listens, ADDRESS:PORT; none where it is the one that calls",
+        pattern: "^([A-Za-z0-9.-]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]+$",
+        description:
+          "where the peer listens, ADDRESS:PORT or [ADDRESS]:PORT; none where it is the one that calls",
       }),
     ),
     subnets: Type.Array(AnyCidr(), {

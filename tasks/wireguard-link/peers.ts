@@ -1,4 +1,4 @@
-import { type Script, sh } from "causeway";
+import { parseAddress, type Script, sh } from "causeway";
 import type { Params, Peer } from "./params.ts";
 
 /** The peers whose keys are known, in the order of their names. */
@@ -47,6 +47,13 @@ export function peersIn(text: string): Peer[] {
         subnets: word("AllowedIPs")?.split(", ").filter(Boolean) ?? [],
       };
     });
+}
+
+/** The address in `10.0.0.201:51820` or `[fd00:10::201]:51820`; undefined where it is a name. */
+export function addressIn(endpoint: string): string | undefined {
+  const [, six, other = ""] = /^(?:\[(.*)\]|(.*)):\d+$/.exec(endpoint) ?? [];
+  if (six !== undefined) return six;
+  return parseAddress(other) === undefined ? undefined : other;
 }
 
 /** The interface as it runs. */

@@ -315,11 +315,7 @@ default via fd00:10::1 dev eth0 metric 1024 pref medium
       "-I ssh 1 -p tcp -j ACCEPT",
     ];
     expect(readFileSync(at("loaded"), "utf8").trim().split("\n")).toEqual(["*filter", ...back, "COMMIT"]);
-    const back6 = [
-      ":INPUT DROP [0:0]",
-      "-I INPUT 1 -p ipv6-icmp -j ACCEPT",
-      "-I INPUT 2 -p tcp -j ACCEPT",
-    ];
+    const back6 = [":INPUT DROP [0:0]", "-I INPUT 1 -p ipv6-icmp -j ACCEPT", "-I INPUT 2 -p tcp -j ACCEPT"];
     expect(readFileSync(at("loaded6"), "utf8").trim().split("\n")).toEqual(["*filter", ...back6, "COMMIT"]);
     const told = readFileSync(at("journal/runs/R1/reverted"), "utf8").match(/^@cw \| put back.*$/gm);
     expect(told).toHaveLength(14);

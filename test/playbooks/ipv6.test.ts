@@ -15,6 +15,8 @@ address lo 00000000000000000000000000000001 80
 address eth0 fd000010000000000000000000000200 40
 address docker0 fd000030010000000000000000000001 40
 address eth0 fe800000000000000000000000000001 40
+route eth0 fd000010000000000000000000000000 40 00000000000000000000000000000000
+route eth0 00000000000000000000000000000000 00 fe8000000000000000000000000000aa
 default eth0 fe8000000000000000000000000000aa 00450003 1 0`;
 
 test("the kernel's tables are read", () => {
@@ -27,6 +29,10 @@ test("the kernel's tables are read", () => {
       { dev: "eth0", cidr: "fe80::1/64" },
     ],
     gateways: ["fe80::aa"],
+    routes: [
+      { dst: "fd00:10::/64", dev: "eth0", via: "::" },
+      { dst: "::/0", dev: "eth0", via: "fe80::aa" },
+    ],
     advertised: ["eth0"],
   });
 });
@@ -148,6 +154,33 @@ test.each<[string, Partial<ReturnType<typeof facts>>, string[]]>([
   [
     "a DNS server",
     { lifelines: [{ what: "the DNS server", address: "fd00:30:200::53" }] },
+    ["the IPv6 container subnet of h1 overlaps the DNS server"],
+  ],
+  [
+    "the machine from which the run connects",
+    { lifelines: [{ what: "the machine from which this run connects", address: "fd00:30:100::9" }] },
+    ["the IPv6 container subnet of h0 overlaps the machine from which this run connects"],
+  ],
+  [
+    "a DNS server in a container of its own and in one of a peer",
+    {
+      ipv6: parseIpv6(`${quiet}
+route docker0 fd000030010000000000000000000000 40 00000000000000000000000000000000
+route eth0 fd000030020000000000000000000000 40 fd000010000000000000000000000201`),
+      lifelines: [
+        { what: "the DNS server", address: "fd00:30:100::53" },
+        { what: "the DNS server", address: "fd00:30:200::53" },
+      ],
+    },
+    [],
+  ],
+  [
+    "a DNS server by a route of its own that leads elsewhere",
+    {
+      ipv6: parseIpv6(`${quiet}
+route eth0 fd000030000000000000000000000000 20 fd000010000000000000000000000001`),
+      lifelines: [{ what: "the DNS server", address: "fd00:30:200::53" }],
+    },
     ["the IPv6 container subnet of h1 overlaps the DNS server"],
   ],
 ])("on a host: %s", (_, first, expected) => {

@@ -40,6 +40,14 @@ const dump = [
   `${first}\t10.0.0.201:51820\t192.168.200.0/24\t1795803928\t476\t532\toff`,
   `${second}\t(none)\t192.168.210.0/24\t0\t0\t0\toff`,
 ];
+test("an endpoint of IPv6 stands in brackets, and is read back as it was", () => {
+  const [one] = known;
+  const peers = one ? [{ ...one, endpoint: "[fd00:10::201]:51820" }] : [];
+  const text = peersText(wanted, peers);
+  expect(text).toContain("\nEndpoint = [fd00:10::201]:51820\n");
+  expect(peersIn(text)).toEqual(peers);
+});
+
 const unit = (over: Partial<State["unit"]> = {}): State["unit"] => ({
   name: "wg0.service",
   present: true,

@@ -179,6 +179,17 @@ describe("a capture of the lab", () => {
       expect(() => readFrame(frame.subarray(0, length))).not.toThrow();
   });
 
+  it("is told by the same in IPv6", () => {
+    const head = "6000000000881140 fd000010000000000000000000000001 fd000010000000000000000000000002";
+    const udp = "ca6cca6c00880000 04000000aabbccdd0700000000000000";
+    const frame = `${"00".repeat(12)}86dd${head}${udp}${"00".repeat(112)}`.replaceAll(" ", "");
+    expect(readFrame(Buffer.from(frame, "hex"))).toMatchObject({
+      destination: "fd00:10::2",
+      sealed: "aabbccdd0700000000000000",
+      ports: { destination: 51820 },
+    });
+  });
+
   it("is told by what it has in front where it is encrypted, and by nothing else", () => {
     const [frame = Buffer.alloc(0)] = (readPcap(Buffer.from(bare, "base64")) ?? []).map(({ bytes }) => bytes);
     const encrypted = (type: number, payload: number) => {
