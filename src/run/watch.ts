@@ -59,15 +59,16 @@ export class Watch {
     if (able.length < probes.length)
       this.#tell("warning", `--watch: ${able.length} of ${probes.length} probes of the proof can watch`);
     try {
-      for (const probe of able) {
-        let silent = "";
+      const silent = able.map((): readonly string[] => []);
+      for (const [index, probe] of able.entries()) {
         const watcher = await probe.watch?.(standing.map(asProbeHost), {
           interrupted: this.#options.interrupted,
           say: (doing) => this.#context.say({ type: "watch", name: probe.probe, state: "started", doing }),
           silent: (pairs) => {
-            if (pairs.join() === silent) return;
-            silent = pairs.join();
-            this.#context.say({ type: "watch", name: probe.probe, state: "changed", silent: pairs });
+            if (pairs.join() === silent[index]?.join()) return;
+            silent[index] = pairs;
+            const all = [...new Set(silent.flat())];
+            this.#context.say({ type: "watch", name: probe.probe, state: "changed", silent: all });
           },
         });
         if (watcher) this.#watchers.push({ name: probe.probe, watcher });

@@ -1,4 +1,4 @@
-import { type Script, sh } from "causeway";
+import { type Family, type Script, sh } from "causeway";
 import { callerPort } from "./containers.ts";
 import { capSeconds } from "./inside.ts";
 
@@ -9,6 +9,12 @@ const aliveSeconds = 60;
 /** How often a runner says that it is there. */
 export const aliveEveryMs = 15_000;
 
+/** In a container's shell: its address. Docker writes that of IPv6 nowhere; the kernel has it, of a scope that is 00. */
+const ownAddress: Readonly<Record<Family, string>> = {
+  4: `sed -n "s/[[:space:]]*$HOSTNAME\\$//p" /etc/hosts`,
+  6: "sed -n 's/^\\([0-9a-f]*\\) [^ ]* [^ ]* 00 .*/\\1/p' /proc/net/if_inet6",
+};
+
 /**
  * What runs in a host's container. It says who it is (`@here ADDRESS ID EVERY`) and then pings each of the peers that it is told,
  * as `peers ADDRESS=ID …`; a list replaces the one before. One ping a peer goes on until it is told to end; each line has the
@@ -16,7 +22,7 @@ export const aliveEveryMs = 15_000;
  * others, in a buffer that holds about ten; how many packets found none is told as `@unread`. Before a peer counts, its container has to say its id over TCP (`@met ADDRESS`): with
  * subnets that are not yet each host's own, another container may have its address.
  */
-const inside = `every=0.2; ping -c 1 -W 1 -i $every 127.0.0.1 >/dev/null 2>&1 || every=1
+const inside = (family: Family) => `every=0.2; ping -c 1 -W 1 -i $every 127.0.0.1 >/dev/null 2>&1 || every=1
 cap=; timeout 1 true 2>/dev/null && cap='timeout ${capSeconds}'
 nc -ll -p ${callerPort} -e echo "$HOSTNAME" &
 meet() {
@@ -40,7 +46,7 @@ unread() {
   while read -r line; do
     for word in $line; do last=$word; done
     case $last in *[!0-9]*) ;; *) total=$((total + last)) ;; esac
-  done </proc/net/raw
+  done </proc/net/${family === 6 ? "raw6" : "raw"}
   echo "@unread $total"
 }
 peers() {
@@ -58,7 +64,7 @@ peers() {
   done
 }
 {
-  echo "@here $(sed -n "s/[[:space:]]*$HOSTNAME\\$//p" /etc/hosts | head -n 1) $HOSTNAME $every"
+  echo "@here $(${ownAddress[family]} | head -n 1) $HOSTNAME $every"
   while read -r -t ${aliveSeconds} verb list; do
     unread
     [ "$verb" != peers ] || peers $list
@@ -73,6 +79,7 @@ export interface Watching {
   label: string;
   network: string;
   image: string;
+  family: Family;
 }
 
 /**
@@ -81,7 +88,7 @@ export interface Watching {
  * itself; where Docker was stopped before it could remove it, it is removed now. For the first container on an overlay network Docker would make docker_gwbridge,
  * with its own settings: that is left to whoever sets the network up. `@none` says that there is no container now.
  */
-export function keepWatching({ name, label, network, image }: Watching): Script {
+export function keepWatching({ name, label, network, image, family }: Watching): Script {
   return sh`isThere() {
   { read -r pid || [ -n "$pid" ]; } 2>/dev/null </run/docker.pid && read -r its 2>/dev/null <"/proc/$pid/comm" && [ "$its" = dockerd ] ||
     systemctl is-active -q docker
@@ -103,7 +110,7 @@ while [ $((times += 1)) -lt 3000 ]; do
   if ! isThere; then sleep 0.2
   elif ! hasImage || ! hasNetwork; then sleep 1
   else
-    docker run --rm -i --name ${name}-$times --label ${label} --network ${network} --log-driver none --stop-signal KILL ${image} sh -c ${inside} 2>&1 && exit
+    docker run --rm -i --name ${name}-$times --label ${label} --network ${network} --log-driver none --stop-signal KILL ${image} sh -c ${inside(family)} 2>&1 && exit
     sleep 0.3
   fi
   echo "@none" || exit

@@ -1,4 +1,4 @@
-import type { ProbeHost, Watcher, WatchRun } from "causeway";
+import type { Family, ProbeHost, Watcher, WatchRun } from "causeway";
 import { noImage, removeContainers } from "./containers.ts";
 import { selectPairs } from "./pairs.ts";
 import { WatchedFleet } from "./watch-fleet.ts";
@@ -8,10 +8,10 @@ import { everyMs } from "./watch-inside.ts";
 const allPairsUpTo = 12;
 const lookEveryMs = 250;
 
-/** Has a container on every host ping its peers until it is stopped. */
+/** Has a container on every host ping its peers, by their addresses of one family, until it is stopped. */
 export async function watchPairs(
   hosts: readonly ProbeHost[],
-  { network, image }: { network: string; image: string },
+  { network, image, family = 4 }: { network: string; image: string; family?: Family },
   run: WatchRun,
 ): Promise<Watcher> {
   const { pairs, all } = selectPairs(
@@ -19,11 +19,12 @@ export async function watchPairs(
     { everything: false, allUpTo: allPairsUpTo, named: [] },
   );
   const some = pairs.length < all ? `, a sample of ${inWords(all)}` : "";
+  const by = family === 6 ? ", by IPv6" : "";
   const rate = inWords(Math.round((pairs.length * 1000) / everyMs));
   run.say(
-    `pinging on ${inWords(pairs.length)} ordered pairs${some}: a packet every ${everyMs} ms on each, ${rate} a second in all`,
+    `pinging on ${inWords(pairs.length)} ordered pairs${some}${by}: a packet every ${everyMs} ms on each, ${rate} a second in all`,
   );
-  const id = `watch-${process.pid}-${Date.now().toString(36)}`;
+  const id = `watch${family}-${process.pid}-${Date.now().toString(36)}`;
   const label = `causeway.probe=${id}`;
   const fleet = new WatchedFleet(hosts, pairs, run.interrupted);
   const looking = setInterval(() => run.silent(fleet.silent()), lookEveryMs);
@@ -33,7 +34,7 @@ export async function watchPairs(
     await Promise.allSettled(hosts.map((host) => removeContainers(host, label)));
   };
   try {
-    await fleet.start({ network, image, label, name: `causeway-${id}` });
+    await fleet.start({ network, image, family, label, name: `causeway-${id}` });
     for (const host of hosts) if (fleet.lacksImage(host.name)) throw noImage(host, network, image);
   } catch (error) {
     await end();
@@ -45,7 +46,7 @@ export async function watchPairs(
       const endedAt = Date.now();
       await end();
       return {
-        title: `containers on ${network}`,
+        title: `containers on ${network}${family === 6 ? ", IPv6" : ""}`,
         everyMs: fleet.everyMs,
         pairs: fleet.seen(endedAt),
         ...(pairs.length < all ? { sampleOf: all } : {}),

@@ -20,6 +20,8 @@ interface Given {
   hosts?: string;
   /** Whether the probe of the proof can watch. */
   able?: boolean;
+  /** How many such probes the proof has. */
+  probes?: number;
   /** Why the watch cannot begin. */
   broken?: CausewayError;
   proofThrows?: boolean;
@@ -34,7 +36,7 @@ async function watching({ pairs = [], able = true, hosts = "h1,h2", ...given }: 
     say("two pairs");
     silent(["h1 → h2"]);
     silent(["h1 → h2"]);
-    silent([]);
+    if (order.filter((one) => one === "begins").length === 1) silent([]);
     return {
       stop: async () => {
         order.push("ends");
@@ -65,7 +67,7 @@ async function watching({ pairs = [], able = true, hosts = "h1,h2", ...given }: 
     ],
     verify: () => {
       if (given.proofThrows && order.includes("play")) throw new TypeError("not foreseen");
-      return [probe({})];
+      return Array.from({ length: given.probes ?? 1 }, () => probe({}));
     },
   }) as unknown as Playbook;
   const events: RunEvent[] = [];
@@ -119,6 +121,16 @@ describe("a watch", () => {
       [],
     ]);
     expect(watched).toMatchObject({ pairs: [{ from: "h1", to: "h2", longestMs: 0 }] });
+  });
+
+  test("of two probes: a pair that is silent for one of them is told until it is for neither", async () => {
+    const { events, outcome } = await watching({ watch: { maxGapMs: 500 }, probes: 2, pairs: [gap(600)] });
+    expect(events.flatMap((e) => (e.type === "watch" ? (e.silent ?? []) : []))).toEqual(
+      expect.arrayContaining(["h1 → h2"]),
+    );
+    expect(events.findLast((e) => e.type === "watch")).toMatchObject({ silent: ["h1 → h2"] });
+    expect(events.filter((e) => e.type === "watched")).toHaveLength(2);
+    expect(outcome).toMatchObject({ exitCode: 3 });
   });
 
   test.each([

@@ -24,7 +24,7 @@ async function watched() {
   const pairs = [{ from: "a", to: "b" }];
   const fleet = new WatchedFleet([host("a"), host("b")], pairs, new AbortController().signal);
   const began = Date.now();
-  const starting = fleet.start({ name: "x", label: "x", network: "bridge", image: "busybox" });
+  const starting = fleet.start({ name: "x", label: "x", network: "bridge", image: "busybox", family: 4 });
   await vi.advanceTimersByTimeAsync(0);
   /** A host says something at a time since the beginning, in milliseconds, which is heard so much later. */
   const says = async (name: string, at: number, words: string, delay = 0) => {

@@ -100,6 +100,15 @@ test.each([
   ],
   ["12.34 --- 192.168.200.2 ping statistics ---", { says: "ended", address: "192.168.200.2" }],
   ["12.34 9 packets transmitted, 6 packets received, 33% packet loss", { says: "transmitted", packets: 9 }],
+  [
+    "12.34 @here fd003001000000000000000000000002 631e1b5e1581 0.2",
+    { says: "here", address: "fd00:3001::2", id: "631e1b5e1581", everyMs: 200 },
+  ],
+  [
+    "12.34 64 bytes from fd00:30:200::2: seq=7 ttl=62 time=0.210 ms",
+    { says: "answer", address: "fd00:30:200::2", sequence: 7, rttMs: 0.21 },
+  ],
+  ["12.34 --- fd00:30:200::2 ping statistics ---", { says: "ended", address: "fd00:30:200::2" }],
   ["12.34 @unread 3", { says: "unread", packets: 3 }],
   ["12.34 ping: sendto: Network unreachable", { says: "words", text: "ping: sendto: Network unreachable" }],
   ["docker: Error response from daemon", { says: "words", text: "docker: Error response from daemon" }],
