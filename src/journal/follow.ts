@@ -39,11 +39,14 @@ export interface Told {
   returned: readonly string[];
 }
 
+/** `spared`: its unit is gone, or was stopped, with what was undone. */
+export type ConsequenceState = "started" | "done" | "failed" | "spared";
+
 /** Told of each action and consequence as it goes. */
 export interface Listener {
   action(action: Action, state: "started" | "done" | "failed", ms: number): void;
   /** A reload or restart by its words, `restart docker`. */
-  consequence(words: string, state: "started" | "done" | "failed", ms: number): void;
+  consequence(words: string, state: ConsequenceState, ms: number): void;
 }
 
 /** Parses what the script of a host prints while it works, and knows how it ended. */
@@ -99,6 +102,9 @@ export class Follower {
       case "end":
         this.#consequence(rest.join(" "), word === "begin" ? "started" : "done");
         return this.#limitMs;
+      case "spared":
+        this.#consequence(rest.join(" "), "spared");
+        return undefined;
       case "kept":
       case "unlike":
         if (action) this.#left = { word, action };
@@ -143,7 +149,7 @@ export class Follower {
     this.#listener.action(action, state, ms);
   }
 
-  #consequence(words: string, state: "started" | "done" | "failed"): void {
+  #consequence(words: string, state: ConsequenceState): void {
     const ms = Date.now() - this.#since;
     if (state === "started") this.#since = Date.now();
     this.#listener.consequence(words, state, ms);

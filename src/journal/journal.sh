@@ -385,18 +385,21 @@ cw_restore() { (eval "cw_${cw_kind}_restore $cw_args") </dev/null; }
 
 # cw_due WORD UNIT '' | gently N…: a reload or restart that the steps N… made necessary; UNIT is empty for daemon-reload.
 cw_due() {
+  ! cw_spared "$2" "$3" || { cw_say "spared $1 $2"; return 0; }
   cw_say "begin $1${2:+ $2}"
-  if cw_consequence "$1" "$2" "$3"; then cw_say "end $1${2:+ $2}"; else cw_give_up "$@"; fi
+  if cw_consequence "$1" "$2"; then cw_say "end $1${2:+ $2}"; else cw_give_up "$@"; fi
 }
 
-# cw_consequence WORD UNIT '' | gently: daemon-reload, reload or restart; then the unit has to stay alive. After something was
-# taken back (gently) a unit that is gone, or that was stopped with it, stays as it is.
+# cw_spared UNIT '' | gently: whether a reload or restart has nothing to do: after something was taken back (gently) a unit that
+# is gone, or that was stopped with it, stays as it is.
+cw_spared() { [ -n "$1" ] && [ -n "$2" ] && ! cw_is_up "$1"; }
+
+# cw_consequence WORD UNIT: daemon-reload, reload or restart; then the unit has to stay alive.
 cw_consequence() {
   if [ "$1" = daemon-reload ]; then
     systemctl daemon-reload >"$OUT" 2>&1
     return
   fi
-  [ -z "$3" ] || cw_is_up "$2" || return 0
   systemctl reset-failed "$2" 2>/dev/null
   systemctl "$1" "$2" >"$OUT" 2>&1 && cw_alive "$2"
 }

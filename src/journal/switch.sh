@@ -191,8 +191,9 @@ cw_revert_entries() {
       [ ! -f "$D/$cw_n.begun" ] || cw_causes="$cw_causes$cw_newline$cw_asks"
     done
     printf '%s\n' "$cw_causes" | sed '/./!d' | cw_causes_in_order | while read -r cw_word cw_unit; do
+      ! cw_spared "$cw_unit" gently </dev/null || continue
       cw_say "begin $cw_word${cw_unit:+ $cw_unit}"
-      if cw_consequence "$cw_word" "$cw_unit" gently; then cw_say "end $cw_word${cw_unit:+ $cw_unit}"; else cw_say "broken $cw_word $cw_unit"; cw_tell_output; fi </dev/null
+      if cw_consequence "$cw_word" "$cw_unit"; then cw_say "end $cw_word${cw_unit:+ $cw_unit}"; else cw_say "broken $cw_word $cw_unit"; cw_tell_output; fi </dev/null
     done
     cw_look_again
     cw_undone $cw_owing

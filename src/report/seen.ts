@@ -190,7 +190,7 @@ function spansIn(events: readonly JsonEvent[], endMs: number): readonly Span[] {
       }
       case "consequence":
         if (event.state === "started") spans.open("restart", event.host, event.what, event.at);
-        else if (event.state !== "planned")
+        else if (event.state === "done" || event.state === "failed")
           spans.end("restart", event.host, event.what, { to: event.at, ms: event.ms, state: event.state });
         break;
     }
@@ -219,7 +219,7 @@ function changesIn(events: readonly JsonEvent[]): readonly Change[] {
       open.delete(key);
       if (known) Object.assign(known, { state, ...(ms === undefined ? {} : { ms }) });
       else changes.push({ host, play: "", task, step, state, ...(ms === undefined ? {} : { ms }) });
-    } else if (event.type === "consequence" && event.state !== "started") {
+    } else if (event.type === "consequence" && event.state !== "started" && event.state !== "spared") {
       const { host, what, why, state, ms } = event;
       changes.push({
         host,

@@ -165,6 +165,11 @@ export class Story {
 
   #consequence({ host, what, why, state, ms }: Of<"consequence">): Fact[] {
     if (state === "started") return [];
+    if (state === "spared") {
+      const [verb = "", unit = ""] = what.split(" ");
+      const about = `${unit} needs no ${verb}: after the undo it is gone, or does not run`;
+      return [{ host, style: "none", did: "", about, rest: "" }];
+    }
     return [
       {
         host,

@@ -16,7 +16,7 @@ export class Activities {
 
   take(event: RunEvent): void {
     if (event.type !== "step" && event.type !== "consequence") return;
-    if (event.state === "planned") return;
+    if (event.state === "planned" || event.state === "spared") return;
     const { host, at } = event;
     const about: Activity =
       event.type === "step" ? { host, task: event.task, what: event.step.what } : { host, what: event.what };

@@ -3,7 +3,14 @@ import { CausewayError } from "../errors.ts";
 import { masked } from "../host/sh.ts";
 import { parseAtRisk } from "../host/tools/containers.ts";
 import { journalFolder } from "../journal/folder.ts";
-import { causesOf, type Ended, Follower, type Left, shownAction } from "../journal/follow.ts";
+import {
+  type ConsequenceState,
+  causesOf,
+  type Ended,
+  Follower,
+  type Left,
+  shownAction,
+} from "../journal/follow.ts";
 import { hostLibrary } from "../journal/library.ts";
 import {
   type Action,
@@ -186,14 +193,14 @@ function listenerOn(host: HostRun, due: readonly Due[]) {
       const about = { type: "step", host: host.name, task, step: shownAction(action), state } as const;
       host.say(state === "started" ? about : { ...about, ms });
     },
-    consequence(what: string, state: "started" | "done" | "failed", ms: number) {
+    consequence(what: string, state: ConsequenceState, ms: number) {
       current = undefined;
       doing = state === "started" ? what : "";
       if (state === "done" && what.startsWith("restart")) host.recap.restarts += 1;
       const why = [...(host.owed.get(what)?.why ?? [])];
       const about = { type: "consequence", host: host.name, what, why, state } as const;
-      host.say(state === "started" ? about : { ...about, ms });
-      if (state === "done")
+      host.say(state === "started" || state === "spared" ? about : { ...about, ms });
+      if (state === "done" || state === "spared")
         for (const { consequence } of due) if (consequenceWords(consequence) === what) host.owed.delete(what);
     },
     /** An error of the session, with the step that was going on. */

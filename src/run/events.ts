@@ -104,13 +104,16 @@ export type RunEvent = { at: number } & (
       state: "started" | "done" | "failed";
       ms?: number;
     }
-  /** A reload or restart: `restart docker`; `planned` only in check. */
+  /**
+   * A reload or restart: `restart docker`; `planned` only in check; `spared` where the unit is gone, or was stopped, with what was
+   * undone.
+   */
   | {
       type: "consequence";
       host: string;
       what: string;
       why: readonly string[];
-      state: "planned" | "started" | "done" | "failed";
+      state: "planned" | "started" | "done" | "failed" | "spared";
       ms?: number;
     }
   /** Containers that end with Docker (in check, `planned`), or that ended with it. */

@@ -84,14 +84,14 @@ function carryOut(
     encoding: "utf8",
     env: { ...process.env, ...env },
   });
-  const said: string[] = [];
+  const [said, caused]: [string[], string[]] = [[], []];
   const follower = new Follower(actions, [], 1000, {
     action: (action, state) => said.push(`${state} ${"n" in action ? action.n : action.entry.n}`),
-    consequence: () => {},
+    consequence: (words, state) => caused.push(`${state} ${words}`),
   });
   for (const line of stdout.split("\n")) follower.line(line);
   const ended = follower.ended(status ?? 255);
-  return { text, code: status, stderr, said, follower, ended, output: follower.output(stderr) };
+  return { text, code: status, stderr, said, caused, follower, ended, output: follower.output(stderr) };
 }
 
 /** The library as it is with the journal in this test's folder, and its own checksum. */
@@ -316,6 +316,25 @@ describe("the script that changes a host", () => {
       ["started 0001"],
       "\n@cw done 0002\n@cw start 0002\n@cw failed 0001 perform 0",
     ]);
+  });
+
+  test("says of a unit that does not run after an undo that it needs no restart, and restarts none", () => {
+    const asked = join(folder, "asked");
+    const states =
+      "case $* in *is-active*$UP) echo active ;; *is-active*) exit 3 ;; *show*) echo loaded ;; *is-failed*) exit 1 ;; esac";
+    writeFileSync(join(folder, "systemctl"), `#!/bin/sh\n${states}\necho "$*" >>${asked}\n`, { mode: 0o755 });
+    const due = ["up", "down"].map((unit): Due => ({ consequence: restart(unit), causedBy: [] }));
+    carryOut(actionsOf(mark("a")));
+    const env = { PATH: `${folder}:${process.env.PATH}`, UP: "up" };
+    const { caused, ended } = carryOut([{ does: "take back", entry: entryOf("0001") }], {
+      run: "R2",
+      due,
+      env,
+    });
+    expect(ended).toEqual({ how: "all" });
+    expect(caused).toEqual(["started restart up", "done restart up", "spared restart down"]);
+    expect(readFileSync(asked, "utf8")).toMatch(/^restart up$/m);
+    expect(readFileSync(asked, "utf8")).not.toMatch(/^restart down$/m);
   });
 
   test("nor when a restart failed and its steps are undone", () => {

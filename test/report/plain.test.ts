@@ -46,6 +46,13 @@ owed restarts did not run; the next run does them
     expect(shown(changed)).toBe("docker-200  changed  docker-bip docker0\n");
   });
 
+  it("claims no restart of a unit that an undo left stopped", () => {
+    const about = { at: 1, host: "docker-200", why: [], state: "spared" } as const;
+    expect(shown([{ ...about, type: "consequence", what: "restart consul" }])).toBe(
+      "docker-200  consul needs no restart: after the undo it is gone, or does not run\n",
+    );
+  });
+
   it("shows each planned step, what has to wait, and the restarts", () => {
     expect(
       shown(checked),
