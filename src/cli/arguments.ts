@@ -104,7 +104,11 @@ export const connectionOptions = {
 
 /** How a run is shown. */
 export const outputOptions = {
-  verbose: { type: "boolean", short: "v", help: "show every line, and every command with its time" },
+  verbose: {
+    type: "boolean",
+    short: "v",
+    help: "show every line, every command with its time, and what a step says as it comes",
+  },
   diff: { type: "boolean", short: "D", help: "show the changes in files as a diff" },
   output: {
     type: "string",

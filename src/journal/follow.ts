@@ -1,6 +1,7 @@
 import { masked } from "../host/sh.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import type { Consequence } from "../task/step.ts";
+import { LiveOutput } from "./live-output.ts";
 import { type Action, idOf, timeoutOf } from "./script.ts";
 
 /** How the script of a host came to its end. */
@@ -47,6 +48,8 @@ export interface Listener {
   action(action: Action, state: "started" | "done" | "failed", ms: number): void;
   /** A reload or restart by its words, `restart docker`. */
   consequence(words: string, state: ConsequenceState, ms: number): void;
+  /** Lines that what goes on now says; `isFull` where no more of them will be told. */
+  said?(lines: readonly string[], isFull: boolean): void;
 }
 
 /** Parses what the script of a host prints while it works, and knows how it ended. */
@@ -70,6 +73,7 @@ export class Follower {
   #last: readonly string[] = [];
   #unit = "";
   #since = Date.now();
+  #live: LiveOutput | undefined;
 
   /** `limitMs` is how long one step may take that does not say so itself. */
   constructor(actions: readonly Action[], secrets: readonly string[], limitMs: number, listener: Listener) {
@@ -83,6 +87,11 @@ export class Follower {
   line(line: string): number | undefined {
     if (!line.startsWith("@cw ")) return undefined;
     const [word = "", ...rest] = line.slice(4).split(" ");
+    if (word === "said" || word === "full") {
+      this.#said(rest[0]);
+      return undefined;
+    }
+    this.heardAll();
     if (word === "|") {
       this.#output.push(masked(rest.join(" "), this.#secrets));
       return undefined;
@@ -140,6 +149,22 @@ export class Follower {
     else if (this.#left.word === "unlike") this.unlike.push(left);
     else this.stuck = left;
     this.#left = undefined;
+  }
+
+  /** Without a piece: the host tells no more of it. */
+  #said(piece: string | undefined): void {
+    this.#live ??= new LiveOutput(this.#secrets);
+    if (this.#live.isFull) return;
+    const lines = piece === undefined ? this.#live.rest() : this.#live.take(piece);
+    const isFull = piece === undefined || this.#live.isFull;
+    if (lines.length > 0 || isFull) this.#listener.said?.(lines, isFull);
+  }
+
+  /** What went on has ended, or nobody will know: of what it said, a line may not have come to its end. */
+  heardAll(): void {
+    const lines = this.#live?.rest() ?? [];
+    this.#live = undefined;
+    if (lines.length > 0) this.#listener.said?.(lines, false);
   }
 
   #action(action: Action, state: "started" | "done" | "failed"): void {

@@ -33,7 +33,7 @@
 
 # Nothing of this comes from the host's environment.
 CW=/var/lib/causeway OUT=/var/lib/causeway/out
-D='' B='' cw_run='' cw_force='' cw_later='' cw_diff='' cw_stuck='' cw_owing='' cw_foretold=''
+D='' B='' cw_run='' cw_force='' cw_later='' cw_diff='' cw_stuck='' cw_owing='' cw_foretold='' cw_live=''
 cw_keep=50 cw_settle=0.3
 cw_newline='
 '
@@ -216,26 +216,60 @@ cw_start() {
 
 # cw_quietly FUNCTION: runs it in a subshell; what it says is kept for the report, and of much of it the beginning and the end:
 # a step that prints without end fills no disk. It ends with the function, also where that left something running that holds
-# its output open.
+# its output open. With $cw_live what it says is also told as it comes.
 cw_quietly() {
   read -r cw_pipe </proc/sys/kernel/random/uuid
-  cw_pipe=$OUT.$cw_pipe
+  cw_pipe=$OUT.$cw_pipe cw_patience=1020 cw_teller=''
   mkfifo -m 600 "$cw_pipe" || return 1
-  {
-    { head -c 65536; tail -c 65536; } >"$OUT"
-    rm -f "$cw_pipe"
-    cat
-  } <"$cw_pipe" >/dev/null 2>&1 &
+  if [ -n "$cw_live" ] && mkfifo -m 600 "$cw_pipe.live"; then
+    cw_patience=1060
+    { exec <"$cw_pipe.live" 2>/dev/null; cw_tell_live; } &
+    cw_teller=$!
+    # It goes on when the teller has told enough.
+    { trap '' PIPE; exec tee "$cw_pipe.live" <"$cw_pipe" 2>/dev/null; } | { exec >/dev/null 2>&1; cw_keep_output; } &
+  else
+    { exec <"$cw_pipe" >/dev/null 2>&1; cw_keep_output; } &
+  fi
   ("$1") >"$cw_pipe" 2>&1 </dev/null
   cw_quiet_code=$?
   cw_waited=0
-  while [ -p "$cw_pipe" ] && [ $cw_waited -lt 1020 ]; do
+  while [ -p "$cw_pipe" ] && [ $cw_waited -lt $cw_patience ]; do
     cw_waited=$((cw_waited + 1))
     [ $cw_waited -lt 1000 ] || sleep 0.05
   done
-  rm -f "$cw_pipe"
+  if [ -n "$cw_teller" ]; then
+    # What still holds the output open says no more to the report; the newline ends a line that the teller may have been at.
+    [ ! -p "$cw_pipe" ] || kill $cw_teller 2>/dev/null
+    wait $cw_teller 2>/dev/null || echo
+  fi
+  rm -f "$cw_pipe" "$cw_pipe.live"
   return $cw_quiet_code
 }
+
+# What comes is kept, up to its end; who still holds it open after the step talks to nobody. By `exec`: with other redirections a
+# shell keeps the session's own output open beside them.
+cw_keep_output() {
+  { head -c 65536; tail -c 65536; } >"$OUT"
+  rm -f "$cw_pipe"
+  cat
+}
+
+# cw_tell_live: tells what comes, as it comes, up to $cw_live bytes; encoded, so that nothing of it passes for this script's words.
+cw_tell_live() {
+  cw_left=$cw_live cw_pieces=0
+  while [ $cw_left -gt 0 ]; do
+    cw_said=$(dd bs=32768 count=1 | base64 -w 3000)
+    [ -n "$cw_said" ] || return 0
+    for cw_piece in $cw_said; do cw_say "said $cw_piece"; done
+    cw_left=$((cw_left - ${#cw_said} * 3 / 4)) cw_pieces=$((cw_pieces + 1))
+    # Of one that says much, what comes within a moment goes together.
+    [ $cw_pieces -lt 20 ] || sleep 0.1
+  done
+  cw_say full
+}
+
+# cw_unless_live WORD: the word by which a program says less, unless a person sees what it says.
+cw_unless_live() { [ -n "$cw_live" ] || printf %s "$1"; }
 
 # cw_perform N FUNCTION: performs one step.
 cw_perform() {
@@ -394,14 +428,37 @@ cw_due() {
 # is gone, or that was stopped with it, stays as it is.
 cw_spared() { [ -n "$1" ] && [ -n "$2" ] && ! cw_is_up "$1"; }
 
-# cw_consequence WORD UNIT: daemon-reload, reload or restart; then the unit has to stay alive.
+# cw_consequence WORD UNIT: daemon-reload, reload or restart; then the unit has to stay alive. With $cw_live it is told what the
+# unit says to the host's log meanwhile.
 cw_consequence() {
   if [ "$1" = daemon-reload ]; then
     systemctl daemon-reload >"$OUT" 2>&1
     return
   fi
   systemctl reset-failed "$2" 2>/dev/null
+  [ -z "$cw_live" ] || cw_listen "$2"
   systemctl "$1" "$2" >"$OUT" 2>&1 && cw_alive "$2"
+  cw_code=$?
+  [ -z "$cw_live" ] || cw_listen_no_more
+  return $cw_code
+}
+
+# cw_listen UNIT: from now on.
+cw_listen() {
+  cw_pipe=$OUT.log
+  rm -f "$cw_pipe"
+  mkfifo -m 600 "$cw_pipe" || { cw_teller=''; return; }
+  journalctl -q -f -o cat -u "$1" --since "@$(date +%s.%N)" >"$cw_pipe" 2>/dev/null </dev/null &
+  cw_log=$!
+  { exec <"$cw_pipe" 2>/dev/null; cw_tell_live; } &
+  cw_teller=$!
+}
+
+cw_listen_no_more() {
+  [ -n "$cw_teller" ] || return 0
+  kill $cw_log 2>/dev/null
+  wait $cw_teller
+  rm -f "$cw_pipe"
 }
 
 # Whether a unit is there and runs, or ought to.

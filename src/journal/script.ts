@@ -7,6 +7,7 @@ import { shown } from "../vault/never-shown.ts";
 import { type Entry, entryPath } from "./entries.ts";
 import { journalFolder } from "./folder.ts";
 import { hostLibrary, libraryLines } from "./library.ts";
+import { liveBytes } from "./live-output.ts";
 
 /** Under which identity a step is done. */
 export interface Identity {
@@ -70,6 +71,8 @@ export interface HostScript {
   due: readonly Due[];
   /** Where the script may cut the runner off: nothing of it is done before this is armed. */
   armed?: Armed | undefined;
+  /** What its steps and restarts say is told as it comes. */
+  live?: boolean;
   /** The units that it restarts or stops, with which containers may end, and whether there is leave for that. */
   interrupts?: { units: readonly string[]; leave: boolean };
 }
@@ -88,18 +91,21 @@ export function hostScript({
   actions,
   due,
   armed,
+  live,
   interrupts,
 }: HostScript): Script {
   const gently = actions.some(({ does }) => does !== "step") ? "gently" : "''";
+  const told = live ? liveBytes(actions.length + due.length) : 0;
   const lines = [
     ...libraryLines(libraries),
+    ...(told > 0 ? [`cw_live=${told}`] : []),
     ...(interrupts ? mindContainers(interrupts) : []),
     ["cw_begin", run, quoteAlways(head), quoteAlways(who), quoteAlways(record), quoteAlways(host)].join(" "),
     `cw_keep_library ${hostLibrary().hash}`,
     ...(armed ? [`cw_arm ${armed.token} ${armed.seconds} ${armed.from} ${hostLibrary().hash}`] : []),
     ...actions.flatMap((action) => intend(action, run)),
     ...(actions.length > 0 ? [`cw_intended ${run} ${headAfter(actions)}`] : []),
-    ...actions.flatMap(act),
+    ...actions.flatMap((action) => (told > 0 && isQuiet(action) ? hushed(act(action), told) : act(action))),
     ...due.map(({ consequence: what, causedBy }) =>
       [
         "cw_due",
@@ -114,6 +120,15 @@ export function hostScript({
     "cw_undone $cw_owing",
   ];
   return rawScript(lines.join("\n"), actions.flatMap(secretsOf));
+}
+
+/** Whether nothing of what it says is shown. */
+export function isQuiet(action: Action): boolean {
+  return action.does === "step" && action.step.noLog === true;
+}
+
+function hushed(lines: readonly string[], told: number): string[] {
+  return ["cw_live=", ...lines, `cw_live=${told}`];
 }
 
 /** Nothing is asked of a script that restarts and stops no unit. */

@@ -9,8 +9,8 @@ const fileName = "transcript.txt";
 const blockOf = 64 * 1024;
 
 /**
- * Every line of a run of many hosts, with its time, in the run's folder: as `-v` shows them, without the commands, whose
- * text is nobody's but the terminal's. A run goes on without it where the file cannot be written.
+ * Every line of a run of many hosts, with its time, in the run's folder: as `-v` shows them, without the commands and what they
+ * say, which is nobody's but the terminal's. A run goes on without it where the file cannot be written.
  */
 export class KeptTranscript {
   readonly #transcript: Transcript;
@@ -32,7 +32,7 @@ export class KeptTranscript {
 
   event(event: RunEvent): void {
     if (event.type === "run") this.#begin(event);
-    if (this.#wanted === false || event.type === "command") return;
+    if (this.#wanted === false || event.type === "command" || event.type === "output") return;
     const time = (event.at / 1000).toFixed(3).padStart(9);
     for (const line of this.#transcript.lines(event))
       this.#block += line === "" ? "\n" : `${time}  ${line}\n`;

@@ -5,7 +5,7 @@ import type { ShownStep } from "../task/shown-step.ts";
 import { hostRanges } from "./host-names.ts";
 import { matrixInShort, matrixLines } from "./matrix.ts";
 import type { ReporterOptions } from "./options.ts";
-import { count, duration, oneLine, type Paint } from "./paint.ts";
+import { count, duration, oneLine, type Paint, tame } from "./paint.ts";
 import { watchedLines } from "./watched.ts";
 import { commandLines, indented, stepParts } from "./words.ts";
 
@@ -210,7 +210,9 @@ export class Story {
     return isInShort ? [matrixInShort(event.matrix, this.#paint)] : matrixLines(event.matrix, this.#paint);
   }
 
-  #verbose(event: Of<"connecting" | "connected" | "disconnected" | "switch" | "command">): string[] {
+  #verbose(
+    event: Of<"connecting" | "connected" | "disconnected" | "switch" | "output" | "command">,
+  ): string[] {
     switch (event.type) {
       case "connecting":
         return [];
@@ -224,6 +226,11 @@ export class Story {
       case "disconnected": {
         const { host, roundTrips, commands } = event;
         return [this.on(host, `${count(roundTrips, "round trip")}, ${count(commands, "command")}`)];
+      }
+      case "output": {
+        const more = event.cut ? ["… it goes on, and no more of that is shown here"] : [];
+        const said = event.lines.map((line) => `| ${tame(line)}`.trimEnd());
+        return [...said, ...more].map((line) => this.#paint("dim", this.on(event.host, line)));
       }
       case "command": {
         const [first = "", ...rest] = commandLines(event.command, event.code, event.ms);

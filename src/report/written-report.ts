@@ -61,7 +61,7 @@ export class WrittenReport {
 
   event(event: RunEvent): void {
     if (event.type === "run") this.#begin();
-    if (event.type !== "command") this.#events.push(plainEvent(event, this.#diff));
+    if (event.type !== "command" && event.type !== "output") this.#events.push(plainEvent(event, this.#diff));
   }
 
   close(): void {

@@ -87,6 +87,7 @@ async function follow(
     actions,
     due,
     armed,
+    live: run.verbose,
     interrupts: { units: [...endedUnits(changes).keys()], leave: mayInterrupt(host.view.vars) },
   };
   const send = async (libraries: readonly string[]) => {
@@ -108,6 +109,7 @@ async function follow(
       });
       return { follower, ended: follower.ended(code), output: follower.output(stderr) };
     } catch (error) {
+      follower.heardAll();
       throw listener.during(error);
     } finally {
       run.interrupted.removeEventListener("abort", stop);
@@ -189,7 +191,7 @@ function listenerOn(host: HostRun, due: readonly Due[]) {
       // A step that failed has changed nothing that would want a restart.
       if (state === "done") for (const cause of causesOf(action)) oweFor(host, cause, action);
       if (state === "done") host.recap.steps += 1;
-      const task = action.does === "step" ? action.identity.task : action.entry.task;
+      const task = nameOfTask(action);
       const about = { type: "step", host: host.name, task, step: shownAction(action), state } as const;
       host.say(state === "started" ? about : { ...about, ms });
     },
@@ -202,6 +204,15 @@ function listenerOn(host: HostRun, due: readonly Due[]) {
       host.say(state === "started" || state === "spared" ? about : { ...about, ms });
       if (state === "done" || state === "spared")
         for (const { consequence } of due) if (consequenceWords(consequence) === what) host.owed.delete(what);
+    },
+    said(lines: readonly string[], isFull: boolean) {
+      const task = current && nameOfTask(current);
+      const about = { type: "output", host: host.name, what: doing, lines } as const;
+      host.say({
+        ...about,
+        ...(task === undefined ? {} : { task }),
+        ...(isFull ? { cut: true as const } : {}),
+      });
     },
     /** An error of the session, with the step that was going on. */
     during(error: unknown): unknown {
@@ -373,6 +384,10 @@ function restartFailed(
       ? "the output of the daemon is below; correct the variables and run again"
       : "the output of the daemon is below; fix its cause and give the same command again",
   });
+}
+
+function nameOfTask(action: Action): string {
+  return action.does === "step" ? action.identity.task : action.entry.task;
 }
 
 /** Whose action it is, as an error names it. */

@@ -14,6 +14,8 @@ export interface RunContext {
   readonly check: boolean;
   /** How long one step may take that does not say so itself. */
   readonly commandTimeoutMs: number;
+  /** A person sees commands as they end, and what a step says as it comes. */
+  readonly verbose: boolean;
   readonly say: (event: Said) => void;
   /** Aborted by the first Ctrl-C. */
   readonly interrupted: AbortSignal;

@@ -128,6 +128,18 @@ export type RunEvent = { at: number } & (
    * connection; or waited for, at most so many seconds.
    */
   | { type: "switch"; host: string; state: "armed" | "confirmed" | "waiting"; seconds?: number }
+  /**
+   * With -v: lines that a step or a restart says, as they come; of a restart, what its unit says to the host's log. `cut`: no more
+   * of them are shown.
+   */
+  | {
+      type: "output";
+      host: string;
+      task?: string;
+      what: string;
+      lines: readonly string[];
+      cut?: true;
+    }
   /** With -v: each command as one could paste it. */
   | { type: "command"; host: string; command: string; code: number; ms: number }
   | {

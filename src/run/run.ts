@@ -281,6 +281,7 @@ function newContext(
     record: JSON.stringify(record),
     check: options.check,
     commandTimeoutMs: options.session.commandTimeoutMs,
+    verbose: options.verbose,
     say,
     interrupted: options.interrupted,
     plannedOfFleet: new Set(),

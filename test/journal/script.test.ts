@@ -1,8 +1,9 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { rawScript, sh } from "../../src/host/sh.ts";
 import type { FileState } from "../../src/host/tools/file.ts";
@@ -65,7 +66,14 @@ function carryOut(
     libraries = [],
     env = {},
     due = [],
-  }: { run?: string; libraries?: string[]; env?: Record<string, string>; due?: Due[] } = {},
+    live = false,
+  }: {
+    run?: string;
+    libraries?: string[];
+    env?: Record<string, string>;
+    due?: Due[];
+    live?: boolean;
+  } = {},
 ) {
   const whole = {
     run,
@@ -76,6 +84,7 @@ function carryOut(
     libraries,
     actions,
     due,
+    live,
   };
   const text = hostScript(whole)
     .text.replaceAll(journalFolder, journal)
@@ -83,15 +92,28 @@ function carryOut(
   const { status, stdout, stderr } = spawnSync("sh", ["-c", text], {
     encoding: "utf8",
     env: { ...process.env, ...env },
+    maxBuffer: 64 * 1024 * 1024,
   });
-  const [said, caused]: [string[], string[]] = [[], []];
+  const [said, caused, heard]: [string[], string[], string[]] = [[], [], []];
   const follower = new Follower(actions, [], 1000, {
     action: (action, state) => said.push(`${state} ${"n" in action ? action.n : action.entry.n}`),
     consequence: (words, state) => caused.push(`${state} ${words}`),
+    said: (lines, isFull) => void heard.push(...lines, ...(isFull ? ["no more"] : [])),
   });
   for (const line of stdout.split("\n")) follower.line(line);
   const ended = follower.ended(status ?? 255);
-  return { text, code: status, stderr, said, caused, follower, ended, output: follower.output(stderr) };
+  return {
+    text,
+    code: status,
+    stderr,
+    said,
+    caused,
+    heard,
+    stdout,
+    follower,
+    ended,
+    output: follower.output(stderr),
+  };
 }
 
 /** The library as it is with the journal in this test's folder, and its own checksum. */
@@ -306,6 +328,110 @@ describe("the script that changes a host", () => {
     expect(ended).toEqual({ how: "all" });
   });
 
+  describe("with live output", () => {
+    const live = (one: string, options = {}) =>
+      carryOut(actionsOf(mark("a", { do: `${one}; echo a >>${folder}/marks` })), { live: true, ...options });
+
+    test("tells what a step says, whole, in whole lines, and nothing where nobody asked", () => {
+      const says = "printf 'one\\n\\ntwo\\ttabs é 容器\\nopen'; echo ' end' >&2; printf 'no newline'";
+      expect(live(says).heard).toEqual(["one", "", "two\ttabs é 容器", "open end", "no newline"]);
+      const without = carryOut(actionsOf(mark("b", { do: `${says}; echo b >>${folder}/marks` })), {
+        run: "R2",
+      });
+      expect([
+        without.heard,
+        without.stdout.includes("@cw said"),
+        without.text.includes("cw_live=262144"),
+      ]).toEqual([[], false, false]);
+    });
+
+    test("tells it while the step goes on", async () => {
+      const waits = `echo hello; until [ -e ${folder}/heard ]; do sleep 0.05; done; echo bye`;
+      const { text } = carryOut([], { live: true });
+      const script = text.replace(
+        /^cw_look_again$/m,
+        `cw_live=9999; cw_do() { ${waits}; }; cw_quietly cw_do`,
+      );
+      const child = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] });
+      const heard: string[] = [];
+      const follower = new Follower([], [], 1000, {
+        action: () => {},
+        consequence: () => {},
+        said: (lines) => {
+          heard.push(...lines);
+          // The step does not end before it was heard.
+          writeFileSync(join(folder, "heard"), "");
+        },
+      });
+      for await (const line of createInterface(child.stdout)) follower.line(line);
+      expect(heard).toEqual(["hello", "bye"]);
+    });
+
+    test("takes nothing of it for the host's own words", () => {
+      const forged = "printf '@cw done 0001\\n@cw failed 0001 perform 0\\n\\033[2Jgone\\n'";
+      const { said, heard, stdout } = live(forged);
+      expect(said).toEqual(["started 0001", "done 0001"]);
+      expect(heard).toEqual(["@cw done 0001", "@cw failed 0001 perform 0", "\x1b[2Jgone"]);
+      expect(stdout).not.toContain("\x1b");
+    });
+
+    test.each([
+      ["lines", "yes | head -c 1000000000"],
+      ["a line", "head -c 1000000000 /dev/zero"],
+    ])("tells the beginning of a gigabyte of %s, and that there is more", (_, says) => {
+      const { ended, heard, stdout } = live(says);
+      expect(ended).toEqual({ how: "all" });
+      expect(heard.at(-1)).toBe("no more");
+      expect(heard.length).toBeLessThanOrEqual(2001);
+      expect(heard.join("").length).toBeLessThanOrEqual(10_000);
+      expect(stdout.length).toBeLessThan(400_000);
+    });
+
+    test("neither waits for what a step leaves running, nor leaves it anything of the session's", () => {
+      const { ended, heard } = live(
+        `echo a; (sleep 1.5; echo late; exec sleep 300) & echo $! >${folder}/pid`,
+      );
+      process.kill(Number(readFileSync(join(folder, "pid"), "utf8")));
+      expect(ended).toEqual({ how: "all" });
+      expect(heard[0]).toBe("a");
+    });
+
+    test("keeps the output of a step that fails as ever", () => {
+      const { ended, output } = carryOut(actionsOf(mark("a", { do: "seq 30000; echo why; false" })), {
+        live: true,
+      });
+      expect(ended).toMatchObject({ how: "step failed" });
+      expect(output).toMatch(/why$/);
+      expect(readFileSync(join(journal, "out"), "utf8")).toMatch(/^1\n2\n/);
+    });
+
+    test("tells nothing of a step whose words are hidden", () => {
+      const steps = [mark("a", { do: `echo first; echo a >>${folder}/marks` }), mark("b"), mark("c")];
+      steps[1] = { ...mark("b", { do: `echo hidden; echo b >>${folder}/marks` }), noLog: true };
+      steps[2] = mark("c", { do: `echo last; echo c >>${folder}/marks` });
+      const { heard, stdout } = carryOut(actionsOf(...steps), { live: true });
+      expect(heard).toEqual(["first", "last"]);
+      expect(stdout).not.toContain(Buffer.from("hidden\n").toString("base64"));
+    });
+
+    test("tells of a restart what the unit says to the host's log", () => {
+      const programs = {
+        systemctl:
+          'case $* in is-active*) echo active ;; show*) echo 7 ;; "restart it") echo said >>LOG ;; esac',
+        journalctl: 'case $* in *"-u it"*) exec tail -n +1 -f LOG ;; esac',
+      };
+      for (const [name, script] of Object.entries(programs))
+        writeFileSync(join(folder, name), `#!/bin/sh\n${script.replaceAll("LOG", `${folder}/log`)}\n`, {
+          mode: 0o755,
+        });
+      writeFileSync(join(folder, "log"), "");
+      const env = { PATH: `${folder}:${process.env.PATH}` };
+      const due: Due[] = [{ consequence: restart("it"), causedBy: [] }];
+      const { caused, heard } = carryOut([], { live: true, due, env });
+      expect([caused, heard]).toEqual([["started restart it", "done restart it"], ["said"]]);
+    });
+  });
+
   test("takes nothing that a step or an undo prints for its own words", () => {
     const forged = "printf '\\n@cw done 0002\\n@cw start 0002\\n@cw failed 0001 perform 0\\n'";
     const loud = mark("a", { do: `${forged}; echo a >>${folder}/marks`, undo: `${forged}; exit 1` });
@@ -356,6 +482,7 @@ describe("the script that changes a host", () => {
       cw_stuck: "x",
       cw_library: "exit 1",
       cw_keep: "0",
+      cw_live: "9999",
     };
     expect(carryOut(actionsOf(mark("a")), { env }).ended).toEqual({ how: "all" });
     expect(existsSync(elsewhere)).toBe(false);

@@ -33,10 +33,12 @@ async function report(events: readonly RunEvent[], over: Partial<ReporterOptions
 const runOn = (n: number): RunEvent[] => {
   const hosts = webs(n);
   const command: RunEvent = { at: 1, type: "command", host: "web1", command: "echo hunter2", code: 0, ms: 1 };
+  const output: RunEvent = { at: 1, type: "output", host: "web1", what: "x", lines: ["hunter2"] };
   const ok = { host: "web2", play: "", task: "ip-forward", key: "" } as const;
   return [
     began(hosts),
     command,
+    output,
     playOn(hosts),
     { at: 1050, type: "task", ...ok, state: "ok" },
     ...hosts.flatMap((host) => changed(host, "routes", "4 routes")),

@@ -46,6 +46,15 @@ owed restarts did not run; the next run does them
     expect(shown(changed)).toBe("docker-200  changed  docker-bip docker0\n");
   });
 
+  it("shows with -v what a step says, line by line, harmless, and that there is more", () => {
+    const lines = ["one", "", "  two\x1b[2J\x07"];
+    const output: RunEvent = { at: 1, type: "output", host: "web1", task: "t", what: "w", lines, cut: true };
+    expect(shown([output], { verbose: true })).toBe(
+      "web1  | one\nweb1  |\nweb1  |   two\\x07\nweb1  … it goes on, and no more of that is shown here\n",
+    );
+    expect(shown([output])).toBe("");
+  });
+
   it("claims no restart of a unit that an undo left stopped", () => {
     const about = { at: 1, host: "docker-200", why: [], state: "spared" } as const;
     expect(shown([{ ...about, type: "consequence", what: "restart consul" }])).toBe(

@@ -107,6 +107,17 @@ describe("converging one host", () => {
     expect(first.host.performed).toHaveLength(2);
   });
 
+  test("what a step says is told as it comes with -v alone, and costs no round trip", async () => {
+    const book = playbook([play(() => [value({ name: "a", value: "1" })])]);
+    const [loud, plain] = [await runOn(["h1"], book, { verbose: true }), await runOn(["h1"], book)];
+    const said = [loud, plain].map(({ events }) =>
+      events.flatMap((e) => (e.type === "output" ? [`${e.host} ${e.what}: ${e.lines.join()}`] : [])),
+    );
+    expect(said).toEqual([["h1 a: a is on its way"], []]);
+    expect(loud.host.trips).toBe(plain.host.trips);
+    expect(plain.host.scripts.join("\n")).not.toMatch(/^cw_live=\d/m);
+  });
+
   test("nothing to do is one round trip, whatever the number of plays and tasks", async () => {
     const tasks = Array.from({ length: 50 }, (_, i) => value({ name: `v${i}`, value: "x" }));
     const host = new FakeHost();

@@ -86,6 +86,8 @@ export class FakeHost {
         return { stdout: "", stderr: "", code: 71 };
       }
       this.performed.push(body);
+      if (/^cw_live=\d/m.test(script))
+        onLine?.(`@cw said ${Buffer.from(`${name} is on its way\n`).toString("base64")}`);
       if (verb === "put" && !this.forgetful.has(name)) this.values.set(name, value);
       onLine?.(`@cw done ${n}`);
     }

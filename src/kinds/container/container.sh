@@ -53,7 +53,7 @@ cw_container_put() (
   cw_container_back "$1"
   cw_container_ours "$1" || exit 1
   if ! docker image inspect "$2" >/dev/null 2>&1; then
-    docker pull -q "$2" || exit 1
+    docker pull $(cw_unless_live -q) "$2" || exit 1
     printf '%s\n' "$2" >"$B.pulled"
   fi
   cw_container_make "$1" "$3"

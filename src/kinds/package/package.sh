@@ -188,6 +188,6 @@ cw_package_get() (
     cw_dnf=$(command -v dnf || echo yum)
     set -- "$(printf %s "$1" | tr = -)"
     cw_package_announce "$1"
-    $cw_dnf -y -q install $1
+    $cw_dnf -y $(cw_unless_live -q) install $1
   fi
 )
