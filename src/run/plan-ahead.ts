@@ -34,8 +34,6 @@ export async function planAhead(
       }
     }
   }
-  // What is done to the hosts that leave shows on these, too.
-  for (const host of hosts) host.memory.forget(["*"]);
   return errors;
 }
 

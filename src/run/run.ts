@@ -75,7 +75,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     if (refused.length === 0) refused = await watch.start(hosts);
     if (refused.length === 0) {
       if (playbook.undoes) await undoRuns(options, context, hosts, prepared);
-      else if (await takeOwnPartBack(options, context, going))
+      else if (await takeOwnPartBack(options, context, { going, staying: hosts }))
         ended = await change(options, context, hosts, prepared);
       else ended = { how: "stopped" };
       const standing = hosts.filter((h) => !h.failure);

@@ -144,13 +144,15 @@ async function interruptions(host: HostRun): Promise<CausewayError[]> {
 export async function takeOwnPartBack(
   options: RunOptions,
   context: RunContext,
-  going: readonly HostRun[],
+  { going, staying }: Parting,
 ): Promise<boolean> {
   if (going.length === 0) return true;
   // Whether another playbook's fleet still wants its own is not known here.
   const stays = (entry: Entry) =>
     isPlannedOfFleet(context, entry) || (entry.scope === "fleet" && entry.owner !== context.owner);
   await undoAll(options, context, going, stays);
+  // What was done to the hosts that leave shows on the others, too.
+  if (context.changedSomething) for (const host of staying) host.memory.forget(["*"]);
   const stuck = going.filter((host) => host.failure).map(({ name }) => name);
   if (stuck.length === 0) return !context.interrupted.aborted;
   const text = `the others are left as they are, because ${stuck.join(", ")} did not take its own part back; the same command goes on there`;

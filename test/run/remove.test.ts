@@ -9,8 +9,8 @@ import { defineTask, type Scope } from "../../src/task/define.ts";
 import { later } from "../../src/task/step.ts";
 import { connectTo, FakeHost, journalOf, put } from "./fake-host.ts";
 
-/** What peers have of each other: one value that names them all. */
-const peers = (scope: Scope, waits: boolean) =>
+/** What peers have of each other: one value that names them all. `planned` hears of each time that it is planned. */
+const peers = (scope: Scope, waits: boolean, planned: () => void) =>
   defineTask({
     name: "peers",
     summary: "x",
@@ -18,12 +18,11 @@ const peers = (scope: Scope, waits: boolean) =>
     key: () => "k",
     scope,
     read: async (host) => (await host.read(rawScript("cat peers"), { looksAt: ["peers"] })).stdout,
-    present: (now, { names }) =>
-      waits
-        ? [later("a store that does not answer")]
-        : now === names
-          ? []
-          : [put("peers", names, { from: now, touches: ["peers"] })],
+    present: (now, { names }) => {
+      planned();
+      if (waits) return [later("a store that does not answer")];
+      return now === names ? [] : [put("peers", names, { from: now, touches: ["peers"] })];
+    },
   });
 
 function didPeers(playbook: string, scope: Scope): string {
@@ -37,9 +36,12 @@ interface Given {
   scope?: Scope;
   waits?: boolean;
   bare?: boolean;
+  check?: boolean;
+  /** What happens to the others while h3 takes its own part back. */
+  meanwhile?: (hosts: ReadonlyMap<string, FakeHost>) => void;
 }
 
-/** Takes h3 out of h1, h2 and h3, in check. */
+/** Takes h3 out of h1, h2 and h3, in check unless it is said. */
 async function takeOut({ off = [], dead = false, owner = "test", scope = "host", ...given }: Given) {
   const names = ["h1", "h2", "h3"];
   const hosts = new Map(names.filter((n) => !off.includes(n)).map((name) => [name, new FakeHost()]));
@@ -47,7 +49,16 @@ async function takeOut({ off = [], dead = false, owner = "test", scope = "host",
     if (!given.bare) host.journal = didPeers(owner, scope);
     host.values.set("peers", "h1+h2+h3");
   }
-  const task = peers(scope, given.waits ?? false);
+  const leaves = hosts.get("h3");
+  if (leaves)
+    leaves.says = (script) => {
+      if (/^cw_take_back/m.test(script)) given.meanwhile?.(hosts);
+      return undefined;
+    };
+  let plans = 0;
+  const task = peers(scope, given.waits ?? false, () => {
+    plans += 1;
+  });
   const playbook = {
     ...definePlaybook({ name: "test", summary: "x", owns: "network", vars: Type.Object({}), plays: [] }),
     plays: [
@@ -66,7 +77,7 @@ async function takeOut({ off = [], dead = false, owner = "test", scope = "host",
     inventory: await loadInventory([`${names.join(",")},`]),
     extraVars: new Map(),
     leaving: { names: ["h3"], dead },
-    check: true,
+    check: given.check ?? true,
     verify: false,
     forks: 64,
     session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
@@ -81,7 +92,15 @@ async function takeOut({ off = [], dead = false, owner = "test", scope = "host",
   );
   const texts = events.flatMap((e) => (e.type === "message" ? [e.text] : []));
   const [why] = outcome.refused;
-  return { outcome, planned, texts, why: `${why?.message} · ${why?.detail.found} · ${why?.detail.advice}` };
+  const performed = [...hosts].flatMap(([name, host]) => host.performed.map((step) => `${name}: ${step}`));
+  return {
+    outcome,
+    planned,
+    performed,
+    plans,
+    texts,
+    why: `${why?.message} · ${why?.detail.found} · ${why?.detail.advice}`,
+  };
 }
 
 describe("a host is taken out", () => {
@@ -90,6 +109,19 @@ describe("a host is taken out", () => {
     expect(outcome.exitCode).toBe(0);
     expect(planned).toEqual(["h3: null", "h1: h1+h2", "h2: h1+h2"]);
     expect(texts.at(-1)).toBe("after that, take h3 out of the inventory");
+  });
+
+  test("what is judged beforehand is not planned again while nothing was done", async () => {
+    expect((await takeOut({})).plans).toBe(2);
+    expect((await takeOut({ off: ["h3"], dead: true })).plans).toBe(2);
+  });
+
+  test("what taking its own part back did to the others is seen before they are changed", async () => {
+    const { outcome, performed } = await takeOut({
+      check: false,
+      meanwhile: (hosts) => hosts.get("h1")?.values.set("peers", "h1+h2"),
+    });
+    expect([outcome.exitCode, performed]).toEqual([0, ["h2: put peers h1+h2"]]);
   });
 
   test("what it did for the fleet, and the others still want, stays", async () => {
