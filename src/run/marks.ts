@@ -41,7 +41,7 @@ function unaccounted(host: HostRun, marks: readonly string[]): CausewayError {
     expected: "an entry for each in this host's journal, or none of them",
     advice: [
       `if ${journalFolder} was lost or moved away: put it back, from a backup of this host, and run the reset again`,
-      "else take these away by hand: systemctl disable --now UNIT before a unit's file, ip route del, iptables -D, rm",
+      "else take these away by hand: systemctl disable --now UNIT before a unit's file, ip route del, ip link del, iptables -D or -F and -X (ip6:… with ip6tables), docker rm, docker network rm, rm",
     ].join("\n"),
   });
 }

@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { linkName } from "../../playbooks/checks/wireguard.ts";
 import { packageDir } from "../../src/package-dir.ts";
+import { specLabel } from "../../tasks/docker-network.ts";
+import { pathsOf } from "../../tasks/wireguard-link/files.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import { execute, inFull, useLab } from "./support.ts";
 
@@ -81,6 +84,53 @@ describe.sequential("a journal that cannot be believed", () => {
     expect(said).toMatch(/docker-201 +warning: its journal ends before run \S+, which changed it/);
     expect(said).toMatch(/what a later run did on this host was in no journal/);
     await lab.must(second, `rm -r ${journal} /run/yesterday; mv /run/today ${journal}`);
+    await ended(reset());
+    expect(await sinceStart()).toEqual([]);
+  });
+
+  inFull("none at all: each thing that says it is causeway's is named, until it is gone", async () => {
+    const wireguard = linkName({ wg_generation: 0 });
+    const made = [
+      [
+        "chain in nat: CAUSEWAY-FORWARD",
+        "iptables -t nat -N CAUSEWAY-FORWARD",
+        "iptables -t nat -X CAUSEWAY-FORWARD",
+      ],
+      [
+        "rule in ip6:filter: -A FORWARD",
+        "ip6tables -A FORWARD -m comment --comment causeway:x -j ACCEPT",
+        "ip6tables -D FORWARD -m comment --comment causeway:x -j ACCEPT",
+      ],
+      [
+        "route fd00:99::/64",
+        "ip -6 route add fd00:99::/64 dev lo proto 202",
+        "ip -6 route del fd00:99::/64 dev lo",
+      ],
+      [`link ${wireguard}`, `ip link add ${wireguard} type bridge`, `ip link del ${wireguard}`],
+      [
+        pathsOf(wireguard).key,
+        `mkdir /etc/wireguard && touch ${pathsOf(wireguard).key}`,
+        "rm -r /etc/wireguard",
+      ],
+      [
+        "/etc/systemd/system/causeway-network.service",
+        "ln -s /run/gone /etc/systemd/system/causeway-network.service",
+        "rm /etc/systemd/system/causeway-network.service",
+      ],
+      [
+        "container marked",
+        "docker create --label causeway.words=x --name marked busybox true",
+        "docker rm marked",
+      ],
+      ["network marked", `docker network create --label ${specLabel}=x marked`, "docker network rm marked"],
+    ];
+    await lab.must(second, made.map(([, make]) => make).join(" && "));
+    for (const args of [["--check"], []]) {
+      const said = await ended(reset(...args), 2);
+      expect(made.filter(([found = ""]) => !said.includes(found))).toEqual([]);
+      expect(said).not.toContain("docker-200: what causeway made");
+    }
+    await lab.must(second, made.map(([, , unmake]) => unmake).join(" && "));
     await ended(reset());
     expect(await sinceStart()).toEqual([]);
   });
