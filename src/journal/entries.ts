@@ -75,6 +75,8 @@ export interface Journal {
   host?: string;
   /** A run that ended here, and a few other hosts that it changed as well. */
   beside?: { run: string; hosts: readonly string[] };
+  /** A run that changed this host, as others remembered, and that this journal ended before. */
+  missing?: string;
   /** Who holds the lock, in words, if that process is alive. */
   holder?: string;
   /** The libraries that lie beside the entries, by their checksums. */
@@ -83,7 +85,7 @@ export interface Journal {
 
 /** Reads the journal in one command: head, lock, and the runs of which something stands, with their entries. */
 export const readJournalScript: Script = rawScript(`cd ${journalFolder} 2>/dev/null || exit 0
-for name in format head folded host beside; do
+for name in format head folded host beside missing; do
   value=; read -r value 2>/dev/null <$name; echo "$name $value"
 done
 if read -r pid started boot who 2>/dev/null <lock; then
@@ -117,7 +119,7 @@ export function parseJournal(text: string, host: string): Journal {
   const files: { path: string; run: string; file: string; text: string }[] = [];
   const marks = new Set<string>();
   const named: string[] = [];
-  let [format, whose, beside] = ["", "", ""];
+  let [format, whose, beside, missing] = ["", "", "", ""];
   const libraries: string[] = [];
   for (const line of text.split("\n")) {
     const [, path, run, file, text] = /^((?:runs\/)?([^/ ]+)\/([^/: ]+)):(.*)$/.exec(line) ?? [];
@@ -142,6 +144,9 @@ export function parseJournal(text: string, host: string): Journal {
         break;
       case "beside":
         beside = rest;
+        break;
+      case "missing":
+        missing = rest;
         break;
       case "head":
         head = rest.trim();
@@ -207,6 +212,7 @@ export function parseJournal(text: string, host: string): Journal {
     ...(folded === undefined ? {} : { folded }),
     ...(whose === "" ? {} : { host: whose }),
     ...(others.length === 0 ? {} : { beside: { run, hosts: others } }),
+    ...(missing === "" ? {} : { missing }),
     ...(holder === undefined ? {} : { holder }),
     ...(armed === undefined ? {} : { armed }),
   };

@@ -8,6 +8,7 @@
 #   $CW/head                   "RUN SEQ" of the newest entry
 #   $CW/lib-HASH.sh            this text, and that of the kinds, by the beginning of its checksum
 #   $CW/beside                 "RUN HOST…": the newest run that ended here, and a few hosts that it changed, too
+#   $CW/missing                a run that changed this host, as others remember, and that is in no journal here
 #   $CW/runs/RUN/run.json      one line: when, by whom, which playbook
 #   $CW/runs/RUN/end           how the run ended on this host
 #   $CW/runs/RUN/NNNN.json     one line: what was intended; .json.new until the whole batch is safe on disk

@@ -301,6 +301,13 @@ export function endScript(run: string, state: string, beside: readonly string[] 
   );
 }
 
+/** Notes that a run which changed this host is in no journal of it, until a person says that nothing is left of that run. */
+export function noteMissingScript(run: string): Script {
+  return sh`umask 077; cd ${journalFolder} && printf '%s\n' ${run} >missing.new && mv -f missing.new missing`;
+}
+
+export const forgetMissingScript: Script = sh`rm -f ${journalFolder}/missing`;
+
 /**
  * Marks steps that were left half-done, and whose tasks have nothing left to do, as done, under the lock: one that the
  * run has already, or one that is given back. Where another run has it, what is half-done is that run's to tell.

@@ -23,7 +23,7 @@ import { confirm } from "./switch.ts";
 import { takeOwnPartBack, tellNext, whyNotTakenOut } from "./take-out.ts";
 import { undoRuns } from "./undo-runs.ts";
 import { Watch } from "./watch.ts";
-import { besideOf, copiedJournals, tellJournalsOfBefore } from "./whose-journal.ts";
+import { besideOf, copiedJournals, noteJournalsOfBefore, tellJournalsOfBefore } from "./whose-journal.ts";
 
 /** Runs a playbook over the fleet. Errors that concern a host are its own; the others go on. */
 export async function run(options: RunOptions): Promise<RunOutcome> {
@@ -74,6 +74,7 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
     refused = await whyNothingIsDone(options, context, prepared, { hosts, going });
     if (refused.length === 0) refused = await watch.start(hosts);
     if (refused.length === 0) {
+      await noteJournalsOfBefore(context, connected);
       if (playbook.undoes) await undoRuns(options, context, hosts, prepared);
       else if (await takeOwnPartBack(options, context, { going, staying: hosts }))
         ended = await change(options, context, hosts, prepared);

@@ -12,7 +12,7 @@ import type { Prepared } from "./prepare.ts";
 import { consequencesOf, forgotten, heldBack, showRemoval } from "./removals.ts";
 import { lastingError, type WayBack, wayBack } from "./take-back.ts";
 import { cancelled, isSince, type Since, together, undoOrder } from "./undo-order.ts";
-import { failOfBefore, journalsOfBefore } from "./whose-journal.ts";
+import { failOfBefore } from "./whose-journal.ts";
 
 /**
  * Takes back what was done on the hosts, from a run on, newest first: plays backwards with a barrier over the hosts after
@@ -32,12 +32,10 @@ export async function undoRuns(
     return;
   }
   tellBeforehand(options, context, hosts, since);
-  // What is taken back is noted in a journal, which is one of today from then on.
-  const ofBefore = [...journalsOfBefore(hosts)].filter(([{ journal }]) => journal.head !== "");
   await undoSince(options, context, hosts, since);
   if (options.playbook.undoes !== "everything") return;
   await refuseMarks(options, context, hosts);
-  if (!options.force) failOfBefore(ofBefore);
+  await failOfBefore(options, context, hosts);
 }
 
 /** Undoes all that was done on some hosts; an entry that `stays` counts as taken back, and is left as it is. */

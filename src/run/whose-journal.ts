@@ -1,6 +1,10 @@
 import { CausewayError } from "../errors.ts";
+import type { Script } from "../host/sh.ts";
 import { journalFolder } from "../journal/folder.ts";
+import { forgetMissingScript, noteMissingScript } from "../journal/script.ts";
+import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
+import type { RunOptions } from "./options.ts";
 
 /**
  * A machine that was copied has the journal of the one it was copied from: what is taken back by it would be the other's. A
@@ -32,7 +36,7 @@ export function besideOf(host: HostRun, hosts: readonly HostRun[]): readonly str
 }
 
 /** Hosts whose journals end before a run that changed them, as others remember it, and that run. */
-export function journalsOfBefore(hosts: readonly HostRun[]): ReadonlyMap<HostRun, string> {
+function journalsOfBefore(hosts: readonly HostRun[]): ReadonlyMap<HostRun, string> {
   const byName = new Map(hosts.map((host) => [host.name, host]));
   const found = new Map<HostRun, string>();
   for (const { journal } of hosts)
@@ -55,28 +59,64 @@ export function tellJournalsOfBefore(hosts: readonly HostRun[]): void {
 }
 
 /**
- * A reset took back what was in such a journal, which is not all that was done there; of a host that had none it is told by
- * what it carries.
+ * Notes it on such a host: this run makes its journal one of today, and the others forget. Of a host without any journal it is
+ * told by what it carries.
  */
-export function failOfBefore(found: readonly (readonly [HostRun, string])[]): void {
-  for (const [host, run] of found) {
-    if (host.failure) continue;
-    host.fail(
-      new CausewayError(
-        "host",
-        "what a later run did on this host was in no journal, so it may still be there",
-        {
-          host: host.name,
-          found: `the journal in ${journalFolder} ended before run ${run}, which changed this host, as other hosts remember`,
-          expected: "a journal with that run",
-          advice: [
-            "what was in this journal was taken back, and this is told once; if a later backup of the host has a newer journal, put that there and run the reset again",
-            "if all of the host was restored from a backup, nothing of that run is there; --force leaves this error out",
-          ].join("\n"),
-        },
-      ),
-    );
+export async function noteJournalsOfBefore({ check }: RunContext, hosts: readonly HostRun[]): Promise<void> {
+  const found = [...journalsOfBefore(hosts)].filter(([{ journal }]) => journal.head !== "");
+  await Promise.all(
+    found.map(async ([host, run]) => {
+      host.journal = { ...host.journal, missing: run };
+      if (!check) await keepNote(host, noteMissingScript(run));
+    }),
+  );
+}
+
+/** A reset took back what was in such a journal, which is not all that was done there: an error until a person says otherwise. */
+export async function failOfBefore(
+  { force = false }: Pick<RunOptions, "force">,
+  { check }: RunContext,
+  hosts: readonly HostRun[],
+): Promise<void> {
+  await Promise.all(
+    hosts.map(async (host) => {
+      const { missing } = host.journal;
+      if (missing === undefined || host.failure) return;
+      if (!force) host.fail(unknownRun(host, missing));
+      else if (!check) await keepNote(host, forgetMissingScript);
+    }),
+  );
+}
+
+async function keepNote(host: HostRun, { text }: Script): Promise<void> {
+  try {
+    const { code, stderr } = await host.session.run(text, { shown: "# which run is in no journal" });
+    if (code === 0) return;
+    const detail = {
+      host: host.name,
+      output: stderr,
+      advice: "see that it can be written to, and run again",
+    };
+    host.fail(new CausewayError("host", `cannot write to ${journalFolder}`, detail));
+  } catch (error) {
+    host.failWith(error);
   }
+}
+
+function unknownRun(host: HostRun, run: string): CausewayError {
+  return new CausewayError(
+    "host",
+    "what a later run did on this host was in no journal, so it may still be there",
+    {
+      host: host.name,
+      found: `the journal in ${journalFolder} ended before run ${run}, which changed this host, as other hosts remember`,
+      expected: "a journal with that run",
+      advice: [
+        "what was in this journal was taken back; if a later backup of the host has a newer journal, put that there and run the reset again",
+        "if all of the host was restored from a backup, or you see that nothing of that run is left: --force, once, forgets it",
+      ].join("\n"),
+    },
+  );
 }
 
 function copied(host: HostRun, whose: string, found: string): CausewayError {

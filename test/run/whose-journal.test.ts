@@ -2,21 +2,32 @@ import { describe, expect, test } from "vitest";
 import { CausewayErrors } from "../../src/errors.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
 import { readMarksScript } from "../../src/journal/marks.ts";
+import { forgetMissingScript, noteMissingScript } from "../../src/journal/script.ts";
 import type { Playbook } from "../../src/playbook/define.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
 import { connectTo, FakeHost } from "./fake-host.ts";
 
-/** Resets hosts in memory, each with what its journal says and what it carries. */
+/** Resets hosts in memory, each with what its journal says and what it carries; or has a playbook run that does nothing there. */
 async function reset(
   hosts: Readonly<Record<string, { journal?: string; carries?: string }>>,
-  { check = false, force = false, limit }: { check?: boolean; force?: boolean; limit?: string } = {},
+  {
+    check = false,
+    force = false,
+    limit,
+    undoes = "everything",
+  }: { check?: boolean; force?: boolean; limit?: string; undoes?: Playbook["undoes"] | "nothing" } = {},
 ) {
+  const notes: string[] = [];
   const fake = new Map(
     Object.entries(hosts).map(([name, { journal = "", carries = "" }]) => {
       const host = new FakeHost();
       host.journal = journal;
-      host.says = (script) => (script === readMarksScript.text ? carries : undefined);
+      host.says = (script) => {
+        if (script === noteMissingScript("R7").text) notes.push(`${name}: R7`);
+        if (script === forgetMissingScript.text) notes.push(`${name}: nothing`);
+        return script === readMarksScript.text ? carries : undefined;
+      };
       return [name, host] as const;
     }),
   );
@@ -24,7 +35,11 @@ async function reset(
   const events: RunEvent[] = [];
   const { Type } = await import("typebox");
   const outcome = await run({
-    playbook: { ...playbook, vars: Type.Object({}), undoes: "everything" } as unknown as Playbook,
+    playbook: {
+      ...playbook,
+      vars: Type.Object({}),
+      ...(undoes === "nothing" ? {} : { undoes }),
+    } as unknown as Playbook,
     inventory: await loadInventory([`${Object.keys(hosts).join(",")},`]),
     extraVars: new Map(),
     ...(limit === undefined ? {} : { limit }),
@@ -42,7 +57,7 @@ async function reset(
   const failed = events.flatMap((e) => (e.type === "failed" ? [e.error] : []));
   const flat = failed.flatMap((error) => (error instanceof CausewayErrors ? error.errors : [error]));
   const warned = events.flatMap((e) => (e.type === "message" ? [`${e.host}: ${e.text}`] : []));
-  return { code: outcome.exitCode, refused: outcome.refused, failed: flat, warned };
+  return { code: outcome.exitCode, refused: outcome.refused, failed: flat, warned, notes };
 }
 
 describe("a journal of another host", () => {
@@ -92,9 +107,37 @@ describe("a journal of before", () => {
     ]);
   });
 
-  test("is only told by force", async () => {
-    const { code, warned } = await reset(fleet, { force: true });
-    expect([code, warned.length]).toEqual([0, 2]);
+  test("is noted on that host before this run makes it one of today, whatever is run; a check writes nothing", async () => {
+    expect((await reset(fleet)).notes).toEqual(["h2: R7"]);
+    expect(await reset(fleet, { undoes: "nothing" })).toMatchObject({ code: 0, notes: ["h2: R7"] });
+    expect((await reset(fleet, { check: true })).notes).toEqual([]);
+  });
+
+  const noted = { h1: { journal: `${of("h1", "R9 0001").journal}missing R7\n` }, h2: of("h2", "R9 0001") };
+
+  test.each([false, true])("stays an error of each reset, alone as well; check %s", async (check) => {
+    const { code, failed, notes } = await reset(noted, { check, limit: "h1" });
+    expect(code).toBe(2);
+    expect(failed.map(({ detail }) => detail)).toEqual([
+      expect.objectContaining({ host: "h1", found: expect.stringContaining("ended before run R7") }),
+    ]);
+    expect(notes).toEqual([]);
+  });
+
+  test("is no error of other runs, and forgotten by force", async () => {
+    expect((await reset(noted, { undoes: "nothing" })).code).toBe(0);
+    expect(await reset(noted, { force: true })).toMatchObject({ code: 0, notes: ["h1: nothing"] });
+    expect(await reset(noted, { force: true, check: true })).toMatchObject({ code: 0, notes: [] });
+    expect(await reset(fleet, { force: true })).toMatchObject({ code: 0, notes: ["h2: R7", "h2: nothing"] });
+  });
+
+  test("is not forgotten where something of causeway is left", async () => {
+    const { h1, h2 } = noted;
+    const carries = "carries /etc/causeway/apply\n";
+    expect(await reset({ h1: { ...h1, carries }, h2 }, { force: true })).toMatchObject({
+      code: 2,
+      notes: [],
+    });
   });
 });
 
