@@ -184,29 +184,25 @@ describe.runIf(full).sequential("flannel, rolled over six hosts with three membe
       "“Start etcd, open to these hosts only” is done on all hosts at once: its members wait for each other",
     );
     await watch();
-  }, 600_000);
+  });
 
-  inFull(
-    "another flanneld: host by host, and no pair of other hosts loses a packet",
-    async () => {
-      const binary = join(lab.folder, "flanneld");
-      writeFileSync(binary, readFileSync(standIn, "utf8").replace("v0.13.0", "v0.13.1"), { mode: 0o755 });
-      const newer = inventory({ flannel_binary: binary });
-      await heard();
-      const { code, events, stderr } = await lab.events(playbook, ["--serial", "1"], newer);
-      expect(code, stderr).toBe(0);
-      const batches = batchesOf(events, "Give every host a lease, and docker0 its address");
-      expect(batches.map(({ hosts }) => hosts)).toEqual(lab.names.map((host) => [host]));
-      for (const host of lab.names) expect(recapOf(events)[host]).toMatchObject({ restarts: 1 });
-      const waits = await heard();
-      expect(pairsOf(waits)).toBe(30);
-      expect(astray(waits, batches)).toEqual([]);
-      figures("flanneld rolled", waits);
-      expect(doneBy(await lab.events(playbook, ["--serial", "1"], newer))).toEqual(idle(lab.names));
-      expect((await lab.events(playbook, ["--serial", "1"], inventory())).code).toBe(0);
-    },
-    900_000,
-  );
+  inFull("another flanneld: host by host, and no pair of other hosts loses a packet", async () => {
+    const binary = join(lab.folder, "flanneld");
+    writeFileSync(binary, readFileSync(standIn, "utf8").replace("v0.13.0", "v0.13.1"), { mode: 0o755 });
+    const newer = inventory({ flannel_binary: binary });
+    await heard();
+    const { code, events, stderr } = await lab.events(playbook, ["--serial", "1"], newer);
+    expect(code, stderr).toBe(0);
+    const batches = batchesOf(events, "Give every host a lease, and docker0 its address");
+    expect(batches.map(({ hosts }) => hosts)).toEqual(lab.names.map((host) => [host]));
+    for (const host of lab.names) expect(recapOf(events)[host]).toMatchObject({ restarts: 1 });
+    const waits = await heard();
+    expect(pairsOf(waits)).toBe(30);
+    expect(astray(waits, batches)).toEqual([]);
+    figures("flanneld rolled", waits);
+    expect(doneBy(await lab.events(playbook, ["--serial", "1"], newer))).toEqual(idle(lab.names));
+    expect((await lab.events(playbook, ["--serial", "1"], inventory())).code).toBe(0);
+  });
 
   inFull(
     "etcd's members get other programs one after the other, with the quorum proved in between and never lost",
@@ -242,7 +238,6 @@ describe.runIf(full).sequential("flannel, rolled over six hosts with three membe
         expect(await lab.must(host, "readlink /proc/$(pidof etcd)/exe")).toBe("/usr/local/bin/etcd\n");
       expect(stepsOf((await lab.events(playbook, [], archived)).events)).toEqual([]);
     },
-    600_000,
   );
 
   inFull(
@@ -260,33 +255,28 @@ describe.runIf(full).sequential("flannel, rolled over six hosts with three membe
       expect(again.code).toBe(0);
       expect(stepsOf((await lab.events(playbook, ["--no-verify"], inventory())).events)).toEqual([]);
     },
-    600_000,
   );
 
-  inFull(
-    "another backend: refused with --serial, else at once on all hosts, and it says so",
-    async () => {
-      const hostGw = inventory({ flannel_backend: "host-gw" });
-      const refused = await lab.run(playbook, ["--serial", "1"], hostGw);
-      expect(refused.code).toBe(2);
-      expect(refused.stderr).toMatch(
-        /docker0 its address” cannot be done in batches\n +found +--serial 1, and flannel_backend vxlan → host-gw\n/,
-      );
-      const said =
-        "“Give every host a lease, and docker0 its address” is done on all hosts at once: flannel_backend vxlan → host-gw";
-      const check = await lab.events(playbook, ["--check"], hostGw);
-      expect(messagesOf(check.events)).toContain(said);
-      await heard();
-      const { code, events } = await lab.events(playbook, [], hostGw);
-      expect(code).toBe(0);
-      expect(messagesOf(events)).toContain(said);
-      expect(events.filter((e) => e.type === "batch")).toEqual([]);
-      expect(cellsOf(events).filter(({ ok }) => ok)).toHaveLength(30);
-      const waits = await heard();
-      expect(pairsOf(waits)).toBe(30);
-      figures("backend changed", waits);
-      expect(doneBy(await lab.events(playbook, ["--serial", "1"], hostGw))).toEqual(idle(lab.names));
-    },
-    900_000,
-  );
+  inFull("another backend: refused with --serial, else at once on all hosts, and it says so", async () => {
+    const hostGw = inventory({ flannel_backend: "host-gw" });
+    const refused = await lab.run(playbook, ["--serial", "1"], hostGw);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(
+      /docker0 its address” cannot be done in batches\n +found +--serial 1, and flannel_backend vxlan → host-gw\n/,
+    );
+    const said =
+      "“Give every host a lease, and docker0 its address” is done on all hosts at once: flannel_backend vxlan → host-gw";
+    const check = await lab.events(playbook, ["--check"], hostGw);
+    expect(messagesOf(check.events)).toContain(said);
+    await heard();
+    const { code, events } = await lab.events(playbook, [], hostGw);
+    expect(code).toBe(0);
+    expect(messagesOf(events)).toContain(said);
+    expect(events.filter((e) => e.type === "batch")).toEqual([]);
+    expect(cellsOf(events).filter(({ ok }) => ok)).toHaveLength(30);
+    const waits = await heard();
+    expect(pairsOf(waits)).toBe(30);
+    figures("backend changed", waits);
+    expect(doneBy(await lab.events(playbook, ["--serial", "1"], hostGw))).toEqual(idle(lab.names));
+  });
 });

@@ -147,7 +147,7 @@ trap 'ip route del ${lab.net}.200; ip addr del ${lab.net}.77/24 dev host0' EXIT`
       ]);
       expect(reached(back.events)).toBe(6);
     },
-    400_000,
+    1_500_000,
   );
 
   inFull(
@@ -161,7 +161,7 @@ trap 'ip route del ${lab.net}.200; ip addr del ${lab.net}.77/24 dev host0' EXIT`
       await lab.must(second, "docker rm -f web");
       await fine();
     },
-    400_000,
+    1_500_000,
   );
 
   inFull(
@@ -198,7 +198,7 @@ trap 'ip route del ${lab.net}.200; ip addr del ${lab.net}.77/24 dev host0' EXIT`
       await fine(fleet([first]));
       await fine(fleet([first]));
     },
-    600_000,
+    1_500_000,
   );
 
   inFull(
@@ -220,7 +220,7 @@ export default definePlaybook({ name: "setting", summary: "x", vars: Type.Object
       expect(doneBy(await fine())).toEqual(idle(three));
       expect((await lab.run("rollback", ["-e", "interrupt_containers=true"], fleet())).code).toBe(0);
     },
-    400_000,
+    1_500_000,
   );
 
   inFull(
@@ -247,7 +247,7 @@ export default definePlaybook({ name: "setting", summary: "x", vars: Type.Object
       // It comes back with what it had, and takes it back itself.
       expect((await lab.run("playbooks/reset.ts", ["-l", fourth], fleet([first], lab.names))).code).toBe(0);
     },
-    600_000,
+    1_500_000,
   );
 
   inFull(
@@ -265,7 +265,7 @@ export default definePlaybook({ name: "setting", summary: "x", vars: Type.Object
       // What the reset did before it was kept from going on is there again.
       await fine();
     },
-    400_000,
+    1_500_000,
   );
 
   test("reset: every host is what it was, with a container of somebody's on the network", async () => {
@@ -274,7 +274,7 @@ export default definePlaybook({ name: "setting", summary: "x", vars: Type.Object
     await lab.must(second, "docker rm -f web");
     for (const host of three)
       expect(differences(start.get(host) ?? [], await snapshot(lab, host)), host).toEqual([]);
-  }, 200_000);
+  }, 1_500_000);
 
   inFull(
     "a swarm of somebody's is refused, byte for byte, whatever its state; so is live-restore",
@@ -311,6 +311,6 @@ export default definePlaybook({ name: "setting", summary: "x", vars: Type.Object
       );
       expect(over.code).toBe(6);
     },
-    400_000,
+    1_500_000,
   );
 });

@@ -66,7 +66,6 @@ function fromAnyToAnyOther(lab: TestLab, schemes: readonly string[]) {
       expect(await run(to)).toEqual({ steps: [], proved: 2, said: [] });
       expect(await run("verify")).toEqual({ steps: [], proved: 2, said: [`the hosts run ${called[to]}`] });
     },
-    600_000,
   );
 
   test("a rollback of the last switch brings the scheme before it back", async () => {
