@@ -33,9 +33,7 @@ export async function undoRuns(
   }
   tellBeforehand(options, context, hosts, since);
   await undoSince(options, context, hosts, since);
-  if (options.playbook.undoes !== "everything") return;
-  await refuseMarks(options, context, hosts);
-  await failOfBefore(options, context, hosts);
+  if (options.playbook.undoes === "everything") await refuseRest(options, context, hosts);
 }
 
 /** Undoes all that was done on some hosts; an entry that `stays` counts as taken back, and is left as it is. */
@@ -46,6 +44,17 @@ export async function undoAll(
   stays: (entry: Entry) => boolean,
 ): Promise<void> {
   await undoSince(options, context, hosts, { run: "" }, stays);
+  await refuseRest(options, context, hosts);
+}
+
+/** After everything was undone, a host on which something of causeway is left, or may be, is not as it was. */
+async function refuseRest(
+  options: RunOptions,
+  context: RunContext,
+  hosts: readonly HostRun[],
+): Promise<void> {
+  await refuseMarks(options, context, hosts);
+  await failOfBefore(options, context, hosts);
 }
 
 /** What a playbook that undoes runs will take back, by the host's name; nothing of another playbook. */

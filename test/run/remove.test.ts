@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { rawScript } from "../../src/host/sh.ts";
 import { Type } from "../../src/index.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
+import { readMarksScript } from "../../src/journal/marks.ts";
 import { definePlaybook, type Playbook } from "../../src/playbook/define.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
@@ -37,6 +38,8 @@ interface Given {
   waits?: boolean;
   bare?: boolean;
   check?: boolean;
+  /** What h3 has of causeway that is in no journal. */
+  carries?: string;
   /** What happens to the others while h3 takes its own part back. */
   meanwhile?: (hosts: ReadonlyMap<string, FakeHost>) => void;
 }
@@ -53,7 +56,7 @@ async function takeOut({ off = [], dead = false, owner = "test", scope = "host",
   if (leaves)
     leaves.says = (script) => {
       if (/^cw_take_back/m.test(script)) given.meanwhile?.(hosts);
-      return undefined;
+      return script === readMarksScript.text ? given.carries : undefined;
     };
   let plans = 0;
   const task = peers(scope, given.waits ?? false, () => {
@@ -122,6 +125,15 @@ describe("a host is taken out", () => {
       meanwhile: (hosts) => hosts.get("h1")?.values.set("peers", "h1+h2"),
     });
     expect([outcome.exitCode, performed]).toEqual([0, ["h2: put peers h1+h2"]]);
+  });
+
+  test("the others stay as they are where something of causeway is left on it", async () => {
+    const carries = "carries /etc/causeway/apply\n";
+    const { outcome, performed, texts } = await takeOut({ check: false, carries });
+    expect([outcome.exitCode, outcome.retry, performed]).toEqual([2, ["h3"], []]);
+    expect(texts.at(-1)).toMatch(
+      /the others are left as they are, because h3 did not take its own part back/,
+    );
   });
 
   test("what it did for the fleet, and the others still want, stays", async () => {
