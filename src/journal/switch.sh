@@ -190,7 +190,9 @@ cw_revert_entries() {
       cw_take_back "$cw_e" cw_do ${cw_asks:+owing}
       [ ! -f "$D/$cw_n.begun" ] || cw_causes="$cw_causes$cw_newline$cw_asks"
     done
-    printf '%s\n' "$cw_causes" | sed '/./!d' | cw_causes_in_order | while read -r cw_word cw_unit; do
+    cw_causes=$(printf '%s\n' "$cw_causes" | sed '/./!d' | cw_causes_in_order)
+    case $cw_causes in *restart*) cw_open_ways "$cw_causes" ;; esac
+    printf '%s\n' "$cw_causes" | sed '/./!d' | while read -r cw_word cw_unit; do
       ! cw_spared "$cw_unit" gently </dev/null || continue
       cw_say "begin $cw_word${cw_unit:+ $cw_unit}"
       if cw_consequence "$cw_word" "$cw_unit"; then cw_say "end $cw_word${cw_unit:+ $cw_unit}"; else cw_say "broken $cw_word $cw_unit"; cw_tell_output; fi </dev/null
@@ -199,6 +201,13 @@ cw_revert_entries() {
     cw_undone $cw_owing
     [ -z "$cw_stuck" ] || return 0
   done
+}
+
+# cw_open_ways CAUSES: who is cut off gets in before the restarts, and need not wait for them.
+cw_open_ways() {
+  cw_put_ways_back "$CW/switch"
+  case $1 in *'restart docker'*) cw_free_of_docker0 "$CW/switch" ;; esac
+  cw_say "open $(cw_uptime)"
 }
 
 # cw_put_back_and_say ENTRY: what stays is named, with the reason.

@@ -1,6 +1,7 @@
 # The ways to a host: its routes, and the chains of its firewall. A restart may take them away although no step did, as where a
 # firewall's script runs with Docker, or the network is set up anew: then no entry of the journal brings them back. They are
-# kept while the switch is armed, and what is missing after the undo is put back. What somebody added since stays.
+# kept while the switch is armed, and what is missing after the undo is put back, before a restart in it as well, which may take
+# long. What somebody added since stays.
 
 # cw_keep_ways FOLDER. Of another boot they tell nothing: that brings what it brings.
 cw_keep_ways() {
@@ -14,10 +15,20 @@ cw_put_ways_back() {
   cw_routes_now >"$1/routes.now"
   # A neighbour can only be named once the route to its link is there.
   { grep -v ' via ' "$1/routes"; grep ' via ' "$1/routes"; } | grep -vxF -f "$1/routes.now" | while read -r cw_family cw_way; do
-    ip $cw_family route add $cw_way 2>/dev/null && cw_say "| put back, as a restart took it away: ip $cw_family route add $cw_way"
+    ip $cw_family route add $cw_way 2>/dev/null && cw_say "| put back: ip $cw_family route add $cw_way"
   done
   cw_put_chains_back iptables filter "$1/chains"
   cw_put_chains_back ip6tables ip6:filter "$1/chains6"
+}
+
+# cw_free_of_docker0 FOLDER: before Docker restarts with its settings of before. An address that docker0 got since may be one of the
+# hosts' own network, and hold back every answer of this host until then.
+cw_free_of_docker0() {
+  cw_routes_now | grep -vxF -f "$1/routes" | grep ' dev docker0 ' | while read -r cw_family cw_net cw_rest; do
+    for cw_address in $(ip "$cw_family" -o address show dev docker0 to "$cw_net" | awk '{ print $4 }'); do
+      ip "$cw_family" address del "$cw_address" dev docker0 2>/dev/null && cw_say "| taken away: the address $cw_address of docker0"
+    done
+  done
 }
 
 # cw_put_chains_back PROGRAM TABLE FILE
@@ -26,7 +37,7 @@ cw_put_chains_back() {
   cw_emptied "$3" "$3.now" >"$3.back"
   [ -s "$3.back" ] || return 0
   { echo "*$2"; cat "$3.back"; echo COMMIT; } | cw_iptables_load &&
-    sed "s/^/@cw | put back, as a restart took it away: $1 /" "$3.back"
+    sed "s/^/@cw | put back: $1 /" "$3.back"
 }
 
 # A line each, as `ip` takes it: "-6 fd00:8::/64 via fd00::1 dev eth0". Routes that a routing daemon or a router told are theirs to

@@ -30,7 +30,7 @@ import {
   settleScript,
 } from "../../src/journal/script.ts";
 import { step } from "../../src/kinds/index.ts";
-import type { Step } from "../../src/task/step.ts";
+import { restart, type Step } from "../../src/task/step.ts";
 
 let folder: string;
 const at = (path: string) => join(folder, path);
@@ -43,7 +43,7 @@ beforeEach(() => {
   const stubs = {
     systemctl: `echo systemctl "$@" >>${at("asked")}; [ ! -e ${at("broken")} ]`,
     "systemd-run": `echo systemd-run "$@" >>${at("asked")}; [ ! -e ${at("broken")} ]`,
-    ip: `case "$*" in *"route show"*) cat ${at("routes")}$1 2>/dev/null ;; *) echo "$@" >>${at("added")} ;; esac`,
+    ip: `case "$*" in *"route show"*) cat ${at("routes")}$1 2>/dev/null ;; *"address show"*) cat ${at("addresses")} ;; *) echo "$@" >>${at("added")} ;; esac`,
     "iptables-save": `cat ${at("filter")} 2>/dev/null`,
     "iptables-restore": `[ "$1" = --help ] || cat >${at("loaded")}`,
     "ip6tables-save": `cat ${at("filter6")} 2>/dev/null`,
@@ -319,9 +319,26 @@ default via fd00:10::1 dev eth0 metric 1024 pref medium
     expect(readFileSync(at("loaded6"), "utf8").trim().split("\n")).toEqual(["*filter", ...back6, "COMMIT"]);
     const told = readFileSync(at("journal/runs/R1/reverted"), "utf8").match(/^@cw \| put back.*$/gm);
     expect(told).toHaveLength(14);
-    expect(told).toContain(
-      "@cw | put back, as a restart took it away: ip6tables -I INPUT 2 -p tcp -j ACCEPT",
-    );
+    expect(told).toContain("@cw | put back: ip6tables -I INPUT 2 -p tcp -j ACCEPT");
+  });
+
+  test("who is cut off gets in before the restarts, which may take long", () => {
+    writeFileSync(at("routes-4"), "10.0.0.0/24 dev eth0 proto kernel\n");
+    carryOut([step.run({ ...marking("bip"), undo: sh`true`, causes: [restart("docker")] })]);
+    writeFileSync(at("routes-4"), "10.0.0.0/24 dev docker0 proto kernel scope link src 10.0.0.1\n");
+    writeFileSync(at("addresses"), "3: docker0    inet 10.0.0.1/24 brd 10.0.0.255 scope global docker0\n");
+    revert();
+    expect(readFileSync(at("added"), "utf8").split("\n").slice(0, 2)).toEqual([
+      "-4 route add 10.0.0.0/24 dev eth0 proto kernel",
+      "-4 address del 10.0.0.1/24 dev docker0",
+    ]);
+    const told = /^@cw (open|begin restart|\| (put|taken)).*/gm;
+    expect(readFileSync(at("journal/runs/R1/reverted"), "utf8").match(told)?.slice(0, 4)).toEqual([
+      "@cw | put back: ip -4 route add 10.0.0.0/24 dev eth0 proto kernel",
+      "@cw | taken away: the address 10.0.0.1/24 of docker0",
+      expect.stringMatching(/^@cw open \d+$/),
+      "@cw begin restart docker",
+    ]);
   });
 
   test("an undo that brings nothing back is not told as done", () => {

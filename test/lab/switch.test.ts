@@ -8,6 +8,7 @@ import {
   errorsOf,
   expectOnTime,
   isOff,
+  knocking,
   rolledBack,
   since,
   snapshots,
@@ -69,12 +70,14 @@ describe.sequential("a host takes back by itself what is not confirmed", () => {
       const flushed = how === "restart";
       if (flushed) await Promise.all(lab.names.map((host) => lab.must(host, flushes)));
       const before = await snapshots(lab);
+      const enough = knocking(lab);
       const { code, events } = await lab.events(cutOff, args(how));
+      const tries = await enough();
       expect(code).toBe(2);
       expect(errorsOf(events)).toEqual(expect.arrayContaining(rolledBack(lab)));
       expect(await since(lab, before)).toEqual([]);
       expect(await allOff()).toBe(true);
-      await expectOnTime(lab, how, seconds);
+      await expectOnTime(lab, how, seconds, tries);
       const run = runOf(events);
       const { stdout } = await command("history", "-i", lab.inventory());
       expect(stdout.split("\n").filter((line) => line.includes(run))).toEqual([
