@@ -102,6 +102,7 @@ if [ "$(docker network inspect -f '{{.EnableIPv6}}' bridge 2>/dev/null)" != fals
     exit 1
   fi
   systemctl reset-failed docker.service; systemctl restart docker.service || exit 1
+  cw_await_kept
 fi
 # One that somebody stopped is stopped again.
 case $idle in *docker.service*) systemctl stop $idle ;; esac
@@ -157,7 +158,7 @@ drop=/run/systemd/system/docker.service.d
 mkdir -p $drop && printf '[Service]\nExecStart=\nExecStart=%s %s\n' "$start" ${from ? `--bip=${from}` : "--bridge=none"} >$drop/zzz-causeway-once.conf || exit 1
 # Docker starts after flanneld, and one that finds no etcd would keep it waiting for ever; it is stopped next.
 [ "$(systemctl is-active flanneld.service)" != activating ] || systemctl stop flanneld.service
-systemctl daemon-reload; systemctl reset-failed docker.service; systemctl restart docker.service; code=$?
+systemctl daemon-reload; systemctl reset-failed docker.service; systemctl restart docker.service; code=$?; cw_await_kept
 # One that somebody stopped is stopped again.
 case $idle in *docker.service*) systemctl stop $idle ;; esac
 rm -f $drop/zzz-causeway-once.conf; rmdir $drop 2>/dev/null; systemctl daemon-reload; exit $code`,

@@ -2,6 +2,7 @@ import { CausewayError } from "../errors.ts";
 import { rawScript, type Script } from "../host/sh.ts";
 import type { Scope } from "../task/define.ts";
 import type { Consequence } from "../task/step.ts";
+import { awaitKeptFunction } from "./await-kept.ts";
 import { journalFolder } from "./folder.ts";
 
 /** The version of the layout in `/var/lib/causeway`; a newer one is refused. */
@@ -83,8 +84,13 @@ export interface Journal {
   libraries: readonly string[];
 }
 
-/** Reads the journal in one command: head, lock, and the runs of which something stands, with their entries. */
+/**
+ * Reads the journal in one command: head, lock, and the runs of which something stands, with their entries. It comes before
+ * every other look of its trip, so here the host is given the time to be as it will stay.
+ */
 export const readJournalScript: Script = rawScript(`cd ${journalFolder} 2>/dev/null || exit 0
+${awaitKeptFunction}
+cw_await_kept
 for name in format head folded host beside missing; do
   value=; read -r value 2>/dev/null <$name; echo "$name $value"
 done

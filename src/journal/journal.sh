@@ -589,6 +589,7 @@ cw_give_up() {
     systemctl daemon-reload
     # One that did not run before was stopped with them.
     [ -z "$cw_unit" ] || ! cw_is_up "$cw_unit" || { systemctl reset-failed "$cw_unit"; systemctl restart "$cw_unit"; } >/dev/null 2>&1
+    cw_await_kept
   fi
   [ -z "$cw_unit" ] || cw_say "unit $cw_unit $(systemctl is-active "$cw_unit")"
   mv "$OUT.said" "$OUT"

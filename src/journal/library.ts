@@ -5,6 +5,7 @@ import { endChildrenFunction } from "../host/end-children.ts";
 import { sh } from "../host/sh.ts";
 import { kinds } from "../kinds/index.ts";
 import { packageDir } from "../package-dir.ts";
+import { awaitKeptFunction } from "./await-kept.ts";
 import { journalFolder } from "./folder.ts";
 
 let loaded: { text: string; hash: string } | undefined;
@@ -20,7 +21,12 @@ export function hostLibrary(): { text: string; hash: string } {
       "kinds/boot.sh",
       ...kinds.flatMap((k) => k.shell.map((f) => `kinds/${f}`)),
     ];
-    const text = `${listsOfKinds()}\n${endChildrenFunction}\n${files.map((file) => readFileSync(join(packageDir, "src", file), "utf8")).join("\n")}`;
+    const text = [
+      listsOfKinds(),
+      endChildrenFunction,
+      awaitKeptFunction,
+      ...files.map((file) => readFileSync(join(packageDir, "src", file), "utf8")),
+    ].join("\n");
     loaded = { text, hash: createHash("sha256").update(text).digest("hex").slice(0, 12) };
   }
   return loaded;

@@ -115,6 +115,7 @@ export function hostScript({
         ...causedBy,
       ].join(" "),
     ),
+    "cw_await_kept",
     ...actions.flatMap(afterwards),
     ...(actions.some((action) => action.does === "take back" && action.force) ? [] : ["cw_look_again"]),
     "cw_undone $cw_owing",

@@ -197,6 +197,7 @@ cw_revert_entries() {
       cw_say "begin $cw_word${cw_unit:+ $cw_unit}"
       if cw_consequence "$cw_word" "$cw_unit"; then cw_say "end $cw_word${cw_unit:+ $cw_unit}"; else cw_say "broken $cw_word $cw_unit"; cw_tell_output; fi </dev/null
     done
+    cw_await_kept
     cw_look_again
     cw_undone $cw_owing
     [ -z "$cw_stuck" ] || return 0

@@ -73,6 +73,23 @@ describe.sequential("static-route", () => {
     expect(stepsOf((await lab.events(playbook, ["--no-verify"])).events)).toEqual([]);
   });
 
+  test("a host that is slow to put its rules back is waited for: by a run that restarts Docker, and by one that comes after", async () => {
+    const slow = "/etc/systemd/system/causeway-network.service.d";
+    const slowly = `mkdir -p ${slow}; printf '[Service]\\nExecStartPre=/bin/sleep 4\\n' >${slow}/slow.conf; systemctl daemon-reload`;
+    await Promise.all(lab.names.map((h) => lab.must(h, slowly)));
+    // Docker puts its masquerading in front of our rule, which is then behind it for a while.
+    const moved = lab.inventory({ of: { "docker-202": { bip: "192.168.211.1/24" } } });
+    const { code, events } = await lab.events(playbook, ["--no-verify"], moved);
+    expect(code).toBe(0);
+    expect(stepsOf(events).filter((step) => step.includes(" rule "))).toEqual([]);
+    expect(recapOf(events)["docker-202"]).toMatchObject({ restarts: 1, failed: 0 });
+
+    await Promise.all(lab.names.map((h) => lab.must(h, "systemctl restart docker")));
+    expect(doneBy(await lab.events(playbook, ["--no-verify"], moved))).toEqual(idle(lab.names));
+    expect((await lab.events(playbook, ["--no-verify"])).code).toBe(0);
+    await Promise.all(lab.names.map((h) => lab.must(h, `rm -r ${slow}; systemctl daemon-reload`)));
+  });
+
   test("a rule, a route and docker0 that somebody changed are found and repaired, and only they", async () => {
     await lab.must(
       "docker-200",

@@ -30,7 +30,7 @@ cw_unit_restore() (
   fi
   case $cw_active-${cw_now#* } in
     active-active | active-activating) : ;;
-    active-* | activating-*) systemctl start "$1" ;;
+    active-* | activating-*) systemctl start "$1" && cw_unit_await "$1" ;;
     # Its socket together with it: alone it would start it again.
     *-active | *-activating | *-failed) systemctl stop "$1" $(cat "$B.before.along" 2>/dev/null); systemctl reset-failed "$1" 2>/dev/null; true ;;
   esac
@@ -45,6 +45,9 @@ cw_unit_stays() (
 # What is alike to who counts on it: one that failed does not run, one that is starting will.
 cw_unit_plain() { sed 's/ \(failed\|deactivating\)$/ inactive/; s/ \(activating\|reloading\)$/ active/; s/^ *\([a-z]*\)$/ \1/; s/^ /disabled /'; }
 
+# What is kept beside Docker's own comes back after its start.
+cw_unit_await() { case ${1%.service} in docker) cw_await_kept ;; esac; }
+
 # cw_unit_put NAME ENABLED ACTIVE [--no-block]: an empty word leaves that side as it is; so does later, until its restart.
 cw_unit_put() (
   case $2 in
@@ -52,7 +55,7 @@ cw_unit_put() (
     no) systemctl disable -q "$1" || exit 1 ;;
   esac
   case $3 in
-    yes) systemctl reset-failed "$1" 2>/dev/null; systemctl start $4 "$1" || { cw_words_of "$1"; exit 1; } ;;
+    yes) systemctl reset-failed "$1" 2>/dev/null; systemctl start $4 "$1" || { cw_words_of "$1"; exit 1; }; cw_unit_await "$1" ;;
     no) systemctl stop "$1" || exit 1 ;;
   esac
 )
