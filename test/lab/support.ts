@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ImageName } from "../../src/lab/images.ts";
 import { type LabSpec, labConnection, labDown, labReset, labStatus, labUp } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { misfits } from "../report/schema.ts";
@@ -47,8 +48,9 @@ const bips = ["192.168.100.1/24", "192.168.200.1/24", "192.168.210.1/24", "192.1
 /** `CAUSEWAY_TEST_SHIFT=1` … `9`: labs of other names and addresses, for two checkouts that are tested at once. */
 const shift = Number(process.env.CAUSEWAY_TEST_SHIFT ?? 0);
 
-/** What hosts are made of where a test does not say: the scheme's tests are run once for each image in `test:full` (vitest.config.ts). */
-const usualImage = (process.env.CAUSEWAY_TEST_IMAGE ?? "bullseye") as LabSpec["image"];
+/** What the hosts of a scheme's test are made of: it is run once for each image in `test:full` (vitest.config.ts). */
+export const imageOr = (usual: ImageName) => (process.env.CAUSEWAY_TEST_IMAGE ?? usual) as ImageName;
+const usualImage = imageOr("bullseye");
 
 /** The longer tests of what needs a Docker before 23, as overlay's cluster store does. */
 export const inFullOnOldDocker = test.runIf(full && usualImage === "bullseye");

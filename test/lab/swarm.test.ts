@@ -7,6 +7,7 @@ import {
   doneBy,
   full,
   idle,
+  imageOr,
   inFull,
   messagesOf,
   type RunEventLike,
@@ -15,7 +16,7 @@ import {
   useLab,
 } from "./support.ts";
 
-const lab = useLab("test-swarm", 87, full ? 4 : 3, "docker28");
+const lab = useLab("test-swarm", 87, full ? 4 : 3, imageOr("docker28"));
 const [first, second, third, fourth] = lab.names as [string, string, string, string];
 const three = [first, second, third];
 const playbook = "playbooks/swarm.ts";

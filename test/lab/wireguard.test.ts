@@ -7,6 +7,7 @@ import {
   doneBy,
   full,
   idle,
+  imageOr,
   inFull,
   type RunEventLike,
   recapOf,
@@ -14,7 +15,7 @@ import {
   useLab,
 } from "./support.ts";
 
-const lab = useLab("test-wireguard", 71, full ? 3 : 2, "docker28");
+const lab = useLab("test-wireguard", 71, full ? 3 : 2, imageOr("docker28"));
 const playbook = "playbooks/wireguard.ts";
 const pairs = full ? 6 : 2;
 const key = "/etc/wireguard/wg-causeway0.key";
