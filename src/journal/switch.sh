@@ -136,8 +136,7 @@ cw_revert() {
   D=$CW/runs/$cw_run
   umask 077
   cw_sync "$CW/switch"
-  cw_seize
-  cw_lock "its own timer, which takes back run $cw_run"
+  cw_alone "$cw_taker, which takes back run $cw_run"
   OUT=$CW/out.revert
   echo "$cw_run reverted" >"$CW/head.new" && mv -f "$CW/head.new" "$CW/head"
   {
@@ -155,10 +154,24 @@ cw_revert() {
   cw_disarm "$1"
 }
 
+cw_taker='its own timer'
+
+# cw_alone WORDS: takes the lock. Who else takes the run back (the unit that waits, the next boot, the next run) is not disturbed;
+# once that one is done, so is this one.
+cw_alone() {
+  while [ -e "$CW/switch/reverting" ]; do
+    cw_seize
+    ! (cw_lock "$1") >/dev/null || return 0
+    sleep 0.2
+  done
+  exit 0
+}
+
 # The runner that is cut off, or late, does not go on: what its shell runs is ended, and then that shell.
 cw_seize() {
   [ -f "$CW/lock" ] && cw_holder_alive "$CW/lock" || return 0
-  read -r cw_holder cw_rest <"$CW/lock"
+  read -r cw_holder cw_since cw_of_boot cw_rest <"$CW/lock"
+  case $cw_rest in "$cw_taker"*) return 0 ;; esac
   cw_end_children "$cw_holder"
   kill -KILL "$cw_holder" 2>/dev/null
   for cw_try in 1 2 3 4 5 6 7 8 9 10; do
