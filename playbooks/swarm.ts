@@ -1,4 +1,4 @@
-import { Cidr, definePlaybook, type Fleet, given, type HostView, type Static, Type } from "causeway";
+import { Cidr, definePlaybook, type Fleet, type HostView, type Static, Type } from "causeway";
 import { peerPorts } from "../tasks/peer-ports.ts";
 import { swarmMembers } from "../tasks/swarm-members.ts";
 import { swarmNet } from "../tasks/swarm-net.ts";
@@ -9,7 +9,6 @@ import { differingVars } from "./checks/alike.ts";
 import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "./checks/docker.ts";
 import { foreignFirewalls, hostFacts, sameHostNames, stoppedDockers } from "./checks/facts.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
-import { lifelinesTaken } from "./checks/lifelines.ts";
 import { foreignNetworks, poolsOverlapping, type Uses } from "./checks/networks.ts";
 import { proofOf } from "./checks/proofs.ts";
 import {
@@ -18,6 +17,7 @@ import {
   doorsOf,
   keeperOf,
   managersOf,
+  networksOverDns,
   pooledPrefix,
   poolOf,
   refusedSwarms,
@@ -91,7 +91,7 @@ export default definePlaybook({
       "probe_image",
     ]),
     ...badAddresses(fleet.hosts),
-    ...reservedNetworks(fleet.group("docker").slice(0, 1), ["swarm_subnet"]),
+    ...reservedNetworks(fleet.group("docker").slice(0, 1), ["swarm_subnet", "swarm_pool"]),
     ...badSwarmVars(fleet),
   ],
   preflight: (fleet) => [
@@ -102,13 +102,7 @@ export default definePlaybook({
     ...conflictingLeftovers(fleet, claim),
     ...refusedSwarms(fleet),
     ...foreignNetworks(fleet, uses),
-    ...lifelinesTaken(
-      fleet.reached,
-      fleet.hosts
-        .slice(0, 1)
-        .map((host) => ({ network: host.vars.swarm_subnet, value: given(host, "swarm_subnet") })),
-      { only: /DNS/ },
-    ),
+    ...networksOverDns(fleet),
   ],
   remarks: (fleet) => [
     ...stoppedDockers(fleet),

@@ -20,6 +20,7 @@ import {
 import { differs, readNetwork, type SwarmNetSeen } from "../../tasks/swarm-net.ts";
 import { readSwarm, type Swarm, type SwarmSeen } from "../../tasks/swarm-node.ts";
 import { networkOverHosts } from "./addresses.ts";
+import { type Lifeline, lifelinesTaken } from "./lifelines.ts";
 
 /** The variables that decide what the swarm and its network are. */
 export interface SwarmVars {
@@ -57,6 +58,7 @@ export interface SwarmSeenFacts {
   docker: string;
   networks: readonly DockerNetwork[];
   addresses: readonly { cidr: string }[];
+  lifelines: readonly Lifeline[];
   byHand: { routes: readonly Route[]; standing: readonly Standing[] };
 }
 
@@ -108,6 +110,7 @@ export function poolOf(fleet: SwarmFleet): string | undefined {
       ...facts.networks.flatMap(({ subnets }) => subnets),
       ...facts.addresses.map(({ cidr }) => cidr),
       ...facts.byHand.routes.map(({ dst }) => dst),
+      ...facts.lifelines.map(({ address }) => address),
     ]),
   ].flatMap((text) => within(text) ?? []);
   for (let second = 200; second < 256; second += 1) {
@@ -216,6 +219,16 @@ export function refusedSwarms(fleet: SwarmFleet): CausewayError[] {
     ...withoutEsp(fleet),
     ...withoutPool(fleet),
   ];
+}
+
+/** A container asks its host's DNS server from where it is: one that is in its own network's subnet it would seek there. */
+export function networksOverDns(fleet: SwarmFleet): CausewayError[] {
+  const [owner] = fleet.group("docker");
+  const networks = (["swarm_subnet", "swarm_pool"] as const).flatMap((name) => {
+    const network = owner?.vars[name];
+    return owner && network !== undefined ? [{ network, value: given(owner, name) }] : [];
+  });
+  return lifelinesTaken(fleet.reached, networks, { only: /DNS/ });
 }
 
 /** A mix of versions is for the time of an upgrade, node by node, and no state to start from. */

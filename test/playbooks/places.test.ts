@@ -4,6 +4,7 @@ import flannel from "../../playbooks/flannel.ts";
 import macvlan from "../../playbooks/macvlan.ts";
 import overlay from "../../playbooks/overlay.ts";
 import staticRoute from "../../playbooks/static-route.ts";
+import swarm from "../../playbooks/swarm.ts";
 import { type CausewayError, CausewayErrors, describeError } from "../../src/errors.ts";
 import { parseExtraVars } from "../../src/inventory/extra-vars.ts";
 import { loadInventory } from "../../src/inventory/load.ts";
@@ -91,6 +92,13 @@ test.each<[string, unknown, Given, string, string[]]>([
     { b: "ansible_host: 10.0.0.2, bip: 127.1.0.1/16" },
     "bip is not a network for containers",
     ["b: bip 127.1.0.1/16 (hosts.yaml:5:43)"],
+  ],
+  [
+    "a pool of a swarm in the loopback network",
+    swarm,
+    { group: "swarm_pool: 127.0.0.0/8" },
+    "swarm_pool is not a network for containers",
+    ["a: swarm_pool 127.0.0.0/8 (group_vars/docker.yaml:1:13)"],
   ],
   ...[staticRoute, flannel, overlay].flatMap((playbook): [string, unknown, Given, string, string[]][] => [
     [

@@ -4,6 +4,7 @@ import {
   doorsOf,
   keeperOf,
   managersOf,
+  networksOverDns,
   poolOf,
   refusedSwarms,
   type SwarmSeenFacts,
@@ -57,12 +58,13 @@ interface Host {
   address?: string;
   esp?: boolean;
   networks?: string[];
+  dns?: string;
 }
 
 /** Hosts 1, 2, …; with `vars` for all of them. */
 function fleet(hosts: Host[], vars: Partial<SwarmVars> = {}, leaving: string[] = []) {
   const views = hosts.map(
-    ({ swarm = none, groups = [], docker = "28.5.2", address, esp = true, networks = [] }, i) => ({
+    ({ swarm = none, groups = [], docker = "28.5.2", address, esp = true, networks = [], dns }, i) => ({
       name: `h${i + 1}`,
       address: address ?? `10.0.0.${i + 1}`,
       groups: ["docker", ...groups],
@@ -86,6 +88,7 @@ function fleet(hosts: Host[], vars: Partial<SwarmVars> = {}, leaving: string[] =
           subnets: [subnet],
         })),
         addresses: [],
+        lifelines: dns === undefined ? [] : [{ what: "the DNS server", address: dns }],
         byHand: { routes: [], standing: [] },
       },
     }),
@@ -142,6 +145,18 @@ test("the pool: the given one, the swarm's, or one in which nothing is", () => {
   expect(poolOf(fleet([{ swarm: manager("1", "1") }]))).toBe("10.200.0.0/16");
   expect(poolOf(fleet([{ networks: ["10.200.7.0/24"] }, { address: "10.201.0.9" }]))).toBe("10.202.0.0/16");
   expect(poolOf(fleet([{ networks: ["10.0.0.0/8"] }]))).toBeUndefined();
+  expect(poolOf(fleet([{}, { dns: "10.200.0.53" }]))).toBe("10.201.0.0/16");
+});
+
+test.each<[string, Partial<SwarmVars>, string[]]>([
+  ["elsewhere", {}, []],
+  ["in the network", { swarm_subnet: "10.9.0.0/24" }, ["swarm_subnet 10.9.0.0/24"]],
+  ["in the pool", { swarm_pool: "10.0.0.0/12" }, ["swarm_pool 10.0.0.0/12"]],
+])("a DNS server %s", (_, vars, expected) => {
+  const found = networksOverDns(fleet([{}, { dns: "10.9.0.53" }], vars)).map(({ message }) => message);
+  expect(found).toEqual(
+    expected.map((words) => `${words} contains an address that h2 needs: the DNS server`),
+  );
 });
 
 test.each<[string, Host[], Partial<SwarmVars>, RegExp[]]>([
