@@ -38,6 +38,7 @@ import {
   sharedChange,
 } from "./checks/flannel.ts";
 import { badFlannelVars, networkOverLifelines } from "./checks/flannel-plan.ts";
+import { asked6, withoutIpv6For } from "./checks/ipv4-only.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { foreignNetworks, poolsOverlapping, type Uses } from "./checks/networks.ts";
 import { proofOf } from "./checks/proofs.ts";
@@ -94,6 +95,7 @@ const vars = Type.Object({
   ),
   ...archiveVars("etcd", "etcd and etcdctl"),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
+  ...asked6,
 });
 
 const comment = "causeway:flannel";
@@ -149,6 +151,10 @@ export default definePlaybook({
     ...badAddresses(fleet.hosts),
     ...reservedNetworks(fleet.group("docker"), ["flannel_network"]),
     ...badFlannelVars(fleet),
+    ...withoutIpv6For(fleet.hosts, ["fixed_cidr_v6"], {
+      scheme: "flannel",
+      why: "flannel leases its subnets itself, and hands Docker one of IPv4 alone (mk-docker-opts.sh); a flanneld from before 2022 has no IPv6 in etcd at all",
+    }),
     ...incompleteArchives(fleet, "etcd"),
   ],
   preflight: (fleet) => [

@@ -10,6 +10,7 @@ import { differingVars } from "./checks/alike.ts";
 import { archiveOf, archiveVars, incompleteArchives } from "./checks/archive.ts";
 import { dockersOfUsers, rootlessDockers } from "./checks/docker.ts";
 import { foreignFirewalls, hostFacts, sameHostNames, stoppedDockers } from "./checks/facts.ts";
+import { asked6, withoutIpv6For } from "./checks/ipv4-only.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { foreignNetworks, poolsOverlapping, type Uses } from "./checks/networks.ts";
 import {
@@ -66,6 +67,7 @@ const vars = Type.Object({
   docker_tls_cert: Type.Optional(hostFile("on the host: the host's certificate")),
   docker_tls_key: Type.Optional(hostFile("on the host: the key of that certificate")),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
+  ...asked6,
 });
 
 const comment = "causeway:overlay";
@@ -107,6 +109,10 @@ export default definePlaybook({
     ...badAddresses(fleet.hosts),
     ...reservedNetworks(fleet.group("docker"), ["overlay_subnet"]),
     ...badOverlayVars(fleet),
+    ...withoutIpv6For(fleet.hosts, ["fixed_cidr_v6"], {
+      scheme: "overlay",
+      why: "Docker's overlay networks carry no IPv6 between hosts",
+    }),
     ...incompleteArchives(fleet, "consul"),
     ...incompleteArchives(fleet, "etcd"),
   ],

@@ -1,4 +1,4 @@
-import { Cidr, definePlaybook, type Fleet, type HostView, type Static, Type } from "causeway";
+import { Cidr, Cidr6, definePlaybook, type Fleet, type HostView, type Static, Type } from "causeway";
 import { peerPorts } from "../tasks/peer-ports.ts";
 import { swarmMembers } from "../tasks/swarm-members.ts";
 import { swarmNet } from "../tasks/swarm-net.ts";
@@ -8,6 +8,7 @@ import { badAddresses, reservedNetworks } from "./checks/addresses.ts";
 import { differingVars } from "./checks/alike.ts";
 import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "./checks/docker.ts";
 import { foreignFirewalls, hostFacts, sameHostNames, stoppedDockers } from "./checks/facts.ts";
+import { asked6, withoutIpv6For } from "./checks/ipv4-only.ts";
 import { type Claim, conflictingLeftovers, harmlessLeftovers } from "./checks/leftovers.ts";
 import { foreignNetworks, poolsOverlapping, type Uses } from "./checks/networks.ts";
 import { proofOf } from "./checks/proofs.ts";
@@ -53,6 +54,10 @@ const vars = Type.Object({
     description: "whether these packets are encrypted; the kernels need ESP",
   }),
   probe_image: Type.String({ default: "busybox", description: "the image that ping-check starts" }),
+  swarm_subnet6: Type.Optional(
+    Cidr6({ description: "refused: Docker's overlay networks carry no IPv6 between hosts" }),
+  ),
+  ...asked6,
 });
 
 type Vars = Static<typeof vars>;
@@ -93,6 +98,10 @@ export default definePlaybook({
     ...badAddresses(fleet.hosts),
     ...reservedNetworks(fleet.group("docker").slice(0, 1), ["swarm_subnet", "swarm_pool"]),
     ...badSwarmVars(fleet),
+    ...withoutIpv6For(fleet.group("docker"), ["swarm_subnet6", "fixed_cidr_v6"], {
+      scheme: "swarm",
+      why: "Docker's overlay networks carry no IPv6 between hosts: of a network with a subnet of it Docker 28 makes nothing but the name, and Docker 26 gives two containers one address, and nothing crosses",
+    }),
   ],
   preflight: (fleet) => [
     ...sameHostNames(fleet),

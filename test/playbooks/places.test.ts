@@ -100,6 +100,20 @@ test.each<[string, unknown, Given, string, string[]]>([
     "swarm_pool is not a network for containers",
     ["a: swarm_pool 127.0.0.0/8 (group_vars/docker.yaml:1:13)"],
   ],
+  ...[flannel, overlay, swarm].map((playbook): [string, unknown, Given, string, string[]] => [
+    `${playbook.name}: IPv6 that it does not build`,
+    playbook,
+    { b: "ansible_host: 10.0.0.2, fixed_cidr_v6: 'fd00:30:200::/64'" },
+    `fixed_cidr_v6 asks for IPv6, and ${playbook.name} would build IPv4 alone`,
+    ["b: fixed_cidr_v6 fd00:30:200::/64 (hosts.yaml:5:53)"],
+  ]),
+  [
+    "an IPv6 subnet for a swarm's network",
+    swarm,
+    { extra: "swarm_subnet6=fd00:1::/64" },
+    "swarm_subnet6 asks for IPv6, and swarm would build IPv4 alone",
+    ["a: swarm_subnet6 fd00:1::/64 (-e:1:1)"],
+  ],
   ...[staticRoute, flannel, overlay].flatMap((playbook): [string, unknown, Given, string, string[]][] => [
     [
       `${playbook.name}: a host without an IPv4 address`,
