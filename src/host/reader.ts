@@ -294,7 +294,7 @@ docker info -f '{{json .}}' 2>/dev/null; true`;
     // The filter takes the beginning of another network's id for the name, too; the format does not.
     const script = sh`systemctl is-active -q docker || exit 0
 ids=$(docker ps -aq --no-trunc --filter network=${network}) || exit 1
-[ -z "$ids" ] || docker inspect -f ${`{{$c := .}}{{with index .NetworkSettings.Networks "${network}"}}{{if not (index $c.Config.Labels "${ownLabel}")}}{{$c.Name}} {{$c.State.Running}} {{.IPAddress}} {{with .IPAMConfig}}{{.IPv4Address}}{{end}}{{end}}{{end}}`} $ids`;
+[ -z "$ids" ] || docker inspect -f ${`{{$c := .}}{{with index .NetworkSettings.Networks "${network}"}}{{if not (index $c.Config.Labels "${ownLabel}")}}{{$c.Name}} {{$c.State.Running}} {{.IPAddress}} {{with .IPAMConfig}}{{.IPv4Address}}{{end}} {{.GlobalIPv6Address}} {{with .IPAMConfig}}{{.IPv6Address}}{{end}}{{end}}{{end}}`} $ids`;
     return this.#must(script, ["docker", "unit:docker"], parseMembers);
   }
 

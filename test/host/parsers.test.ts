@@ -367,6 +367,16 @@ ddd exited old
       { name: "old", running: false, address: "", asked: "" },
       { name: "any", running: true, address: "192.168.100.3", asked: "" },
     ]);
+    expect(parseMembers("/six true 192.168.100.2  fd00::2 \n/asked false    fd00::3\n")).toEqual([
+      {
+        name: "six",
+        running: true,
+        address: "192.168.100.2",
+        asked: "",
+        six: { address: "fd00::2", asked: "" },
+      },
+      { name: "asked", running: false, address: "", asked: "", six: { address: "", asked: "fd00::3" } },
+    ]);
     expect(parseMembers("")).toEqual([]);
   });
 

@@ -556,6 +556,21 @@ ip link set cw6 up; ip route add 10.96.7.0/24 via 10.96.6.2 proto static; ip rou
     () => [step.dockerNetwork({ name: "cw-six", driver: "bridge", subnet: "10.92.0.0/24" })],
   ],
   [
+    "network: made anew in both families, with addresses that were asked for and that were not",
+    `docker network create --ipv6 --subnet fd00:cafe:1::/64 --subnet 10.92.1.0/24 cw-both
+docker create --name cw-last --network cw-both --ip6 fd00:cafe:1::77 busybox true
+for c in 1 2 3; do docker run -d --name cw-$c --network cw-both busybox sleep 1000; done; docker rm -f cw-1`,
+    () => [
+      step.dockerNetwork({
+        name: "cw-both",
+        driver: "bridge",
+        subnet: "10.92.1.0/24",
+        gateway: "10.92.1.200",
+        six: { subnet: "fd00:cafe:1::/64", gateway: "fd00:cafe:1::99" },
+      }),
+    ],
+  ],
+  [
     "network: beside one that its name would mean as an expression",
     "docker network create --subnet 10.94.1.0/24 lan-10 && docker create --name lan-c --network lan-10 --ip 10.94.1.7 busybox true",
     () => [step.dockerNetwork({ name: "lan.10", driver: "bridge", subnet: "10.95.1.0/24" })],
@@ -635,6 +650,7 @@ const further = new Set([
   "network: made anew, its containers with their addresses",
   "unit: enabled and started",
   "network: made anew, its containers with their aliases, in IPv6 as well",
+  "network: made anew in both families, with addresses that were asked for and that were not",
   "network: taken away, its containers with their addresses",
   "a daemon's user in a group that is there",
   "run: scripts of several lines, with quotes",
@@ -643,6 +659,10 @@ const rows = kinds.filter(([name]) => full || !further.has(name));
 
 /** The host as it is. What was upgraded on the way stays so: its older version is in no repository, as a rule. */
 async function now(): Promise<string[]> {
+  // An address of IPv6 has its route once the kernel has looked for another one that has it.
+  await on(
+    "for _ in $(seq 50); do ip -6 -o addr show scope global tentative | grep -q . || break; sleep .1; done",
+  );
   return (await snapshot(lab, host, true)).map((line) => line.replace(/^(package ii +cw-lib) .*/, "$1"));
 }
 

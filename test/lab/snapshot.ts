@@ -117,7 +117,18 @@ interface Network {
 interface Container {
   Names: readonly string[];
   State: string;
-  NetworkSettings: { Networks: Readonly<Record<string, { IPAddress: string }>> };
+  NetworkSettings: { Networks: Readonly<Record<string, Attached>> };
+}
+
+/** One that is stopped has the addresses that were asked for, if any. */
+interface Attached {
+  IPAddress: string;
+  GlobalIPv6Address: string;
+  IPAMConfig: { IPv4Address?: string; IPv6Address?: string } | null;
+}
+
+function addressesOf({ IPAddress, GlobalIPv6Address, IPAMConfig: asked }: Attached): string {
+  return `${IPAddress || (asked?.IPv4Address ?? "")} ${GlobalIPv6Address || (asked?.IPv6Address ?? "")}`.trim();
 }
 
 /** What Docker answered about its containers, its networks or itself, as lines. */
@@ -125,7 +136,9 @@ function dockersOwn(answer: string, exact: boolean): string[] {
   const [, what, json = ""] = /^@(\w+) (.*)$/.exec(answer) ?? [];
   if (what === "containers")
     return (JSON.parse(json) as Container[]).map(({ Names: [name], State, NetworkSettings }) => {
-      const on = Object.entries(NetworkSettings.Networks).map(([n, { IPAddress }]) => `${n} ${IPAddress}`);
+      const on = Object.entries(NetworkSettings.Networks).map(
+        ([n, attached]) => `${n} ${addressesOf(attached)}`,
+      );
       return `container ${name} ${State} ${on.join(" ")}`;
     });
   if (what === "networks")

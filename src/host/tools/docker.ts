@@ -32,6 +32,8 @@ export interface NetworkMember {
   address: string;
   /** The address that was asked for with `--ip`; empty when Docker chose. */
   asked: string;
+  /** The same of IPv6, where it has or asked for one. */
+  six?: { address: string; asked: string };
 }
 
 /**
@@ -115,10 +117,10 @@ function parseAnswers(text: string): DockerState {
 /** Parses the lines of `docker inspect` on a network's containers. */
 export function parseMembers(text: string): NetworkMember[] {
   return text.split("\n").flatMap((line) => {
-    const [name = "", running = "", address = "", asked = ""] = line.split(" ");
-    return name === ""
-      ? []
-      : [{ name: name.replace(/^\//, ""), running: running === "true", address, asked }];
+    const [name = "", running = "", address = "", asked = "", address6 = "", asked6 = ""] = line.split(" ");
+    if (name === "") return [];
+    const six = address6 + asked6 === "" ? {} : { six: { address: address6, asked: asked6 } };
+    return [{ name: name.replace(/^\//, ""), running: running === "true", address, asked, ...six }];
   });
 }
 

@@ -1,5 +1,5 @@
 # members NAME leave|return: this host's containers on a network that one host makes anew for all of them. In between,
-# $CW/left/NAME says who has left: name, address and aliases, as above.
+# $CW/left/NAME says who has left: name, addresses and aliases, as above.
 
 cw_members_token() (
   cw_now=$(cw_network_members "$1") || exit 1
@@ -29,11 +29,12 @@ cw_members_leave() (
   cw_members_off "$1"
 )
 
-# cw_members_return NAME: those first who asked for their address, before Docker gives it to another.
+# cw_members_return NAME: those first who asked for an address, before Docker gives it to another.
 cw_members_return() (
   [ -f "$CW/left/$1" ] || { mkdir -p "$CW/left" && cp "$B.before" "$CW/left/$1"; } || exit 1
-  grep -v '^[^ ]* [^ ]*[?]' "$CW/left/$1" >"$CW/left/$1.new"
-  grep '^[^ ]* [^ ]*[?]' "$CW/left/$1" >>"$CW/left/$1.new"
+  cw_who='^[^ ]* \([^ ]*,\)\{0,1\}[0-9a-f.:]*[0-9a-f:]\(,\| \|$\)'
+  grep "$cw_who" "$CW/left/$1" >"$CW/left/$1.new"
+  grep -v "$cw_who" "$CW/left/$1" >>"$CW/left/$1.new"
   cw_network_join "$1" "$CW/left/$1.new" || exit 1
   rm -f "$CW/left/$1" "$CW/left/$1.new"
 )

@@ -9,9 +9,10 @@ export function leftFile(network: string): string {
   return `${journalFolder}/left/${network}`;
 }
 
-/** A container as a message names it: `web (10.0.0.5)`. */
-export function memberWords({ name, address, asked }: NetworkMember): string {
-  return asked || address ? `${name} (${asked || address})` : name;
+/** A container as a message names it: `web (10.0.0.5)`, `web (10.0.0.5, fd00::5)`. */
+export function memberWords({ name, address, asked, six }: NetworkMember): string {
+  const has = [asked || address, six?.asked || six?.address].filter(Boolean);
+  return has.length > 0 ? `${name} (${has.join(", ")})` : name;
 }
 
 /** Those that were started with an address which a network in this subnet does not have. */

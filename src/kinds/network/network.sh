@@ -90,15 +90,15 @@ cw_store_answers() (
   exit 1
 )
 
-# The containers on it, running or stopped, but those that causeway proves something with: name, address or -, and aliases; Docker adds the container's id by itself.
-# An address that Docker chose, rather than somebody who asked for it, ends in a question mark. Docker's filter takes the
+# The containers on it, running or stopped, but those that causeway proves something with: name, address or -, a comma and that of IPv6 where there is one, and
+# aliases; Docker adds the container's id by itself. An address that Docker chose, rather than somebody who asked for it, ends in a question mark. Docker's filter takes the
 # beginning of another network's id for the name, too: whoever is only on that one has nothing to say here.
 cw_network_members() (
   # A swarm tells each container its address as if somebody had asked for it.
   cw_chosen=
   [ "$(docker network inspect -f '{{.Scope}}' "$1" 2>/dev/null)" != swarm ] || cw_chosen='?'
   docker ps -aq --filter "network=$1" | while read -r cw_id; do
-    docker inspect -f "{{if not (index .Config.Labels \"causeway.probe\")}}{{\$name := .Name}}{{with index .NetworkSettings.Networks \"$1\"}}{{\$name}} {{\$ip := \"-\"}}{{with .IPAddress}}{{\$ip = print . \"?\"}}{{end}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = print . \"$cw_chosen\"}}{{end}}{{end}}{{\$ip}}{{range .Aliases}} {{.}}{{end}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
+    docker inspect -f "{{if not (index .Config.Labels \"causeway.probe\")}}{{\$name := .Name}}{{with index .NetworkSettings.Networks \"$1\"}}{{\$name}} {{\$ip := \"-\"}}{{with .IPAddress}}{{\$ip = print . \"?\"}}{{end}}{{with .IPAMConfig}}{{with .IPv4Address}}{{\$ip = print . \"$cw_chosen\"}}{{end}}{{end}}{{\$ip}}{{\$six := \"\"}}{{with .GlobalIPv6Address}}{{\$six = print . \"?\"}}{{end}}{{with .IPAMConfig}}{{with .IPv6Address}}{{\$six = print . \"$cw_chosen\"}}{{end}}{{end}}{{with \$six}},{{.}}{{end}}{{range .Aliases}} {{.}}{{end}}{{end}}{{end}}" "$cw_id" | sed "s/ $cw_id\( \|\$\)/\1/"
   done | sed '/^$/d; s,^/,,'
 )
 
@@ -120,8 +120,8 @@ cw_network_save() {
 
 cw_network_restore() (
   cw_now=$(cw_network_words "$1") || exit 1
-  # Whoever was put on it since: with the address there is room for. More than one try of this adds to the list.
-  cw_network_members "$1" | sed 's/^\([^ ]* [0-9.]*[0-9]\)\( \|$\)/\1?\2/' >>"$B.members" || exit 1
+  # Whoever was put on it since: with the addresses there is room for. More than one try of this adds to the list.
+  cw_network_members "$1" | sed 's/^\([^ ]* [0-9.]*[0-9]\)\(,\| \|$\)/\1?\2/; s/^\([^ ]* [^ ]*,[0-9a-f:]*\)\( \|$\)/\1?\2/' >>"$B.members" || exit 1
   if [ "$cw_now" != "$(cat "$B.before")" ]; then
     cw_network_drop "$1" || exit 1
     [ -s "$B.before" ] || exit 0
@@ -151,15 +151,31 @@ cw_network_join() (
     ! cw_container_there "$cw_container" "$cw_name" || continue
     set --
     for cw_alias in $cw_aliases; do set -- "$@" --alias "$cw_alias"; done
-    case $cw_ip in
-      -) ;;
-      # Where the network has no room for what Docker had chosen, it chooses anew.
-      *\?) ! docker network connect "$@" --ip "${cw_ip%?}" "$cw_name" "$cw_container" 2>/dev/null || continue ;;
-      *) set -- "$@" --ip "$cw_ip" ;;
-    esac
+    cw_four= cw_six=
+    for cw_one in $(printf %s "$cw_ip" | tr , ' '); do
+      case $cw_one in
+        -) ;;
+        *:*\?) cw_six="--ip6 ${cw_one%?}" ;;
+        *\?) cw_four="--ip ${cw_one%?}" ;;
+        *:*) set -- "$@" --ip6 "$cw_one" ;;
+        *) set -- "$@" --ip "$cw_one" ;;
+      esac
+    done
+    # Where the network has no room for what Docker had chosen, it chooses anew.
+    ! cw_network_chosen "$cw_four" "$cw_six" "$@" "$cw_name" "$cw_container" || continue
     cw_docker network connect "$@" "$cw_name" "$cw_container" || exit 1
   done <"$2"
 )
+
+# cw_network_chosen FOUR SIX WORD...: connects with the addresses that Docker had chosen, or with one of them; fails where it has room for none.
+cw_network_chosen() {
+  cw_four=$1 cw_six=$2
+  shift 2
+  [ -n "$cw_four$cw_six" ] || return 1
+  docker network connect $cw_four $cw_six "$@" 2>/dev/null && return
+  [ -n "$cw_four" ] && [ -n "$cw_six" ] || return 1
+  docker network connect $cw_four "$@" 2>/dev/null || docker network connect $cw_six "$@" 2>/dev/null
+}
 
 # cw_network_drop NAME: its containers are taken off first. One of another host is not: taken off from here, it would keep
 # its interfaces, and could not be put on a network again.

@@ -1,12 +1,18 @@
 import { sh } from "../../host/sh.ts";
 import type { Step } from "../../task/step.ts";
 
-export interface DockerNetworkStep {
-  name: string;
-  driver: string;
+/** The addresses of one family. */
+interface Pool {
   subnet?: string;
   gateway?: string;
   ipRange?: string;
+}
+
+export interface DockerNetworkStep extends Pool {
+  name: string;
+  driver: string;
+  /** Those of IPv6, beside the others. */
+  six?: Pool;
   auxAddresses?: Readonly<Record<string, string>>;
   options?: Readonly<Record<string, string>>;
   labels?: Readonly<Record<string, string>>;
@@ -38,14 +44,21 @@ export function networkWords(net: DockerNetworkStep): string[] {
   return [
     "--driver",
     net.driver,
-    ...(net.subnet ? ["--subnet", net.subnet] : []),
-    ...(net.gateway ? ["--gateway", net.gateway] : []),
-    ...(net.ipRange ? ["--ip-range", net.ipRange] : []),
+    ...poolWords(net),
+    ...(net.six ? ["--ipv6", ...poolWords(net.six)] : []),
     ...pairs("--aux-address", net.auxAddresses),
     ...pairs("--opt", net.options),
     ...pairs("--label", net.labels),
     ...(net.internal ? ["--internal"] : []),
     ...(net.attachable ? ["--attachable"] : []),
+  ];
+}
+
+function poolWords({ subnet, gateway, ipRange }: Pool): string[] {
+  return [
+    ...(subnet ? ["--subnet", subnet] : []),
+    ...(gateway ? ["--gateway", gateway] : []),
+    ...(ipRange ? ["--ip-range", ipRange] : []),
   ];
 }
 
