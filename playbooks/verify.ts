@@ -3,6 +3,7 @@ import { pingCheck } from "../tasks/ping-check.ts";
 import { differingVars } from "./checks/alike.ts";
 import { proofsOf } from "./checks/proofs.ts";
 import { running, schemeOf } from "./checks/running.ts";
+import { standingTopology } from "./checks/standing-topology.ts";
 
 const vars = Type.Object({
   probe_network: Type.Optional(
@@ -31,6 +32,11 @@ export default definePlaybook({
     if (fleet.reached.length === 0 || fleet.hosts[0]?.vars.probe_network !== undefined) return [];
     const scheme = schemeOf(fleet);
     return scheme instanceof CausewayError ? [] : [{ level: "info", text: `the hosts run ${scheme.words}` }];
+  },
+  topology: (fleet) => {
+    if (fleet.reached.length === 0 || fleet.hosts[0]?.vars.probe_network !== undefined) return undefined;
+    const scheme = schemeOf(fleet);
+    return scheme instanceof CausewayError ? undefined : standingTopology(scheme, fleet);
   },
   verify: (fleet) => {
     const [first] = fleet.hosts;

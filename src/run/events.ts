@@ -59,7 +59,7 @@ export type RunEvent = { at: number } & (
       leaving?: readonly string[];
       dead?: boolean;
     }
-  /** The network that the playbook makes: how packets get from host to host, and the hosts' own subnets and addresses. */
+  /** The network that the playbook makes, or finds: how packets get from host to host, and the hosts' own subnets and addresses. */
   | {
       type: "topology";
       by: Topology["by"];

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { schemeOf } from "../../playbooks/checks/running.ts";
+import { standingTopology } from "../../playbooks/checks/standing-topology.ts";
 import type { Running } from "../../playbooks/schemes/scheme.ts";
 import { CausewayError } from "../../src/errors.ts";
 import { parseDocker } from "../../src/host/tools/docker.ts";
@@ -20,7 +21,7 @@ interface Host {
   swarm?: boolean;
 }
 
-function told(...hosts: Host[]): string {
+function fleetOf(hosts: readonly Host[]) {
   const views = hosts.map((host, i) => ({
     name: `h${i}`,
     address: `10.0.0.${200 + i}`,
@@ -28,9 +29,16 @@ function told(...hosts: Host[]): string {
     vars: {},
     facts: { running: runningOn(host) },
   }));
-  const scheme = schemeOf(new Fleet(views, () => new Set(views.map(({ name }) => name))));
+  return new Fleet(views, () => new Set(views.map(({ name }) => name)));
+}
+
+function told(...hosts: Host[]): string {
+  const fleet = fleetOf(hosts);
+  const scheme = schemeOf(fleet);
   if (scheme instanceof CausewayError) return `${scheme.message}: ${scheme.detail.found}`;
-  const shims = scheme.proof(views.map(({ name }) => name)).pairs?.filter((p) => p.expected === "reachable");
+  const shims = scheme
+    .proof(fleet.hosts.map(({ name }) => name))
+    .pairs?.filter((p) => p.expected === "reachable");
   return shims ? `${scheme.words}, shims: ${shims.map(({ from }) => from)}` : scheme.words;
 }
 
@@ -181,4 +189,42 @@ test.each<[string, Host[], string]>([
   ],
 ])("%s", (_, hosts, expected) => {
   expect(told(...hosts)).toBe(expected);
+});
+
+test.each<[scheme: string, hosts: Host[], topology: string]>([
+  [
+    "static-route",
+    [
+      { docker0: "192.168.5.1/24", routes: routed(201) },
+      { docker0: "192.168.6.1/24", routes: routed(200) },
+    ],
+    "routes, static-route: h0 192.168.5.0/24, h1 192.168.6.0/24",
+  ],
+  [
+    "flannel, of which one host's Docker has no subnet yet",
+    [
+      { standing: ["flanneld-config flanneld"], links: flannel1, docker0: "192.168.5.1/24" },
+      { standing: ["flanneld-config flanneld"], links: flannel1 },
+    ],
+    "tunnel, flannel (vxlan), UDP 8472: h0 192.168.5.0/24, h1",
+  ],
+  [
+    "WireGuard",
+    [
+      {
+        standing: ["wireguard-link wg-causeway0"],
+        encrypted: ["wg-causeway0 51821"],
+        docker0: "192.168.5.1/24",
+      },
+    ],
+    "tunnel, wireguard (wg-causeway0), UDP 51821: h0 192.168.5.0/24",
+  ],
+  ["macvlan", [{ networks: "a macvlan local lan" }], "segment, macvlan (lan): h0"],
+])("the topology of a standing %s", (_, hosts, expected) => {
+  const fleet = fleetOf(hosts);
+  const scheme = schemeOf(fleet);
+  if (scheme instanceof CausewayError) throw scheme;
+  const { by, words, hosts: drawn } = standingTopology(scheme, fleet);
+  const names = drawn.map(({ name, subnet }) => [name, subnet].filter(Boolean).join(" "));
+  expect(`${by}, ${words}: ${names.join(", ")}`).toBe(expected);
 });
