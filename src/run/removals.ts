@@ -302,7 +302,8 @@ export async function finishHalfDone(context: RunContext, hosts: readonly HostRu
       if (finished.length === 0 || host.failure) return;
       const { libraries } = host.journal;
       const script = finishScript(finished, { who: context.who, locked: host.began, libraries });
-      await host.session.run(script.text).catch((error: unknown) => host.failWith(error));
+      const shown = `# done before: ${finished.map(({ what }) => what).join(", ")}`;
+      await host.session.run(script.text, { shown }).catch((error: unknown) => host.failWith(error));
     }),
   );
 }

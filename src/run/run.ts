@@ -301,7 +301,8 @@ async function closeHost(host: HostRun, context: RunContext, connected: readonly
   host.switch.off();
   if (host.began && !host.recap.unreachable) {
     const state = host.failure ? (host.failure.code === "interrupted" ? "interrupted" : "failed") : "done";
-    await host.session.run(endScript(context.id, state, besideOf(host, connected)).text).catch(() => {});
+    const script = endScript(context.id, state, besideOf(host, connected));
+    await host.session.run(script.text, { shown: `# the run ends here: ${state}` }).catch(() => {});
   }
   const { roundTrips, commands } = host.session.stats;
   host.say({ type: "disconnected", host: host.name, roundTrips, commands });
