@@ -83,12 +83,14 @@ function hostSuites({ run, recap, tasks, failures }: Seen): Suite[] {
   return (run?.hosts ?? []).map((host) => {
     const own = failures.filter((failure) => failure.host === host && failure.type !== "refused");
     const lost = own.find(({ type }) => type === "unreachable");
-    const mine = tasks.filter((task) => task.host === host);
-    const isFailing = (task: TaskEnd) => task.state === "failed";
+    const left = new Set(own.filter((failure) => failure !== lost));
     const rescued = recap?.hosts[host]?.rescued ?? [];
-    const cases = mine.map((task) => taskCase(task, own, rescued));
-    // A host that fails outside of its tasks, as at a restart, still fails.
-    const elsewhere = mine.some(isFailing) ? [] : own.filter((failure) => failure !== lost);
+    const mine = tasks.filter((task) => task.host === host);
+    const cases = mine.map((task) => {
+      const failure = hasEnded(task) ? undefined : [...left].find(({ error }) => isOf(error, task));
+      if (failure) left.delete(failure);
+      return taskCase(task, failure, rescued);
+    });
     const notBegun: Fault = { as: "skipped", message: "its batch was not begun", type: "", text: "" };
     return {
       name: host,
@@ -96,7 +98,8 @@ function hostSuites({ run, recap, tasks, failures }: Seen): Suite[] {
       cases: [
         { classname: host, name: "connection", ms: 0, fault: lost && faultOf(lost, "error") },
         ...cases,
-        ...elsewhere.map((failure) => ({ classname: host, name: "host", ms: 0, fault: faultOf(failure) })),
+        // A host that fails outside of its tasks, as at a restart, still fails.
+        ...[...left].map((failure) => ({ classname: host, name: "host", ms: 0, fault: faultOf(failure) })),
         ...(recap?.notBegun?.includes(host)
           ? [{ classname: host, name: "batch", ms: 0, fault: notBegun }]
           : []),
@@ -105,22 +108,30 @@ function hostSuites({ run, recap, tasks, failures }: Seen): Suite[] {
   });
 }
 
-function taskCase(task: TaskEnd, failures: readonly Failure[], rescued: readonly string[]): TestCase {
+function hasEnded({ state }: TaskEnd): boolean {
+  return state === "ok" || state === "changed" || state === "planned";
+}
+
+/** Whether an error names this task as its place. */
+function isOf(error: JsonError, task: TaskEnd): boolean {
+  if ("errors" in error) return error.errors.some((one) => isOf(one, task));
+  return error.task?.trim() === task.name;
+}
+
+function taskCase(task: TaskEnd, failure: Failure | undefined, rescued: readonly string[]): TestCase {
   const about = { classname: `${task.host}.${task.play}`, name: task.name, ms: task.ms };
-  if (task.state === "planned")
-    return { ...about, fault: { as: "skipped", message: "would change", type: "", text: "" } };
-  if (task.state === "ok" || task.state === "changed") return about;
-  if (failures.length === 0 && rescued.includes(task.play))
-    return {
-      ...about,
-      fault: { as: "skipped", message: "its play's rescue was done instead", type: "", text: "" },
-    };
-  const [failure] = failures;
-  const message = task.state === "failed" ? "failed" : "it did not come to its end";
-  const fault: Fault = failure
-    ? faultOf(failure, task.state === "failed" ? "failure" : "error")
-    : { as: "error", message, type: "host", text: message };
-  return { ...about, fault };
+  if (failure) return { ...about, fault: faultOf(failure) };
+  if (task.state === "failed")
+    return { ...about, fault: { as: "failure", message: "failed", type: "host", text: "failed" } };
+  const why = skippedWhy(task, rescued);
+  return why === undefined ? about : { ...about, fault: { as: "skipped", message: why, type: "", text: "" } };
+}
+
+/** Of several tasks whose steps travel together, the one that fails is to blame alone. */
+function skippedWhy({ state, play }: TaskEnd, rescued: readonly string[]): string | undefined {
+  if (state === "planned") return "would change";
+  if (state !== "not ended") return undefined;
+  return rescued.includes(play) ? "its play's rescue was done instead" : "it did not come to its end";
 }
 
 function proofSuites({ proofs }: Seen): Suite[] {

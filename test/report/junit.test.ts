@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
+import { CausewayError } from "../../src/errors.ts";
+import { rawScript, Type } from "../../src/index.ts";
+import { loadInventory } from "../../src/inventory/load.ts";
+import { definePlaybook, type Playbook } from "../../src/playbook/define.ts";
 import { plainEvent } from "../../src/report/json.ts";
 import { junitReport } from "../../src/report/junit.ts";
 import type { RunEvent } from "../../src/run/events.ts";
+import { run } from "../../src/run/run.ts";
+import { defineTask } from "../../src/task/define.ts";
+import { connectTo, FakeHost, put } from "../run/fake-host.ts";
 import { checked } from "./events.ts";
 import { began, ended, unreachable } from "./fleet.ts";
 import { matrixOf, wholeRun } from "./whole-run.ts";
@@ -156,4 +163,102 @@ describe("--junit", () => {
   test("says of a run that was cut off that it was", () => {
     expect(told(suitesOf(wholeRun(3).slice(0, 22)))[0]?.[1]).toBe("the run comes to its end error");
   });
+});
+
+describe("--junit of a real run", () => {
+  const value = defineTask({
+    name: "value",
+    summary: "sets a value",
+    params: Type.Object({ name: Type.String() }),
+    key: ({ name }) => name,
+    read: async (host, { name }) =>
+      (await host.read(rawScript(`cat ${name}`), { looksAt: [`value:${name}`] })).stdout,
+    present: (now, { name }) => (now === "1" ? [] : [put(name, "1")]),
+  });
+
+  /** Two hosts, of which the first fails at these values. */
+  async function suitesOfRun(failing: readonly string[], rescues: boolean) {
+    const hosts = new Map(["h1", "h2"].map((name) => [name, new FakeHost()]));
+    for (const name of failing) hosts.get("h1")?.failing.set(name, 9);
+    const events: RunEvent[] = [];
+    const play = {
+      title: "Be well",
+      hosts: "all",
+      tasks: () => ["a", "b", "c"].map((name) => value({ name })),
+      ...(rescues ? { rescue: () => [value({ name: "instead" })] } : {}),
+    };
+    const book = definePlaybook({ name: "test", summary: "x", vars: Type.Object({}), plays: [] });
+    await run({
+      playbook: { ...book, plays: [play] } as Playbook,
+      inventory: await loadInventory(["h1,h2,"]),
+      extraVars: new Map(),
+      check: false,
+      verify: false,
+      forks: 2,
+      session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
+      connect: connectTo(hosts),
+      reporter: { event: (event) => void events.push(event), close: async () => {} },
+      interrupted: new AbortController().signal,
+      breakLock: false,
+      verbose: false,
+    });
+    return suitesOf(events);
+  }
+
+  const messages = (suites: readonly Element[]) =>
+    suites[1]?.children.flatMap(({ children: [fault] }) => fault?.attributes.message ?? []);
+
+  test("blames the task that failed, and no other whose steps went with its own", async () => {
+    const suites = await suitesOfRun(["b"], false);
+    expect(told(suites).slice(1)).toEqual([
+      ["h1", "connection passed", "value a skipped", "value b failure", "value c skipped"],
+      ["h2", "connection passed", "value a passed", "value b passed", "value c passed"],
+    ]);
+    expect(messages(suites)).toEqual([
+      "it did not come to its end",
+      "b failed with code 9",
+      "it did not come to its end",
+    ]);
+  });
+
+  test("of a play that was rescued fails nothing, and says so", async () => {
+    const suites = await suitesOfRun(["b"], true);
+    expect(told(suites)[1]).toEqual([
+      "h1",
+      "connection passed",
+      ...["value a skipped", "value b skipped", "value c skipped"],
+      "value instead passed",
+    ]);
+    expect(messages(suites)).toEqual(Array(3).fill("its play's rescue was done instead"));
+  });
+
+  test("of a rescue that fails, too, has both failures, each at its own task", async () => {
+    const suites = await suitesOfRun(["b", "instead"], true);
+    expect(told(suites)[1]).toEqual([
+      "h1",
+      "connection passed",
+      ...["value a skipped", "value b failure", "value c skipped"],
+      "value instead failure",
+    ]);
+  });
+});
+
+test("a file of --junit holds whatever a host may say", () => {
+  const words = `<&"'> \x00\x07\x1b[31m\ud800\ufffe]]> 容器\r\n\tend`;
+  const error = new CausewayError("host", words, {
+    host: "web1",
+    task: words,
+    output: words,
+    command: words,
+  });
+  const about = { at: 1, host: "web1", play: words, task: words, key: "" } as const;
+  const suites = suitesOf([
+    { ...began(["web1"]), playbook: words } as RunEvent,
+    { ...about, type: "task", state: "performing" },
+    { at: 2, type: "failed", host: "web1", error },
+    ended(["web1"], () => ({ failed: 1 }), { exitCode: 2 }),
+  ]);
+  const [fault] = suites[1]?.children.flatMap(({ children }) => children) ?? [];
+  expect(fault?.name).toBe("failure");
+  expect(fault?.attributes.message).toMatch(/^<&"'> \\x00\\x07.*\]\]> 容器 end$/);
 });
