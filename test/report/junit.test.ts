@@ -91,6 +91,8 @@ function expectForm({ name, attributes, children }: Element): void {
       [attributes.tests, attributes.failures, attributes.errors, attributes.skipped].map(Number),
     ).toEqual([cases.length, number("failure"), number("error"), number("skipped")]);
   }
+  // What the form calls a token is not empty.
+  expect([attributes.name, attributes.hostname, attributes.classname]).not.toContain("");
   if ("time" in attributes) expect(attributes.time).toMatch(/^\d+\.\d{3}$/);
   for (const child of children) expectForm(child);
 }

@@ -8,7 +8,7 @@ import { escaped, html } from "../../src/report/page/html.ts";
 import { htmlReport } from "../../src/report/page/page.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { checked } from "./events.ts";
-import { began, failed } from "./fleet.ts";
+import { began, changed, failed, playOn, webs } from "./fleet.ts";
 import { matrixOf, wholeRun, wicked } from "./whole-run.ts";
 
 const pageOf = (events: readonly RunEvent[], diff = true) =>
@@ -68,6 +68,13 @@ describe("a page says", () => {
     const cut = pageOf(wholeRun(3).slice(0, 12));
     expect(cut).toContain("the run did not come to its end");
     expect(cut).toMatch(/cut off, from/);
+  });
+
+  test("no name of one host where the task of each has its own", () => {
+    const keys = webs(6).flatMap((host) => changed(host, `peer ${host}`, "there", { key: `peer-${host}` }));
+    const plan = section(pageOf([began(webs(6)), playOn(webs(6)), ...keys]), "plan");
+    expect(plan).toContain("6 hosts done static-route peer-* · peer * differs by host");
+    expect(plan).toContain("web6 static-route peer-web6 peer web6: — → there");
   });
 
   test("equal failures once, and for whom they stand", () => {

@@ -51,21 +51,23 @@ function group(same: readonly Change[], names: ReadonlySet<string>): Html {
   if (!first) return html``;
   const hosts = [...new Set(same.map(({ host }) => host))];
   const isEqual = same.every(
-    (change) => changeOf(change) === changeOf(first) && whatOf(change) === whatOf(first),
+    (change) =>
+      changeOf(change) === changeOf(first) && whatOf(change) === whatOf(first) && change.task === first.task,
   );
   const words = (text: string) => (isEqual ? text : alike(text, names));
   const who = hosts.length === 1 ? hosts[0] : count(hosts.length, "host");
-  return html`<details class="change ${first.state.replace(" ", "-")}"><summary><b>${who}</b> <span class="state">${first.state}</span> ${first.task}${
+  return html`<details class="change ${first.state.replace(" ", "-")}"><summary><b>${who}</b> <span class="state">${first.state}</span> ${words(first.task)}${
     first.step && html` · ${words(whatOf(first))}`
   } <span class="quiet">${isEqual ? changeOf(first) : "differs by host"}</span>${
     first.step?.irreversible !== undefined &&
     html` <span class="bad">cannot be undone: ${first.step.irreversible}</span>`
-  }</summary>${hosts.length > 1 && html`<p class="quiet">${hostRanges(hosts)}</p>`}<ul class="plain">${same.map(one)}</ul></details>`;
+  }</summary>${hosts.length > 1 && html`<p class="quiet">${hostRanges(hosts)}</p>`}<ul class="plain">${same.map((change) => one(change, words(first.task)))}</ul></details>`;
 }
 
-function one(change: Change): Html {
-  const { host, ms, step } = change;
-  return html`<li><b>${host}</b> ${whatOf(change) !== changeOf(change) && step && `${whatOf(change)}: `}${changeOf(change)}${
+/** With its task, where that differs from what the summary shows. */
+function one(change: Change, shown: string): Html {
+  const { host, ms, step, task } = change;
+  return html`<li><b>${host}</b> ${task !== shown && `${task} `}${whatOf(change) !== changeOf(change) && step && `${whatOf(change)}: `}${changeOf(change)}${
     ms !== undefined && html` <span class="quiet">${duration(ms)}</span>`
   }${step?.diff && diff(step.diff)}</li>`;
 }

@@ -3,9 +3,9 @@ import { asIs } from "./html.ts";
 /** Colours are variables: the dark ones are the same names with other values. */
 export const style = asIs`
 :root{--back:#fff;--card:#f6f7f9;--text:#1b1f24;--quiet:#5b6470;--line:#d6dae0;--good:#1a7f37;--bad:#c62b2b;--changed:#9a6700;--blue:#2563c9;
---heat1:#d9efe0;--heat2:#a9dcb9;--heat3:#f1d98b;--heat4:#eaa95a;--heat5:#d9772f;--ink:#1b1f24;--added:#e3f6e8;--removed:#fde8e8}
+--heat1:#d9efe0;--heat2:#a9dcb9;--heat3:#f1d98b;--heat4:#eaa95a;--heat5:#d9772f;--ink:#1b1f24;--on-bad:#fff;--added:#e3f6e8;--removed:#fde8e8}
 @media(prefers-color-scheme:dark){:root{--back:#12151a;--card:#1b2027;--text:#e4e8ee;--quiet:#98a2b0;--line:#343c47;--good:#4cc26b;--bad:#ff7470;--changed:#e0b040;--blue:#6ea8ff;
---heat1:#1d3b29;--heat2:#2a6b42;--heat3:#75631f;--heat4:#94571c;--heat5:#b5541a;--ink:#f2f4f7;--added:#173322;--removed:#402022}}
+--heat1:#1d3b29;--heat2:#2a6b42;--heat3:#75631f;--heat4:#94571c;--heat5:#b5541a;--ink:#f2f4f7;--on-bad:#1b0d0d;--added:#173322;--removed:#402022}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:1200px;padding:1rem;background:var(--back);color:var(--text);font:15px/1.45 system-ui,sans-serif;overflow-wrap:anywhere}
 h1{margin:0;font-size:1.6rem}h2{margin:0 0 .5rem;font-size:1.15rem}h3{margin:1rem 0 .3rem;font-size:1rem}
@@ -21,7 +21,7 @@ pre{margin:.4rem 0;padding:.6rem;overflow-x:auto;background:var(--back);border:1
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;overflow-wrap:normal}th,td{padding:.25rem .6rem;border:1px solid var(--line);text-align:left;vertical-align:top}th{font-weight:600;color:var(--quiet)}
 tr.good td:nth-child(2){color:var(--good)}tr.bad td{color:var(--bad)}
-.matrix td{min-width:4.2rem;text-align:right;font-variant-numeric:tabular-nums;color:var(--ink)}.matrix td.bad{color:#fff}
+.matrix td{min-width:4.2rem;text-align:right;font-variant-numeric:tabular-nums;color:var(--ink)}.matrix td.bad{color:var(--on-bad)}
 .heat1{background:var(--heat1);fill:var(--heat1)}.heat2{background:var(--heat2);fill:var(--heat2)}.heat3{background:var(--heat3);fill:var(--heat3)}.heat4{background:var(--heat4);fill:var(--heat4)}.heat5{background:var(--heat5);fill:var(--heat5)}
 td.bad,.legend .bad,i.bad{background:var(--bad)}rect.bad,path.bad{fill:var(--bad)}
 td.apart,.legend .apart{background:repeating-linear-gradient(45deg,var(--line) 0 3px,transparent 3px 7px)}rect.apart,path.apart{fill:var(--line)}
