@@ -78,6 +78,7 @@ export {
 export { type Packet, readFrame } from "./net/packet.ts";
 export { type Frame, readPcap, writePcap } from "./net/pcap.ts";
 export { refuseClosedForward, refuseOtherIptables } from "./other-iptables/other-iptables.ts";
+export { ownCommand } from "./own-command.ts";
 export { readListeners } from "./peer-ports/listeners.ts";
 export { type Firewall, missingPortRules, type PeerPorts, readFirewall } from "./peer-ports/peer-ports.ts";
 export {

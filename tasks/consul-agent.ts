@@ -11,6 +11,7 @@ import {
   later,
   missingPortRules,
   missingPrograms,
+  ownCommand,
   type PlanItem,
   type Programs,
   readFirewall,
@@ -450,14 +451,13 @@ function refuseReconfiguration({ config, hasData }: State, wanted: Params): void
     throw new CausewayError("host", "the servers of this consul cluster changed", {
       found: servers,
       expected,
-      advice:
-        "run remove PLAYBOOK HOST takes a server out of the running cluster; none is added to it (by hand: consul join); to start again without its data: run rollback, then this playbook",
+      advice: `${ownCommand("remove PLAYBOOK HOST")} takes a server out of the running cluster; none is added to it (by hand: consul join); to start again without its data: ${ownCommand("rollback")}, then this playbook`,
     });
   if (before.encrypt !== wanted.gossip_key)
     throw new CausewayError("host", "the gossip key changed, but a consul with data keeps its old key", {
       found: "a different key in its configuration",
       expected: "the key in its keyring",
-      advice: "consul keyring -install, -use and -remove change it; or run rollback, then this playbook",
+      advice: `consul keyring -install, -use and -remove change it; or ${ownCommand("rollback")}, then this playbook`,
     });
 }
 
@@ -472,8 +472,7 @@ function refuseLostQuorum(state: State, wanted: Params): void {
     found: `${peers.length} servers, of which would stay and are alive: ${staying.join(", ") || "none"}`,
     expected: `at least ${Math.floor(peers.length / 2) + 1} of these ${peers.length} servers that stay and are alive`,
     command: "consul operator raft list-peers",
-    advice:
-      "start the servers that are down; take out fewer hosts at a time; or, to give this consul up: run playbooks/reset.ts on all hosts, then the playbook on those that stay",
+    advice: `start the servers that are down; take out fewer hosts at a time; or, to give this consul up: ${ownCommand("reset")} on all hosts, then the playbook on those that stay`,
   });
 }
 

@@ -11,6 +11,7 @@ import {
   later,
   missingPortRules,
   missingPrograms,
+  ownCommand,
   type PlanItem,
   type Programs,
   readFirewall,
@@ -448,8 +449,7 @@ function refuseChangedMembers(state: State, wanted: Params): void {
     found: before,
     restsOn: ["unit:etcd.service"],
     expected,
-    advice:
-      "run remove PLAYBOOK HOST takes a member out of the running cluster; none is added to it (by hand: etcdctl member add); to start again without its data: run rollback, then this playbook",
+    advice: `${ownCommand("remove PLAYBOOK HOST")} takes a member out of the running cluster; none is added to it (by hand: etcdctl member add); to start again without its data: ${ownCommand("rollback")}, then this playbook`,
   });
 }
 
@@ -465,8 +465,7 @@ function refuseLostQuorum(state: State, wanted: Params): void {
     found: `${all} members, of which would stay: ${staying.join(", ")}`,
     expected: `at least ${Math.floor(all / 2) + 1} of these ${all} members that stay and answer`,
     command: "ETCDCTL_API=3 etcdctl member list",
-    advice:
-      "start the members that are down; take out fewer hosts at a time; or, to give this etcd up: run playbooks/reset.ts on all hosts, then the playbook on those that stay",
+    advice: `start the members that are down; take out fewer hosts at a time; or, to give this etcd up: ${ownCommand("reset")} on all hosts, then the playbook on those that stay`,
   });
 }
 

@@ -1,4 +1,12 @@
-import { CausewayError, defineFact, type Fleet, type HostView, type KnownHost, type Remark } from "causeway";
+import {
+  CausewayError,
+  defineFact,
+  type Fleet,
+  type HostView,
+  type KnownHost,
+  ownCommand,
+  type Remark,
+} from "causeway";
 import {
   type ClusterStoreParams,
   type Dockerd,
@@ -148,8 +156,7 @@ export function movedServers(fleet: Fleet<OverlayVars, Seen>): CausewayError[] {
         host: name,
         found: asks,
         expected: `${wanted}, as the inventory has it now`,
-        advice:
-          "put the servers back into the group consul; one that has to go is taken out with: run remove overlay HOST; to start again with an empty store: run playbooks/reset.ts with the previous inventory, then this playbook",
+        advice: `put the servers back into the group consul; one that has to go is taken out with: ${ownCommand("remove overlay HOST")}; to start again with an empty store: ${ownCommand("reset")} with the previous inventory, then this playbook`,
       }),
     ];
   });

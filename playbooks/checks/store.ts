@@ -5,6 +5,7 @@ import {
   givenAddress,
   type HostView,
   type KnownHost,
+  ownCommand,
   type Remark,
   together,
 } from "causeway";
@@ -92,14 +93,14 @@ export function movedStore<V, F extends { store: readonly string[] }>(
       new CausewayError("host", `no other host keeps the ${group} that ${keepers.join(", ")} has`, {
         found: asking.map(({ name, facts }) => `${name} asks ${facts.store.join(", ")}`).join("; "),
         expected: "hosts that stay, and keep what all of them ask for",
-        advice: `keep ${keepers.join(", ")}; to begin anew elsewhere: run playbooks/reset.ts on all hosts, then this playbook on those that stay`,
+        advice: `keep ${keepers.join(", ")}; to begin anew elsewhere: ${ownCommand("reset")} on all hosts, then this playbook on those that stay`,
       }),
     ];
   return [
     new CausewayError("host", `the hosts use another ${group} than the inventory names`, {
       found: asking.map(({ name, facts }) => `${name} asks ${facts.store.join(", ")}`).join("; "),
       expected: `${group} on ${servers.map(({ name, address }) => `${name} (${address})`).join(", ")}`,
-      advice: `keep ${group} where it is: its host in the inventory, and in the group ${group} if there is one; to start again with an empty one: run playbooks/reset.ts on these hosts, then this playbook`,
+      advice: `keep ${group} where it is: its host in the inventory, and in the group ${group} if there is one; to start again with an empty one: ${ownCommand("reset")} on these hosts, then this playbook`,
     }),
   ];
 }

@@ -9,6 +9,7 @@ import {
   type KnownHost,
   networkOf,
   overlaps,
+  ownCommand,
   parseAddress,
   type Remark,
   type Route,
@@ -256,7 +257,7 @@ function withoutManager(fleet: SwarmFleet): CausewayError[] {
       expected: "a manager, which alone can change anything in a swarm",
       advice:
         leaving === ""
-          ? "start the managers, or run without --limit; if they are gone for good: run reset on these hosts, then this playbook"
+          ? `start the managers, or run without --limit; if they are gone for good: ${ownCommand("reset")} on these hosts, then this playbook`
           : `${leaving} was the only one: put another host into the group swarm_manager, run the playbook, and take ${leaving} out of that group first`,
     }),
   ];
@@ -305,7 +306,7 @@ function changedSwarm(fleet: SwarmFleet): CausewayError[] {
       ...together(given(owner, variable)),
       found: `the swarm has ${now}`,
       expected: "what it was started with",
-      advice: `put back ${variable}: ${now}; or: run reset, then this playbook`,
+      advice: `put back ${variable}: ${now}; or: ${ownCommand("reset")}, then this playbook`,
     });
   return [
     ...(pool === undefined || swarm.pools.includes(pool)

@@ -8,6 +8,7 @@ import {
   givenAddress,
   type HostView,
   meet,
+  ownCommand,
   parseAddress6,
   type Route,
   type Standing,
@@ -259,7 +260,7 @@ export function partialRotation<F extends Ways>(fleet: Fleet<WireguardVars, F>):
       host: host.name,
       found: `${earlierLink(host)} is in use; not in this run: ${missing.join(", ")}`,
       expected: `all hosts in the run that makes ${linkName(host.vars)}`,
-      advice: `run without --limit when all hosts answer; or take a host out: run remove wireguard ${missing[0]}; until then: -e wg_generation=${earlierLink(host)?.replace(/^\D+/, "")}`,
+      advice: `run without --limit when all hosts answer; or take a host out: ${ownCommand("remove wireguard", missing[0] ?? "")}; until then: -e wg_generation=${earlierLink(host)?.replace(/^\D+/, "")}`,
     }),
   ];
 }

@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { CausewayError } from "../errors.ts";
+import { ownCommand } from "../own-command.ts";
 import { nearest } from "../schema/nearest.ts";
 import { insteadOf } from "./instead.ts";
 
@@ -163,7 +164,9 @@ function usage(error: Error, known: readonly string[], args: readonly string[]):
     );
   const unknown = /Unknown option '(-{1,2})([^']+)'/.exec(error.message);
   if (!unknown)
-    return new CausewayError("usage", error.message.split("\n")[0] ?? "", { advice: "see run --help" });
+    return new CausewayError("usage", error.message.split("\n")[0] ?? "", {
+      advice: `see ${ownCommand("--help")}`,
+    });
   const [, dashes = "", name = ""] = unknown;
   return new CausewayError("usage", `unknown option ${dashes}${name}`, {
     found: args.join(" "),
@@ -172,11 +175,11 @@ function usage(error: Error, known: readonly string[], args: readonly string[]):
 }
 
 function meantBy(name: string, dashes: string, known: readonly string[]): string {
-  if (dashes !== "--") return "run --help lists all options";
+  if (dashes !== "--") return `${ownCommand("--help")} lists all options`;
   // Python takes the beginning of an option for the whole.
   const longer = known.filter((one) => one.startsWith(name));
   const meant = longer.length === 1 ? longer[0] : nearest(name, known, 3);
-  return meant ? `did you mean --${meant}?` : "run --help lists all options";
+  return meant ? `did you mean --${meant}?` : `${ownCommand("--help")} lists all options`;
 }
 
 /** A number that an option gave, or its default. */

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CausewayError } from "../errors.ts";
+import { quote } from "../host/sh.ts";
+import { ownCommand } from "../own-command.ts";
 import { packageDir } from "../package-dir.ts";
 import { helpOption, parse, wordOption } from "./arguments.ts";
 import type { Commands } from "./commands.ts";
@@ -8,10 +10,12 @@ import { shells } from "./completion/shells.ts";
 
 export const completionOptions = helpOption;
 
-const usageLine = "run completion bash | zsh | fish";
-const howTo = `For bash, in ~/.bashrc: source <(run completion bash)
-For zsh, in ~/.zshrc behind compinit: source <(run completion zsh)
-For fish: run completion fish > ~/.config/fish/completions/run.fish
+const usageLine = ownCommand("completion bash | zsh | fish");
+/** What a shell starts from any folder. */
+const program = /^\w+$/.test(ownCommand()) ? ownCommand() : quote(join(packageDir, "run"));
+const howTo = `For bash, in ~/.bashrc: source <(${program} completion bash)
+For zsh, in ~/.zshrc behind compinit: source <(${program} completion zsh)
+For fish: ${program} completion fish > ~/.config/fish/completions/run.fish
 `;
 
 /** `run completion SHELL` prints what the shell has to read; that asks `run completion words -- WORD…` for what fits the last word. */

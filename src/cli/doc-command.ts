@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, extname, join, resolve } from "node:path";
 import { CausewayError } from "../errors.ts";
+import { ownCommand } from "../own-command.ts";
 import { packageDir } from "../package-dir.ts";
 import type { Playbook } from "../playbook/define.ts";
 import { withLeave } from "../playbook/leave.ts";
@@ -20,7 +21,7 @@ export const docOptions = {
   ...helpOption,
 } as const satisfies Options;
 
-const usageLine = "run doc [PLAYBOOK | TASK | FILE.ts] | run doc PLAYBOOK --schema [--vars]";
+const usageLine = `${ownCommand("doc [PLAYBOOK | TASK | FILE.ts]")} | ${ownCommand("doc PLAYBOOK --schema [--vars]")}`;
 
 /** `run doc [TASK|PLAYBOOK]`: the reference, from the schemas. */
 export async function docCommand(args: readonly string[]): Promise<number> {
@@ -38,7 +39,7 @@ export async function docCommand(args: readonly string[]): Promise<number> {
     });
   if (values.vars && !values.schema)
     throw new CausewayError("usage", "--vars is an option of --schema", {
-      expected: "run doc PLAYBOOK --schema --vars",
+      expected: ownCommand("doc PLAYBOOK --schema --vars"),
     });
   if (name === undefined) process.stdout.write(await overviewOfAll());
   else if (values.schema) process.stdout.write(await schemaOf(name, values.vars === true));
@@ -56,7 +57,7 @@ async function overviewOfAll(): Promise<string> {
       "Tasks and probes",
       tasks.map(({ definition }) => definition),
     ),
-    "One of them: run doc NAME. One of your own: run doc FILE.ts\n",
+    `One of them: ${ownCommand("doc NAME")}. One of your own: ${ownCommand("doc FILE.ts")}\n`,
   ].join("\n");
 }
 
@@ -132,7 +133,7 @@ async function pagesIn(file: string): Promise<string[]> {
 function notFound(name: string, known: readonly string[]): CausewayError {
   const meant = nearest(name, known);
   return new CausewayError("usage", `there is no playbook and no task ${name}`, {
-    expected: "a name that run doc lists, or a path to a file",
+    expected: `a name that ${ownCommand("doc")} lists, or a path to a file`,
     ...(meant ? { advice: `did you mean ${meant}?` } : {}),
   });
 }

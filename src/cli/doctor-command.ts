@@ -2,6 +2,7 @@ import type { Finding, Section } from "../doctor/finding.ts";
 import { CausewayError, describeError } from "../errors.ts";
 import { select } from "../inventory/patterns.ts";
 import { refuseFaulty, remarkLines } from "../inventory/taking-part.ts";
+import { ownCommand } from "../own-command.ts";
 import { forksOf } from "./ansible-config.ts";
 import {
   connectionOptions,
@@ -25,7 +26,7 @@ export const doctorOptions = {
   ...helpOption,
 } as const satisfies Options;
 
-const usageLine = "run doctor [-i INVENTORY]";
+const usageLine = ownCommand("doctor [-i INVENTORY]");
 
 /** `run doctor`: what this machine lacks, and the lab, or with -i the hosts of an inventory. Looks, and changes nothing. */
 export async function doctorCommand(args: readonly string[]): Promise<number> {

@@ -3,6 +3,7 @@ import { quote } from "../host/sh.ts";
 import { select } from "../inventory/patterns.ts";
 import { refuseFaulty, remarkLines } from "../inventory/taking-part.ts";
 import type { InventoryHost } from "../inventory/types.ts";
+import { ownCommand } from "../own-command.ts";
 import type { Executed, NotExecuted } from "../run/exec.ts";
 import { forksOf } from "./ansible-config.ts";
 import {
@@ -33,7 +34,7 @@ export const execOptions = {
   ...helpOption,
 } as const satisfies Options;
 
-const usageLine = "run exec PATTERN [-i INVENTORY] [options] -- COMMAND";
+const usageLine = ownCommand("exec PATTERN [-i INVENTORY] [options] -- COMMAND");
 const howToWrite =
   "a COMMAND of one word is a line for the host's shell ('df -h / | tail -1'); of several each stays what it is";
 
@@ -51,7 +52,7 @@ export async function execCommand(args: readonly string[]): Promise<number> {
   judgeValues(judged);
   const script = scriptOf(args, split, positionals);
   const { inventory } = await inventoryOf(values);
-  const chosen = chosenHosts(select(inventory, positionals[0] ?? "", "run exec"), () =>
+  const chosen = chosenHosts(select(inventory, positionals[0] ?? "", "exec"), () =>
     values.limit === undefined ? undefined : select(inventory, values.limit, "--limit"),
   );
   refuseFaulty(chosen);
@@ -109,7 +110,9 @@ function scriptOf(args: readonly string[], split: number, [pattern, ...more]: re
   throw new CausewayError("usage", "exec takes a pattern of hosts, and behind -- a command", {
     found: args.join(" ") || "nothing",
     expected: usageLine,
-    ...(meant ? { advice: `put -- before the command: run exec ${quote(pattern ?? "")} -- ${meant}` } : {}),
+    ...(meant
+      ? { advice: `put -- before the command: ${ownCommand("exec", quote(pattern ?? ""), "--", meant)}` }
+      : {}),
   });
 }
 

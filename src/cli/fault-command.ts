@@ -65,7 +65,7 @@ function faultsOf({ cut, drop, delay, mtu, ...rest }: Values<typeof faultOptions
     ...(rest.kill ? { kill: true } : {}),
   };
   if (Object.keys(faults).length > 0 || rest.reboot) return faults;
-  throw new CausewayError("usage", "run lab fault needs at least one fault", {
+  throw new CausewayError("usage", "lab fault needs at least one fault", {
     expected: Object.entries<Option>(faultOptions)
       .filter(([name]) => name !== "for")
       .map(([name, { value }]) => `--${name}${value ? ` ${value}` : ""}`)

@@ -2,12 +2,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { CausewayError } from "../errors.ts";
 import { quote } from "../host/sh.ts";
+import { ownCommand } from "../own-command.ts";
 import { packageDir } from "../package-dir.ts";
 import { helpOption, parse } from "./arguments.ts";
 
 export const initOptions = helpOption;
 
-const usageLine = "run init [FOLDER]";
+const usageLine = ownCommand("init [FOLDER]");
 
 /** `run init [FOLDER]`: a project with a playbook, a task, its test and an inventory, that passes at once. No file is overwritten. */
 export async function initCommand(args: readonly string[]): Promise<number> {
@@ -71,7 +72,7 @@ function refuseExisting(folder: string, paths: readonly string[]): void {
   throw new CausewayError("usage", "a project would overwrite files, so nothing was written", {
     found: there.map((path) => join(folder, path)).join("\n"),
     expected: "a folder without these files",
-    advice: "name another folder: run init FOLDER",
+    advice: `name another folder: ${ownCommand("init FOLDER")}`,
   });
 }
 

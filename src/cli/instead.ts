@@ -1,9 +1,11 @@
+import { ownCommand } from "../own-command.ts";
+
 /** What there is in place of an option of Ansible's, or of an earlier version, that there is not. */
 const instead: Readonly<Record<string, string>> = {
-  "-m": "there are no modules: a task is TypeScript, see docs/playbooks.md; for a command on many hosts, or whether they answer: run exec PATTERN -- COMMAND",
-  "-a": "there are no modules; for a command on many hosts: run exec PATTERN -- COMMAND",
+  "-m": `there are no modules: a task is TypeScript, see docs/playbooks.md; for a command on many hosts, or whether they answer: ${ownCommand("exec PATTERN -- COMMAND")}`,
+  "-a": `there are no modules; for a command on many hosts: ${ownCommand("exec PATTERN -- COMMAND")}`,
   "-M": "tasks are imported by the playbook, from any folder: see docs/playbooks.md",
-  "-B": "a run waits for its hosts; for one that may take long: --run-timeout, or nohup run …",
+  "-B": `a run waits for its hosts; for one that may take long: --run-timeout, or nohup ${ownCommand("…")}`,
   "-o": "--output json writes one event a line",
   "-s": "become root with -b; --become-method su or doas",
   "--connect-timeout":
@@ -24,7 +26,7 @@ const instead: Readonly<Record<string, string>> = {
   "--subset": "the limit is -l PATTERN",
   "--module-name": "there are no modules: a task is TypeScript, see docs/playbooks.md",
   "--module-path": "tasks are imported by the playbook, from any folder: see docs/playbooks.md",
-  "--args": "there are no modules; for a command on many hosts: run exec PATTERN -- COMMAND",
+  "--args": `there are no modules; for a command on many hosts: ${ownCommand("exec PATTERN -- COMMAND")}`,
   "--playbook-dir": "group_vars and host_vars beside the playbook are read anyway",
 };
 

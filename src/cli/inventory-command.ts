@@ -1,6 +1,7 @@
 import { CausewayError } from "../errors.ts";
 import { asAnsibleList, asGraph, shownVars } from "../inventory/show.ts";
 import { remarkLines } from "../inventory/taking-part.ts";
+import { ownCommand } from "../own-command.ts";
 import { nearest } from "../schema/nearest.ts";
 import { helpOption, inventoryOptions, type Options, parse } from "./arguments.ts";
 import { inventoryOf } from "./fleet-of.ts";
@@ -22,13 +23,13 @@ export async function inventoryCommand(args: readonly string[]): Promise<number>
   if (values.help) {
     const { optionLines } = await import("./help.ts");
     process.stdout.write(
-      `Usage: run inventory --list | --host HOST | --graph [-i INVENTORY]\n\n${optionLines(inventoryCommandOptions)}\n`,
+      `Usage: ${ownCommand("inventory")} --list | --host HOST | --graph [-i INVENTORY]\n\n${optionLines(inventoryCommandOptions)}\n`,
     );
     return 0;
   }
   const asked = [values.list, values.host !== undefined, values.graph].filter(Boolean).length;
   if (asked !== 1 || positionals.length > 0) {
-    throw new CausewayError("usage", "run inventory takes one of --list, --host HOST and --graph", {
+    throw new CausewayError("usage", "inventory takes one of --list, --host HOST and --graph", {
       ...(args.length > 0 ? { found: args.join(" ") } : {}),
     });
   }

@@ -1,5 +1,6 @@
 import { CausewayError } from "../errors.ts";
 import type { Inventory } from "../inventory/types.ts";
+import { ownCommand } from "../own-command.ts";
 import type { Playbook } from "../playbook/define.ts";
 import { forksOf } from "./ansible-config.ts";
 import {
@@ -14,6 +15,7 @@ import {
 } from "./arguments.ts";
 import { inventoryOf, reachable, sessionOptions } from "./fleet-of.ts";
 import { judgeValues } from "./judged.ts";
+import { reachOf } from "./reach.ts";
 import { reporterFor } from "./reporter-for.ts";
 import { runWith } from "./run-with.ts";
 import { listenForSignals } from "./signals.ts";
@@ -43,7 +45,7 @@ export const rollbackOptions = {
 /** `run rollback [RUN [--play N]]`: back to before that run, or before one of its plays. */
 export async function rollbackCommand(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(rollbackOptions, args);
-  if (values.help) return help("run rollback [RUN [--play N]] [-i INVENTORY]", rollbackOptions);
+  if (values.help) return help(ownCommand("rollback [RUN [--play N]] [-i INVENTORY]"), rollbackOptions);
   judgeValues(values);
   const [since, more] = positionals;
   if (more !== undefined)
@@ -53,8 +55,8 @@ export async function rollbackCommand(args: readonly string[]): Promise<number> 
     });
   if (since === undefined && values.play !== undefined)
     throw new CausewayError("usage", "--play needs the run whose play it is", {
-      expected: "run rollback RUN --play N",
-      advice: "list all runs with: run history",
+      expected: ownCommand("rollback RUN --play N", reachOf(values)),
+      advice: `list all runs with: ${ownCommand("history", reachOf(values))}`,
     });
   const play = values.play === undefined ? {} : { play: wholeOption("play", values.play, 1) - 1 };
   const { Type } = await import("typebox");
@@ -92,7 +94,7 @@ export const historyOptions = {
 /** `run history`: the runs in the hosts' journals. */
 export async function historyCommand(args: readonly string[]): Promise<number> {
   const { values } = parse(historyOptions, args);
-  if (values.help) return help("run history [-i INVENTORY]", historyOptions);
+  if (values.help) return help(ownCommand("history [-i INVENTORY]"), historyOptions);
   wordOption("output", values.output, ["plain", "json"]);
   const { output: _, ...reach } = values;
   judgeValues(reach);

@@ -1,6 +1,7 @@
 import { CausewayError } from "../errors.ts";
 import { loadInventory } from "../inventory/load.ts";
 import type { LabSpec } from "../lab/types.ts";
+import { ownCommand } from "../own-command.ts";
 import { nearest } from "../schema/nearest.ts";
 import { helpOption, inventoryOptions, type Options, parse } from "./arguments.ts";
 import { faultOptions } from "./fault-options.ts";
@@ -12,9 +13,10 @@ export const labOptions = {
   ...helpOption,
 } as const satisfies Options;
 export const verbs = ["up", "down", "status", "images", "reset", "ssh", "fault", "heal"];
-const usageLine =
-  "run lab up | down | status | images | reset [HOST…] | ssh HOST [-- COMMAND…] | fault HOST… FAULTS | heal [HOST…]  [-i INVENTORY]";
-const faultHelp = `Faults: what is wrong with a host on purpose, until the command ends, or run lab heal:
+const usageLine = ownCommand(
+  "lab up | down | status | images | reset [HOST…] | ssh HOST [-- COMMAND…] | fault HOST… FAULTS | heal [HOST…]  [-i INVENTORY]",
+);
+const faultHelp = `Faults: what is wrong with a host on purpose, until the command ends, or ${ownCommand("lab heal")}:
 ${optionLines(faultOptions)}
 `;
 
@@ -30,7 +32,7 @@ export async function labCommand(args: readonly string[]): Promise<number> {
   }
   const ofFaults = Object.keys(faultOptions).find((name) => name in values);
   if (verb !== "fault" && ofFaults !== undefined)
-    throw new CausewayError("usage", `--${ofFaults} is an option of run lab fault`, {
+    throw new CausewayError("usage", `--${ofFaults} is an option of lab fault`, {
       found: args.join(" "),
     });
   const spec = await labSpec(values.inventory ?? ["lab"]);
@@ -105,9 +107,9 @@ async function listImages(spec: LabSpec): Promise<number> {
 
 function wrong(args: readonly string[], verb?: string): CausewayError {
   const meant = verb === undefined ? undefined : nearest(verb, verbs);
-  return new CausewayError("usage", "run lab takes up, down, status, images, reset, ssh, fault or heal", {
+  return new CausewayError("usage", "lab takes up, down, status, images, reset, ssh, fault or heal", {
     ...(args.length > 0 ? { found: args.join(" ") } : {}),
     expected: usageLine,
-    ...(meant ? { advice: `did you mean run lab ${meant}?` } : {}),
+    ...(meant ? { advice: `did you mean ${ownCommand("lab", meant)}?` } : {}),
   });
 }

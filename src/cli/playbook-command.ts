@@ -2,6 +2,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { CausewayError } from "../errors.ts";
 import { quote } from "../host/sh.ts";
+import { ownCommand } from "../own-command.ts";
 import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
 import { selectionWords } from "../run/selection.ts";
 import { nearest } from "../schema/nearest.ts";
@@ -66,9 +67,7 @@ export function retryFile(
   const others = (values["extra-vars"] ?? []).filter((vars) => !isOfConnections(vars));
   const extra = others.map((vars) => `-e ${quote(vars)}`);
   const chosen = selectionWords(selectionOf(values)).map(quote);
-  const again = ["run", quote(given), reachOf(values), ...extra, ...chosen]
-    .filter((word) => word !== "")
-    .join(" ");
+  const again = ownCommand(quote(given), reachOf(values), ...extra, ...chosen);
   const file = `${basename(given, ".ts")}.retry`;
   let written: string | undefined;
   const write = (hosts: readonly string[]) => {
@@ -106,7 +105,7 @@ function isStill(file: string, text: string): boolean {
 function oneplaybook(found: readonly string[]): CausewayError {
   return new CausewayError("usage", found.length === 0 ? "no playbook given" : "run takes one playbook", {
     ...(found.length === 0 ? {} : { found: found.join(" ") }),
-    expected: "run PLAYBOOK [-i INVENTORY] [options]",
+    expected: ownCommand("PLAYBOOK [-i INVENTORY] [options]"),
   });
 }
 
@@ -118,7 +117,7 @@ function playbookPath(given: string): string {
     const meant = /[/.]|^all$/.test(given) ? undefined : nearest(given, [...Object.keys(commands), "help"]);
     if (!meant) throw error;
     throw new CausewayError("usage", `${given} is neither a command nor a playbook`, {
-      advice: `did you mean run ${meant}?`,
+      advice: `did you mean ${ownCommand(meant)}?`,
     });
   }
 }

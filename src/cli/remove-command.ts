@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { CausewayError } from "../errors.ts";
 import { select } from "../inventory/patterns.ts";
 import type { Inventory } from "../inventory/types.ts";
+import { ownCommand } from "../own-command.ts";
 import type { Playbook } from "../playbook/define.ts";
 import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
 import { membersOf, prepare } from "../run/prepare.ts";
@@ -32,14 +33,14 @@ export const removeOptions = {
   ...shared,
 } as const satisfies Options;
 
+const usageLine = ownCommand("remove PLAYBOOK HOST[,HOST] [--dead] [-i INVENTORY]");
+
 /** `run remove PLAYBOOK HOST[,HOST]`: hosts leave the fleet, first with their own part, then with what their peers have of them. */
 export async function removeCommand(args: readonly string[]): Promise<number> {
   const { values, positionals } = parse(removeOptions, args);
   if (values.help) {
     const { optionLines } = await import("./help.ts");
-    process.stdout.write(
-      `Usage: run remove PLAYBOOK HOST[,HOST] [--dead] [-i INVENTORY]\n\n${optionLines(removeOptions)}\n`,
-    );
+    process.stdout.write(`Usage: ${usageLine}\n\n${optionLines(removeOptions)}\n`);
     return 0;
   }
   judgeValues(values);
@@ -47,7 +48,7 @@ export async function removeCommand(args: readonly string[]): Promise<number> {
   if (given === undefined || pattern === undefined || more !== undefined)
     throw new CausewayError("usage", "remove takes a playbook and the hosts that leave", {
       found: positionals.join(" ") || "nothing",
-      expected: "run remove PLAYBOOK HOST[,HOST] [--dead] [-i INVENTORY]",
+      expected: usageLine,
     });
   const file = resolvePlaybookPath(given);
   const playbook = await loadPlaybook(file, door());
@@ -74,7 +75,7 @@ function leavingHosts(playbook: Playbook, inventory: Inventory, pattern: string)
     throw new CausewayError("usage", "nobody would be left in the fleet", {
       found: leaving.join(", "),
       expected: "at least one host that stays",
-      advice: "to undo all of it on all hosts: run playbooks/reset.ts",
+      advice: `to undo all of it on all hosts: ${ownCommand("reset")}`,
     });
   return leaving;
 }

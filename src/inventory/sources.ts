@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { CausewayError } from "../errors.ts";
+import { quote } from "../host/sh.ts";
+import { ownCommand } from "../own-command.ts";
 import { foldersFor, packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
 import { noVault, type Vault } from "../vault/vault.ts";
@@ -84,7 +86,7 @@ async function addFile(layout: Layout, file: string, vault: Vault): Promise<void
       `${file} is a program in TypeScript or JavaScript, and no inventory`,
       {
         expected: "YAML, INI, or an executable script that begins with #!",
-        advice: `a playbook comes first: run ${file} -i INVENTORY`,
+        advice: `a playbook comes first: ${ownCommand(quote(file), "-i INVENTORY")}`,
       },
     );
   if (file.endsWith(".toml"))

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { chmod, chown, copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { ownCommand } from "../own-command.ts";
 import { command } from "./command.ts";
 import { copyDockerData, ensureImage } from "./image.ts";
 import { images } from "./images.ts";
@@ -54,7 +55,7 @@ export async function ensureDisk(
   const own = (await readFile(complete, "utf8")).trim();
   if (!basename(own).startsWith(`${spec.image}-`))
     progress(
-      `${host.name} keeps its disk, of the image ${basename(own)}: run lab reset ${host.name} gives it one of ${spec.image}`,
+      `${host.name} keeps its disk, of the image ${basename(own)}: ${ownCommand("lab reset", host.name)} gives it one of ${spec.image}`,
     );
   await mkdir(paths.root, { recursive: true });
   if (!existsSync(join(paths.root, "usr"))) {

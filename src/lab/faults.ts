@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CausewayError } from "../errors.ts";
+import { ownCommand } from "../own-command.ts";
 import { packageDir } from "../package-dir.ts";
 import { freeze, thaw } from "./cgroup.ts";
 import { command, onHost, succeeds } from "./command.ts";
@@ -43,7 +44,9 @@ export async function inflict(
   const machine = machineOf(spec, host);
   const pid = await initPid(machine);
   if (pid === undefined)
-    throw new CausewayError("lab", `lab host ${host} is down`, { advice: "run lab up, with the same -i" });
+    throw new CausewayError("lab", `lab host ${host} is down`, {
+      advice: `${ownCommand("lab up")}, with the same -i`,
+    });
   if (onItsLink(faults)) await installPrerequisites(missingForLinkFaults(), progress);
   if (faults.fill !== undefined) await refuseFolder(host, pid, faults.fill);
   const units = faults.stop === undefined ? [] : await unitsBehind(host, pid, faults.stop);
@@ -68,7 +71,7 @@ export async function refuseFaulty(spec: LabSpec, host: string): Promise<void> {
   if (had === undefined) return;
   throw new CausewayError("lab", `lab host ${host} has faults already`, {
     found: faultWords(had),
-    advice: `run lab heal ${host}, with the same -i; several faults at once are named in one command`,
+    advice: `${ownCommand("lab heal", host)}, with the same -i; several faults at once are named in one command`,
   });
 }
 
@@ -101,7 +104,7 @@ async function unitsBehind(host: string, pid: number, unit: string): Promise<str
   if (!(await succeeds`${onHost(pid)} systemctl is-active -q ${unit}`))
     throw new CausewayError("lab", `the unit ${unit} does not run on ${host}, so it cannot be stopped`, {
       command: `systemctl status ${unit}`,
-      advice: "name one that runs: run lab ssh HOST -- systemctl list-units",
+      advice: `name one that runs: ${ownCommand("lab ssh", host, "-- systemctl list-units")}, with the same -i`,
     });
   const triggers = (await command`${onHost(pid)} systemctl show -p TriggeredBy --value ${unit}`)
     .trim()

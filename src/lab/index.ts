@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CausewayError } from "../errors.ts";
 import { here } from "../host/here.ts";
 import { quoteAlways } from "../host/sh.ts";
+import { ownCommand } from "../own-command.ts";
 import { onHost, succeeds } from "./command.ts";
 import { ensureDisk, ensureKeys, unmount } from "./disk.ts";
 import { faultsOf, faultWords, forgetFaults, heal, inflict, refuseFaulty } from "./faults.ts";
@@ -97,7 +98,10 @@ async function boot(spec: LabSpec, hosts: readonly LabHost[], progress: LabProgr
   for (const host of hosts) {
     const faults = await faultsOf(spec, host.name);
     if (faults === undefined) whole.push(host);
-    else progress(`${host.name} is left as it is (${faultWords(faults)}): run lab heal ends that`);
+    else
+      progress(
+        `${host.name} is left as it is (${faultWords(faults)}): ${ownCommand("lab heal", host.name)} ends that`,
+      );
   }
   for (const host of whole) if ((await keeperPid(machineOf(spec, host.name))) === undefined) down.push(host);
   if (down.length > 0) progress(`booting ${down.map((h) => h.name).join(", ")}`);
@@ -137,8 +141,8 @@ async function waitUntilUp(spec: LabSpec, host: LabHost): Promise<void> {
   throw new CausewayError("lab", `lab host ${host.name} did not boot`, {
     output,
     advice: tooMany
-      ? "this machine allows too few inotify instances for so many hosts: take another lab down (run lab down -i …), or allow more: sysctl fs.inotify.max_user_instances=1024"
-      : `read ${machine.paths.log}; “run lab reset ${host.name}” gives it a new disk`,
+      ? `this machine allows too few inotify instances for so many hosts: take another lab down (${ownCommand("lab down -i …")}), or allow more: sysctl fs.inotify.max_user_instances=1024`
+      : `read ${machine.paths.log}; ${ownCommand("lab reset", host.name)} gives it a new disk`,
   });
 }
 
@@ -272,7 +276,7 @@ export async function labExec(
   const [host] = named(spec, [name]);
   if ((await initPid(machineOf(spec, name))) === undefined) {
     throw new CausewayError("lab", `lab host ${name} is down`, {
-      advice: "run lab up, with the same -i",
+      advice: `${ownCommand("lab up")}, with the same -i`,
     });
   }
   const { privateKeyFile, knownHostsFile } = labConnection(spec);

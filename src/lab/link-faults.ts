@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { CausewayError } from "../errors.ts";
+import { ownCommand } from "../own-command.ts";
 import { command, onHost, succeeds } from "./command.ts";
 import { initPid } from "./machine.ts";
 import { labPaths, machineOf } from "./paths.ts";
@@ -84,7 +85,7 @@ async function portOf(spec: LabSpec, host: string): Promise<string> {
   const pid = await initPid(machineOf(spec, host));
   if (pid === undefined)
     throw new CausewayError("lab", `lab host ${host} is down, so its link cannot be broken`, {
-      advice: "run lab up, with the same -i",
+      advice: `${ownCommand("lab up")}, with the same -i`,
     });
   const index = (await command`${onHost(pid)} cat /sys/class/net/host0/iflink`).trim();
   const links = await command`${insideOf(spec)} ip -o link show`;

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { CausewayError } from "../errors.ts";
+import { ownCommand } from "../own-command.ts";
 import { command, succeeds } from "./command.ts";
 import { labPaths } from "./paths.ts";
 import type { LabSpec } from "./types.ts";
@@ -47,7 +48,7 @@ async function refuseOverlap(spec: LabSpec): Promise<void> {
   throw new CausewayError("lab", `the lab's subnet ${spec.subnet} is already in use on this machine`, {
     found: taken.trim(),
     expected: "a subnet that no route of this machine names",
-    advice: "give the lab another `subnet:` in its inventory, or take the other lab down: run lab down -i …",
+    advice: `give the lab another subnet: in its inventory, or take the other lab down: ${ownCommand("lab down -i …")}`,
   });
 }
 

@@ -6,6 +6,7 @@ import type { BuildFailure, Plugin } from "esbuild";
 import { cacheFolder } from "../cache-folder.mjs";
 import { CausewayError, type Position } from "../errors.ts";
 import { quote } from "../host/sh.ts";
+import { ownCommand } from "../own-command.ts";
 import { foldersFor, packageDir } from "../package-dir.ts";
 import { nearest } from "../schema/nearest.ts";
 import { placeOf, shownPath, thrownBy } from "../thrown.ts";
@@ -33,15 +34,15 @@ export function resolvePlaybookPath(given: string): string {
   const meant = nearest(basename(given, ".ts"), names);
   if (/^(all|localhost)$|[*:,]/.test(given))
     throw new CausewayError("playbook", `${given} is no playbook: it looks like a pattern of hosts`, {
-      expected: "run PLAYBOOK [-i INVENTORY] [-l PATTERN]",
-      advice: `give the playbook first, and the hosts with -l ${quote(given)}; whom a pattern names: run PLAYBOOK --list-hosts`,
+      expected: ownCommand("PLAYBOOK [-i INVENTORY] [-l PATTERN]"),
+      advice: `give the playbook first, and the hosts with -l ${quote(given)}; whom a pattern names: ${ownCommand("PLAYBOOK --list-hosts")}`,
     });
   throw new CausewayError("playbook", `playbook ${given} not found`, {
     found: `no file ${resolve(given)}`,
     expected: "a TypeScript file whose default export is definePlaybook({ … })",
     advice: meant
       ? `did you mean ${meant}?`
-      : `${/\.ya?ml$/.test(given) ? "playbooks are TypeScript (run init makes a project to begin with); " : ""}this package has ${names.join(", ")}; for any other, give the path to its file`,
+      : `${/\.ya?ml$/.test(given) ? `playbooks are TypeScript (${ownCommand("init")} makes a project to begin with); ` : ""}this package has ${names.join(", ")}; for any other, give the path to its file`,
   });
 }
 

@@ -1,6 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { CausewayError } from "../errors.ts";
+import { quote } from "../host/sh.ts";
+import { ownCommand } from "../own-command.ts";
 import { isSealed } from "../vault/cipher.ts";
 
 const expected = "a TypeScript file whose default export is definePlaybook({ … })";
@@ -17,7 +19,7 @@ export function notTypeScript(path: string): CausewayError {
   if (isInventory(path, text))
     return new CausewayError("playbook", `${path} is no playbook: it looks like an inventory`, {
       expected,
-      advice: `the playbook comes first: run PLAYBOOK -i ${path}`,
+      advice: `the playbook comes first: ${ownCommand("PLAYBOOK -i", quote(path))}`,
     });
   const isOfAnsible = /^-\s+(name|hosts|import_playbook|include)\s*:/m.test(text);
   return new CausewayError("playbook", `${path} is no playbook: playbooks are TypeScript`, {
@@ -25,8 +27,7 @@ export function notTypeScript(path: string): CausewayError {
       ? "a playbook of Ansible, in YAML"
       : `a file that ends in ${extname(path) || "nothing"}`,
     expected,
-    advice:
-      "run init makes a project to begin with; docs/from-ansible.md shows what becomes of each word of Ansible",
+    advice: `${ownCommand("init")} makes a project to begin with; docs/from-ansible.md shows what becomes of each word of Ansible`,
   });
 }
 

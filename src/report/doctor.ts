@@ -1,5 +1,6 @@
 import type { Finding, HostFinding, Section } from "../doctor/finding.ts";
 import { quote } from "../host/sh.ts";
+import { ownCommand } from "../own-command.ts";
 import { someHosts } from "./host-names.ts";
 import { count, type Paint, tame } from "./paint.ts";
 
@@ -24,7 +25,7 @@ export function ofHosts(findings: readonly HostFinding[], reach: string): Findin
 /** What is a command is run there; what is words for a person stays so. */
 function onHosts(names: readonly string[], fix: string, reach: string): string {
   if (/^(give|set) /.test(fix)) return fix;
-  return ["run exec", quote(names.join(",")), reach, "--", quote(fix)].filter(Boolean).join(" ");
+  return ownCommand("exec", quote(names.join(",")), reach, "--", quote(fix));
 }
 
 /** A heading a section, a line a finding, and under what is missing what to do. */

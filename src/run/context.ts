@@ -23,6 +23,8 @@ export interface RunContext {
   readonly plannedOfFleet: Set<string>;
   /** The command that undoes this run, as one could paste it, without its hosts. */
   readonly rollback: string;
+  /** The command that lists the runs in the journals of the same hosts. */
+  readonly history: string;
   /** Plays of which no task is chosen. */
   readonly leftOut: Set<AnyPlay>;
   /** Hosts whose batch was never begun, by name. */

@@ -2,6 +2,7 @@ import { CausewayError, CausewayErrors, throwAll } from "../errors.ts";
 import { type Entry, entryPath, liveEntries, standingEntries } from "../journal/entries.ts";
 import { shownAction } from "../journal/follow.ts";
 import { finishScript } from "../journal/script.ts";
+import { ownCommand } from "../own-command.ts";
 import type { Playbook } from "../playbook/define.ts";
 import type { ShownStep } from "../task/shown-step.ts";
 import { type Consequence, consequenceWords } from "../task/step.ts";
@@ -277,7 +278,12 @@ export function tellHalfDone(
 }
 
 /** A check completes nothing itself, and a run of some hosts undoes nothing that it does not plan. */
-function whoCompletes({ playbook, check }: RunOptions, host: HostRun, run: string, whole: boolean): string {
+function whoCompletes(
+  { playbook, check, reach }: RunOptions,
+  host: HostRun,
+  run: string,
+  whole: boolean,
+): string {
   const record = host.journal.runs.find(({ id }) => id === run);
   const owner = record?.playbook;
   const taken = playbook.owns !== undefined && record?.owns === playbook.owns && owner !== playbook.name;
@@ -286,7 +292,7 @@ function whoCompletes({ playbook, check }: RunOptions, host: HostRun, run: strin
   if (owner === playbook.name)
     return `${who} completes what it still plans of it; a run of ${owner} over all hosts undoes the rest`;
   const again = owner === undefined ? "its playbook" : `the playbook ${owner}`;
-  return `this run leaves it as it is; to complete it: ${again}, once more; to undo it and what came after: run rollback ${run}`;
+  return `this run leaves it as it is; to complete it: ${again}, once more; to undo it and what came after: ${ownCommand("rollback", run, reach)}`;
 }
 
 /**

@@ -3,6 +3,7 @@ import { hostname, userInfo } from "node:os";
 import { CausewayError, exitCodes } from "../errors.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import { endScript } from "../journal/script.ts";
+import { ownCommand } from "../own-command.ts";
 import type { Playbook } from "../playbook/define.ts";
 import type { Fleet } from "../playbook/fleet.ts";
 import type { RunContext } from "./context.ts";
@@ -286,7 +287,8 @@ function newContext(
     say,
     interrupted: options.interrupted,
     plannedOfFleet: new Set(),
-    rollback: ["run rollback", id, options.reach].filter(Boolean).join(" "),
+    history: ownCommand("history", options.reach),
+    rollback: ownCommand("rollback", id, options.reach),
     leftOut: new Set(),
     notBegun: new Set(),
     undone: new Set(),

@@ -1,4 +1,5 @@
 import { CausewayError } from "../errors.ts";
+import { ownCommand } from "../own-command.ts";
 import { nearest } from "../schema/nearest.ts";
 import type { TaskInstance } from "../task/define.ts";
 import type { AnyPlay } from "./prepare.ts";
@@ -111,7 +112,7 @@ function noTag(option: string, tag: string, known: readonly string[]): CausewayE
   const meant = nearest(tag, known);
   return new CausewayError("usage", `${option} ${tag}: no task has this tag`, {
     expected: known.length > 0 ? `one of ${known.join(", ")}` : "a playbook with tags; this one has none",
-    advice: meant ? `did you mean ${meant}?` : "run PLAYBOOK --list-tags shows them",
+    advice: meant ? `did you mean ${meant}?` : `${ownCommand("PLAYBOOK --list-tags")} shows them`,
   });
 }
 
@@ -119,6 +120,6 @@ function noTask(startAt: string, names: readonly string[]): CausewayError {
   const meant = nearest(startAt, names);
   return new CausewayError("usage", `--start-at-task ${startAt}: there is no such task`, {
     expected: "a task, a task with its key, or the title of a play",
-    advice: meant ? `did you mean '${meant}'?` : "run PLAYBOOK --list-tasks shows them",
+    advice: meant ? `did you mean '${meant}'?` : `${ownCommand("PLAYBOOK --list-tasks")} shows them`,
   });
 }

@@ -180,7 +180,7 @@ async function confirmOn(options: RunOptions, context: RunContext, host: HostRun
     host.switch.rest();
     const isOver = Date.now() > fires + undoingMs || options.interrupted.aborted;
     if (answer instanceof CausewayError) {
-      if (answer.code !== "unreachable" || isOver) return failed(host, notConfirmed(host, answer));
+      if (answer.code !== "unreachable" || isOver) return failed(host, notConfirmed(host, answer, context));
     } else if (answer.code === 0) {
       context.say({ type: "switch", host: host.name, state: "confirmed" });
       return true;
@@ -252,7 +252,7 @@ function secondsLeft({ switch: { fires } }: HostRun): number {
 function takenBack(
   host: HostRun,
   { state, whole, steps, output }: Unconfirmed,
-  { rollback }: RunContext,
+  { history, rollback }: RunContext,
 ): CausewayError {
   const common = { host: host.name, output };
   if (state === "absent")
@@ -262,7 +262,7 @@ function takenBack(
       {
         ...common,
         expected: "the switch that this run armed",
-        advice: "look what stands there: run history, then run again",
+        advice: `look what stands there: ${history}, then run again`,
       },
     );
   const rest = whole ? "" : state === "reverting" ? "; it is still at it" : "; the rest is in the journal";
@@ -288,12 +288,11 @@ function leftArmed(host: HostRun, behind: readonly HostRun[]): CausewayError {
   });
 }
 
-function notConfirmed(host: HostRun, error: CausewayError): CausewayError {
+function notConfirmed(host: HostRun, error: CausewayError, { history }: RunContext): CausewayError {
   return new CausewayError(error.code, `not confirmed over a new connection: ${error.message}`, {
     ...error.detail,
     host: host.name,
-    advice:
-      "the host takes back by itself what this run did, if it still runs; run history tells it once it can be reached",
+    advice: `the host takes back by itself what this run did, if it still runs; ${history} tells it once it can be reached`,
   });
 }
 

@@ -1,5 +1,6 @@
 import { CausewayError } from "../errors.ts";
 import { type Entry, liveEntries, standingEntries } from "../journal/entries.ts";
+import { ownCommand } from "../own-command.ts";
 import { mayInterrupt } from "../playbook/leave.ts";
 import { askAtRisk, endedUnits, refusal, undoing } from "./containers.ts";
 import type { RunContext } from "./context.ts";
@@ -53,7 +54,7 @@ function missingHosts(
           new CausewayError("unreachable", "nothing was changed: not all hosts that stay answered", {
             found: `no answer from ${silent.join(", ")}`,
             expected: `an answer from every host but ${names.join(", ")}: each has something of theirs to take away`,
-            advice: `bring them back; those that are gone for good, too, can be taken out with them: run remove … ${[...names, ...silent].join(",")} --dead`,
+            advice: `bring them back; those that are gone for good, too, can be taken out with them: ${ownCommand("remove …", [...names, ...silent].join(","), "--dead")}`,
           }),
         ];
   const leaves = prepared.leaving.flatMap(({ name }) => {
@@ -108,7 +109,7 @@ function otherPlaybooks(
       advice:
         other === undefined
           ? `take ${who} out of the inventory: nobody knows of it yet`
-          : `run remove ${other} ${who}`,
+          : ownCommand("remove", other, who),
     }),
   ];
 }

@@ -1,7 +1,7 @@
 import { CausewayError, CausewayErrors } from "../errors.ts";
 import { type Entry, liveEntries } from "../journal/entries.ts";
 import { type Left, shownAction } from "../journal/follow.ts";
-import type { Playbook } from "../playbook/define.ts";
+import { ownCommand } from "../own-command.ts";
 import { carryOut, type Intended, taskOf } from "./carry-out.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
@@ -25,7 +25,7 @@ export async function undoRuns(
   hosts: readonly HostRun[],
   prepared: Prepared,
 ): Promise<void> {
-  const since = whereToEnd(options.playbook.undoes, hosts, prepared);
+  const since = whereToEnd(options, hosts, prepared);
   if (since === undefined) {
     const text = "nothing of that run is on the hosts that could be asked: nothing is undone";
     if (hosts.length > 0) context.say({ type: "message", level: "warning", text });
@@ -59,12 +59,12 @@ async function refuseRest(
 
 /** What a playbook that undoes runs will take back, by the host's name; nothing of another playbook. */
 export function toUndo(
-  { playbook }: RunOptions,
+  options: RunOptions,
   hosts: readonly HostRun[],
   prepared: Prepared,
 ): ReadonlyMap<string, readonly Entry[]> {
-  if (playbook.undoes === undefined) return new Map();
-  const since = whereToEnd(playbook.undoes, hosts, prepared);
+  if (options.playbook.undoes === undefined) return new Map();
+  const since = whereToEnd(options, hosts, prepared);
   return new Map(
     hosts.map(({ name, journal }) => {
       if (since === undefined) return [name, []];
@@ -190,7 +190,7 @@ function tellLeft(context: RunContext, host: HostRun, entries: readonly Entry[])
  * others could not be asked: that is an error of those others, and not of the command.
  */
 function whereToEnd(
-  undoes: Playbook["undoes"],
+  { playbook: { undoes }, reach }: RunOptions,
   hosts: readonly HostRun[],
   { chosen }: Prepared,
 ): Since | undefined {
@@ -202,7 +202,7 @@ function whereToEnd(
   const isAll = hosts.length === chosen.length;
   if (only === undefined && !isAll) return undefined;
   if (only !== undefined && second === undefined) {
-    refuseFolded(only, live, hosts);
+    refuseFolded(only, live, hosts, reach);
     if (undoes.play === undefined) return { run: only };
     const plays = standingPlays(only, hosts);
     if (plays.includes(undoes.play)) return { run: only, play: undoes.play };
@@ -214,7 +214,7 @@ function whereToEnd(
     `the run ${undoes.since} is ${second ? "more than one run" : "on none of these hosts, already undone, or folded into an older one"}`,
     {
       expected: (second ? found : live.slice(-8)).join(", ") || "a run in the journal of a host",
-      advice: "list all runs with: run history",
+      advice: `list all runs with: ${ownCommand("history", reach)}`,
     },
   );
 }
@@ -234,7 +234,12 @@ function otherPlay(run: string, play: number, plays: readonly number[]): Causewa
 }
 
 /** Of folded runs only the oldest state is kept: back to before the first of them, or to before one that came after. */
-function refuseFolded(since: string, live: readonly string[], hosts: readonly HostRun[]): void {
+function refuseFolded(
+  since: string,
+  live: readonly string[],
+  hosts: readonly HostRun[],
+  reach?: string,
+): void {
   const host = hosts.find((h) => (h.journal.folded ?? "") >= since);
   if (host === undefined || since === live[0]) return;
   const after = live.find((id) => id > (host.journal.folded ?? ""));
@@ -245,7 +250,7 @@ function refuseFolded(since: string, live: readonly string[], hosts: readonly Ho
       host: host.name,
       found: `of the runs up to ${host.journal.folded} only what was before the first of them is kept`,
       expected: [live[0], after].filter(Boolean).join(" (everything), or "),
-      advice: "list all runs with: run history",
+      advice: `list all runs with: ${ownCommand("history", reach)}`,
     },
   );
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
+import { runIn } from "./run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "causeway-cli-"));
 // Each command is a process of its own, on a machine that may have much else to do.
@@ -11,13 +12,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    execFile(join(packageDir, "run"), args, { cwd: folder }, (error, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
-    );
-  });
-}
+const run = (...args: string[]) => runIn(folder, ...args);
 
 function file(name: string, text: string): string {
   const path = join(folder, name);
@@ -257,7 +252,7 @@ describe("the command line", () => {
     ["nothing in batches", ["reset", "--serial", "1"], /reset has no plays that are cut into batches/],
     ["nobody to take out", ["remove", "static-route"], /expected +run remove PLAYBOOK HOST/],
     ["a misspelt host to take out", ["remove", "static-route", "h22"], /did you mean h2\?/],
-    ["all hosts taken out", ["remove", "static-route", "h1,h2"], /nobody would be left[\s\S]*reset\.ts/],
+    ["all hosts taken out", ["remove", "static-route", "h1,h2"], /nobody would be left[\s\S]*run reset/],
     ["a host taken out of nothing", ["remove", "verify", "h1"], /verify builds nothing/],
     ["a limit on who stays", ["remove", "static-route", "h1", "-l", "h2"], /unknown option -l/],
   ])("%s is an error that says what was meant", async (_name, args, words) => {
