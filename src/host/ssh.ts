@@ -170,7 +170,7 @@ function isTooManyTries({ message }: Error): boolean {
   return /too many authentication failures/i.test(message);
 }
 
-function loginError(error: unknown, { username }: Hop, { tried, locked }: Credentials): unknown {
+function loginError(error: unknown, { target, username }: Hop, { tried, locked }: Credentials): unknown {
   if (error instanceof CausewayError || !isRefusedLogin(error)) return error;
   const found = tried.length > 0 ? `tried ${tried.join(", ")}` : "no key, no agent and no password to try";
   if (isTooManyTries(error))
@@ -183,13 +183,20 @@ function loginError(error: unknown, { username }: Hop, { tried, locked }: Creden
     });
   return new CausewayError("unreachable", `the host refused the login of ${username}`, {
     found,
-    expected: "a key that the host's authorized_keys names",
+    expected:
+      target.password === undefined
+        ? "a key that the host's authorized_keys names"
+        : `the password of ${username}, or a key that the host's authorized_keys names`,
     cause: error,
-    advice:
-      locked.length > 0
-        ? `open the key: eval "$(ssh-agent)" && ssh-add ${locked.join(" ")}`
-        : "set ansible_user and ansible_ssh_private_key_file in the inventory, or start an ssh-agent",
+    advice: toLogIn(target, locked),
   });
+}
+
+function toLogIn({ password }: ConnectionTarget, locked: readonly string[]): string {
+  if (locked.length > 0) return `open the key: eval "$(ssh-agent)" && ssh-add ${locked.join(" ")}`;
+  return password === undefined
+    ? "set ansible_user and ansible_ssh_private_key_file in the inventory, or start an ssh-agent"
+    : "check the password (-k, or ansible_password in the inventory) and the user, and that the host takes passwords (PasswordAuthentication in its sshd_config)";
 }
 
 /** What a jump host says of an address that it does not pass a connection on to, as the errors of Node's own sockets. */

@@ -8,14 +8,19 @@ export class ShellServers {
   logins = 0;
   readonly #servers: readonly ssh2.Server[];
 
-  constructor(count: number) {
+  /** Whoever comes is let in; where there is a `password`, only with that. */
+  constructor(count: number, password?: string) {
     const { private: hostKey } = ssh2.utils.generateKeyPairSync("ed25519");
     this.names = Array.from({ length: count }, (_, i) => `h${i + 1}`);
     this.#servers = this.names.map(
       (name) =>
         new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
           client.on("error", () => {});
-          client.on("authentication", (asked) => asked.accept());
+          client.on("authentication", (asked) => {
+            const isRight = asked.method === "password" && asked.password === password;
+            if (password === undefined || isRight) asked.accept();
+            else asked.reject(["password"]);
+          });
           client.on("ready", () => {
             this.logins += 1;
             client.on("session", (accept) => {
