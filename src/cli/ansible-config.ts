@@ -36,8 +36,8 @@ export interface AnsibleSettings {
  * Source: "Ansible Configuration Settings" in Ansible's documentation.
  */
 export function ansibleSettings(values: Given, env: NodeJS.ProcessEnv = process.env): AnsibleSettings {
-  const config = configFile(env);
-  const notes: string[] = config.notes;
+  const config = readOnce(env);
+  const notes = [...config.notes];
   const lookUp = (variable: string, key: string): Setting | undefined => {
     const set = env[variable];
     if (set) return { value: set, from: variable, folder: process.cwd() };
@@ -121,7 +121,16 @@ function numberFrom({ value, from }: Setting, option: string): number {
 interface ConfigFile {
   file: string;
   defaults: ReadonlyMap<string, string>;
-  notes: string[];
+  notes: readonly string[];
+}
+
+const known = new WeakMap<NodeJS.ProcessEnv, ConfigFile>();
+
+/** Several ask for the settings in one run: they get what one look found. */
+function readOnce(env: NodeJS.ProcessEnv): ConfigFile {
+  const config = known.get(env) ?? configFile(env);
+  known.set(env, config);
+  return config;
 }
 
 /** The first that there is of ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg and /etc/ansible/ansible.cfg. */

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ansibleSettings } from "../../src/cli/ansible-config.ts";
@@ -67,4 +68,13 @@ test("settings that change how hosts are reached, and are not followed, are name
     "remote_port in FILE is not followed: set ansible_port in the inventory, or Port in ~/.ssh/config",
     "ANSIBLE_SSH_EXTRA_ARGS is not followed: write it into ~/.ssh/config, or give --ssh-config FILE",
   ]);
+});
+
+test("the file is read once in a run, however many ask", () => {
+  const own = join(folderWith({ "ansible.cfg": "[defaults]\nremote_user = first\n" }), "ansible.cfg");
+  const env = { ANSIBLE_CONFIG: own };
+  const before = ansibleSettings({}, env);
+  writeFileSync(own, "[defaults]\nremote_user = second\n");
+  expect(ansibleSettings({}, env)).toEqual(before);
+  expect(ansibleSettings({}, { ...env })).toMatchObject({ user: "second" });
 });
