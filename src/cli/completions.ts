@@ -1,7 +1,9 @@
 import { existsSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
 import { basename, extname, join, resolve } from "node:path";
 import { becomeMethods } from "../host/session.ts";
 import { loadInventory } from "../inventory/load.ts";
+import { shellWords } from "../inventory/shell-words.ts";
 import type { Inventory } from "../inventory/types.ts";
 import { packageDir } from "../package-dir.ts";
 import { loadPlaybook, resolvePlaybookPath } from "../playbook/load.ts";
@@ -63,6 +65,17 @@ function withoutBreaks(words: readonly string[]): string[] {
   return words.at(-1) === "=" || words.at(-1) === ":" ? [...whole, ""] : whole;
 }
 
+/** A word as the shell passes it on: what is typed may have quotes, and a `~` for the home. */
+function passedOn(word: string): string {
+  const whole = word.replace(/^~(?=\/)/, homedir());
+  if (!/['"\\]/.test(whole)) return whole;
+  return (
+    shellWords(whole)
+      ?.map(({ text }) => text)
+      .join(" ") ?? whole
+  );
+}
+
 /** Whether several stand in one word, as in a pattern of hosts. */
 function listed({ command, option, positionals }: Typed): boolean {
   if (option !== undefined) return ["limit", "tags", "skip-tags"].includes(option);
@@ -70,7 +83,7 @@ function listed({ command, option, positionals }: Typed): boolean {
 }
 
 async function readWords(words: readonly string[], commands: Commands): Promise<Typed | undefined> {
-  const [command, ...rest] = words.slice(0, -1);
+  const [command, ...rest] = words.slice(0, -1).map(passedOn);
   const last = words.at(-1) ?? "";
   const options: Options =
     command === undefined ? {} : ((await commands[command]?.())?.options ?? playbookOptions);

@@ -1,11 +1,12 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { commands } from "../../src/cli/commands.ts";
 import { completions } from "../../src/cli/completions.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { folderWith } from "../inventory/files.ts";
+import { Terminal } from "./terminal.ts";
 
 // A shell with several commands, on a machine that may have much else to do.
 vi.setConfig({ testTimeout: 90_000 });
@@ -93,26 +94,42 @@ function withRun(): string {
   return bin;
 }
 
-test("bash completes what is typed when the tabulator is pressed", async () => {
-  const out = join(folder, "out.txt");
-  rmSync(out, { force: true });
-  const shell = spawn("script", ["-qefc", "bash --norc --noprofile -i", "/dev/null"], {
-    cwd: folder,
-    env: { ...process.env, PATH: `${withRun()}:${process.env.PATH}`, TERM: "dumb" },
+/** How a shell starts that reads nothing of this machine's, and what it has to read; its last word says that it has. */
+const interactive: Readonly<Record<string, readonly [start: string, reads: string]>> = {
+  bash: ["bash --norc --noprofile -i", "source <(run completion bash)"],
+  zsh: [
+    "zsh -f -i",
+    "bindkey -e; autoload -U compinit && compinit -u -D; source <(run completion zsh)",
+  ],
+  fish: ["fish --no-config -i", "run completion fish | source"],
+};
+
+/** What is typed, with the tabulator; what has been typed then. */
+const pressed: [typed: string, whole: string][] = [
+  ["run completion fi\t", "run completion fish"],
+  ["run exec -i hosts.ini web\t1,d\t1 -- true", "run exec -i hosts.ini web1,db1 -- true"],
+  ["run exec -i 'my hosts.ini' ap\t", "run exec -i 'my hosts.ini' app1"],
+  ["~/bin/run history --for\t", "~/bin/run history --forks"],
+];
+
+describe.each(Object.entries(interactive))("%s, when the tabulator is pressed", (shell, [start, reads]) => {
+  test.skipIf(!existsSync(`/usr/bin/${shell}`))("completes what is typed", async () => {
+    const home = folderWith({ "my hosts.ini": "app1\n", "hosts.ini": "[web]\nweb1\n[db]\ndb1\n" });
+    mkdirSync(join(home, "bin"));
+    symlinkSync(join(packageDir, "run"), join(home, "bin/run"));
+    const terminal = new Terminal(start, home, { HOME: home, TERM: "dumb", PS1: "> " });
+    terminal.types(`${reads}; echo rea''dy\n`);
+    await terminal.sees("ready\r\n");
+    for (const [index, [typed, whole]] of pressed.entries()) {
+      // The line as it is then goes to a file, and not to the program.
+      terminal.types(`${typed}\x01echo ${`"`}\x05${`"`} >line-${index}; echo do''ne-${index}\n`);
+      await terminal.sees(`done-${index}\r\n`);
+      const line = readFileSync(join(home, `line-${index}`), "utf8");
+      expect(line.replace(/ \n$|\n$/, ""), terminal.shown).toBe(whole);
+    }
+    terminal.types("exit\n");
+    expect(await terminal.ended).toBe(0);
   });
-  let said = "";
-  shell.stdout.on("data", (chunk) => {
-    said += chunk;
-  });
-  shell.stdin.write("source <(run completion bash); echo rea''dy\n");
-  await vi.waitFor(() => expect(said).toMatch(/^ready/m), 60_000);
-  shell.stdin.write(`run completion fi\t> ${out}; echo do''ne\n`);
-  await vi.waitFor(() => expect(said).toMatch(/^done/m), 60_000);
-  shell.stdin.end("exit\n");
-  await new Promise((resolve) => shell.once("close", resolve));
-  expect(readFileSync(out, "utf8"), said).toBe(
-    readFileSync(join(packageDir, "src/cli/completion/run.fish"), "utf8"),
-  );
 });
 
 test.skipIf(!existsSync("/usr/bin/fish"))("fish offers what fits, with what it means", () => {
@@ -121,8 +138,4 @@ test.skipIf(!existsSync("/usr/bin/fish"))("fish offers what fits, with what it m
   expect(execFileSync("fish", ["-c", script], { env, encoding: "utf8" })).toBe(
     "--forks\tconnect to N hosts at a time (default 64)\n",
   );
-});
-
-test.skipIf(!existsSync("/usr/bin/zsh"))("zsh reads what is for it", () => {
-  expect(spawnSync("zsh", ["-n", join(packageDir, "src/cli/completion/run.zsh")]).status).toBe(0);
 });
