@@ -22,7 +22,7 @@ import { everything, isPartial, selectionWords } from "./selection.ts";
 import { partedPlays } from "./spread.ts";
 import { confirm } from "./switch.ts";
 import { takeOwnPartBack, tellNext, whyNotTakenOut } from "./take-out.ts";
-import { undoRuns } from "./undo-runs.ts";
+import { undoRuns, unknownLastRun } from "./undo-runs.ts";
 import { Watch } from "./watch.ts";
 import { besideOf, copiedJournals, noteJournalsOfBefore, tellJournalsOfBefore } from "./whose-journal.ts";
 
@@ -151,6 +151,7 @@ async function whyNothingIsDone(
         [...hosts, ...going],
         options.inventory.hosts.map((host) => host.name),
       ),
+    () => (hosts.length > 0 ? unknownLastRun(options, hosts, prepared) : []),
     () => narrow(options, context, hosts, prepared),
     () => refuseTakingOverInPart(options, hosts),
     () => playbook.preflight?.(prepared.fleet as never) ?? [],

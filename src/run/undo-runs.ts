@@ -1,4 +1,5 @@
 import { CausewayError, CausewayErrors } from "../errors.ts";
+import { quote } from "../host/sh.ts";
 import { type Entry, liveEntries } from "../journal/entries.ts";
 import { type Left, shownAction } from "../journal/follow.ts";
 import { ownCommand } from "../own-command.ts";
@@ -196,7 +197,7 @@ function whereToEnd(
 ): Since | undefined {
   if (undoes === "everything" || undoes === undefined) return { run: "" };
   const live = [...new Set(hosts.flatMap((h) => liveEntries(h.journal).map((e) => e.run)))].sort();
-  if (undoes === "last") return { run: live.at(-1) ?? "" };
+  if (undoes === "last") return { run: lastRun(hosts) ?? "" };
   const found = live.filter((id) => id.startsWith(undoes.since));
   const [only, second] = found;
   const isAll = hosts.length === chosen.length;
@@ -217,6 +218,39 @@ function whereToEnd(
       advice: `list all runs with: ${ownCommand("history", reach)}`,
     },
   );
+}
+
+/** The newest run of which something stands. */
+function lastRun(hosts: readonly HostRun[]): string | undefined {
+  return hosts
+    .flatMap(({ journal }) => liveEntries(journal).map(({ run }) => run))
+    .sort()
+    .at(-1);
+}
+
+/** A host that did not answer may have a later run than the others: which one is the last is no guess. */
+export function unknownLastRun(
+  { playbook, limit, reach }: RunOptions,
+  hosts: readonly HostRun[],
+  { chosen }: Prepared,
+): CausewayError[] {
+  const answered = new Set(hosts.map(({ name }) => name));
+  const silent = chosen.map(({ name }) => name).filter((name) => !answered.has(name));
+  if (playbook.undoes !== "last" || silent.length === 0) return [];
+  const last = lastRun(hosts);
+  const same = [reach, limit && `-l ${quote(limit)}`];
+  return [
+    new CausewayError("unreachable", "nothing was undone: which run is the last one is not known", {
+      found: `no answer from ${silent.join(", ")}; the last run on the others is ${last ?? "none"}`,
+      expected: "an answer from every host, or the run that is meant, or the hosts",
+      advice: [
+        ...(last === undefined
+          ? []
+          : [`that run, where it can be undone: ${ownCommand("rollback", last, ...same)}`]),
+        `the last run of some hosts: ${ownCommand("rollback", reach, "-l", quote([...answered].join(",")))}`,
+      ].join("\n"),
+    }),
+  ];
 }
 
 /** The plays of a run of which something stands. */

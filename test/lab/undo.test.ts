@@ -197,7 +197,12 @@ printf '%s %s %s ann@desk since 2026-01-01 in run X\n' $p "$(cw_started $p)" "$(
     const plain = ["-i", inventory, "--ssh-config", sshConfig, "--timeout", "3"];
     const away = await execute([run, "rollback", ...plain]);
     expect(away.stdout).toMatch(/docker-201 +unreachable/);
+    expect(away.stderr).toMatch(/no answer from docker-201; the last run on the others is \d{8}T/);
     expect(away.code).toBe(4);
+    const named = /that run, where it can be undone: (.*)/.exec(away.stderr)?.[1] ?? away.stderr;
+    const partly = await execute(["sh", "-c", named]);
+    expect(partly.stdout).toMatch(/docker-200 +(undone|taken back)/);
+    expect(partly.code).toBe(4);
     await labPowerOn(lab.spec, ["docker-201"]);
     await fine(rollback());
     expect(await since(start)).toEqual([]);

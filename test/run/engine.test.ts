@@ -716,6 +716,23 @@ describe("over the fleet", () => {
     },
   );
 
+  test("a rollback of the last run guesses none where a host does not answer: it names the run, and the hosts", async () => {
+    const hosts = new Map([["h1", Object.assign(new FakeHost(), { journal: entryOf("value", "key") })]]);
+    const book = playbook([], { hosts: "all", undoes: "last" });
+    const { outcome } = await runOn(["h1", "h2"], book, { hosts });
+    expect(outcome).toMatchObject({ exitCode: 4, retry: ["h2"] });
+    expect(outcome.refused.map(({ message, detail }) => [message, detail.found, detail.advice])).toEqual([
+      [
+        "nothing was undone: which run is the last one is not known",
+        "no answer from h2; the last run on the others is r1",
+        "that run, where it can be undone: run rollback r1\nthe last run of some hosts: run rollback -l h1",
+      ],
+    ]);
+    expect([...hosts.values()].flatMap(({ scripts }) => scripts)).toEqual([]);
+    const without = await runOn(["h1", "h2"], book, { hosts, limit: "h1", check: true });
+    expect(without.outcome).toMatchObject({ exitCode: 0, refused: [] });
+  });
+
   test("a host's own of the same name goes, although another host does the fleet's", async () => {
     const hosts = new Map(["h2", "h1"].map((name) => [name, new FakeHost()]));
     for (const host of hosts.values()) host.values.set("key", "1");
