@@ -97,10 +97,7 @@ function withRun(): string {
 /** How a shell starts that reads nothing of this machine's, and what it has to read; its last word says that it has. */
 const interactive: Readonly<Record<string, readonly [start: string, reads: string]>> = {
   bash: ["bash --norc --noprofile -i", "source <(run completion bash)"],
-  zsh: [
-    "zsh -f -i",
-    "bindkey -e; autoload -U compinit && compinit -u -D; source <(run completion zsh)",
-  ],
+  zsh: ["zsh -f -i", "bindkey -e; autoload -U compinit && compinit -u -D; source <(run completion zsh)"],
   fish: ["fish --no-config -i", "run completion fish | source"],
 };
 

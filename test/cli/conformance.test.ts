@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
@@ -140,6 +140,95 @@ test("host keys are checked unless somebody says otherwise", async () => {
   const inventory = hostsOf(1, {});
   const { code, stderr, stdout } = await run("look.ts", "-i", inventory, "--check", "--ssh-config", "none");
   expect({ code, said: stdout + stderr }).toEqual({ code: 4, said: expect.stringMatching(/key/) });
+});
+
+/** A systemd that has one unit; it does not start while /var/lib/broken is there. */
+const systemctl = `case $* in *unit) ;; *) exit 3 ;; esac
+case $1 in
+  restart) echo "$*" >>/var/lib/restarts; [ ! -e /var/lib/broken ] || exit 1; touch /var/lib/runs ;;
+  is-active) [ "$2" = -q ] || echo active ;;
+  show) echo 4242 ;;
+esac`;
+
+describe.skipIf(process.getuid?.() !== 0)("hosts with a state of their own", () => {
+  const hosts = new ShellServers(2);
+  const [first = "", off = ""] = hosts.names;
+  const state = folderWith({
+    systemctl: `#!/bin/sh\n${systemctl}\n`,
+    "units.ts": `import { defineTask, definePlaybook, owed, restart, sh, step, Type } from "causeway";
+const part = defineTask({ name: "part", summary: "x", params: Type.Object({ name: Type.String() }), key: ({ name }) => name,
+  read: async (host, { name }) => {
+    const [there, newer] = await Promise.all([host.read(sh\`[ -e /var/lib/part-\${name} ]\`), host.read(sh\`[ /var/lib/runs -nt /var/lib/part-\${name} ]\`)]);
+    return { isThere: there.code === 0, isRead: newer.code === 0 };
+  },
+  present: ({ isThere, isRead }, { name }) => {
+    if (isThere) return isRead ? [] : [owed(restart("unit"), "it started before its files")];
+    const file = "/var/lib/part-" + name;
+    return [step.run({ what: "part " + name, from: null, to: "there", do: sh\`touch \${file}\`, done: sh\`[ -e \${file} ]\`, undo: sh\`rm \${file}\`, touches: ["*"], causes: [restart("unit")] })];
+  } });
+export default definePlaybook({ name: "units", summary: "x", vars: Type.Object({}),
+  plays: [{ title: "P", hosts: "all", tasks: () => [part({ name: "a" }), part({ name: "b" })] }] });`,
+    "tries.ts": `import { definePlaybook, rawScript, Type } from "causeway";
+import { command } from "causeway/tasks";
+export default definePlaybook({ name: "tries", summary: "x", vars: Type.Object({}), plays: [{ title: "P", hosts: "all", tasks: () => [
+  command({ name: "luck", do: rawScript("echo try >>/var/lib/tries; exit 7"), creates: "/var/lib/luck", undo: rawScript("true") }, { retries: { times: 2, pause: "10ms" } })] }] });`,
+  });
+  const on = async (script: string) =>
+    (await runIn(state, "exec", first, "-i", "all.json", ...unchecked, "--", script)).stdout;
+  const runOver = async (book: string, inventory: string) => {
+    const args = ["-i", inventory, ...unchecked, "--confirm-timeout", "0", "--output", "json"];
+    const { code, stdout } = await runIn(state, book, ...args);
+    const events = stdout
+      .split("\n")
+      .filter(Boolean)
+      .map(
+        (line) =>
+          JSON.parse(line) as {
+            type: string;
+            state?: string;
+            hosts: Record<string, { restarts: number; steps: number }>;
+            host?: string;
+            text?: string;
+          },
+      );
+    const recap = events.find(({ type }) => type === "recap")?.hosts[first];
+    return {
+      code,
+      steps: recap?.steps,
+      restarts: recap?.restarts,
+      texts: events.flatMap(({ text }) => text ?? []),
+    };
+  };
+  beforeAll(async () => {
+    await hosts.listen();
+    await hosts.apart(`mount --bind ${join(state, "systemctl")} "$(command -v systemctl)"`);
+    chmodSync(join(state, "systemctl"), 0o755);
+    const inventory = (names: string[]) =>
+      JSON.stringify({
+        all: { hosts: Object.fromEntries(names.map((name) => [name, hosts.vars(name, name === off)])) },
+      });
+    writeFileSync(join(state, "all.json"), inventory([first]));
+    writeFileSync(join(state, "one-off.json"), inventory([first, off]));
+  });
+  afterAll(() => hosts.close());
+
+  test("a restart that several steps ask for happens once; one that failed is found again by the next run", async () => {
+    expect(await runOver("units.ts", "all.json")).toMatchObject({ code: 0, steps: 2, restarts: 1 });
+    expect(await on("cat /var/lib/restarts; touch /var/lib/part-b /var/lib/broken")).toBe(
+      "h1\n  restart unit\n",
+    );
+    expect(await runOver("units.ts", "all.json")).toMatchObject({ code: 2, steps: 0, restarts: 0 });
+    await on("rm /var/lib/broken");
+    expect(await runOver("units.ts", "all.json")).toMatchObject({ code: 0, steps: 0, restarts: 1 });
+    expect(await runOver("units.ts", "all.json")).toMatchObject({ code: 0, steps: 0, restarts: 0 });
+  });
+
+  test("what fails is tried N times more; a host that is unreachable is not", async () => {
+    const { code, texts } = await runOver("tries.ts", "one-off.json");
+    expect(code).toBe(4);
+    expect(texts.filter((text) => /failed, and is tried again/.test(text))).toHaveLength(2);
+    expect(await on("grep -c try /var/lib/tries")).toMatch(/^ {2}3$/m);
+  });
 });
 
 test("each row of docs/conformance.md names a test that there is", () => {

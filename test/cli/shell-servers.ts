@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import ssh2 from "ssh2";
 
 /** Servers of SSH on loopback, whose shells are this machine's; each tells its name by $THIS_HOST. */
@@ -7,6 +8,7 @@ export class ShellServers {
   /** Logins, counted. */
   logins = 0;
   readonly #servers: readonly ssh2.Server[];
+  readonly #places = new Map<string, ChildProcess>();
 
   /** Whoever comes is let in; where there is a `password`, only with that. */
   constructor(count: number, password?: string) {
@@ -25,7 +27,7 @@ export class ShellServers {
             this.logins += 1;
             client.on("session", (accept) => {
               accept().on("exec", (acceptExec, _reject, { command }) =>
-                shellFor(acceptExec(), command, name),
+                shellFor(acceptExec(), command, name, this.#around(name)),
               );
             });
           });
@@ -40,6 +42,27 @@ export class ShellServers {
 
   close(): void {
     for (const server of this.#servers) server.close();
+    for (const place of this.#places.values()) place.kill();
+  }
+
+  /** From now on each has a /var/lib of its own, in memory, for runs that change something; `more` is done there first. It takes root. */
+  async apart(more = "true"): Promise<void> {
+    const mounts = `mount -t tmpfs none /var/lib && ${more} && echo ready && exec sleep 86400`;
+    await Promise.all(
+      this.names.map(async (name) => {
+        const place = spawn("unshare", ["--mount", "sh", "-c", mounts], {
+          stdio: ["ignore", "pipe", "ignore"],
+        });
+        this.#places.set(name, place);
+        await once(place.stdout, "data");
+      }),
+    );
+  }
+
+  /** What enters the place of one. */
+  #around(name: string): string[] {
+    const pid = this.#places.get(name)?.pid;
+    return pid === undefined ? [] : ["nsenter", "-t", String(pid), "--mount", "-w/"];
   }
 
   /** How a host is reached; one that is off has a port on which nobody listens. */
@@ -57,8 +80,14 @@ export class ShellServers {
 }
 
 /** Gives what a client asked for to a shell of this machine. */
-export function shellFor(channel: ssh2.ServerChannel, command: string, name: string): void {
-  const child = spawn("sh", ["-c", command], { env: { ...process.env, THIS_HOST: name } });
+export function shellFor(
+  channel: ssh2.ServerChannel,
+  command: string,
+  name: string,
+  around: readonly string[] = [],
+): void {
+  const [program = "", ...args] = [...around, "sh", "-c", command];
+  const child = spawn(program, args, { env: { ...process.env, THIS_HOST: name } });
   channel.on("error", () => {}).pipe(child.stdin.on("error", () => {}));
   child.stdout.pipe(channel, { end: false });
   child.stderr.pipe(channel.stderr, { end: false });

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -8,49 +8,19 @@ import { loadInventory } from "../../../src/inventory/load.ts";
 import { select } from "../../../src/inventory/patterns.ts";
 import { asAnsibleList } from "../../../src/inventory/show.ts";
 import type { Inventory } from "../../../src/inventory/types.ts";
-import { folderWith } from "../files.ts";
 import { corpus, type Sample } from "./corpus.ts";
-
-interface Answer {
-  /** What `ansible-inventory --list` prints. */
-  list: Record<string, unknown> | null;
-  /** Whom a pattern names, in order, and whether a word of it named nobody. */
-  patterns: Record<string, { hosts: string[]; warned: boolean }>;
-}
+import { type Answer, asAnsibleLists, namesOf, recorded, sourcesOf, written } from "./samples.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const recorded = join(here, "answers.json");
-/** What Ansible answered when it was last asked: `CAUSEWAY_TEST_FULL=1 CAUSEWAY_TEST_RECORD=1` writes it anew. */
 const answers = JSON.parse(readFileSync(recorded, "utf8")) as Record<string, Answer>;
 
 /** Debian's Ansible is for Debian's Python, whatever else is on the PATH. */
 const ansiblesPython = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
 
-function written({ files }: Sample): string {
-  const folder = folderWith(files);
-  for (const [name, text] of Object.entries(files))
-    if (text.startsWith("#!")) chmodSync(join(folder, name), 0o755);
-  return folder;
-}
-
-function sourcesOf({ files, sources }: Sample): readonly string[] {
-  return sources ?? Object.keys(files).slice(0, 1);
-}
-
 async function ours(sample: Sample): Promise<Inventory> {
   const folder = written(sample);
-  const sources = sourcesOf(sample).map((one) =>
-    sample.files[one] === undefined && /,/.test(one) ? one : join(folder, one),
-  );
+  const sources = sourcesOf(sample, folder);
   return loadInventory(sources, new Map(), sample.playbook ? join(folder, sample.playbook) : undefined);
-}
-
-/** What our own command line prints, as Ansible spells it: hosts of a group keep their order. */
-function listed(inventory: Inventory): unknown {
-  const { _meta, ...groups } = asAnsibleList(inventory) as { _meta: { hostvars: Record<string, object> } };
-  // Ansible leaves out a host without variables.
-  const hostvars = Object.entries(_meta.hostvars).filter(([, vars]) => Object.keys(vars).length > 0);
-  return JSON.parse(JSON.stringify({ _meta: { hostvars: Object.fromEntries(hostvars) }, ...groups }));
 }
 
 function named(inventory: Inventory, pattern: string): string[] | undefined {
@@ -65,7 +35,7 @@ function named(inventory: Inventory, pattern: string): string[] | undefined {
 function askAnsible(): Record<string, Answer> {
   const cases = Object.entries(corpus).map(([name, sample]) => {
     const { playbook = null, patterns = [] } = sample;
-    return [name, { folder: written(sample), sources: sourcesOf(sample), playbook, patterns }];
+    return [name, { folder: written(sample), sources: namesOf(sample), playbook, patterns }];
   });
   const printed = execFileSync(ansiblesPython, [join(here, "ask.py")], {
     input: JSON.stringify(Object.fromEntries(cases)),
@@ -91,7 +61,7 @@ describe(`${Object.keys(corpus).length} inventories and ${patternCount} patterns
   test.each(Object.entries(corpus))("%s", async (name, sample) => {
     const inventory = await ours(sample);
     const answer = answers[name];
-    expect(listed(inventory)).toEqual(answer?.list);
+    expect(asAnsibleLists(asAnsibleList(inventory))).toEqual(answer?.list);
     for (const [pattern, { hosts, warned }] of Object.entries(answer?.patterns ?? {})) {
       // Where Ansible warns of a word that names nobody, or nobody is left, we end with an error.
       const expected = warned || hosts.length === 0 ? undefined : hosts;
