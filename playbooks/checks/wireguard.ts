@@ -65,6 +65,7 @@ export function endpointsOf(hosts: readonly Host[]): ReadonlyMap<string, string>
 /** The public half of the key that this generation's interface has; undefined until it is made. */
 export const publicKeyFact = defineFact<string | undefined, WireguardVars>({
   name: "public key",
+  arises: true,
   read: async (host, { vars }) => {
     const path = `/etc/wireguard/${linkName(vars)}.key`;
     const { stdout } = await host.read(

@@ -9,6 +9,8 @@ import type { Fleet, HostView } from "./fleet.ts";
 /** Something about a host that a playbook wants to know before the first step, read in the first trip. */
 export interface Fact<T, V = Readonly<Record<string, unknown>>> {
   name: string;
+  /** It comes about during the run: a play that uses it has to learn it. */
+  arises?: true;
   /** Looks at the host; what it looks for may depend on what is known of it already. */
   read: (host: Reader, known: KnownHost<V>) => Promise<T>;
 }

@@ -3,6 +3,7 @@ import type { Fleet } from "../playbook/fleet.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { isNotYet } from "../thrown.ts";
 import type { HostRun } from "./host-run.ts";
+import { composingOf } from "./learnt.ts";
 import type { AnyPlay } from "./prepare.ts";
 
 /** The tasks of a play on one host, composed once: on the first trip, or after it where they need what that trip reads. */
@@ -39,8 +40,10 @@ export function tasksOf(
   { view }: Pick<HostRun, "view">,
   fleet: Fleet,
 ): readonly TaskInstance[] {
-  const last = (play.always?.(view, fleet) ?? []).map((task) => ({ ...task, always: true }));
-  return ofPlay(play, [...play.tasks(view, fleet), ...last]);
+  return composingOf(play, () => {
+    const last = (play.always?.(view, fleet) ?? []).map((task) => ({ ...task, always: true }));
+    return ofPlay(play, [...play.tasks(view, fleet), ...last]);
+  });
 }
 
 /** What it does instead on a host on which it failed. */

@@ -9,6 +9,7 @@ import { Fleet, type HostView } from "../playbook/fleet.ts";
 import { withLeave } from "../playbook/leave.ts";
 import { notYet } from "../thrown.ts";
 import { parsePercentage, parseSerial } from "./batches.ts";
+import { factsFor, unlearntBy } from "./learnt.ts";
 
 /** A play whatever its variables and facts are. */
 export type AnyPlay = Play<Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>>;
@@ -76,6 +77,7 @@ export function prepare({
   refuseFaulty([...chosen, ...(left?.dead ? [] : leaving)]);
   refuseUnaddressed(members);
   const facts = new Map<string, Record<string, unknown>>();
+  const unlearnt = unlearntBy(playbook);
   const errors: CausewayError[] = [];
   const remarks: Remark[] = [];
   const views = members.map((host): HostView => {
@@ -87,7 +89,7 @@ export function prepare({
       get facts() {
         const known = facts.get(host.name);
         if (!known) throw notYet;
-        return known;
+        return factsFor(known, unlearnt, playbook);
       },
     };
   });

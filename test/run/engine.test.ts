@@ -205,6 +205,28 @@ describe("converging one host", () => {
       expect([...hosts.values()].map(({ trips }) => trips)).toEqual([1, 1]);
     });
 
+    test.each([
+      ["an earlier play learns it", { facts: { key } }, "an earlier play learns key"],
+      [
+        "it says so itself",
+        { facts: { key: { ...key, arises: true as const } } },
+        "key arises during the run",
+      ],
+    ])("are refused to a play that does not learn them, before the first step: %s", async (_, facts, why) => {
+      const forgetful = play((_, fleet) => [peers({ name: "last", value: keysOf(fleet.reached) })], "last");
+      const [make, meet] = book.plays as [(typeof book.plays)[0], (typeof book.plays)[1]];
+      const plays = why.startsWith("an earlier") ? [make, meet, forgetful] : [make, forgetful];
+      const { hosts, outcome, events } = await runOn(["h1", "h2"], playbook(plays as never, facts));
+      expect(outcome.exitCode).toBe(6);
+      expect([...hosts.values()].flatMap(({ performed }) => performed)).toEqual([]);
+      const errors = events.flatMap((e) => (e.type === "refused" ? [e.error] : []));
+      expect(errors).toHaveLength(1);
+      expect(errors[0]).toMatchObject({
+        message: "play “last” uses the fact key and does not learn it",
+        detail: { found: expect.stringContaining(why), expected: 'learns: ["key"] in this play' },
+      });
+    });
+
     test("are not there in a check, which says what comes first", async () => {
       const { events, host } = await runOn(["h1"], book, { check: true });
       expect(
