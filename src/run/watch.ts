@@ -83,9 +83,10 @@ export class Watch {
   /** Ends the watch, tells what it saw, and judges it. */
   async stop(): Promise<void> {
     const watchers = this.#watchers.splice(0);
-    await Promise.all(
-      watchers.map(async ({ name, watcher }) => this.#report(name, await watcher.stop(patienceMs))),
+    const seen = await Promise.all(
+      watchers.map(async ({ name, watcher }) => ({ name, watched: await watcher.stop(patienceMs) })),
     );
+    for (const { name, watched } of seen) this.#report(name, watched);
   }
 
   #report(name: string, { pairs, ...watched }: Watched): void {

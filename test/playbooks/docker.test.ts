@@ -2,15 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { dockersOfUsers, dockersOnNftables, rootlessDockers } from "../../playbooks/checks/docker.ts";
+import { dockersWithoutDirectRouting } from "../../playbooks/checks/facts.ts";
 import { schemes } from "../../playbooks/schemes/index.ts";
+import { parseDocker } from "../../src/host/tools/docker.ts";
 import { type DockerInfo, parseDockerInfo } from "../../src/host/tools/docker-info.ts";
 import { packageDir } from "../../src/package-dir.ts";
 import { Fleet } from "../../src/playbook/fleet.ts";
 
 /** What a real host said, with other settings: test/host/captured/capture.sh. */
-function captured(image: string, settings: string): string {
+function captured(image: string, settings: string, what = "docker info"): string {
   const text = readFileSync(join(packageDir, "test/host/captured", `${image}.txt`), "utf8");
-  return text.split(`== docker info${settings}\n`)[1]?.split("\n== code ")[0] ?? "";
+  return text.split(`== ${what}${settings}\n`)[1]?.split("\n== code ")[0] ?? "";
 }
 
 describe.each([
@@ -68,9 +70,58 @@ test.each<[string, DockerInfo, { nftables?: true; rootless?: true; beside?: true
   expect(dockersOfUsers(fleet)).toHaveLength(beside ? 1 : 0);
 });
 
+const playbookOf = (name: string) => readFileSync(join(packageDir, `playbooks/${name}.ts`), "utf8");
+
 test.each(schemes.map(({ name }) => name))("%s judges what Docker says of itself", (name) => {
-  const text = readFileSync(join(packageDir, `playbooks/${name}.ts`), "utf8");
-  for (const judged of ["rootlessDockers", "dockersOfUsers"]) expect(text).toContain(`...${judged}(fleet)`);
-  const needsDockerUser = text.includes("iptablesForward(");
-  if (needsDockerUser) expect(text).toContain("...dockersOnNftables(fleet");
+  for (const judged of ["rootlessDockers", "dockersOfUsers"])
+    expect(playbookOf(name)).toContain(`...${judged}(fleet)`);
+});
+
+test.each([
+  // A container is reached by its own address, through DOCKER-USER where Docker has that.
+  ["dockersOnNftables(fleet", ["flannel", "static-route", "swarm", "wireguard"]],
+  ["dockersWithoutDirectRouting(fleet", ["flannel", "static-route", "wireguard"]],
+])("%s) is judged by those that rest on it", (judged, expected) => {
+  const judging = schemes.map(({ name }) => name).filter((name) => playbookOf(name).includes(`...${judged}`));
+  expect(judging.sort()).toEqual(expected);
+});
+
+test("Docker 28's answer, where it had another backend: a Docker 29 that was asked for nftables", () => {
+  const said = captured("docker28", "").replace('"Driver":"iptables"', '"Driver":"nftables"');
+  const info = parseDockerInfo(said);
+  const host = { name: "h1", address: "10.0.0.1", groups: ["docker"], vars: {}, facts: { dockerInfo: info } };
+  expect(dockersOnNftables(new Fleet([host], () => new Set(["h1"])))).toMatchObject([
+    {
+      message: "Docker on h1 keeps its firewall in nftables, without DOCKER-USER",
+      detail: { found: "firewall backend nftables" },
+    },
+  ]);
+});
+
+/** What Docker 28.5 answered, under another version. */
+const versionSaid = (version: string) =>
+  parseDocker(captured("docker28", "", "docker api").replaceAll("28.5.2+dfsg4", version)).version;
+
+test.each([
+  ["20.10.5+dfsg1", false],
+  ["27.5.1", false],
+  ["28.0.0", true],
+  ["28.0.4", true],
+  ["28.1.1", true],
+  ["28.1.1-rc.1", true],
+  ["28.2.0", false],
+  ["28.5.2+dfsg4", false],
+  ["29.0.0", false],
+])("Docker %s: direct traffic to containers is dropped, and no key is against it: %s", (version, refused) => {
+  const host = (name: string, groups: string[]) => ({
+    name,
+    address: "10.0.0.1",
+    groups,
+    vars: {},
+    facts: { docker: versionSaid(version) } as never,
+  });
+  const fleet = new Fleet([host("h1", ["docker"]), host("store", ["etcd"])], () => new Set(["h1", "store"]));
+  expect(dockersWithoutDirectRouting(fleet).map(({ message }) => message)).toEqual(
+    refused ? [`Docker ${version} drops direct traffic to containers`] : [],
+  );
 });
