@@ -27,6 +27,12 @@ export const subnet6 = {
         "an IPv6 subnet for the containers on docker0, which gets its first address: fd00:30:100::/64. All hosts have one of their own, or none has",
     }),
   ),
+  container_network_v6: Type.Optional(
+    Cidr6({
+      description:
+        "one IPv6 network that holds the `fixed_cidr_v6` of all hosts; then two rules let them all through, whatever hosts there are",
+    }),
+  ),
 };
 
 /** The variables of a scheme that routes by the hosts' own addresses. */
@@ -44,6 +50,7 @@ export const ownAddresses = {
 
 interface Vars {
   fixed_cidr_v6?: string;
+  container_network_v6?: string;
   host_ipv6?: string;
 }
 type Host<V extends Vars = Vars, F = unknown> = HostView<V, F>;
@@ -69,8 +76,50 @@ export function reservedPart6(text: string): { network: string; meaning: string 
 
 /** Errors in a plan of IPv6 subnets, before the first connection. */
 export function badSubnets6(hosts: readonly Host[]): CausewayError[] {
-  if (hosts.every(({ vars }) => vars.fixed_cidr_v6 === undefined)) return [];
-  return [...withoutSubnet(hosts), ...unusable(hosts), ...overlapping(hosts), ...overHosts(hosts)];
+  if (hosts.every(({ vars }) => vars.fixed_cidr_v6 === undefined)) return withoutUse(hosts);
+  return [
+    ...withoutSubnet(hosts),
+    ...unusable(hosts),
+    ...overlapping(hosts),
+    ...overHosts(hosts),
+    ...outsideOfNetwork6(hosts),
+  ];
+}
+
+function withoutUse(hosts: readonly Host[]): CausewayError[] {
+  const host = hosts.find(({ vars }) => vars.container_network_v6 !== undefined);
+  if (!host) return [];
+  return [
+    new CausewayError("variables", "there is a container_network_v6, and no fixed_cidr_v6", {
+      ...together(given(host, "container_network_v6")),
+      host: host.name,
+      expected: "an IPv6 subnet for the containers of each host, inside of it",
+      advice: `below ${host.name}: fixed_cidr_v6: fd00:30:100::/64, and another one for each other host; or no container_network_v6`,
+    }),
+  ];
+}
+
+/** A network for all containers has to hold each host's subnet, or that host's packets would be dropped. */
+function outsideOfNetwork6(hosts: readonly Host[]): CausewayError[] {
+  const networks = new Map(hosts.map((host) => [host.vars.container_network_v6, host]));
+  return [...networks].flatMap(([network, host]) =>
+    hosts
+      .filter(({ vars }) => network !== undefined && !isWithin(vars.fixed_cidr_v6 ?? network, network))
+      .map(
+        (peer) =>
+          new CausewayError(
+            "variables",
+            `the container_network_v6 of ${host.name} does not contain the IPv6 subnet of ${peer.name}`,
+            {
+              ...together(given(host, "container_network_v6"), given(peer, "fixed_cidr_v6")),
+              host: host.name,
+              found: `${peer.vars.fixed_cidr_v6} is not in ${network}`,
+              expected: "one network that contains every host's fixed_cidr_v6",
+              advice: `choose a larger container_network_v6, or another fixed_cidr_v6 for ${peer.name}; without container_network_v6 the subnets themselves are used`,
+            },
+          ),
+      ),
+  );
 }
 
 /** One without a subnet would get packets that it cannot answer. */

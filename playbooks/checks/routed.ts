@@ -27,6 +27,7 @@ interface Vars {
   bip: string;
   container_network?: string;
   fixed_cidr_v6?: string;
+  container_network_v6?: string;
 }
 
 /** A bip in daemon.json is these schemes' own key: docker-bip takes it over. */
@@ -73,9 +74,10 @@ export function waysToPeers<V extends Vars, F>(
       return to === undefined || hop === undefined ? [] : [{ to, ...hop }];
     });
   const subnets = (routes: readonly { to: string }[]) => routes.map(({ to }) => to);
-  const { bip, container_network, fixed_cidr_v6 } = host.vars;
+  const { bip, container_network, fixed_cidr_v6, container_network_v6 } = host.vars;
   const [routes, routes6] = [routesOf(4), routesOf(6)];
   const let4 = container_network === undefined ? subnets(routes) : [container_network];
+  const let6 = container_network_v6 === undefined ? subnets(routes6) : [container_network_v6];
   return [
     staticRoute({ name: "peers", routes, keep }),
     iptablesForward({ own: subnetOf(bip), peers: let4, comment, keep }),
@@ -83,7 +85,7 @@ export function waysToPeers<V extends Vars, F>(
       ? []
       : [
           staticRoute({ name: peers6, routes: routes6, keep }),
-          iptablesForward({ own: fixed_cidr_v6, peers: subnets(routes6), comment, keep }),
+          iptablesForward({ own: fixed_cidr_v6, peers: let6, comment, keep }),
         ]),
   ];
 }

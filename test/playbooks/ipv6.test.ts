@@ -50,6 +50,7 @@ test.each([
 
 interface Given {
   fixed_cidr_v6?: string;
+  container_network_v6?: string;
   host_ipv6?: string;
   address?: string;
 }
@@ -84,6 +85,24 @@ test.each<[string, Given[], string[]]>([
     "too small",
     [{ ...a, fixed_cidr_v6: "fd00:30::/124" }, b],
     ["fixed_cidr_v6 is not a network for containers"],
+  ],
+  [
+    "all in one network",
+    [
+      { ...a, container_network_v6: "fd00:30::/32" },
+      { ...b, container_network_v6: "fd00:30::/32" },
+    ],
+    [],
+  ],
+  [
+    "one outside of the network of all",
+    [{ ...a, container_network_v6: "fd00:30:100::/48" }, b],
+    ["the container_network_v6 of h0 does not contain the IPv6 subnet of h1"],
+  ],
+  [
+    "a network of all, and no subnet",
+    [{ container_network_v6: "fd00:30::/32" }, {}],
+    ["there is a container_network_v6, and no fixed_cidr_v6"],
   ],
   [
     "one over a host",
