@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DefaultTheme, defineConfig } from "vitepress";
 import { pageLinksOnly } from "./page-links.ts";
+import { slugOf } from "./slug.ts";
 
 /** Copies of the pages: the compiler of the site looks for its own packages above each page. */
 const pages = join(import.meta.dirname, "../pages");
@@ -66,7 +67,7 @@ export default defineConfig({
   srcDir: "pages",
   outDir: "dist",
   rewrites: { "README.md": "index.md", "README.zh-CN.md": "zh-CN.md" },
-  markdown: { config: pageLinksOnly },
+  markdown: { config: pageLinksOnly, anchor: { slugify: slugOf } },
   themeConfig: {
     search: { provider: "local" },
     sidebar: sidebar(),

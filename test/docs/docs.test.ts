@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { taskPages } from "../../docs/generate.ts";
+import { slugOf } from "../../site/.vitepress/slug.ts";
 import { optionLines, overview } from "../../src/cli/help.ts";
 import { playbookOptions } from "../../src/cli/playbook-options.ts";
 import { packageDir } from "../../src/package-dir.ts";
@@ -63,7 +64,18 @@ test("README.zh-CN.md gives the commands of README.md", () => {
 test.each(pages())("every link of %s leads somewhere", (page) => {
   // A pattern in code, `^[a-z](…)$`, is no link.
   const text = read(page).replaceAll(/`[^`\n]*`/g, "");
-  const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, to = ""]) => to);
-  const lost = links.filter((to) => !existsSync(join(packageDir, dirname(page), to)));
-  expect(lost).toEqual([]);
+  const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(#[^)]*)?\)/g)];
+  const lost = links.filter(([, to = "", anchor]) => {
+    const target = to === "" ? page : join(dirname(page), to);
+    if (!existsSync(join(packageDir, target))) return true;
+    return anchor !== undefined && !anchorsOf(target).includes(anchor.slice(1));
+  });
+  expect(lost.map(([link]) => link)).toEqual([]);
 });
+
+function anchorsOf(page: string): string[] {
+  const text = read(page).replaceAll(/^```.*?^```$/gms, "");
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    slugOf(heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")),
+  );
+}
