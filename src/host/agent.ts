@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { BaseAgent, ParsedKey } from "ssh2";
@@ -25,6 +26,21 @@ export function holds(socket: string | undefined, publicPart: Buffer | undefined
       resolve((keys ?? []).length > 0),
     );
   });
+}
+
+const listed = new Map<string, Promise<readonly string[]>>();
+
+/** The types of all keys of an agent, certificates and security keys too, which ssh2 leaves out; it is asked once a process. */
+export function typesIn(socket: string): Promise<readonly string[]> {
+  const answer =
+    listed.get(socket) ??
+    new Promise<readonly string[]>((resolve) => {
+      execFile("ssh-add", ["-L"], { env: { ...process.env, SSH_AUTH_SOCK: socket } }, (error, stdout) =>
+        resolve(error ? [] : stdout.split("\n").flatMap((line) => line.split(" ")[0] || [])),
+      );
+    });
+  listed.set(socket, answer);
+  return answer;
 }
 
 /** The socket of the agent that is asked, if there is one. */

@@ -8,6 +8,23 @@ import { type Hop, nameOf } from "./way.ts";
 /** What the two sides of a handshake offered, by the names that ssh2's debug lines have for a list. */
 export type Handshake = Record<string, { local?: string; remote?: string }>;
 
+/** No algorithm in common with a host, as ssh2 has them; OpenSSH's own ssh may have one. */
+export class NoneInCommon extends CausewayError {
+  readonly list: AlgorithmList;
+  readonly offered: readonly string[];
+
+  constructor(
+    list: AlgorithmList,
+    offered: readonly string[],
+    message: string,
+    detail: CausewayError["detail"],
+  ) {
+    super("unreachable", message, detail);
+    this.list = list;
+    this.offered = offered;
+  }
+}
+
 /** What is called how: in ssh2's errors, in its debug lines, in ssh_config and sshd_config, and by people. */
 const lists: readonly { error: RegExp; debug: string; keyword: string; what: string }[] = [
   { error: /key exchange algorithm/, debug: "KEX method", keyword: "KexAlgorithms", what: "key exchange" },
@@ -61,15 +78,16 @@ export function overhearing(handshake: Handshake): (line: string) => void {
 }
 
 /** The error of a handshake in which both sides had no algorithm in common; nothing for any other. */
-export function noneInCommon(error: unknown, handshake: Handshake, hop: Hop): CausewayError | undefined {
+export function noneInCommon(error: unknown, handshake: Handshake, hop: Hop): NoneInCommon | undefined {
   const { message } = error as Error;
   const list = /no matching/.test(message) ? lists.find((one) => one.error.test(message)) : undefined;
   if (!list) return undefined;
   const { local, remote } = handshake[list.debug] ?? {};
   const [ours, theirs] = [namesOf(local), namesOf(remote)];
-  const isConfigured = hop.config.algorithms[list.keyword.toLowerCase() as AlgorithmList] !== undefined;
+  const name = list.keyword.toLowerCase() as AlgorithmList;
+  const isConfigured = hop.config.algorithms[name] !== undefined;
   const by = isConfigured ? `${list.keyword} of ssh_config leaves` : "causeway has";
-  return new CausewayError("unreachable", `the host and causeway have no ${list.what} in common`, {
+  return new NoneInCommon(name, theirs, `the host and causeway have no ${list.what} in common`, {
     found: `${nameOf(hop)} offers ${theirs.join(", ")}`,
     expected: ours.length > 0 ? `one of these, which ${by}: ${ours.join(", ")}` : `an algorithm; ${by} none`,
     advice: adviceFor(
@@ -95,5 +113,5 @@ function adviceFor(keyword: string, old: readonly string[], isConfigured: boolea
   if (isConfigured) return `correct ${keyword} for ${target.address} in ssh_config`;
   if (old.length > 0)
     return `allow the old one, for this host alone, at the top of your ssh_config:\nHost ${target.address}\n  ${keyword} +${old.join(",")}`;
-  return `allow one of these in the host's sshd_config (${keyword}), beside those it has, and reload sshd`;
+  return `allow one of these in the host's sshd_config (${keyword}), beside those it has, and reload sshd; or install an OpenSSH here whose ssh has one that the host offers: it is used then`;
 }

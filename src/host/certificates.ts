@@ -1,6 +1,5 @@
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { agentSocket } from "./agent.ts";
+import { agentSocket, typesIn } from "./agent.ts";
 import { namedFiles } from "./credentials.ts";
 import type { HostKeyCheck } from "./host-key.ts";
 import { knownLines, speaksOf } from "./known-hosts.ts";
@@ -18,7 +17,8 @@ export async function wantsCertificate(hop: Hop, check: HostKeyCheck): Promise<b
   if ((config.certificateFiles ?? []).length > 0 || beside.some((file) => existsSync(file))) return true;
   if (isKnownByAuthority(check)) return true;
   const socket = agentSocket(config.identityAgent && expanded(config.identityAgent, hop));
-  return !target.privateKeyFile && socket !== undefined && holdsCertificate(socket);
+  if (target.privateKeyFile || socket === undefined) return false;
+  return (await typesIn(socket)).some((type) => type.endsWith("-cert-v01@openssh.com"));
 }
 
 function isKnownByAuthority({ name, files }: HostKeyCheck): boolean {
@@ -26,19 +26,4 @@ function isKnownByAuthority({ name, files }: HostKeyCheck): boolean {
   if (!lines.some(({ marker }) => marker === "cert-authority")) return false;
   const its = lines.filter((line) => speaksOf(line, name));
   return its.length > 0 && its.every(({ marker }) => marker === "cert-authority");
-}
-
-const held = new Map<string, Promise<boolean>>();
-
-/** An agent is asked once a process. ssh2 leaves out the certificates that it lists. */
-function holdsCertificate(socket: string): Promise<boolean> {
-  const answer =
-    held.get(socket) ??
-    new Promise<boolean>((resolve) => {
-      execFile("ssh-add", ["-L"], { env: { ...process.env, SSH_AUTH_SOCK: socket } }, (_error, stdout) =>
-        resolve(/^\S+-cert-v01@openssh\.com /m.test(stdout)),
-      );
-    });
-  held.set(socket, answer);
-  return answer;
 }

@@ -45,6 +45,26 @@ function read(file: string): KeyFile {
   }
 }
 
+/** Whether a key is on a token (FIDO): ssh2 cannot read its file. */
+export function isSecurityKey(file: string): boolean {
+  const known = tokens.get(file) ?? [file, `${file}.pub`].some(namesToken);
+  tokens.set(file, known);
+  return known;
+}
+
+const tokens = new Map<string, boolean>();
+
+function namesToken(file: string): boolean {
+  try {
+    const bytes = readFileSync(file);
+    const type = publicPartOf(bytes)?.subarray(4).toString("latin1") ?? bytes.toString("latin1");
+    return type.startsWith("sk-");
+  } catch {
+    // A file that is not there, or cut off, is no key of any kind.
+    return false;
+  }
+}
+
 function partOf(publicPart: Buffer | undefined): { publicPart?: Buffer } {
   return publicPart ? { publicPart } : {};
 }

@@ -33,14 +33,14 @@ function spawnApart(file: string, args: readonly string[]): ChildProcessWithoutN
 const lookEveryMs = 25;
 
 /**
- * Logs in by OpenSSH's own ssh, which can what ssh2 cannot: certificates of users and of hosts. It stays as a master without a
- * command (`-M -N`), and each channel is another ssh that uses its connection by the control socket.
+ * Logs in by OpenSSH's own ssh, which can what ssh2 cannot: certificates of users and of hosts, security keys, and some
+ * algorithms. It stays as a master without a command (`-M -N`), and each channel is another ssh that uses its connection by the
+ * control socket.
  */
 export async function logInByOpenSsh(
   hop: Hop,
   options: SessionOptions,
-  deadline: number,
-  proxyCommand?: string,
+  { deadline, why, proxyCommand }: { deadline: number; why: string; proxyCommand: string | undefined },
 ): Promise<Link> {
   const folder = mkdtempSync(join(tmpdir(), "causeway-link-"));
   const socket = join(folder, "s");
@@ -61,7 +61,7 @@ export async function logInByOpenSsh(
     master.once("close", () => end(said.trim()));
   });
   while (!existsSync(socket)) {
-    if (hasEnded) throw refusedByOpenSsh(hop, words, reason);
+    if (hasEnded) throw refusedByOpenSsh(hop, words, reason, why);
     if (Date.now() > deadline) {
       master.stdin.end();
       throw timedOut(nameOf(hop));
@@ -136,12 +136,12 @@ function channelOf(child: ChildProcessWithoutNullStreams): Channel {
   return Object.assign(stream, { stderr: child.stderr, ended, close }) as unknown as Channel;
 }
 
-function refusedByOpenSsh(hop: Hop, words: readonly string[], said: string): CausewayError {
+function refusedByOpenSsh(hop: Hop, words: readonly string[], said: string, why: string): CausewayError {
   return new CausewayError("unreachable", `ssh did not log in to ${nameOf(hop)}`, {
     command: `ssh ${[...words, hop.target.address].map(quote).join(" ")}`,
     output: said,
-    expected: "a login without a question; OpenSSH's ssh is used because of a certificate",
+    expected: `a login without a question; OpenSSH's ssh is used because of ${why}`,
     advice:
-      "run the command by hand; a key with a passphrase has to be in an agent, and a certificate that has expired shows with: ssh-keygen -L -f FILE-cert.pub",
+      "run the command by hand; a key with a passphrase or a PIN has to be in an agent, a security key has to be plugged in and touched, and a certificate that has expired shows with: ssh-keygen -L -f FILE-cert.pub",
   });
 }

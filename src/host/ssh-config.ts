@@ -34,7 +34,7 @@ export interface SshConfig {
 export type AlgorithmList = (typeof algorithmLists)[number];
 const algorithmLists = ["kexalgorithms", "hostkeyalgorithms", "ciphers", "macs"] as const;
 
-const defaultKeys = ["id_ed25519", "id_ecdsa", "id_rsa"];
+const defaultKeys = ["id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk"];
 const systemFile = "/etc/ssh/ssh_config";
 
 /** Without any ssh_config: OpenSSH's own defaults. */
@@ -82,6 +82,16 @@ async function ask(host: string, file: string | undefined, args: readonly string
 
 /** What `ssh -G` says where nobody configured anything. */
 let ownDefaults: Promise<string> | undefined;
+
+/** What OpenSSH's own ssh would offer to a host; nothing where it is not installed. */
+export async function offeredByOpenSsh(config: SshConfig, list: AlgorithmList): Promise<readonly string[]> {
+  const asked = config.algorithms[list];
+  if (asked) return asked;
+  ownDefaults ??= printed(["-F", "none", "--", "localhost"]);
+  const text = await ownDefaults.catch(() => "");
+  const [, names = ""] = new RegExp(`^${list} (.*)$`, "m").exec(text) ?? [];
+  return names.split(",");
+}
 
 async function printed(args: readonly string[]): Promise<string> {
   try {

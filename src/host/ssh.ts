@@ -1,7 +1,8 @@
 import { CausewayError } from "../errors.ts";
+import { NoneInCommon } from "./algorithms.ts";
 import { tryAgain } from "./attempts.ts";
 import { learnKey, sshByHand } from "./by-hand.ts";
-import { wantsCertificate } from "./certificates.ts";
+import { commonByOpenSsh, whyOpenSsh } from "./carrier.ts";
 import { type Credentials, credentialsFor, openKeys } from "./credentials.ts";
 import { type Carrying, dial } from "./dial.ts";
 import type { HostKeyCheck } from "./host-key.ts";
@@ -30,21 +31,42 @@ export async function connectSsh(target: ConnectionTarget, options: SessionOptio
   }
 }
 
-/** A link to the last machine of a way, by ssh2, or by OpenSSH's own ssh where a certificate is wanted anywhere on it. */
-async function reach(way: readonly Hop[], options: SessionOptions, byOpenSsh = false): Promise<Link> {
+/**
+ * A link to the last machine of a way, by ssh2, or by OpenSSH's own ssh where one of the way needs what only that has; `because`
+ * says it for a jump host before such a machine.
+ */
+async function reach(way: readonly Hop[], options: SessionOptions, because?: string): Promise<Link> {
   const hop = way.at(-1) as Hop;
-  if (byOpenSsh || (await wantsCertificate(hop, keyCheck(way, options))))
-    return open(way, options, true, (jump, deadline) =>
-      logInByOpenSsh(hop, options, deadline, jump?.proxyCommand),
-    );
-  return reachBySsh2(way, options);
+  const apart = strangers.get(nameOf(hop));
+  const why =
+    because ??
+    (apart && (await commonByOpenSsh(apart, hop))) ??
+    (await whyOpenSsh(hop, keyCheck(way, options)));
+  if (why !== undefined) return reachByOpenSsh(way, options, why);
+  try {
+    return await reachBySsh2(way, options);
+  } catch (error) {
+    const common = error instanceof NoneInCommon ? await commonByOpenSsh(error, hop) : undefined;
+    if (common === undefined) throw error;
+    strangers.set(nameOf(hop), error as NoneInCommon);
+    return reachByOpenSsh(way, options, common);
+  }
+}
+
+/** Machines with which ssh2 has no algorithm in common, for whom it is not tried again. */
+const strangers = new Map<string, NoneInCommon>();
+
+function reachByOpenSsh(way: readonly Hop[], options: SessionOptions, why: string): Promise<Link> {
+  return open(way, options, why, (jump, deadline) =>
+    logInByOpenSsh(way.at(-1) as Hop, options, { deadline, why, proxyCommand: jump?.proxyCommand }),
+  );
 }
 
 /** Where the login was refused and a key is still locked, it is tried once more with that key. */
 async function reachBySsh2(way: readonly Hop[], options: SessionOptions): Promise<Link> {
   const hop = way.at(-1) as Hop;
   const openWith = async (credentials: Credentials) =>
-    open(way, options, false, async (jump, deadline) => {
+    open(way, options, undefined, async (jump, deadline) => {
       const { stream, failure } = await (jump?.carry(hop, deadline) ?? dial(hop, deadline));
       return logIn(hop, stream, credentials.methods, keyCheck(way, options), deadline).catch(
         async (error) => {
@@ -73,10 +95,10 @@ async function reachBySsh2(way: readonly Hop[], options: SessionOptions): Promis
 async function open(
   way: readonly Hop[],
   options: SessionOptions,
-  byOpenSsh: boolean,
+  because: string | undefined,
   attempt: (jump: Jump | undefined, deadline: number) => Promise<Link>,
 ): Promise<Link> {
-  const jump = way.length > 1 ? await jumpTo(way.slice(0, -1), options, byOpenSsh) : undefined;
+  const jump = way.length > 1 ? await jumpTo(way.slice(0, -1), options, because) : undefined;
   const deadline = Date.now() + options.connectTimeoutMs;
   try {
     const link = await tryAgain(deadline, () => attempt(jump, deadline));
@@ -100,12 +122,18 @@ interface Jump {
 }
 
 /** The last jump host of a way, shared by all hosts behind it. */
-async function jumpTo(way: readonly Hop[], options: SessionOptions, byOpenSsh: boolean): Promise<Jump> {
+async function jumpTo(way: readonly Hop[], options: SessionOptions, because?: string): Promise<Jump> {
   const hop = way.at(-1) as Hop;
   const name = nameOf(hop);
   const { hostKeyChecking, sshConfigFile, anew } = options;
-  const key = JSON.stringify([way.map(nameOf), hostKeyChecking, sshConfigFile, anew === true, byOpenSsh]);
-  const { link, release } = await shareOf(key, () => reach(way, options, byOpenSsh)).catch((error: unknown) =>
+  const key = JSON.stringify([
+    way.map(nameOf),
+    hostKeyChecking,
+    sshConfigFile,
+    anew === true,
+    because !== undefined,
+  ]);
+  const { link, release } = await shareOf(key, () => reach(way, options, because)).catch((error: unknown) =>
     Promise.reject(ofJumpHost(asUnreachable(error, hop.target, options), name)),
   );
   let isOver = false;

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { quote } from "../../src/host/sh.ts";
-import { imageFolder } from "../../src/lab/image.ts";
+import { ensureImage } from "../../src/lab/image.ts";
 
 /** An sshd on loopback, with what it wrote. */
 export interface Sshd {
@@ -27,6 +27,8 @@ export interface SshdOptions {
   /** Lines of sudoers. */
   sudoers?: readonly string[];
   address?: string;
+  /** Of which image its sshd is; a newer one than the article's has newer algorithms. */
+  image?: "bookworm";
   /** A host key of its own, of a type that `ssh-keygen -t` makes; the known_hosts of these tests does not know it. */
   hostKey?: string;
 }
@@ -62,8 +64,8 @@ export class Sshds {
   }
 
   async start(options: SshdOptions = {}): Promise<Sshd> {
-    const image = { name: "sshd", subnet: "127.0.0.0/8", image: "bullseye", hosts: [] } as const;
-    const root = join(await imageFolder(image), "root");
+    const { image = "bullseye" } = options;
+    const root = join(await ensureImage({ image }, () => {}), "root");
     const address = options.address ?? "127.0.0.1";
     const port = await freePort(address);
     const file = (name: string) => join(this.#folder, `${name}-${port}`);
