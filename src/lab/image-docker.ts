@@ -6,15 +6,13 @@ import { CausewayError } from "../errors.ts";
 import { command, onHost, succeeds } from "./command.ts";
 import { clearMachine, initPid, killMachine, type Machine, startMachine } from "./machine.ts";
 
-/** Boots the image once, without a network, and has its Docker import busybox; the data is kept beside the image. */
-export async function importBusybox(image: string): Promise<void> {
+/** The machine that boots an image while it is built; two images can be built at once. */
+function machineOf(image: string): Machine {
   const folder = join(image, "import");
-  // Two images can be built at once.
-  const netns = `causeway-image-${basename(image)}`;
-  const machine: Machine = {
+  return {
     name: `image.${basename(image)}`,
     hostname: "image",
-    netnsPath: `/run/netns/${netns}`,
+    netnsPath: `/run/netns/${netnsOf(image)}`,
     unified: false,
     paths: {
       folder,
@@ -24,21 +22,36 @@ export async function importBusybox(image: string): Promise<void> {
       cgroup: `causeway-lab/image-${basename(image)}`,
     },
   };
+}
+
+const netnsOf = (image: string) => `causeway-image-${basename(image)}`;
+
+/** Ends what is left of a build, also of one that was killed: its machine, and the mount that would keep its folder. */
+export async function endBuild(image: string): Promise<void> {
+  const machine = machineOf(image);
+  await killMachine(machine);
+  await clearMachine(machine);
+  const root = join(machine.paths.folder, "root");
+  if (await succeeds`mountpoint -q ${root}`) await command`umount ${root}`;
+  if (existsSync(machine.netnsPath)) await command`ip netns del ${netnsOf(image)}`;
+}
+
+/** Boots the image once, without a network, and has its Docker import busybox; the data is kept beside the image. */
+export async function importBusybox(image: string): Promise<void> {
+  const machine = machineOf(image);
+  const { folder } = machine.paths;
   for (const part of ["root", "disk/upper", "disk/work", "disk/docker"])
     await mkdir(join(folder, part), { recursive: true });
   const layers = `lowerdir=${join(image, "root")},upperdir=${join(folder, "disk/upper")},workdir=${join(folder, "disk/work")}`;
   await command`mount -t overlay overlay -o ${layers} ${join(folder, "root")}`;
-  if (!existsSync(machine.netnsPath)) await command`ip netns add ${netns}`;
+  await command`ip netns add ${netnsOf(image)}`;
   const inside = ["nsenter", `--net=${machine.netnsPath}`];
-  if (!(await succeeds`${inside} ip link show br0`)) await command`${inside} ip link add br0 type bridge`;
+  await command`${inside} ip link add br0 type bridge`;
   try {
     await startMachine(machine);
     await importWhenReady(machine, join(image, "busybox.tar"));
   } finally {
-    await killMachine(machine);
-    await clearMachine(machine);
-    await command`umount ${join(folder, "root")}`;
-    await command`ip netns del ${netns}`;
+    await endBuild(image);
   }
   await command`mv ${join(folder, "disk/docker")} ${join(image, "docker")}`;
   // Networks get their ids on each host.

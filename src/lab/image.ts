@@ -4,7 +4,7 @@ import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { packageDir } from "../package-dir.ts";
 import { command } from "./command.ts";
-import { importBusybox } from "./image-docker.ts";
+import { endBuild, importBusybox } from "./image-docker.ts";
 import { contentWords, type ImageContent, images } from "./images.ts";
 import { withLock } from "./lock.ts";
 import { imagesFolder } from "./paths.ts";
@@ -60,6 +60,7 @@ export async function ensureImage(spec: ImageChoice, progress: LabProgress): Pro
     if (existsSync(folder)) return folder;
     progress(`building the lab image ${spec.image} (${contentWords(spec.image)}; once, about a minute)`);
     const temporary = `${folder}.new`;
+    await endBuild(temporary);
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     const mirror = spec.mirror ?? (await machineMirror());

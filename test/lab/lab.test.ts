@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { endBuild } from "../../src/lab/image-docker.ts";
 import {
   labDown,
   labPowerOff,
@@ -159,6 +161,20 @@ describe.sequential("a lab", () => {
     expect((await one.run("playbooks/verify.ts")).code).toBe(0);
     expect(readFileSync("/proc/self/mounts", "utf8")).not.toContain(`labs/${two.spec.name}/`);
   });
+});
+
+test("what a killed build of an image left is ended, and its folder can go", async () => {
+  const image = mkdtempSync(join(tmpdir(), "causeway-image-"));
+  const root = join(image, "import/root");
+  mkdirSync(root, { recursive: true });
+  const netns = `causeway-image-${image.slice(tmpdir().length + 1)}`;
+  const left = await execute(["sh", "-c", `mount -t tmpfs none ${root} && ip netns add ${netns}`]);
+  expect(left).toMatchObject({ code: 0 });
+  await endBuild(image);
+  rmSync(image, { recursive: true });
+  expect(existsSync(`/run/netns/${netns}`)).toBe(false);
+  // Where nothing was built there is nothing to end.
+  await endBuild(image);
 });
 
 test("a lab on a network that this machine already has is refused", async () => {
