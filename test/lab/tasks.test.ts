@@ -55,6 +55,22 @@ const host = "docker-200";
 /** The article's Debian has no wireguard-go, and later ones have no consul. */
 const isOfToday = (task: string) => task.startsWith("wireguard-");
 
+/** What is for any host, whatever its network: it works in the Docker and the systemd of today as in those of the article. */
+const general = [
+  "file",
+  "template",
+  "lines",
+  "fetch",
+  "package",
+  "unit",
+  "sysctl",
+  "user",
+  "command",
+  "wait-for",
+  "docker-network",
+  "docker-container",
+];
+
 test.runIf(full)("every task has a row", () => {
   expect(names.filter((name) => !rowNames.includes(name))).toEqual([]);
 });
@@ -63,6 +79,8 @@ test.runIf(full)("every task has a row", () => {
 function alone(lab: TestLab, tasks: readonly string[]) {
   test.each(tasks)("%s: check, apply, nothing left, undo, equal to the start", async (task) => {
     await lab.reset();
+    // What was fetched of another lab's host of that name is as good.
+    for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
     // Docker's second start shows a gateway of its default network that its first one did not.
     await lab.must(host, "systemctl restart docker");
     const [start, running] = [await snapshot(lab, host), await processes(lab, host)];
@@ -89,4 +107,12 @@ describe.runIf(full).sequential("every task alone", () => {
 
 describe.runIf(full).sequential("every task of today's hosts alone", () => {
   alone(useLab("test-tasks-28", 72, 1, "docker28"), names.filter(isOfToday));
+});
+
+describe.runIf(full).sequential("every general task alone, on trixie", () => {
+  alone(useLab("test-tasks-13", 74, 1, "trixie"), general);
+});
+
+describe.runIf(full).sequential("every general task alone, on Docker 28", () => {
+  alone(useLab("test-tasks-gen", 75, 1, "docker28"), general);
 });
