@@ -412,7 +412,7 @@ describe.sequential("algorithms", () => {
       );
       const config761 = {
         config: ["KexAlgorithms sntrup761x25519-sha512@openssh.com"],
-        image: "bookworm",
+        image: "trixie",
       } as const;
       const [gate, inner] = [await sshds.start(config761), await sshds.start(config761)];
       const way = config(
@@ -430,6 +430,17 @@ describe.sequential("algorithms", () => {
       await session.close();
     },
   );
+
+  inFull("a server of today that offers the newest key exchange alone", async () => {
+    const newest = "mlkem768x25519-sha256";
+    const host = await sshds.start({ config: [`KexAlgorithms ${newest}`], image: "trixie" });
+    const isKnown = execFileSync("ssh", ["-Q", "kex"], { encoding: "utf8" }).split("\n").includes(newest);
+    if (isKnown) expect(await says(listed(host.port), options)).toBe("sh\n");
+    else
+      expect(await refusal(listed(host.port))).toMatch(
+        new RegExp(`no key exchange in common[\\s\\S]*offers ${newest}\\n[\\s\\S]*install an OpenSSH here`),
+      );
+  });
 
   inFull("what ssh_config lists is all that is offered", async () => {
     const host = await sshds.start({ config: ["LogLevel DEBUG2"] });

@@ -28,7 +28,7 @@ export interface SshdOptions {
   sudoers?: readonly string[];
   address?: string;
   /** Of which image its sshd is; a newer one than the article's has newer algorithms. */
-  image?: "bookworm";
+  image?: "trixie";
   /** A host key of its own, of a type that `ssh-keygen -t` makes; the known_hosts of these tests does not know it. */
   hostKey?: string;
 }
@@ -65,30 +65,33 @@ export class Sshds {
 
   async start(options: SshdOptions = {}): Promise<Sshd> {
     const { image = "bullseye" } = options;
+    const newer = image === "trixie";
     const root = join(await ensureImage({ image }, () => {}), "root");
     const address = options.address ?? "127.0.0.1";
     const port = await freePort(address);
     const file = (name: string) => join(this.#folder, `${name}-${port}`);
     const { hostKey: type } = options;
     const hostKey = type ? this.makeKey(`host_key-${port}`, "-t", type) : join(this.#folder, "host_key");
-    writeFileSync(file("config"), this.#configuration(options, address, port, hostKey));
+    const parts = newer
+      ? [`SshdSessionPath ${file("sshd-session")}`, `SshdAuthPath ${file("sshd-auth")}`]
+      : [];
+    const config = [...(options.config ?? []), ...parts];
+    writeFileSync(file("config"), this.#configuration({ ...options, config }, address, port, hostKey));
     writeFileSync(file("passwd"), passwd(options));
     writeFileSync(file("shadow"), shadow(options), { mode: 0o600 });
     writeFileSync(file("sudoers"), [...(options.sudoers ?? []), ""].join("\n"), { mode: 0o440 });
-    const loader = `${root}/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2`;
-    const libraries = `${root}/lib/x86_64-linux-gnu:${root}/usr/lib/x86_64-linux-gnu`;
-    // -r: it would start itself again for each connection, without the loader.
-    const sshd = [
-      loader,
+    const loaded = (program: string) => [
+      `${root}/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2`,
       "--library-path",
-      libraries,
-      `${root}/usr/sbin/sshd`,
-      "-D",
-      "-e",
-      "-r",
-      "-f",
-      file("config"),
+      `${root}/lib/x86_64-linux-gnu:${root}/usr/lib/x86_64-linux-gnu`,
+      `${root}${program}`,
     ];
+    // -r: it would start itself again for each connection, without the loader. A newer one starts two others instead.
+    const sshd = [...loaded("/usr/sbin/sshd"), "-D", "-e", "-r", "-f", file("config")];
+    for (const part of newer ? ["session", "auth"] : []) {
+      const words = loaded(`/usr/lib/openssh/sshd-${part}`).map(quote).join(" ");
+      writeFileSync(file(`sshd-${part}`), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+    }
     const mounts = [
       "mount -t tmpfs none /run",
       "mkdir /run/sshd",
