@@ -1,5 +1,6 @@
 import { throwAll } from "../errors.ts";
 import type { Playbook } from "../playbook/define.ts";
+import { partOf } from "../run/around.ts";
 import { tasksOf } from "../run/compose.ts";
 import { type AnyPlay, inPlay, type Prepared } from "../run/prepare.ts";
 import { choiceOf, type Selection, type TasksOfPlay, tagsOf, unknownNames } from "../run/selection.ts";
@@ -25,6 +26,7 @@ export function listTasks(playbook: Playbook, prepared: Prepared, selection: Sel
       ([line, names]) =>
         `  ${line}${names.length === countOf(play, prepared) ? "" : `   on ${names.join(", ")}`}\n`,
     ),
+    ...linesAround(play, prepared),
   ]);
   const probes = playbook.verify?.(prepared.fleet as never).map((p) => `  ${p.probe}\n`) ?? [];
   return lines.join("") + (probes.length > 0 ? `Verify\n${probes.join("")}` : "");
@@ -50,6 +52,18 @@ export function tagsIn(playbook: Playbook, prepared: Prepared): string[] {
     ...[...hosts.values()].flat().flatMap((task) => tagsOf(play, task)),
   ]);
   return [...new Set(tags)].sort();
+}
+
+/** What attending hosts have around the batches of a play. */
+function linesAround(play: AnyPlay, prepared: Prepared): string[] {
+  const members = takingPart(play, prepared).flatMap((name) => prepared.fleet.host(name) ?? []);
+  const part = partOf(play, members, "in");
+  const theirs = [...(prepared.attending.get(play) ?? [])].map((name) => {
+    return [name, tasksOn(part, name, prepared, new Set())] as const;
+  });
+  return [...linesOf(part, new Map(theirs))].map(
+    ([line, names]) => `  ${line}   on ${names.join(", ")}, around the batches\n`,
+  );
 }
 
 function countOf(play: AnyPlay, { chosen, hostsOf }: Prepared): number {

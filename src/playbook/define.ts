@@ -52,6 +52,22 @@ export type FactValues<F extends Facts> = {
   readonly [K in keyof F]: F[K] extends Fact<infer T, never> ? T : never;
 };
 
+/** What other hosts do around each batch of a play, such as a load balancer that sends nothing to its hosts meanwhile. */
+export interface Around<V, F> {
+  /** A pattern: the hosts that do it. */
+  hosts: string;
+  /**
+   * Pure: what one of them is to do with one host of the play that is `out`, before its batch begins, or `in`: after its batch,
+   * once it is well and the gate holds. One that failed stays out; one that had nothing to do is in.
+   */
+  tasks: (
+    attending: HostView<V, F>,
+    member: HostView<V, F>,
+    state: "out" | "in",
+    fleet: Fleet<V, F>,
+  ) => readonly TaskInstance[];
+}
+
 export interface Play<V, F> {
   /** What it achieves, as a heading. */
   title: string;
@@ -88,6 +104,8 @@ export interface Play<V, F> {
   anyErrorsFatal?: boolean;
   /** Not even a batch that failed whole ends the roll. */
   continueOnFailure?: boolean;
+  /** What other hosts do before and after each batch; it goes with `serial`. */
+  around?: Around<V, F>;
   /** How long a host waits, in seconds, before it takes back what is not confirmed over a new connection; 60 unless given. */
   confirmTimeout?: number;
   /** What has to hold between batches, instead of the playbook's `verify`. */

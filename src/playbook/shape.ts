@@ -2,7 +2,7 @@ import { CausewayError, type Position, throwAll } from "../errors.ts";
 import { nearest } from "../schema/nearest.ts";
 import type { TaskInstance } from "../task/define.ts";
 import { answeredFor } from "../thrown.ts";
-import type { Play, Playbook } from "./define.ts";
+import type { Around, Play, Playbook } from "./define.ts";
 
 type Kind = "text" | "list" | "function" | "mapping" | "flag" | "text or function" | "any";
 type Keys<K extends string = string> = Readonly<Record<K, { is: Kind; needed?: true }>>;
@@ -40,10 +40,16 @@ const playKeys: Keys<keyof Play<never, never>> = {
   anyErrorsFatal: { is: "flag" },
   continueOnFailure: { is: "flag" },
   gate: { is: "function" },
+  around: { is: "mapping" },
   throttle: { is: "any" },
   tasks: { is: "function", needed: true },
   rescue: { is: "function" },
   always: { is: "function" },
+};
+
+const aroundKeys: Keys<keyof Around<never, never>> = {
+  hosts: { is: "text", needed: true },
+  tasks: { is: "function", needed: true },
 };
 
 const words: Readonly<Record<Kind, string>> = {
@@ -102,7 +108,10 @@ export function playbookOf(given: Playbook, file: string, source: string): Playb
   };
   judge("the playbook", given, playbookKeys);
   throwAll(errors);
-  for (const [index, play] of given.plays.entries()) judge(`play ${index + 1}`, play, playKeys);
+  for (const [index, play] of given.plays.entries()) {
+    judge(`play ${index + 1}`, play, playKeys);
+    if (kindOf(play.around) === "mapping") judge(`play ${index + 1}: around`, play.around ?? {}, aroundKeys);
+  }
   throwAll(errors);
   const facts = Object.keys(given.facts ?? {});
   for (const play of given.plays)
@@ -143,6 +152,10 @@ function answering(given: Playbook, at: (key: string) => Position): Playbook {
         expected: `${key}: (host, fleet) => [aTask({ … })], pure and not async`,
       });
     };
+  const attendingTasks = (
+    play: { title: string },
+    around: NonNullable<Playbook["plays"][number]["around"]>,
+  ) => listing("around.tasks", play, answeredFor(`what is around play “${play.title}”`, around.tasks));
   return {
     ...given,
     ...(check ? { check: answeredFor("check", check) } : {}),
@@ -158,7 +171,7 @@ function answering(given: Playbook, at: (key: string) => Position): Playbook {
     ),
     plays: given.plays.map((play) => {
       const tasks = answeredFor(`the tasks of play “${play.title}”`, play.tasks);
-      const { atOnce, indivisible, rescue, always } = play;
+      const { atOnce, indivisible, around, rescue, always } = play;
       const of = (what: string) => `${what} of play “${play.title}”`;
       return {
         ...play,
@@ -166,6 +179,7 @@ function answering(given: Playbook, at: (key: string) => Position): Playbook {
         ...(typeof atOnce === "function" ? { atOnce: answeredFor(of("atOnce"), atOnce) } : {}),
         ...(indivisible ? { indivisible: answeredFor(of("indivisible"), indivisible) } : {}),
         tasks: listing("tasks", play, tasks),
+        ...(around ? { around: { ...around, tasks: attendingTasks(play, around) } } : {}),
         ...(rescue ? { rescue: listing("rescue", play, answeredFor(of("the rescue"), rescue)) } : {}),
         ...(always ? { always: listing("always", play, answeredFor(of("always"), always)) } : {}),
       };

@@ -1,4 +1,5 @@
 import { CausewayError } from "../errors.ts";
+import { playsWithParts } from "./around.ts";
 import { compose } from "./compose.ts";
 import {
   askAtRisk,
@@ -27,10 +28,11 @@ export async function interruptionsOf(
   prepared: Prepared,
 ): Promise<CausewayError[]> {
   const { playbook } = options;
-  const { hostsOf, fleet } = prepared;
+  const { fleet } = prepared;
+  const all = playsWithParts(playbook.plays, hosts, prepared);
   const undone = toUndo(options, hosts, prepared);
   const found = hosts.map(async (host) => {
-    const plays = playbook.plays.filter((play) => hostsOf.get(play)?.has(host.name));
+    const plays = all.flatMap(([play, theirs]) => (theirs.includes(host) ? [play] : []));
     const plans = (await Promise.all(plays.map((play) => plansOf(play, host, fleet)))).flat();
     const entries = undone.get(host.name) ?? heldByOthers(playbook, host);
     try {

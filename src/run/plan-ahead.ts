@@ -1,12 +1,13 @@
 import { CausewayError } from "../errors.ts";
 import type { TaskInstance } from "../task/define.ts";
+import { playsWithParts } from "./around.ts";
 import { compose } from "./compose.ts";
 import type { RunContext } from "./context.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
 import { hasWork } from "./plan.ts";
 import { notePlanned } from "./play-on-host.ts";
-import { inPlay, type Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
 
 /**
  * Plans every play on its hosts, from the hosts as they are, and gives what would be refused, and what waits for something
@@ -16,14 +17,13 @@ export async function planAhead(
   { playbook: { plays } }: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
-  { fleet, hostsOf }: Pick<Prepared, "fleet" | "hostsOf">,
+  prepared: Pick<Prepared, "fleet" | "hostsOf" | "attending">,
 ): Promise<CausewayError[]> {
   const errors: CausewayError[] = [];
-  for (const play of plays) {
-    const theirs = inPlay(play, hosts, hostsOf);
-    for (const host of play.runOnce ? theirs.slice(0, 1) : theirs) {
+  for (const [play, theirs] of playsWithParts(plays, hosts, prepared, ["in"])) {
+    for (const host of theirs) {
       try {
-        for (const task of compose(play, host, fleet)) {
+        for (const task of compose(play, host, prepared.fleet)) {
           notePlanned(host, context, task);
           const plan = await host.plan(task);
           if (plan.later !== undefined && !hasWork(plan)) errors.push(stillWaiting(task, host, plan.later));

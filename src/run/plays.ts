@@ -1,5 +1,6 @@
 import type { Playbook } from "../playbook/define.ts";
 import type { Fleet } from "../playbook/fleet.ts";
+import { aroundBatches } from "./around.ts";
 import { type FailurePolicy, whyStop } from "./batches.ts";
 import { compose } from "./compose.ts";
 import type { RunContext } from "./context.ts";
@@ -31,7 +32,7 @@ export async function runPlays(
   options: RunOptions,
   context: RunContext,
   hosts: readonly HostRun[],
-  { chosen, members, fleet, hostsOf, facts }: Prepared,
+  { chosen, members, fleet, hostsOf, attending, facts }: Prepared,
   whole: boolean,
 ): Promise<PlaysEnded> {
   const { plays } = options.playbook;
@@ -87,7 +88,19 @@ export async function runPlays(
         });
       }
     };
-    const { sizes } = spread;
+    const around = aroundOf(
+      play,
+      context,
+      hosts.filter(({ name }) => attending.get(play)?.has(name)),
+      async (part, some) => {
+        for (const host of some) host.switch.seconds = confirmSeconds(host, options, play);
+        await inParallel(some, { atOnce: some.length, renderer: options.reporter.renderer }, async (host) => {
+          if (!(await playOn(host, on, part, context, fleet))) through.delete(host);
+        });
+        await confirm(options, context, some);
+      },
+    );
+    const sizes = spread.sizes ?? (around && ["100%"]);
     if (sizes === undefined || taking.length === 0) {
       await converge(taking);
       if (isOver(play, options, context, places, hosts)) return { how: "stopped" };
@@ -105,6 +118,7 @@ export async function runPlays(
         isAsked: play.oneByOne === undefined || options.rolling?.serial !== undefined,
         isBusy: (host) => isBusy(host, play, fleet),
         converge,
+        around,
         confirm: (some) => confirm(options, context, some),
         rollBack: (some) => rollBack(options, context, some, index),
         gate: gateOf(play, spread, options, chosen.length === 1 && members.length > 1, (proof) => {
@@ -114,10 +128,14 @@ export async function runPlays(
         }),
       },
     );
+    around?.tell();
     if (ended !== "all") return { how: ended };
   }
   return context.interrupted.aborted ? { how: "interrupted" } : { how: "all", through };
 }
+
+const aroundOf = (...[play, ...given]: Parameters<typeof aroundBatches>) =>
+  play.around && aroundBatches(play, ...given);
 
 /**
  * Where a play switches it off, what came before is confirmed first: the switch would take back this play, too. It is confirmed

@@ -40,6 +40,8 @@ export interface Prepared {
   fleet: Fleet;
   /** Whom each play is for, whatever this run is limited to. */
   hostsOf: ReadonlyMap<AnyPlay, ReadonlySet<string>>;
+  /** Who attends to the hosts of a play, of the plays that have such hosts. */
+  attending: ReadonlyMap<AnyPlay, ReadonlySet<string>>;
   /** Filled in as hosts answer. */
   facts: Map<string, Record<string, unknown>>;
   /** The hosts whose facts are known. */
@@ -61,19 +63,22 @@ export function prepare({
   const leaving = whole.hosts.filter((h) => names.has(h.name));
   const vars = withLeave(playbook.vars);
   throwAll(unknownExtraVars(vars, extraVars));
-  for (const { title, serial, throttle, maxFailPercentage } of playbook.plays) {
+  for (const play of playbook.plays) {
+    const { title, serial, throttle, maxFailPercentage } = play;
+    if (play.around) refuseAroundAll(play);
     if (throttle !== undefined) refuseThrottle(title, throttle);
     if (serial !== undefined) parseSerial(serial, `play “${title}”: serial`);
     if (maxFailPercentage !== undefined)
       parsePercentage(maxFailPercentage, `play “${title}”: maxFailPercentage`);
   }
-  const { hostsOf, members } = membersOf(playbook, inventory);
+  const { hostsOf, attending, members } = membersOf(playbook, inventory);
   const within = limit === undefined ? undefined : new Set(select(inventory, limit, "--limit"));
   const chosen = within ? members.filter((h) => within.has(h)) : members;
   if (chosen.length === 0)
     throw new CausewayError("usage", `--limit ${limit} leaves no host of this playbook`, {
       expected: members.map((h) => h.name).join(", "),
     });
+  for (const play of playbook.plays) refuseWithout(play, chosen, { hostsOf, attending }, limit);
   refuseFaulty([...chosen, ...(left?.dead ? [] : leaving)]);
   refuseUnaddressed(members);
   const facts = new Map<string, Record<string, unknown>>();
@@ -103,7 +108,7 @@ export function prepare({
   const fleet = new Fleet(views, reached, gone);
   throwAll(distinct(playbook.check?.(fleet as never) ?? []));
   const told = remarkLines(inventory, chosen, remarks);
-  return { members, chosen, leaving, fleet, hostsOf, facts, reached, remarks: told };
+  return { members, chosen, leaving, fleet, hostsOf, attending, facts, reached, remarks: told };
 }
 
 /** Those of some hosts whom a play is for, in the order of its pattern, as Ansible takes them. */
@@ -124,8 +129,37 @@ function refuseThrottle(title: string, throttle: number): void {
   });
 }
 
-/** The hosts that a playbook names, in the inventory's order, and whom each of its plays is for. */
-export function membersOf(playbook: Playbook, inventory: Inventory): Pick<Prepared, "hostsOf" | "members"> {
+/** All of a play's hosts are never to be out at once by chance. */
+function refuseAroundAll({ title, serial, oneByOne, runOnce }: AnyPlay): void {
+  if (!runOnce && (serial !== undefined || oneByOne !== undefined)) return;
+  throw new CausewayError("playbook", `play “${title}”: around goes with batches`, {
+    found: runOnce ? "runOnce" : "no serial: all its hosts would be out at once",
+    expected: "serial beside it, such as serial: 1; with serial: 0 all hosts are one batch",
+  });
+}
+
+/** Who is left out by a limit cannot take a host out. */
+function refuseWithout(
+  play: AnyPlay,
+  chosen: readonly InventoryHost[],
+  { hostsOf, attending }: Pick<Prepared, "hostsOf" | "attending">,
+  limit = "",
+): void {
+  const names = new Set(chosen.map(({ name }) => name));
+  const missing = [...(attending.get(play) ?? [])].filter((name) => !names.has(name));
+  if (missing.length === 0 || inPlay(play, chosen, hostsOf).length === 0) return;
+  throw new CausewayError("usage", `--limit ${limit} leaves out who attends to play “${play.title}”`, {
+    found: missing.join(", "),
+    expected: "the hosts that do something around its batches, too",
+    advice: `--limit '${[limit, ...missing].join(":")}'`,
+  });
+}
+
+/** The hosts that a playbook names, in the inventory's order, whom each of its plays is for, and who attends to these. */
+export function membersOf(
+  playbook: Playbook,
+  inventory: Inventory,
+): Pick<Prepared, "hostsOf" | "attending" | "members"> {
   const names = (hosts: readonly InventoryHost[]) => new Set(hosts.map((h) => h.name));
   const at = (title?: string) => playbook.whereIs?.("hosts", title);
   const hostsOf = new Map(
@@ -134,9 +168,19 @@ export function membersOf(playbook: Playbook, inventory: Inventory): Pick<Prepar
       names(select(inventory, play.hosts, `play “${play.title}”: hosts`, "playbook", at(play.title))),
     ]),
   );
+  const attending = new Map(
+    playbook.plays.flatMap((play): [AnyPlay, Set<string>][] => {
+      const { title, around } = play;
+      if (!around) return [];
+      return [
+        [play, names(select(inventory, around.hosts, `play “${title}”: around`, "playbook", at(title)))],
+      ];
+    }),
+  );
   const others = playbook.hosts ? select(inventory, playbook.hosts, "hosts", "playbook", at()) : [];
-  const named = new Set([...[...hostsOf.values()].flatMap((hosts) => [...hosts]), ...names(others)]);
-  return { hostsOf, members: inventory.hosts.filter((h) => named.has(h.name)) };
+  const all = [...hostsOf.values(), ...attending.values()];
+  const named = new Set([...all.flatMap((hosts) => [...hosts]), ...names(others)]);
+  return { hostsOf, attending, members: inventory.hosts.filter((h) => named.has(h.name)) };
 }
 
 function knownBy(host: InventoryHost, vars: Record<string, unknown>): Omit<HostView, "facts"> {

@@ -3,10 +3,11 @@ import { anyRelated, type Resource } from "../host/resources.ts";
 import type { InventoryHost } from "../inventory/types.ts";
 import type { Entry } from "../journal/entries.ts";
 import type { TaskInstance } from "../task/define.ts";
+import { playsWithParts } from "./around.ts";
 import { compose } from "./compose.ts";
 import type { HostRun } from "./host-run.ts";
 import type { RunOptions } from "./options.ts";
-import { inPlay, type Prepared } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
 import { heldByOthers, keptFromUndo } from "./removals.ts";
 
 /**
@@ -17,13 +18,13 @@ import { heldByOthers, keptFromUndo } from "./removals.ts";
 export async function refusalsOf(
   options: RunOptions,
   hosts: readonly HostRun[],
-  { chosen, hostsOf, fleet }: Prepared,
+  prepared: Prepared,
 ): Promise<CausewayError[]> {
   const { playbook } = options;
+  const { chosen, fleet } = prepared;
   const held = new Map(hosts.map((host) => [host, heldByOthers(playbook, host)] as const));
-  const found = playbook.plays.map(async (play) => {
-    const theirs = inPlay(play, hosts, hostsOf);
-    const each = (play.runOnce ? theirs.slice(0, 1) : theirs).map(async (host) => {
+  const found = playsWithParts(playbook.plays, hosts, prepared).map(async ([play, theirs]) => {
+    const each = theirs.map(async (host) => {
       const undone = (held.get(host) ?? []).flatMap(touchedByUndo);
       try {
         const tasks = compose(play, host, fleet);

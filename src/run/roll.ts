@@ -1,3 +1,4 @@
+import type { Around, State } from "./around.ts";
 import { batchesOf, type FailurePolicy, inOrderOf, type Order, whyStop } from "./batches.ts";
 import type { RunContext } from "./context.ts";
 import type { Gate } from "./gate.ts";
@@ -30,6 +31,8 @@ export interface Roll extends FailurePolicy {
   rollBack: (hosts: readonly HostRun[]) => Promise<readonly HostRun[]>;
   /** What has to hold after each batch, or why nothing has to; neither where there is nothing to say of it. */
   gate?: Gate | string | undefined;
+  /** What other hosts do around each batch. */
+  around?: Around | undefined;
   onFailure: "stop" | "rollback";
   /** Asks a person before each batch. */
   ask?: Ask | undefined;
@@ -53,6 +56,15 @@ export async function roll(places: readonly Place[], context: RunContext, how: R
   const batches = batchesOf([...order.filter((place) => !last.includes(place)), ...last], how.sizes);
   const isIdle = standing(busy).length === 0;
   tellBatches(context, how, places, isIdle ? [] : batches);
+  // In a check the hosts of all batches are shown as they go out.
+  const isWell = context.check
+    ? await bring(how, standing(busy), "out")
+    : await bring(
+        how,
+        standing(places).filter((host) => idle.includes(host)),
+        "in",
+      );
+  if (!isWell) return endedByAttending(context, busy);
   if (context.check || isIdle) return "all";
   if (typeof how.gate === "object") await how.gate.lookBefore();
   // What earlier plays did stays, whatever becomes of a batch.
@@ -66,12 +78,30 @@ export async function roll(places: readonly Place[], context: RunContext, how: R
     if (!isWanted) return ended(context, "declined", from);
     context.left(busy.filter((one) => from.includes(one) || !one.host || one.host.failure).map(nameOf));
     context.say({ type: "batch", ...turn, state: "started" });
+    if (!(await bring(how, standing(batch), "out"))) return endedByAttending(context, from);
     await how.converge(standing(batch));
     if (context.interrupted.aborted) return ended(context, "interrupted", after);
     const stop = await judge(batch, context, how);
     if (stop) return ended(context, stop, after);
+    if (!(await bring(how, standing(batch), "in"))) return endedByAttending(context, after);
   }
   return "all";
+}
+
+async function bring({ around }: Roll, members: readonly HostRun[], state: State): Promise<boolean> {
+  return around === undefined || (await around.bring(members, state));
+}
+
+/** A host that attends to the others failed: nothing goes out, or comes in, without it. */
+function endedByAttending(context: RunContext, notBegun: readonly Place[]): RollEnded {
+  const isInterrupted = context.interrupted.aborted;
+  if (!isInterrupted)
+    context.say({
+      type: "message",
+      level: "warning",
+      text: "the roll ends here: a host around the batches failed",
+    });
+  return ended(context, isInterrupted ? "interrupted" : "stopped", notBegun);
 }
 
 const nameOf = ({ name }: Place | HostRun) => name;
@@ -160,7 +190,11 @@ async function giveUp(batch: Batch, context: RunContext, how: Roll): Promise<voi
   }
   if (typeof how.gate !== "object") say("info", "the batch was undone");
   else if (await how.gate.holds(undone)) say("info", "the batch was undone, and the gate holds again");
-  else say("warning", "the batch was undone, and the gate still fails");
+  else {
+    say("warning", "the batch was undone, and the gate still fails");
+    return;
+  }
+  await bring(how, undone, "in");
 }
 
 /** What was not begun is told with the recap, and is what a later run has to do. */

@@ -118,11 +118,17 @@ export async function run(options: RunOptions): Promise<RunOutcome> {
   const isRefused = refused.some(({ code }) => code === "host");
   const isLeft = ([name, { failed, unreachable }]: [string, HostRecap]) =>
     isRefused || failed > 0 || unreachable || context.notBegun.has(name) || context.undone.has(name);
-  const retry = Object.entries(recaps)
+  const left = Object.entries(recaps)
     .filter(isLeft)
-    .map(([name]) => name)
-    .sort();
+    .map(([name]) => name);
+  const retry = withAttending(left, prepared).sort();
   return { exitCode, hosts: recaps, retry, refused };
+}
+
+/** Hosts that are left to do, with those that attend to them: without these a retry could not take them out. */
+function withAttending(names: readonly string[], { hostsOf, attending }: Prepared): string[] {
+  const attend = [...attending].filter(([play]) => names.some((name) => hostsOf.get(play)?.has(name)));
+  return [...new Set([...names, ...attend.flatMap(([, theirs]) => [...theirs])])];
 }
 
 /** The network that is to be, with the addresses of those who take part. */

@@ -67,7 +67,8 @@ export function choiceOf(plays: readonly TasksOfPlay[], selection: Selection): C
   const start = startAt === undefined ? 0 : plays.findIndex(isStart);
   const numbers = new Map(plays.map(([play], index) => [play, index]));
   const begun = (play: AnyPlay, tasks: readonly TaskInstance[]) => {
-    const number = numbers.get(play) ?? 0;
+    // What is done around a play is no play of its own, and its turn has come.
+    const number = numbers.get(play) ?? plays.length;
     if (start < 0 || number < start) return [];
     return startAt !== undefined && number === start ? tasks.slice(startOf(play, tasks, startAt)) : tasks;
   };

@@ -30,6 +30,15 @@ describe("examples", () => {
   }, 120_000);
 });
 
+test("docs/from-ansible.md says of each word what it is here", () => {
+  const rows = read("docs/from-ansible.md")
+    .split("\n")
+    .flatMap((line) => /^\| ([^|]*) \|/.exec(line)?.[1] ?? []);
+  const words =
+    "when loop register retries until run_once delegate_to block rescue always throttle serial tags no_log ansible_facts gather_facts handlers notify vault lookup('env' lookup('pipe' vars_prompt include_role include_tasks check_mode diff become async poll";
+  expect(words.split(" ").filter((word) => !rows.some((row) => row.includes(word)))).toEqual([]);
+});
+
 describe("README.md", () => {
   it("names every option as the help does", () => {
     const shown = read("README.md");
