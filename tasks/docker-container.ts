@@ -13,6 +13,8 @@ import {
 
 const word = Type.String({ minLength: 1, pattern: "^[^\\n]+$" });
 
+const usualRestart = "unless-stopped";
+
 const params = Type.Object(
   {
     name: Type.String({ pattern: "^[A-Za-z0-9][\\w.-]*$", description: "its name in Docker" }),
@@ -37,11 +39,13 @@ const params = Type.Object(
       }),
     ),
     address: Type.Optional(Ipv4({ description: "its address on that network; default: Docker chooses" })),
-    restart: Type.String({
-      pattern: "^(no|always|unless-stopped|on-failure(:\\d+)?)$",
-      default: "unless-stopped",
-      description: "when Docker starts it again, as `--restart` takes it",
-    }),
+    restart: Type.Optional(
+      Type.String({
+        pattern: "^(no|always|unless-stopped|on-failure(:\\d+)?)$",
+        default: usualRestart,
+        description: "when Docker starts it again, as `--restart` takes it",
+      }),
+    ),
     options: Type.Optional(
       Type.Array(word, { description: "any other words for `docker run`: `--cap-add=NET_ADMIN`" }),
     ),
@@ -131,7 +135,7 @@ function optionsOf({
   volumes = [],
   network,
   address,
-  restart,
+  restart = usualRestart,
   options = [],
 }: Params): string[] {
   const each = (flag: string, values: readonly string[]) => values.flatMap((value) => [flag, value]);

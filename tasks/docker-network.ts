@@ -20,10 +20,12 @@ import {
 const params = Type.Object(
   {
     name: Type.String({ pattern: "^[A-Za-z0-9][\\w.-]*$", description: "its name in Docker" }),
-    driver: Type.Union([Type.Literal("bridge"), Type.Literal("macvlan"), Type.Literal("ipvlan")], {
-      default: "bridge",
-      description: "how it is made",
-    }),
+    driver: Type.Optional(
+      Type.Union([Type.Literal("bridge"), Type.Literal("macvlan"), Type.Literal("ipvlan")], {
+        default: "bridge",
+        description: "how it is made",
+      }),
+    ),
     subnet: Type.Optional(Cidr({ description: "its addresses; default: Docker chooses" })),
     gateway: Type.Optional(Ipv4({ description: "its router; default: the first address" })),
     ip_range: Type.Optional(
@@ -85,7 +87,7 @@ export const dockerNetwork = defineTask({
       return [];
     }
     refuseOverlap(docker, addresses, params);
-    const { name, driver, subnet, gateway, ip_range, options, labels = {}, internal } = params;
+    const { name, driver = "bridge", subnet, gateway, ip_range, options, labels = {}, internal } = params;
     return [
       step.dockerNetwork({
         name,

@@ -1,5 +1,7 @@
 import { AbsolutePath, defineTask, later, type Reader, ShellScript, type Static, sh, Type } from "causeway";
 
+const usualTimeout = "60s";
+
 const params = Type.Object(
   {
     port: Type.Optional(
@@ -13,11 +15,13 @@ const params = Type.Object(
     unit: Type.Optional(Type.String({ description: "until this unit is active" })),
     until: Type.Optional(ShellScript({ description: "until this ends with code 0; it changes nothing" })),
     words: Type.Optional(Type.String({ description: "what `until` waits for, as a person is told" })),
-    timeout: Type.String({
-      pattern: "^\\d+(\\.\\d+)?(ms|s|m)$",
-      default: "60s",
-      description: "how long it may take, `30s` or `5m`; after that the host has failed",
-    }),
+    timeout: Type.Optional(
+      Type.String({
+        pattern: "^\\d+(\\.\\d+)?(ms|s|m)$",
+        default: usualTimeout,
+        description: "how long it may take, `30s` or `5m`; after that the host has failed",
+      }),
+    ),
   },
   {
     additionalProperties: false,
@@ -45,7 +49,7 @@ export const waitFor = defineTask({
   summary: "Something that takes its time is there",
   params,
   key: (params) => words(params),
-  settles: ({ timeout }) => timeout,
+  settles: ({ timeout = usualTimeout }) => timeout,
   read: async (host, params) => isThere(host, params),
   present: (isThere, params) => (isThere ? [] : [later(`not yet: ${words(params)}`)]),
 });
