@@ -32,7 +32,8 @@ const params = Type.Object(
 type Params = Static<typeof params>;
 
 /**
- * Waits for something that no step brings about at once. It changes nothing. A check says what would be waited for.
+ * Waits for something that no step brings about at once. It changes nothing. A check says what would be waited for. Restarts and
+ * reloads that tasks before it made necessary are done first: what it waits for may be the new program.
  *
  * ```ts
  * import { sh } from "causeway";
@@ -49,6 +50,7 @@ export const waitFor = defineTask({
   summary: "Something that takes its time is there",
   params,
   key: (params) => words(params),
+  afterRestarts: true,
   settles: ({ timeout = usualTimeout }) => timeout,
   read: async (host, params) => isThere(host, params),
   present: (isThere, params) => (isThere ? [] : [later(`not yet: ${words(params)}`)]),

@@ -79,6 +79,10 @@ async function convergeTask(
     task: instance.task,
     key: instance.key,
   } as const;
+  if (instance.afterRestarts && causedBy(host, pending).length > 0) {
+    await flush(host, run, pending, true);
+    host.memory.forget(["*"]);
+  }
   let plan = await host.plan(instance);
   // What a step that is still waiting could have changed has to be performed and read first.
   if (anyRelated(touchedBy(pending), [...plan.looked])) {
@@ -179,17 +183,12 @@ async function wait(host: HostRun, run: RunContext, play: PlayOnHost, plan: Task
   const { instance } = plan;
   const until = Date.now() + instance.settlesMs;
   let now = plan;
+  let said = "";
   for (let pause = 100; Date.now() < until; pause = Math.min(pause * 2, 2000)) {
     const reason = now.later ?? missingWords(now);
-    host.say({
-      type: "task",
-      host: host.name,
-      play: play.title,
-      task: instance.task,
-      key: instance.key,
-      state: "waiting",
-      reason,
-    });
+    const about = { host: host.name, play: play.title, task: instance.task, key: instance.key };
+    if (reason !== said) host.say({ type: "task", ...about, state: "waiting", reason });
+    said = reason;
     const ms = Math.min(pause, Math.max(0, until - Date.now()));
     await sleep(ms, undefined, { signal: run.interrupted }).catch(() => {});
     stopIfInterrupted(run, host, play.title);
@@ -216,12 +215,16 @@ function stepWords(step: ShownStep): string {
 }
 
 function notConverged(host: HostRun, plan: TaskPlan): CausewayError {
+  const { instance } = plan;
+  const isWaiting = !hasWork(plan) && instance.settlesMs > 0;
   return new CausewayError("host", "the task did not converge: after its steps something is still missing", {
     host: host.name,
-    task: `${plan.instance.task} ${plan.instance.key}`,
+    task: `${instance.task} ${instance.key}`,
     found: missingWords(plan),
     expected: "nothing left to do",
-    advice: "check the host with the command of the step above; run again with -v to see every command",
+    advice: isWaiting
+      ? `it waited for ${instance.settlesMs / 1000} s: look on the host why that does not come, or give it longer`
+      : "check the host with the command of the step above; run again with -v to see every command",
   });
 }
 

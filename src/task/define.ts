@@ -30,6 +30,8 @@ export interface TaskDefinition<P extends TObject, S> {
   scope?: Scope;
   /** How long it may take until its effect shows, `30s`; it is read again with back-off until then. */
   settles?: string | ((params: Static<P>) => string);
+  /** It looks at what runs: restarts and reloads that tasks before it made necessary are done first, and not at the end of the play. */
+  afterRestarts?: true;
 }
 
 export type Scope = "host" | "fleet";
@@ -78,6 +80,8 @@ export interface TaskInstance {
   readonly scope: Scope;
   readonly formerly: readonly Former[];
   readonly settlesMs: number;
+  /** Restarts that are due are done before it. */
+  readonly afterRestarts?: boolean;
   /** Its own, without those of its play. */
   readonly tags?: readonly string[];
   readonly noLog?: boolean;
@@ -111,6 +115,7 @@ export function defineTask<P extends TObject, S>(definition: TaskDefinition<P, S
       key: definition.key(params),
       scope: definition.scope ?? "host",
       formerly: definition.formerly?.(params) ?? [],
+      ...(definition.afterRestarts ? { afterRestarts: true } : {}),
       settlesMs: milliseconds(typeof settles === "string" ? settles : settles(params)),
       look: answeredFor(`task ${definition.name}`, (host) => definition.read(host, params)),
       plan: answeredFor(`task ${definition.name}`, async (host) =>

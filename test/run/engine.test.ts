@@ -15,7 +15,7 @@ import { connectTo, FakeHost, put } from "./fake-host.ts";
 const params = Type.Object({ name: Type.String(), value: Type.String() });
 type Present = (value: string | undefined, wanted: { name: string; value: string }) => readonly PlanItem[];
 
-function taskWith(present: Present, settles?: string) {
+function taskWith(present: Present, settles?: string, afterRestarts?: true) {
   return defineTask({
     name: "value",
     summary: "sets a value",
@@ -27,6 +27,7 @@ function taskWith(present: Present, settles?: string) {
     },
     present,
     ...(settles === undefined ? {} : { settles }),
+    ...(afterRestarts ? { afterRestarts } : {}),
   });
 }
 
@@ -264,6 +265,33 @@ describe("converging one host", () => {
     const { host, outcome } = await runOn(["h1"], book);
     expect(host.performed).toEqual(["put a 1", "put b 2", "restart docker"]);
     expect(outcome.hosts.h1?.restarts).toBe(1);
+  });
+
+  test("what waits for a program that runs has the restarts before it done first, and the others stay at the end", async () => {
+    const restarting = taskWith((now, { name, value: want }) =>
+      now === want ? [] : [put(name, want, { causes: [restart(`of ${name}`)] })],
+    );
+    // The restart of the host in memory shows as a value of its name.
+    const waiting = taskWith((now) => (now === "done" ? [] : [later("it is the old one")]), "300ms", true);
+    const tasks = () => [
+      restarting({ name: "a", value: "1" }),
+      waiting({ name: "restart of a", value: "" }),
+      restarting({ name: "b", value: "2" }),
+    ];
+    const { host, outcome } = await runOn(["h1"], playbook([play(tasks)]));
+    expect([outcome.exitCode, outcome.hosts.h1?.restarts]).toEqual([0, 2]);
+    expect(host.performed).toEqual(["put a 1", "restart of a", "put b 2", "restart of b"]);
+    const again = await runOn(["h1"], playbook([play(tasks)]), { hosts: new Map([["h1", host]]) });
+    expect(again.outcome.hosts.h1?.restarts).toBe(0);
+  });
+
+  test("a wait is told once for each reason, and says in the end how long it was", async () => {
+    const never = taskWith((now) => (now === "1" ? [] : [later("it is not there yet")]), "500ms");
+    const book = playbook([play(() => [never({ name: "a", value: "1" })])]);
+    const { events } = await runOn(["h1"], book);
+    expect(events.filter((e) => e.type === "task" && e.state === "waiting")).toHaveLength(1);
+    const failed = events.find((e) => e.type === "failed");
+    expect(failed?.type === "failed" && failed.error.detail.advice).toMatch(/it waited for 0\.5 s/);
   });
 
   test("a restart that the running state asks for happens although no step is missing", async () => {
