@@ -60,6 +60,8 @@ export interface RunRecord {
   end?: string;
   /** Steps of it became part of an older run's, and cannot be taken back by themselves. */
   folded?: boolean;
+  /** It did no step that could stand: nothing of it was taken back. */
+  stepless?: boolean;
 }
 
 /** A host's journal, as one read brought it. */
@@ -110,7 +112,7 @@ true`);
 /** The runs of which nothing stands any more, for the history. */
 export const readOldRunsScript: Script = rawScript(`cd ${journalFolder}/old 2>/dev/null || exit 0
 grep -aH '' */run.json */end 2>/dev/null
-printf 'mark %s\\n' */folded
+printf 'mark %s\\n' */folded */stepless
 true`);
 
 /**
@@ -206,8 +208,8 @@ export function parseJournal(text: string, host: string): Journal {
     const record = parsed(text) as RunRecord | undefined;
     if (record === undefined) return acted.has(run) ? damagedEntry(host, path, text) : [];
     const end = files.find((f) => f.run === run && f.file === "end")?.text;
-    const folded = marks.has(`${run}/folded`);
-    return [{ ...record, ...(end === undefined ? {} : { end }), ...(folded ? { folded } : {}) }];
+    const is = (mark: "folded" | "stepless") => (marks.has(`${run}/${mark}`) ? { [mark]: true } : {});
+    return [{ ...record, ...(end === undefined ? {} : { end }), ...is("folded"), ...is("stepless") }];
   });
   const [run = "", ...others] = beside.split(" ");
   return {

@@ -20,6 +20,7 @@
 #   $CW/folded                 the newest run of which only what was before the oldest is kept
 #   $CW/runs/RUN/folded        steps of it stand, but as part of an older run's
 #   $CW/old/RUN                a run of which nothing stands any more
+#   $CW/old/RUN/stepless       it never did a step that could stand: it restarted something, or failed before its first one
 #
 # A kind is three functions on a resource, called with its arguments and with $B, the entry's path without an ending:
 # cw_KIND_token prints its state, cw_KIND_save keeps what restoring it needs, cw_KIND_restore restores it,
@@ -640,11 +641,14 @@ cw_fold() (
   cw_closed=" $(for cw_f in */*.closes; do [ -f "$cw_f" ] && [ ! -f "${cw_f%.closes}.undone" ] && cat "$cw_f"; done | tr '\n' ' ')"
   for cw_run in *; do
     [ -d "$cw_run" ] && [ "$cw_run" != "$1" ] || continue
+    cw_any=
     for cw_e in "$cw_run"/[0-9]*.json; do
       [ -f "$cw_e" ] || continue
+      cw_any=1
       [ -f "${cw_e%.json}.undone" ] || continue 2
       case $cw_closed in *" ${cw_e%.json} "*) continue 2 ;; esac
     done
+    [ -n "$cw_any" ] || : >"$cw_run/stepless"
     mkdir -p "$CW/old" && rm -rf "$CW/old/$cw_run" && mv "$cw_run" "$CW/old/"
     rm -f "$CW/old/$cw_run"/[0-9]*
   done

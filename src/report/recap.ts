@@ -90,6 +90,7 @@ function words(recap: HostRecap, check: boolean, digits: number, paint: Paint): 
     number("failed", recap.failed, "red"),
     number("unreachable", recap.unreachable ? 1 : 0, "red"),
     number(check ? "would-restart" : "restarts", recap.restarts, "yellow"),
+    ...(recap.rescued ? [number("rescued", recap.rescued.length, "yellow")] : []),
     recap.owed.length > 0 ? paint("red", `owed=${recap.owed.join(", ")}`) : "owed=—",
   ].join(" ");
 }

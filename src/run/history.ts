@@ -14,7 +14,7 @@ import {
 import { inParallel } from "./in-parallel.ts";
 
 /** One run as the fleet remembers it. */
-export interface FleetRun extends Omit<RunRecord, "end" | "folded"> {
+export interface FleetRun extends Omit<RunRecord, "end" | "folded" | "stepless"> {
   /** Where its journal was found. */
   on: readonly string[];
   /** `folded`: what it did stands, and can only be taken back together with what an older run did. */
@@ -67,16 +67,17 @@ export async function readHistory(options: {
   });
   const runs = [...seen.values()]
     .map(({ record, states }): FleetRun => {
-      const { end: _, folded: __, ...rest } = record;
+      const { end: _, folded: __, stepless: ___, ...rest } = record;
       return { ...rest, on: [...states.keys()].sort(), state: together([...states.values()]) };
     })
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   return { runs, lost };
 }
 
-/** A run of which nothing is left: a run that undid others is done, all others are rolled back, or part of an older one. */
+/** A run of which nothing is left: a run that undid others, or did nothing but a restart, is done; all others are rolled back, or part of an older one. */
 function undoneState(record: RunRecord, journal: Journal): FleetRun["state"] {
   if (isFolded(record, journal)) return "folded";
+  if (record.stepless) return ended(record);
   if (record.end === "reverted") return "rolled back by its own timer";
   return /^(rollback|reset)$/.test(record.playbook) ? ended(record) : "rolled back";
 }

@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -276,8 +285,17 @@ describe("the script that changes a host", () => {
     expect(stdout.match(/0001\.json$/gm)).toHaveLength(1);
     expect(entryOf("0001").run).toBe("R1");
     expect(existsSync(join(journal, "old/R2/folded"))).toBe(true);
+    expect(existsSync(join(journal, "old/R2/stepless"))).toBe(false);
     carryOut([{ does: "take back", entry: entryOf("0001") }], { run: "R3" });
     expect(readFileSync(path, "utf8")).toBe("0\n");
+  });
+
+  test("marks a run that did no step, when it goes among the old ones", () => {
+    mkdirSync(join(journal, "runs/R0"), { recursive: true });
+    carryOut(actionsOf(mark("a")));
+    spawnSync("sh", ["-c", `. ${keptLibrary()}; cw_fold R3 9`]);
+    expect(existsSync(join(journal, "old/R0/stepless"))).toBe(true);
+    expect(existsSync(join(journal, "runs/R1"))).toBe(true);
   });
 
   test("takes back what an older version kept, without checksums", () => {

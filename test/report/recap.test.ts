@@ -28,6 +28,17 @@ describe("the recap", () => {
     );
   });
 
+  it("counts the plays that were rescued, and names them", () => {
+    const hosts = { a: recapOf({ rescued: ["Migrate"] }), b: recapOf() };
+    expect(lines({ hosts })).toEqual([
+      "RECAP",
+      "a : ok=4 changed=0 failed=0 unreachable=0 restarts=0 rescued=1 owed=—",
+      "b : ok=4 changed=0 failed=0 unreachable=0 restarts=0 owed=—",
+      "“Migrate” failed on a, and its rescue was done instead",
+      "1 min 1 s, exit code 0: every host is as it should be, but for the plays whose rescue was done instead",
+    ]);
+  });
+
   it("of many hosts lists those that need attention", () => {
     const hosts = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`h${i}`, recapOf()]));
     hosts.h7 = recapOf({ ok: 0, unreachable: true });

@@ -51,6 +51,35 @@ test.each([
   expect(open()).toBe(0);
 });
 
+test.each([
+  ["did a step, of which nothing stands", "", "rolled back"],
+  ["did no step, but a restart", "mark R1/stepless\n", "done"],
+])("a run among the old ones that %s", async (_, mark, state) => {
+  const record = {
+    id: "R1",
+    playbook: "web",
+    owns: null,
+    started: "",
+    user: "",
+    machine: "",
+    hosts: ["one"],
+  };
+  const { connect } = counting();
+  const old: Connect = async (...given) => ({
+    ...(await connect(...given)),
+    run: async (script) => ({
+      stdout: String(script).includes("/old")
+        ? `R1/run.json:${JSON.stringify(record)}\nR1/end:done\n${mark}`
+        : "",
+      stderr: "",
+      code: 0,
+    }),
+  });
+  const inventory = await loadInventory(["one,"]);
+  const { runs } = await readHistory({ inventory, session, connect: old, forks: 1 });
+  expect(runs.map((one) => one.state)).toEqual([state]);
+});
+
 test.each([["failing"], ["broken"], ["bug"]])("nor does a run that meets %s", async (host) => {
   const { connect, open } = counting();
   const look = defineTask({
