@@ -361,7 +361,10 @@ async function pingOwn(
     sh`timeout -k 2 ${count + startOfOwn} docker run --rm --label ${label} --network host --userns host ${image} ping -c ${count} -w ${count + patience} -W ${patience} ${address}`,
     { timeoutMs: (count + startOfOwn + 30) * 1000 },
   );
-  const { loss, rtt } = readPing(stdout, false);
+  const said = readPing(stdout, false);
+  // A host without any route to it sends nothing, and does not reach it.
+  const loss = /sendto: Network is unreachable/.test(stderr) ? 100 : said.loss;
+  const { rtt } = said;
   const cell: MatrixCell = {
     from: host.name,
     to: host.name,
