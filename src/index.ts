@@ -71,6 +71,7 @@ export {
   familyOf,
   formatAddress6,
   formatNetwork6,
+  lastAddress6,
   meet,
   networkOf6,
   parseAddress6,

@@ -1,16 +1,20 @@
 import {
+  AnyIp,
   CausewayError,
   Cidr,
+  Cidr6,
   contains,
   type DockerState,
   defineTask,
   dockerStarts,
+  familyOf,
   Ipv4,
+  Ipv6,
   type Link,
   later,
+  meet,
   type NetworkMember,
   networkOf,
-  overlaps,
   type PlanItem,
   parseAddress,
   type Reader,
@@ -30,8 +34,13 @@ const params = Type.Object(
     ip_range: Type.Optional(
       Cidr({ description: "the part of the subnet from which this host's Docker assigns addresses" }),
     ),
+    subnet6: Type.Optional(Cidr6({ description: "a subnet of IPv6 that they share beside it" })),
+    gateway6: Type.Optional(Ipv6({ description: "the router of that subnet" })),
+    ip_range6: Type.Optional(Cidr6({ description: "the part of it from which this host's Docker assigns" })),
     aux: Type.Optional(
-      Type.Record(Type.String(), Ipv4(), { description: "addresses that Docker must not assign, by name" }),
+      Type.Record(Type.String(), AnyIp(), {
+        description: "addresses in these subnets that Docker must not assign, by name",
+      }),
     ),
     parent: Type.Optional(
       Type.String({
@@ -46,13 +55,19 @@ const params = Type.Object(
 
 type Params = Static<typeof params>;
 
-/** A Docker network as `docker network inspect` tells it, as far as it matters here. */
-export interface NetworkSeen {
-  name: string;
-  driver: string;
+/** The addresses of one family. */
+interface PoolSeen {
   subnets: readonly string[];
   gateway: string;
   ipRange: string;
+}
+
+/** A Docker network as `docker network inspect` tells it, as far as it matters here. */
+export interface NetworkSeen extends PoolSeen {
+  name: string;
+  driver: string;
+  /** Those of IPv6, where the network has it. */
+  six?: PoolSeen;
   aux: Readonly<Record<string, string>>;
   parent: string;
   mode: string;
@@ -115,6 +130,7 @@ export const macvlanNet = defineTask({
       subnet: params.subnet,
       gateway: params.gateway,
       ...(params.ip_range ? { ipRange: params.ip_range } : {}),
+      ...sixAsked(params),
       auxAddresses: wanted.aux,
       options: { parent },
       was: now ? words(now) : null,
@@ -147,31 +163,30 @@ ids=$(docker network ls -q --no-trunc) && docker network inspect $ids`;
 interface Inspected {
   Name: string;
   Driver: string;
+  EnableIPv6?: boolean;
   Internal?: boolean;
-  IPAM: {
-    Config:
-      | {
-          Subnet?: string;
-          Gateway?: string;
-          IPRange?: string;
-          AuxiliaryAddresses?: Record<string, string> | null;
-        }[]
-      | null;
-  };
+  IPAM: { Config: Config[] | null };
   Options: Record<string, string> | null;
+}
+
+interface Config {
+  Subnet?: string;
+  Gateway?: string;
+  IPRange?: string;
+  AuxiliaryAddresses?: Record<string, string> | null;
 }
 
 /** Parses what `docker network inspect` prints. */
 export function parseNetworks(json: string): NetworkSeen[] {
-  return (JSON.parse(json) as Inspected[]).map(({ Name, Driver, Internal, IPAM, Options }) => {
+  return (JSON.parse(json) as Inspected[]).map(({ Name, Driver, EnableIPv6, Internal, IPAM, Options }) => {
     const pools = IPAM.Config ?? [];
+    const of = (family: 4 | 6) => pools.filter(({ Subnet = "" }) => familyOf(Subnet) === family);
     return {
       name: Name,
       driver: Driver,
-      subnets: pools.flatMap((pool) => pool.Subnet ?? []),
-      gateway: pools[0]?.Gateway ?? "",
-      ipRange: pools[0]?.IPRange ?? "",
-      aux: pools[0]?.AuxiliaryAddresses ?? {},
+      ...poolOf(of(4)),
+      ...(EnableIPv6 ? { six: poolOf(of(6)) } : {}),
+      aux: Object.assign({}, ...pools.map((pool) => pool.AuxiliaryAddresses)),
       parent: Options?.parent ?? "",
       mode: Options?.macvlan_mode ?? "bridge",
       internal: Internal === true,
@@ -179,16 +194,38 @@ export function parseNetworks(json: string): NetworkSeen[] {
   });
 }
 
-function networkWanted(
-  { name, subnet, gateway, ip_range = "", aux = {} }: Params,
-  parent: string,
-): NetworkSeen {
+function poolOf(pools: readonly Config[]): PoolSeen {
+  return {
+    subnets: pools.flatMap((pool) => pool.Subnet ?? []),
+    gateway: pools[0]?.Gateway ?? "",
+    ipRange: pools[0]?.IPRange ?? "",
+  };
+}
+
+/** What the network's step is told of IPv6. */
+function sixAsked({ subnet6, gateway6, ip_range6 }: Params) {
+  if (subnet6 === undefined) return {};
+  return {
+    six: {
+      subnet: subnet6,
+      ...(gateway6 === undefined ? {} : { gateway: gateway6 }),
+      ...(ip_range6 === undefined ? {} : { ipRange: ip_range6 }),
+    },
+  };
+}
+
+function networkWanted(params: Params, parent: string): NetworkSeen {
+  const { name, subnet, gateway, ip_range = "", aux = {} } = params;
+  const { six } = sixAsked(params);
   return {
     name,
     driver: "macvlan",
     subnets: [subnet],
     gateway,
     ipRange: ip_range,
+    ...(six
+      ? { six: { subnets: [six.subnet], gateway: six.gateway ?? "", ipRange: six.ipRange ?? "" } }
+      : {}),
     aux,
     parent,
     mode: "bridge",
@@ -197,15 +234,15 @@ function networkWanted(
 }
 
 /** A network in words; two are the same network when their words are, whatever order their options were given in. */
-function words({ driver, subnets, gateway, ipRange, aux, parent, mode, internal }: NetworkSeen): string {
+function words(network: NetworkSeen): string {
+  const { driver, six, aux, parent, mode, internal } = network;
   const kept = Object.entries(aux)
     .map(([name, address]) => `${name}=${address}`)
     .sort();
   return [
     driver,
-    ...[...subnets].sort(),
-    gateway && `gateway ${gateway}`,
-    ipRange && `range ${ipRange}`,
+    ...poolWords(network),
+    ...(six ? poolWords(six) : []),
     kept.length > 0 ? `without ${kept.join(" ")}` : "",
     parent && `on ${parent}`,
     mode === "bridge" ? "" : `mode ${mode}`,
@@ -213,6 +250,10 @@ function words({ driver, subnets, gateway, ipRange, aux, parent, mode, internal 
   ]
     .filter(Boolean)
     .join(" ");
+}
+
+function poolWords({ subnets, gateway, ipRange }: PoolSeen): string[] {
+  return [...[...subnets].sort(), gateway && `gateway ${gateway}`, ipRange && `range ${ipRange}`];
 }
 
 /** The interface that carries the network: the one that was asked for, or the one on the way to every peer. */
@@ -307,18 +348,16 @@ function refuseWithoutDocker({ state }: DockerState): void {
 
 /** Docker takes one macvlan network a parent, and no two networks with a common address. */
 function refuseConflictingNetworks(networks: readonly NetworkSeen[], wanted: NetworkSeen): void {
-  const ours = wanted.subnets.flatMap((s) => networkOf(s) ?? []);
+  const ours = subnetsOf(wanted);
   for (const other of networks.filter((n) => n.name !== wanted.name)) {
     const sameParent = other.driver === "macvlan" && other.parent === wanted.parent;
-    const common = other.subnets
-      .flatMap((s) => networkOf(s) ?? [])
-      .some((theirs) => ours.some((own) => overlaps(own, theirs)));
+    const common = subnetsOf(other).some((theirs) => ours.some((own) => meet(own, theirs)));
     if (!sameParent && !common) continue;
     throw new CausewayError(
       "host",
       sameParent
         ? `the network ${other.name} is on ${wanted.parent} already, and Docker allows one per interface`
-        : `the subnet of the network ${other.name} overlaps ${wanted.subnets.join(", ")}`,
+        : `the subnet of the network ${other.name} overlaps ${ours.join(", ")}`,
       {
         found: `${other.name}: ${words(other)}`,
         restsOn: [other.name === "bridge" ? "unit:docker.service" : `network:${other.name}`],
@@ -329,33 +368,37 @@ function refuseConflictingNetworks(networks: readonly NetworkSeen[], wanted: Net
   }
 }
 
+/** Of both families. */
+function subnetsOf({ subnets, six }: NetworkSeen): readonly string[] {
+  return [...subnets, ...(six?.subnets ?? [])];
+}
+
 /** An address that somebody asked for is kept, or the network is left as it is. */
 function refuseLostAddresses(members: readonly NetworkMember[], wanted: NetworkSeen): void {
-  const lost = members.filter((m) => m.asked !== "" && !has(wanted, m.asked));
+  const asked = ({ asked, six }: NetworkMember) => [asked, six?.asked ?? ""].filter(Boolean);
+  const lost = members.filter((m) => asked(m).some((address) => !has(wanted, address)));
   if (lost.length === 0) return;
   throw new CausewayError("host", "containers would lose the addresses that they were started with", {
-    found: lost.map((m) => `${m.name} has ${m.asked}`).join(", "),
-    expected: `addresses in ${wanted.subnets.join(", ")} that are not reserved`,
+    found: lost.map((m) => `${m.name} has ${asked(m).join(" and ")}`).join(", "),
+    expected: `addresses in ${subnetsOf(wanted).join(", ")} that are not reserved`,
     advice: `disconnect them first: ${lost.map((m) => `docker network disconnect ${wanted.name} ${m.name}`).join("; ")}`,
   });
 }
 
 /** Whether a container can have the address on the network. */
-function has({ subnets, gateway, aux }: NetworkSeen, text: string): boolean {
-  const address = parseAddress(text);
-  const inside = subnets.some((s) => {
-    const network = networkOf(s);
-    return network !== undefined && address !== undefined && contains(network, address);
-  });
-  return inside && text !== gateway && !Object.values(aux).includes(text);
+function has(network: NetworkSeen, text: string): boolean {
+  const { gateway, six, aux } = network;
+  const inside = subnetsOf(network).some((subnet) => meet(subnet, text));
+  return inside && ![gateway, six?.gateway, ...Object.values(aux)].includes(text);
 }
 
 function movedContainers(members: readonly NetworkMember[], wanted: NetworkSeen): string[] {
   if (members.length === 0) return [];
-  const one = ({ name, address, asked }: NetworkMember) => {
-    const before = asked || address;
-    if (before === "") return name;
-    return has(wanted, before) ? `${name} (${before})` : `${name} (a new address for ${before})`;
+  const kept = (before: string) => (has(wanted, before) ? before : `a new address for ${before}`);
+  const one = ({ name, address, asked, six }: NetworkMember) => {
+    const before = [asked || address, six?.asked || six?.address || ""].filter(Boolean);
+    const after = before.filter((text) => familyOf(text) === 4 || wanted.six !== undefined).map(kept);
+    return after.length > 0 ? `${name} (${after.join(", ")})` : name;
   };
   return [`reconnects ${members.map(one).join(", ")}`];
 }

@@ -79,7 +79,7 @@ export function badSubnets6(hosts: readonly Host[]): CausewayError[] {
   if (hosts.every(({ vars }) => vars.fixed_cidr_v6 === undefined)) return withoutUse(hosts);
   return [
     ...withoutSubnet(hosts),
-    ...unusable(hosts),
+    ...unusable6(hosts, "fixed_cidr_v6"),
     ...overlapping(hosts),
     ...overHosts(hosts),
     ...outsideOfNetwork6(hosts),
@@ -142,16 +142,25 @@ function withoutSubnet(hosts: readonly Host[]): CausewayError[] {
 /** So many bits leave addresses for containers. */
 const longest = 120;
 
-function unusable(hosts: readonly Host[]): CausewayError[] {
+/** Why no container can have an address in a network: undefined where it can. */
+function misfit(network: string): string | undefined {
+  const hit = reservedPart6(network);
+  if (hit) return `${hit.network} ${hit.meaning}`;
+  return (networkOf6(network)?.prefix ?? 0) > longest ? `a prefix above ${longest}` : undefined;
+}
+
+/** Networks of IPv6 for containers in which none can be. */
+export function unusable6<V extends object, F>(
+  hosts: readonly HostView<V, F>[],
+  variable: keyof V & string,
+): CausewayError[] {
   return hosts.flatMap((host) => {
-    const subnet = host.vars.fixed_cidr_v6 ?? "";
-    const hit = reservedPart6(subnet);
-    const isSmall = (networkOf6(subnet)?.prefix ?? 0) > longest;
-    if (!hit && !isSmall) return [];
+    const found = misfit(String(host.vars[variable] ?? ""));
+    if (found === undefined) return [];
     return [
-      new CausewayError("variables", "fixed_cidr_v6 is not a network for containers", {
-        ...together(given(host, "fixed_cidr_v6")),
-        found: hit ? `${hit.network} ${hit.meaning}` : `a prefix above ${longest}`,
+      new CausewayError("variables", `${variable} is not a network for containers`, {
+        ...together(given(host, variable)),
+        found,
         expected: `a part of fd00::/8, or of a network of yours, with a prefix of at most ${longest}; 64 is usual`,
       }),
     ];
@@ -247,7 +256,9 @@ interface Route6 {
 
 /** What a host has of IPv6. */
 export interface Ipv6Facts {
-  /** Whether its kernel has IPv6, and not all of it switched off. */
+  /** Whether its kernel has IPv6. */
+  inKernel: boolean;
+  /** Whether it has, and not all of it switched off. */
   enabled: boolean;
   addresses: readonly { dev: string; cidr: string }[];
   gateways: readonly string[];
@@ -288,6 +299,7 @@ export function parseIpv6(text: string): Ipv6Facts {
   const of = (word: string) => lines.filter(([first]) => first === word);
   const address = (hex = "0") => formatAddress6(BigInt(`0x${hex}`));
   return {
+    inKernel: of("off").length > 0,
     enabled: of("off").some(([, off]) => off === "0"),
     addresses: of("address").map(([, dev = "", hex, length = "0"]) => ({
       dev,
@@ -322,7 +334,9 @@ export function unfitForIpv6<V extends Vars, F extends Facts>(fleet: Fleet<V, F>
   return [
     ...able.flatMap(withoutIpv6),
     ...able.flatMap(losesItsRouter),
-    ...able.flatMap((host) => taken(host, fleet.hosts)),
+    ...able.flatMap((host) =>
+      taken(host, { hosts: fleet.hosts, variable: "fixed_cidr_v6", what: ownSubnet, isOurs: isRouted }),
+    ),
   ];
 }
 
@@ -354,44 +368,67 @@ function losesItsRouter<F extends Facts>({ name, facts }: Host<Vars, F>): Causew
   );
 }
 
+const ownSubnet = ({ name }: { readonly name: string }) => `the IPv6 container subnet of ${name}`;
+
+const isRouted = (name: string) => /^(docker0|bridge|wg-causeway.*)$/.test(name);
+
+/** Subnets of IPv6 for containers, by the variable that gives them, and what a scheme itself has in them, by its name. */
+export interface Uses6<V extends object> {
+  hosts: readonly HostView<V, unknown>[];
+  variable: keyof V & string;
+  what: (of: { readonly name: string }) => string;
+  isOurs: (name: string) => boolean;
+  /** It is the same for all hosts. */
+  isOfFleet?: true;
+  /** Whether containers may be in one subnet with what the host needs itself, as long as their addresses are others. */
+  besideLifelines?: boolean;
+}
+
 /** What uses a container subnet of IPv6 on a host already: one of the two would lose its packets. */
-function taken<F extends Facts>(host: Host<Vars, F>, hosts: readonly Host[]): CausewayError[] {
-  const { ipv6, networks, lifelines } = host.facts;
+export function taken<V extends object>(
+  { name: host, facts: { ipv6, networks, lifelines } }: HostView<unknown, Facts>,
+  { hosts, variable, what, isOurs, isOfFleet, besideLifelines = false }: Uses6<V>,
+): CausewayError[] {
+  const subnets = hosts.flatMap(({ vars }) => vars[variable] ?? []).map(String);
   const uses = [
     ...ipv6.addresses
-      .filter(({ dev }) => dev !== "docker0" && dev !== "lo" && !dev.startsWith("wg-causeway"))
-      .map(({ dev, cidr }) => ({ network: cidr, what: `the interface ${dev}` })),
+      .filter(({ dev }) => dev !== "lo" && !isOurs(dev))
+      .map(({ dev, cidr }) => ({ network: cidr, who: `the interface ${dev}` })),
     ...networks
-      .filter(({ name }) => name !== "bridge")
+      .filter(({ name }) => !isOurs(name))
       .flatMap(({ name, subnets }) =>
-        subnets.map((network) => ({ network, what: `the Docker network ${name}` })),
+        subnets.map((network) => ({ network, who: `the Docker network ${name}` })),
       ),
-    ...lifelines
-      .filter(({ address }) => !isInContainer(address, ipv6.routes, hosts))
-      .map(({ what, address }) => ({ network: address, what })),
-    ...ipv6.gateways.map((network) => ({ network, what: "the default gateway" })),
+    ...(besideLifelines
+      ? []
+      : [
+          ...lifelines
+            .filter(({ address }) => !isInContainer(address, ipv6.routes, subnets))
+            .map(({ what: who, address }) => ({ network: address, who })),
+          ...ipv6.gateways.map((network) => ({ network, who: "the default gateway" })),
+        ]),
   ].filter(({ network }) => familyOf(network) === 6);
   return hosts.flatMap((of) => {
-    const subnet = of.vars.fixed_cidr_v6;
-    const hit = uses.find(({ network }) => subnet !== undefined && meet(network, subnet));
+    const subnet = String(of.vars[variable] ?? "");
+    const hit = uses.find(({ network }) => meet(network, subnet));
     if (!hit) return [];
     return [
-      new CausewayError("host", `the IPv6 container subnet of ${of.name} overlaps ${hit.what}`, {
-        ...together(given(of, "fixed_cidr_v6")),
-        host: host.name,
-        found: `${hit.network}; fixed_cidr_v6 of ${of.name}: ${subnet}`,
+      new CausewayError("host", `${what(of)} overlaps ${hit.who}`, {
+        ...together(given(of, variable)),
+        host,
+        found: `${hit.network}; ${variable} of ${of.name}: ${subnet}`,
         expected: "a network that nothing else uses on any host",
-        advice: `set another fixed_cidr_v6 for ${of.name}`,
+        advice: `set another ${variable} for ${isOfFleet ? "all hosts" : of.name}`,
       }),
     ];
   });
 }
 
 /** A DNS server in a container, here or on a peer, is reached there already and stays so. */
-function isInContainer(address: string, routes: readonly Route6[], hosts: readonly Host[]): boolean {
+function isInContainer(address: string, routes: readonly Route6[], subnets: readonly string[]): boolean {
   const lengthOf = ({ dst }: Route6) => networkOf6(dst)?.prefix ?? 0;
   const [way] = routes.filter(({ dst }) => meet(dst, address)).toSorted((a, b) => lengthOf(b) - lengthOf(a));
-  if (!way || !hosts.some(({ vars }) => isWithin(way.dst, vars.fixed_cidr_v6 ?? ""))) return false;
+  if (!way || !subnets.some((subnet) => isWithin(way.dst, subnet))) return false;
   return way.via !== "::" || /^(docker|wg-causeway)/.test(way.dev);
 }
 

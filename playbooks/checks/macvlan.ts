@@ -4,6 +4,7 @@ import {
   defineFact,
   type ErrorDetail,
   type Fleet,
+  familyOf,
   formatAddress,
   type GivenValue,
   given,
@@ -11,6 +12,7 @@ import {
   type HostView,
   type KnownHost,
   lastAddress,
+  meet,
   networkOf,
   overlaps,
   parseAddress,
@@ -20,18 +22,17 @@ import {
 import { parentFor, readNetworks, type Underlay } from "../../tasks/macvlan-net.ts";
 import { hostsIn } from "./addresses.ts";
 import { handedOver } from "./handed-over.ts";
+import { type Ipv6Facts, ipv6Of } from "./ipv6.ts";
 import type { Lifeline } from "./lifelines.ts";
+import { badNumbers6, gateway6Of, lines6, type Macvlan6Vars, type Part6, part6Of } from "./macvlan-ipv6.ts";
 import { longestPrefix, type SliceFacts, slicesOf } from "./slices.ts";
 
 /** The variables that a user sets; the rest follows from the inventory. */
-export interface MacvlanVars {
+export interface MacvlanVars extends Macvlan6Vars {
   macvlan_name: string;
-  macvlan_subnet: string;
   macvlan_gateway?: string;
   macvlan_parent?: string;
   macvlan_range?: string;
-  macvlan_aux: Record<string, string>;
-  macvlan_shim: boolean;
 }
 
 /** A host's part of the common subnet. */
@@ -42,6 +43,7 @@ export interface Part {
   aux: Record<string, string>;
   /** The host's own address among its containers, kept free whether there is a shim or not. */
   shim: string;
+  six?: Part6;
 }
 
 /** The part of one host, with what Docker keeps free of it. */
@@ -64,7 +66,15 @@ export function partOf<V extends MacvlanVars, F extends SliceFacts>(
     .map((h) => [`host-${h.name}`, h.address] as const);
   const taken = new Set([...reserved, ...hosts.map(([, address]) => address)]);
   const shim = highestFree(ip_range, macvlan_subnet, taken);
-  return { gateway, ip_range, aux: { ...Object.fromEntries(hosts), ...macvlan_aux, shim }, shim };
+  const six = part6Of(host, ip_range, fleet.hosts);
+  const aux = {
+    ...Object.fromEntries(hosts),
+    ...six?.hosts,
+    ...macvlan_aux,
+    shim,
+    ...(six ? { shim6: six.shim } : {}),
+  };
+  return { gateway, ip_range, aux, shim, ...(six ? { six } : {}) };
 }
 
 export function gatewayOf({ macvlan_gateway, macvlan_subnet }: MacvlanVars): string {
@@ -98,8 +108,16 @@ function disagreements<V extends MacvlanVars, F>({ hosts }: Fleet<V, F>): Causew
     macvlan_name: vars.macvlan_name,
     macvlan_subnet: vars.macvlan_subnet,
     macvlan_gateway: gatewayOf(vars),
+    macvlan_subnet6: vars.macvlan_subnet6,
+    macvlan_gateway6: gateway6Of(vars),
   });
-  const names = ["macvlan_name", "macvlan_subnet", "macvlan_gateway"] as const;
+  const names = [
+    "macvlan_name",
+    "macvlan_subnet",
+    "macvlan_gateway",
+    "macvlan_subnet6",
+    "macvlan_gateway6",
+  ] as const;
   return others.flatMap((host) => {
     const apart = names.filter((name) => network(host)[name] !== network(first)[name]);
     if (apart.length === 0) return [];
@@ -108,7 +126,7 @@ function disagreements<V extends MacvlanVars, F>({ hosts }: Fleet<V, F>): Causew
         ...together(...apart.flatMap((name) => [given(host, name), given(first, name)])),
         host: host.name,
         expected: "one network for all hosts",
-        advice: "set macvlan_name, macvlan_subnet and macvlan_gateway for the group, not for a host",
+        advice: "set macvlan_name, the subnets and their gateways for the group, not for a host",
       }),
     ];
   });
@@ -161,7 +179,8 @@ function badNumbers<V extends MacvlanVars, F extends SliceFacts>(
       }),
     ];
   });
-  if (outside.length + twice.length > 0) return [...outside, ...twice];
+  const six = badNumbers6(host, range, fleet.hosts);
+  if (outside.length + twice.length + six.length > 0) return [...outside, ...twice, ...six];
   if (freeIn(range, subnet, partOf(host, fleet)) > 0) return [];
   return [
     wrong("no address is left for a container", [rangeIs, "macvlan_aux"], {
@@ -189,7 +208,7 @@ interface Reserved {
 
 /** What the variables reserve: Docker takes each of these for itself, and fails where two are the same. */
 function reservedIn<V extends MacvlanVars, F>({ vars }: HostView<V, F>): Reserved[] {
-  const aux = Object.entries(vars.macvlan_aux);
+  const aux = Object.entries(vars.macvlan_aux).filter(([, address]) => familyOf(address) === 4);
   return [
     { what: "the gateway", of: "macvlan_gateway", address: gatewayOf(vars) },
     ...aux.map(([name, address]): Reserved => ({ what: `macvlan_aux ${name}`, of: "macvlan_aux", address })),
@@ -199,6 +218,11 @@ function reservedIn<V extends MacvlanVars, F>({ vars }: HostView<V, F>): Reserve
 /** Where a host's part comes from: its own range, or its place in the subnet. */
 function givenRange(host: HostView<MacvlanVars, unknown>): GivenValue {
   return given(host, host.vars.macvlan_range === undefined ? "macvlan_subnet" : "macvlan_range");
+}
+
+/** The same of a part of either family. */
+function rangeOf(host: HostView<MacvlanVars, unknown>, range: string): GivenValue {
+  return familyOf(range) === 6 ? given(host, "macvlan_subnet6") : givenRange(host);
 }
 
 /** Docker does not coordinate addresses between hosts: two that assign the same one do not warn. */
@@ -226,10 +250,23 @@ function shimsOverHosts<V extends MacvlanVars, F>(fleet: Fleet<V, F>, slices: Sl
     .filter((host) => host.vars.macvlan_shim)
     .flatMap((host) => {
       const range = slices.get(host.name) ?? "";
-      return hostsIn(fleet.hosts, range).map((inside) =>
-        shimConflict(host, inside, range, [givenRange(host), givenAddress(inside)]),
-      );
+      const range6 = part6Of(host, range, fleet.hosts)?.ip_range ?? "";
+      return [
+        ...hostsIn(fleet.hosts, range).map((inside) =>
+          shimConflict(host, inside, range, [givenRange(host), givenAddress(inside)]),
+        ),
+        ...fleet.hosts.flatMap((inside) => {
+          const address = ipv6Of(inside) ?? "";
+          if (!meet(range6, address)) return [];
+          const values = [rangeOf(host, range6), givenAddress6(inside)];
+          return [shimConflict(host, { name: inside.name, address }, range6, values)];
+        }),
+      ];
     });
+}
+
+function givenAddress6(host: HostView<MacvlanVars, unknown>): GivenValue {
+  return host.vars.host_ipv6 === undefined ? givenAddress(host) : given(host, "host_ipv6");
 }
 
 function shimConflict(
@@ -246,7 +283,7 @@ function shimConflict(
       host: host.name,
       found: `${inside.address} is in ${range}`,
       expected: "a range that contains no host address",
-      advice: "set a macvlan_range that contains no host address, or set macvlan_shim: false",
+      advice: `set a macvlan_range ${familyOf(range) === 6 ? "or macvlan_subnet6 " : ""}that contains no host address, or set macvlan_shim: false`,
     },
   );
 }
@@ -257,50 +294,44 @@ function shimConflict(
  */
 export function lifelinesInRanges<
   V extends MacvlanVars,
-  F extends SliceFacts & { lifelines: readonly Lifeline[] },
+  F extends SliceFacts & { lifelines: readonly Lifeline[]; ipv6: Ipv6Facts },
 >(fleet: Fleet<V, F>): CausewayError[] {
   const slices = slicesOf(fleet);
+  const lines = [...lines4(fleet.reached), ...lines6(fleet.reached)];
   return fleet.reached.flatMap((host) => {
-    const range = slices.get(host.name) ?? "";
-    const { gateway, aux } = partOf(host, fleet);
-    const kept = [gateway, ...Object.values(aux)];
+    const { gateway, aux, six } = partOf(host, fleet);
+    const kept = [gateway, six?.gateway, ...Object.values(aux)];
     // The way to the default gateway names its device: a shim does not take it over.
-    const isSafe = ({ what, address }: Lifeline) =>
+    const isSafe = ({ what, address }: Line) =>
       kept.includes(address) && (!host.vars.macvlan_shim || what === "the default gateway");
-    return linesIn(fleet.reached, range)
-      .filter((line) => !isSafe(line))
-      .map((line) =>
-        host.vars.macvlan_shim
-          ? shimConflict(host, { name: line.what, address: line.address }, range, [givenRange(host)])
-          : addressGivenAway(host, line, range),
-      );
+    return [slices.get(host.name) ?? "", six?.ip_range ?? ""].flatMap((range) =>
+      lines
+        .filter((line) => meet(range, line.address) && !isSafe(line))
+        .map((line) =>
+          host.vars.macvlan_shim
+            ? shimConflict(host, { name: line.what, address: line.address }, range, [rangeOf(host, range)])
+            : addressGivenAway(host, line, range),
+        ),
+    );
   });
 }
 
+type Line = Pick<Lifeline, "what" | "address">;
+
 /** Of all hosts together, each address once. */
-function linesIn(
-  hosts: readonly HostView<unknown, { lifelines: readonly Lifeline[] }>[],
-  range: string,
-): Lifeline[] {
-  const network = networkOf(range);
-  const inside = hosts
-    .flatMap(({ facts }) => facts.lifelines)
-    .filter(({ address }) => network && contains(network, parseAddress(address) ?? -1));
-  return [...new Map(inside.map((line) => [line.address, line])).values()];
+function lines4(hosts: readonly HostView<unknown, { lifelines: readonly Lifeline[] }>[]): Line[] {
+  const all = hosts.flatMap(({ facts }) => facts.lifelines).filter(({ address }) => familyOf(address) === 4);
+  return [...new Map(all.map((line) => [line.address, line])).values()];
 }
 
-function addressGivenAway(
-  host: HostView<MacvlanVars, unknown>,
-  line: Lifeline,
-  range: string,
-): CausewayError {
+function addressGivenAway(host: HostView<MacvlanVars, unknown>, line: Line, range: string): CausewayError {
   const reserve = { macvlan_aux: { ...host.vars.macvlan_aux, reserved: line.address } };
   return new CausewayError("host", `a container of ${host.name} could get the address of ${line.what}`, {
-    ...together(givenRange(host)),
+    ...together(rangeOf(host, range)),
     host: host.name,
     found: `${line.address} is in ${range}`,
     expected: "a range without it, or its address among those that no container may get",
-    advice: `reserve it for all hosts: -e '${JSON.stringify(reserve)}'; or set another macvlan_range for ${host.name}`,
+    advice: `reserve it for all hosts: -e '${JSON.stringify(reserve)}'; or set another ${familyOf(range) === 6 ? "macvlan_subnet6 for all hosts" : `macvlan_range for ${host.name}`}`,
   });
 }
 
@@ -390,6 +421,9 @@ export function sharedChange<F extends Seen>(fleet: Fleet<MacvlanVars, F>): stri
       ...(facts.slice.subnet === vars.macvlan_subnet
         ? []
         : [`macvlan_subnet ${facts.slice.subnet} → ${vars.macvlan_subnet}`]),
+      ...(facts.slice.subnet6 === vars.macvlan_subnet6
+        ? []
+        : [`macvlan_subnet6 ${facts.slice.subnet6 ?? "—"} → ${vars.macvlan_subnet6 ?? "—"}`]),
       ...(facts.parent === parent ? [] : [`the parent on ${name} ${facts.parent} → ${parent}`]),
     ];
   });

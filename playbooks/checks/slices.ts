@@ -23,16 +23,22 @@ export interface SliceVars {
   macvlan_range?: string;
 }
 
-/** The part that a host's network has already, and of which subnet; undefined where there is no such network. */
+/** The part that a host's network has already, and of which subnets; undefined where there is no such network. */
 export interface SliceFacts {
-  slice: { subnet: string; range: string } | undefined;
+  slice: { subnet: string; subnet6?: string; range: string } | undefined;
 }
 
 export const sliceFact = defineFact({
   name: "slice",
   read: async (host, { vars }: KnownHost<SliceVars>): Promise<SliceFacts["slice"]> => {
     const network = (await readNetworks(host)).find(({ name }) => name === vars.macvlan_name);
-    return network && { subnet: network.subnets.join(" "), range: network.ipRange };
+    if (!network) return undefined;
+    const { subnets, six, ipRange } = network;
+    return {
+      subnet: subnets.join(" "),
+      ...(six ? { subnet6: six.subnets.join(" ") } : {}),
+      range: ipRange,
+    };
   },
 });
 

@@ -1,3 +1,4 @@
+import { familyOf } from "causeway";
 import { bareForm, concerns } from "../../tasks/ping-check/verdict.ts";
 import type { CapturedPair, Verdict, Wire } from "../../tasks/ping-check/wire.ts";
 import { keysOf, networksOf, type Place, type Ran, type Running, type Scheme } from "./scheme.ts";
@@ -5,9 +6,13 @@ import { keysOf, networksOf, type Place, type Ran, type Running, type Scheme } f
 const wire: Wire = { name: "macvlan", routed: false, alsoOn: ["docker0"], verdict: childrenOnly };
 
 /** Containers on the hosts' own segment; `shims` are the hosts that reach their own containers. */
-export function macvlanOf(network: string, shims: readonly string[]): Ran {
+export function macvlanOf(
+  network: string,
+  { shims, withIpv6 }: { shims: readonly string[]; withIpv6: boolean },
+): Ran {
   return {
-    words: `macvlan (${network})`,
+    words: `macvlan (${network}${withIpv6 ? ", IPv4 and IPv6" : ""})`,
+    ...(withIpv6 ? { families: [4, 6] as const } : {}),
     proof: (hosts) => ({
       network,
       wire,
@@ -22,8 +27,17 @@ export function macvlanOf(network: string, shims: readonly string[]): Ran {
 
 const ranOn = ({ reached }: Place) => {
   const shims = reached.filter(({ facts }) => hasShim(facts.running)).map(({ name }) => name);
-  return (network: string) => macvlanOf(network, shims);
+  return (network: string) => macvlanOf(network, { shims, withIpv6: hasIpv6(network, reached) });
 };
+
+/** One that does not tell, as its Docker does not run, has what the others have. */
+function hasIpv6(network: string, reached: Place["reached"]): boolean {
+  return reached.some(({ facts: { running } }) =>
+    running.docker.networks.some(
+      ({ name, subnets }) => name === network && subnets.some((subnet) => familyOf(subnet) === 6),
+    ),
+  );
+}
 
 function hasShim({ links }: Running): boolean {
   return links.some(({ name, kind }) => name === "macvlan-shim" && kind === "macvlan");

@@ -4,7 +4,18 @@ import { beforeAll, describe, expect } from "vitest";
 import { labConnection, labReboot } from "../../src/lab/index.ts";
 import { labPaths } from "../../src/lab/paths.ts";
 import { differences, snapshot } from "./snapshot.ts";
-import { doneBy, execute, full, idle, inFull, type RunEventLike, type TestLab, useLab } from "./support.ts";
+import {
+  doneBy,
+  execute,
+  full,
+  idle,
+  inFull,
+  messagesOf,
+  type RunEventLike,
+  stepsOf,
+  type TestLab,
+  useLab,
+} from "./support.ts";
 
 const subnets = ["fd00:30:100::/64", "fd00:30:200::/64"];
 
@@ -155,6 +166,66 @@ function throughIpv6(lab: TestLab) {
     }
     await fine("playbooks/reset.ts", over6, plain);
   });
+
+  inFull(
+    "macvlan: both families with evidence, with shims after a reboot, and a reset that leaves no trace",
+    async () => {
+      const before = await snapshots();
+      // The subnet of the hosts' own segment: their addresses in it are nobody's.
+      const from = lab.inventory({ of: of(), vars: { macvlan_subnet6: `${network}/64` } });
+      const macvlan = "playbooks/macvlan.ts";
+      const { events } = await fine(macvlan, ["--evidence"], from);
+      expect(reachedBy(events)).toEqual(both("macvlan_1"));
+      const between = cellsIn(events).filter((cell) => cell.from !== cell.to);
+      expect(between.map(({ evidence }) => evidence)).toEqual(
+        Array(4).fill({ ok: true, seen: "the children's own MACs" }),
+      );
+      expect(doneBy(await fine(macvlan, ["--no-verify"], from))).toEqual(idle(lab.names));
+
+      const starts = ["leaving", "chosen --network-alias www", `asked --ip6 ${network}55`].map(
+        (words) => `docker run -d --network macvlan_1 --name ${words} busybox sleep 9000`,
+      );
+      await lab.must("docker-200", `${starts.join(" && ")} && docker rm -f leaving`);
+      const addresses = () =>
+        lab.must(
+          "docker-200",
+          "for c in chosen asked; do docker inspect -f '{{with .NetworkSettings.Networks.macvlan_1}}{{.IPAddress}} {{.GlobalIPv6Address}}{{end}}' $c; done",
+        );
+      const had = await addresses();
+      expect(had).toContain(`${network}55`);
+      const shims = ["-e", JSON.stringify({ macvlan_shim: true, macvlan_aux: { nas: `${network}9` } })];
+      expect(stepsOf((await fine(macvlan, shims, from)).events)).toEqual(
+        lab.names.flatMap((host) => [
+          expect.stringMatching(
+            `^${host} link macvlan-shim → macvlan on host0, .*, ${network}[7f]f, the way to `,
+          ),
+          expect.stringMatching(`^${host} network macvlan_1 → macvlan .* without .*nas=${network}9 `),
+        ]),
+      );
+      expect(await addresses()).toBe(had);
+      await lab.must("docker-200", "docker rm -f chosen asked");
+
+      await labReboot(lab.spec, lab.names);
+      const verified = await fine("playbooks/verify.ts", [], from);
+      expect(messagesOf(verified.events)).toContain("the hosts run macvlan (macvlan_1, IPv4 and IPv6)");
+      expect(reachedBy(verified.events)).toEqual(both("macvlan_1"));
+      // Each host and its own container, in both families.
+      expect(cellsIn(verified.events).filter((cell) => cell.from === cell.to && cell.ok)).toHaveLength(4);
+      expect(doneBy(await fine(macvlan, [...shims, "--no-verify"], from))).toEqual(idle(lab.names));
+
+      await lab.must("docker-201", `ip -6 addr add ${network}5/64 dev host0 nodad`);
+      const refused = await lab.run(macvlan, [], from);
+      expect([refused.code, refused.stderr]).toEqual([
+        2,
+        expect.stringContaining("a container of docker-200 could get the address of docker-201 itself"),
+      ]);
+      await lab.must("docker-201", `ip -6 addr del ${network}5/64 dev host0`);
+
+      await fine("playbooks/reset.ts");
+      for (const [i, now] of (await snapshots()).entries())
+        expect(differences(before[i] ?? [], now), lab.names[i]).toEqual([]);
+    },
+  );
 
   inFull("wireguard: both families in one encrypted link, and a reset that leaves no trace", async () => {
     await Promise.all(lab.names.map((host) => lab.must(host, "systemctl restart docker")));

@@ -163,6 +163,27 @@ docker run -d --name chosen --network macvlan_1 busybox sleep 9000`,
     },
   );
 
+  test("IPv6 beside IPv4: made anew, both proved, and a second run has nothing to do", async () => {
+    const six = ["-e", "macvlan_subnet6=fd00:16:10::/64"];
+    const { code, events } = await lab.events(playbook, six);
+    expect(
+      stepsOf(events).map((words) =>
+        words.replace(/.*(fd00:16:10::\/64 .*) without.*(shim6=\S*).*/, "$1 $2"),
+      ),
+    ).toEqual([
+      "fd00:16:10::/64 gateway fd00:16:10::1 range fd00:16:10::/121 shim6=fd00:16:10::7f",
+      "fd00:16:10::/64 gateway fd00:16:10::1 range fd00:16:10::80/121 shim6=fd00:16:10::ff",
+    ]);
+    expect(events.flatMap(({ matrix }) => matrix?.title ?? [])).toEqual([
+      "containers on macvlan_1",
+      "containers on macvlan_1, IPv6",
+    ]);
+    expect(pairs(events)).toEqual(complete);
+    expect(code).toBe(0);
+    expect(doneBy(await lab.events(playbook, [...six, "--no-verify"]))).toEqual(idle(lab.names));
+    expect((await lab.events(playbook, ["--no-verify"])).code).toBe(0);
+  });
+
   test("a parent that is not there, or a sub-interface without 802.1q, is refused before any host is touched", async () => {
     for (const [parent, message] of [
       ["host7", /host7 does not exist/],

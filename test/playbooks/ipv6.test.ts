@@ -21,6 +21,7 @@ default eth0 fe8000000000000000000000000000aa 00450003 1 0`;
 
 test("the kernel's tables are read", () => {
   expect(parseIpv6(said)).toEqual({
+    inKernel: true,
     enabled: true,
     addresses: [
       { dev: "lo", cidr: "::1/128" },
@@ -38,8 +39,8 @@ test("the kernel's tables are read", () => {
 });
 
 test.each([
-  ["", { enabled: false, addresses: [], gateways: [], advertised: [] }],
-  ["off 1", { enabled: false }],
+  ["", { inKernel: false, enabled: false, addresses: [], gateways: [], advertised: [] }],
+  ["off 1", { inKernel: true, enabled: false }],
   // accept_ra is 2, the host forwards already, a daemon made the route, an administrator did.
   [said.replace("00450003 1 0", "00450003 2 0"), { advertised: [] }],
   [said.replace("00450003 1 0", "00450003 1 1"), { advertised: [] }],

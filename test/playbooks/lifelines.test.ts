@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { parseIpv6 } from "../../playbooks/checks/ipv6.ts";
 import { type Lifeline, lifelinesTaken, routeTo } from "../../playbooks/checks/lifelines.ts";
 import { lifelinesInRanges } from "../../playbooks/checks/macvlan.ts";
 import { parseRoutes } from "../../src/host/tools/ip.ts";
@@ -21,6 +22,7 @@ test.each([
   ["198.51.100.8", "default"],
 ])("the way to %s is by %s", (address, dst) => expect(routeTo(address, routes)?.dst).toBe(dst));
 
+const none6 = parseIpv6("");
 const line = (what: string, address: string): Lifeline => ({
   what,
   address,
@@ -90,9 +92,46 @@ test.each<[string, { shim?: boolean; aux?: Record<string, string> }, Lifeline, s
   ],
 ])("macvlan: %s", (_, { shim = false, aux = {} }, lifeline, words) => {
   const vars = { macvlan_name: "m", macvlan_subnet: "10.0.0.0/24", macvlan_aux: aux, macvlan_shim: shim };
-  const one = { ...host([lifeline]), vars, facts: { lifelines: [lifeline], slice: undefined } };
+  const one = { ...host([lifeline]), vars, facts: { lifelines: [lifeline], slice: undefined, ipv6: none6 } };
   const errors = lifelinesInRanges(new Fleet([one], () => new Set(["h1"])));
   expect(errors.map(({ message }) => message)).toEqual(
     words === undefined ? [] : [expect.stringContaining(words)],
   );
 });
+
+test.each<[string, object, string[]]>([
+  ["a DNS server elsewhere", { dns: "fd00:9::53" }, []],
+  ["a DNS server", { dns: "fd00:1::53" }, ["a container of h1 could get the address of the DNS server"]],
+  ["a router", { via: "fd00:1::9" }, ["a container of h1 could get the address of the default gateway"]],
+  [
+    "an address of the host's",
+    { own: "fd00:1::9" },
+    ["a container of h1 could get the address of h1 itself"],
+  ],
+  ["behind the part", { own: "fd00:1::1:9" }, []],
+  ["reserved", { dns: "fd00:1::53", aux: { dns: "fd00:1::53" } }, []],
+])("macvlan in IPv6: %s", (_, { dns, via, own, aux = {} }: Given6, expected) => {
+  const vars = {
+    macvlan_name: "m",
+    macvlan_subnet: "172.16.10.0/24",
+    macvlan_subnet6: "fd00:1::/64",
+    macvlan_aux: aux,
+    macvlan_shim: false,
+  };
+  const ipv6 = {
+    ...none6,
+    gateways: via === undefined ? [] : [via],
+    addresses: own === undefined ? [] : [{ dev: "eth0", cidr: `${own}/64` }],
+  };
+  const lifelines = dns === undefined ? [] : [line("the DNS server", dns)];
+  const one = { ...host(lifelines), vars, facts: { lifelines, slice: undefined, ipv6 } };
+  const errors = lifelinesInRanges(new Fleet([one], () => new Set(["h1"])));
+  expect(errors.map(({ message }) => message)).toEqual(expected);
+});
+
+interface Given6 {
+  dns?: string;
+  via?: string;
+  own?: string;
+  aux?: Record<string, string>;
+}

@@ -108,6 +108,20 @@ test.each<[string, unknown, Given, string, string[]]>([
     ["b: fixed_cidr_v6 fd00:30:200::/64 (hosts.yaml:5:53)"],
   ]),
   [
+    "macvlan: IPv6 that it does not build by this variable",
+    macvlan,
+    { extra: "fixed_cidr_v6=fd00:1::/64" },
+    "fixed_cidr_v6 asks for IPv6, and macvlan would build IPv4 alone",
+    ["a: fixed_cidr_v6 fd00:1::/64 (-e:1:1)"],
+  ],
+  [
+    "a subnet of IPv6 for macvlan that is link-local",
+    macvlan,
+    { extra: "macvlan_subnet6=fe80:1::/64" },
+    "macvlan_subnet6 is not a network for containers",
+    ["a: macvlan_subnet6 fe80:1::/64 (-e:1:1)"],
+  ],
+  [
     "an IPv6 subnet for a swarm's network",
     swarm,
     { extra: "swarm_subnet6=fd00:1::/64" },

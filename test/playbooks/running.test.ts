@@ -54,8 +54,10 @@ function runningOn({
   swarm,
 }: Host): Running {
   const named = networks.split("\n").filter(Boolean);
-  // Neither an interface nor a subnet is asked of them.
-  const lines = ["b bridge local bridge", ...named].map((line) => line.replace(/ (\S+)$/, " - - $1"));
+  // No interface is asked of them, and a subnet of some only.
+  const lines = ["b bridge local bridge", ...named].map((line) =>
+    line.replace(/^(\S+ \S+ \S+) (\S+)$/, "$1 - - $2").replace(/^(\S+ \S+ \S+) (\S+,) (\S+)$/, "$1 - $2 $3"),
+  );
   return {
     docker: parseDocker(stopped ? "stopped" : `running 20.10.5\n${lines.join("\n")}\n--\n`),
     said: {
@@ -117,6 +119,14 @@ test.each<[string, Host[], string]>([
     "macvlan, with a shim on one host",
     [{ networks: "a macvlan local macvlan_1", links: shim }, { standing: ["macvlan-net macvlan_1"] }],
     "macvlan (macvlan_1), shims: h0",
+  ],
+  [
+    "macvlan with IPv6, which one host does not tell",
+    [
+      { networks: "a macvlan local 172.16.10.0/24,fd00:16:10::/64, macvlan_1" },
+      { standing: ["macvlan-net macvlan_1"] },
+    ],
+    "macvlan (macvlan_1, IPv4 and IPv6), shims: ",
   ],
   [
     "overlay, which one host only sees, and a swarm's beside it",

@@ -99,6 +99,11 @@ test.each<[string, never, string | undefined]>([
     "macvlan_subnet 172.16.10.0/24 → 172.16.0.0/16",
   ],
   [
+    "IPv6 where there was none",
+    parts({ macvlan_subnet6: "fd00:16:10::/64" }),
+    "macvlan_subnet6 — → fd00:16:10::/64",
+  ],
+  [
     "another parent",
     parts({ macvlan_parent: "eth1" }),
     "the parent on a eth0 → eth1, the parent on b eth0 → eth1",

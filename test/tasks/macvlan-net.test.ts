@@ -66,6 +66,13 @@ const wanted: Params = {
 
 const whole =
   "macvlan 172.16.10.0/24 gateway 172.16.10.1 range 172.16.10.0/25 without printer=172.16.10.9 shim=172.16.10.127 on ens33";
+const words6 = "fd00:16:10::/64 gateway fd00:16:10::1 range fd00:16:10::/121";
+const whole6 = whole.replace(" without", ` ${words6} without`);
+const six = { subnet6: "fd00:16:10::/64", gateway6: "fd00:16:10::1", ip_range6: "fd00:16:10::/121" };
+const seen6: NetworkSeen = {
+  ...seen,
+  six: { subnets: ["fd00:16:10::/64"], gateway: "fd00:16:10::1", ipRange: "fd00:16:10::/121" },
+};
 const plan = (s: State, over: Partial<Params> = {}) =>
   planWords(macvlanNet.definition.present(s, { ...wanted, ...over }));
 const member = (name: string, address: string, asked = "") => ({
@@ -144,6 +151,37 @@ describe("macvlan-net plans", () => {
       { parent: "ens33.50" },
       [`network macvlan_1: — → ${whole}.50`],
     ],
+    ["IPv6 beside IPv4", state(), six, [`network macvlan_1: — → ${whole6}`]],
+    ["nothing, when it has both", state({ networks: [seen6] }), six, []],
+    [
+      "IPv6 for one that had none: who is on it stays where it is",
+      state({ networks: [seen], members: [member("web", "172.16.10.2")] }),
+      six,
+      [`network macvlan_1: ${whole} → ${whole6}; reconnects web (172.16.10.2)`],
+    ],
+    [
+      "another subnet of IPv6: who chose an address in it has it again, where Docker had chosen it does anew",
+      state({
+        networks: [{ ...seen6, six: { subnets: ["fd00:9::/64"], gateway: "fd00:9::1", ipRange: "" } }],
+        members: [
+          { ...member("web", "172.16.10.2"), six: { address: "fd00:9::5", asked: "" } },
+          { ...member("db", "172.16.10.3"), six: { address: "fd00:16:10::3", asked: "fd00:16:10::3" } },
+        ],
+      }),
+      six,
+      [
+        `network macvlan_1: ${whole6.replace(words6, "fd00:9::/64 gateway fd00:9::1")} → ${whole6}; reconnects web (172.16.10.2, a new address for fd00:9::5), db (172.16.10.3, fd00:16:10::3)`,
+      ],
+    ],
+    [
+      "no IPv6 any more",
+      state({
+        networks: [seen6],
+        members: [{ ...member("web", "172.16.10.2"), six: { address: "fd00:16:10::2", asked: "" } }],
+      }),
+      {},
+      [`network macvlan_1: ${whole6} → ${whole}; reconnects web (172.16.10.2)`],
+    ],
   ])("%s", (_, s, over, expected) => expect(plan(s, over)).toEqual(expected));
 
   test("every option goes to Docker as the article types it", () => {
@@ -202,6 +240,23 @@ describe("macvlan-net refuses", () => {
       /lose the addresses/,
     ],
     [
+      "to take an IPv6 address that somebody asked for, with IPv6 at all",
+      state({
+        networks: [seen6],
+        members: [{ ...member("web", ""), six: { address: "", asked: "fd00:16:10::5" } }],
+      }),
+      {},
+      /lose the addresses/,
+    ],
+    [
+      "an IPv6 subnet of another network",
+      state({
+        networks: [{ ...seen6, name: "shop", driver: "bridge", subnets: ["10.7.0.0/16"], parent: "" }],
+      }),
+      six,
+      /shop overlaps/,
+    ],
+    [
       "to reserve an address that somebody asked for",
       state({ networks: [{ ...seen, aux: {} }], members: [member("web", "", "172.16.10.9")] }),
       {},
@@ -221,6 +276,25 @@ test("what docker network inspect prints is taken apart (captured on 20.10.5)", 
     ["host", [], "", "", {}, ""],
     ["none", [], "", "", {}, ""],
   ]);
+});
+
+test("a network of two families, as Docker 26.1.5 and 28.5.2 print it", () => {
+  const printed = `[{"Name":"m1","Driver":"macvlan","EnableIPv6":true,"IPAM":{"Driver":"default","Options":{},"Config":[{"Subnet":"172.16.10.0/24","IPRange":"172.16.10.128/25","Gateway":"172.16.10.1","AuxiliaryAddresses":{"shim":"172.16.10.254"}},{"Subnet":"fd00:16:10::/64","IPRange":"fd00:16:10::80/121","Gateway":"fd00:16:10::1","AuxiliaryAddresses":{"shim6":"fd00:16:10::ff"}}]},"Internal":false,"Options":{"parent":"host0"},"Labels":{}}]`;
+  expect(parseNetworks(printed)).toEqual([
+    {
+      name: "m1",
+      driver: "macvlan",
+      subnets: ["172.16.10.0/24"],
+      gateway: "172.16.10.1",
+      ipRange: "172.16.10.128/25",
+      six: { subnets: ["fd00:16:10::/64"], gateway: "fd00:16:10::1", ipRange: "fd00:16:10::80/121" },
+      aux: { shim: "172.16.10.254", shim6: "fd00:16:10::ff" },
+      parent: "host0",
+      mode: "bridge",
+      internal: false,
+    },
+  ]);
+  expect(parseNetworks(printed.replace('"EnableIPv6":true', '"EnableIPv6":false'))[0]?.six).toBeUndefined();
 });
 
 describe("the plan of addresses", () => {
@@ -345,7 +419,88 @@ describe("the plan of addresses", () => {
     });
   });
 
+  test("the part of IPv6 is where that of IPv4 is; what hosts have there is kept out", () => {
+    const [a, b] = ["10.0.0.128/25", "10.0.0.0/25"];
+    const fleet = fleetOf(2, (i) => ({
+      macvlan_subnet: "10.0.0.0/24",
+      macvlan_range: i === 0 ? a : b,
+      macvlan_subnet6: "fd00:16:10::/64",
+      macvlan_aux: { nas: "fd00:16:10::ff", dns: "10.0.0.53" },
+      host_ipv6: `fd00:16:10::${i + 7}`,
+    }));
+    expect(fleet.hosts.map((host) => partOf(host, fleet))).toMatchObject([
+      {
+        six: {
+          subnet: "fd00:16:10::/64",
+          gateway: "fd00:16:10::1",
+          ip_range: "fd00:16:10::80/121",
+          shim: "fd00:16:10::fe",
+        },
+        aux: {
+          "host6-h0": "fd00:16:10::7",
+          "host6-h1": "fd00:16:10::8",
+          nas: "fd00:16:10::ff",
+          shim6: "fd00:16:10::fe",
+        },
+      },
+      { six: { ip_range: "fd00:16:10::/121", shim: "fd00:16:10::7f" } },
+    ]);
+    expect(badParts(fleet)).toEqual([]);
+  });
+
+  test("in a subnet of IPv6 that is no larger the last address stays nobody's", () => {
+    const fleet = fleetOf(1, () => ({ macvlan_subnet6: "fd00:16:10::/120" }));
+    expect(fleet.hosts.map((host) => partOf(host, fleet).six?.shim)).toEqual(["fd00:16:10::fe"]);
+  });
+
   test.each<[string, Parameters<typeof fleetOf>, RegExp]>([
+    [
+      "IPv6 for one host alone",
+      [2, (i) => (i === 0 ? { macvlan_subnet6: "fd00:16:10::/64" } : {})],
+      /h0 and h1 are set to different networks/,
+    ],
+    [
+      "a subnet of IPv6 with less room",
+      [2, () => ({ macvlan_subnet6: "fd00:16:10::/121" })],
+      /macvlan_subnet6 is smaller than macvlan_subnet/,
+    ],
+    [
+      "a router of IPv6 elsewhere",
+      [1, () => ({ macvlan_subnet6: "fd00:16:10::/64", macvlan_gateway6: "fe80::1" })],
+      /the gateway of IPv6 is not in macvlan_subnet6/,
+    ],
+    [
+      "a router of IPv6 without a subnet",
+      [1, () => ({ macvlan_gateway6: "fd00::1" })],
+      /there is no macvlan_subnet6/,
+    ],
+    [
+      "an address reserved in no subnet of IPv6",
+      [1, () => ({ macvlan_aux: { nas: "fd00::9" } })],
+      /macvlan_aux nas is one of IPv6, and there is no macvlan_subnet6/,
+    ],
+    [
+      "the router of IPv6 reserved twice",
+      [1, () => ({ macvlan_subnet6: "fd00:1::/64", macvlan_aux: { nas: "fd00:1::1" } })],
+      /the gateway of IPv6 and macvlan_aux nas have one address/,
+    ],
+    [
+      "a part of IPv6 that is all reserved",
+      [
+        1,
+        () => ({
+          macvlan_subnet: "10.0.0.0/30",
+          macvlan_subnet6: "fd00:1::/126",
+          macvlan_gateway6: "fd00:1::2",
+        }),
+      ],
+      /no IPv6 address is left/,
+    ],
+    [
+      "a shim over a host's own address of IPv6",
+      [2, (i) => ({ macvlan_subnet6: "fd00:1::/64", host_ipv6: `fd00:1::${i + 8}`, macvlan_shim: i === 0 })],
+      /shim of h0 would take over the route to h1/,
+    ],
     ["ranges that overlap", [2, () => ({ macvlan_range: "172.16.10.0/25" })], /ranges of h0 and h1 overlap/],
     [
       "a given range over a computed one",
@@ -415,6 +570,36 @@ describe("macvlan-shim plans", () => {
     ],
   ])("%s", (_, s, expected) =>
     expect(planWords(macvlanShim.definition.present(s, params))).toEqual(expected),
+  );
+
+  const params6 = { ...params, address6: "fd00:16:10::7f", ip_range6: "fd00:16:10::/121" };
+  const line6 =
+    "ip link add link ens33 name macvlan-shim type macvlan mode bridge && ip addr add 172.16.10.127/32 dev macvlan-shim && ip -6 addr add fd00:16:10::7f/128 dev macvlan-shim nodad && ip link set macvlan-shim up && ip route replace 172.16.10.0/25 dev macvlan-shim src 172.16.10.127 && ip -6 route replace fd00:16:10::/121 dev macvlan-shim src fd00:16:10::7f";
+  const address = (address: string, prefix: number) => ({
+    dev: "macvlan-shim",
+    cidr: `${address}/${prefix}`,
+    address,
+    prefix,
+  });
+  const right6: Shim = {
+    ...right,
+    addresses: [...right.addresses, address("fd00:16:10::7f", 128), address("fe80::1", 64)],
+    routes: [...right.routes, ...parseRoutes("fd00:16:10::/121 dev macvlan-shim src fd00:16:10::7f")],
+    kept: keptLines(line6),
+  };
+  const to6 = `${to}, fd00:16:10::7f, the way to fd00:16:10::/121`;
+
+  test.each<[string, Shim, string[]]>([
+    ["a bare host", none, [`link macvlan-shim: — → ${to6}`]],
+    ["nothing, when it stands and comes back", right6, []],
+    ["one without IPv6", right, [`link macvlan-shim: macvlan 172.16.10.127/32 → ${to6}`]],
+    [
+      "a lost route",
+      { ...right6, routes: right.routes },
+      [`link macvlan-shim: macvlan 172.16.10.127/32 fd00:16:10::7f/128 → ${to6}`],
+    ],
+  ])("of both families: %s", (_, s, expected) =>
+    expect(planWords(macvlanShim.definition.present(s, params6))).toEqual(expected),
   );
 
   test("not in place of an interface that somebody made", () => {
