@@ -180,6 +180,18 @@ async function settle(
 }
 
 async function wait(host: HostRun, run: RunContext, play: PlayOnHost, plan: TaskPlan): Promise<TaskPlan> {
+  const now = await waited(host, run, play, plan);
+  if (now.later !== undefined && now.steps.length === 0) throw notConverged(host, now);
+  return now;
+}
+
+/** Plans again with back-off until nothing is missing, or there is something to do, or its time is over. */
+export async function waited(
+  host: HostRun,
+  run: RunContext,
+  play: Pick<PlayOnHost, "title">,
+  plan: TaskPlan,
+): Promise<TaskPlan> {
   const { instance } = plan;
   const until = Date.now() + instance.settlesMs;
   let now = plan;
@@ -196,7 +208,6 @@ async function wait(host: HostRun, run: RunContext, play: PlayOnHost, plan: Task
     now = await host.plan(instance);
     if (isConverged(now) || (hasWork(now) && !hasWork(plan))) return now;
   }
-  if (now.later !== undefined && now.steps.length === 0) throw notConverged(host, now);
   return now;
 }
 

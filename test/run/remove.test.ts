@@ -10,18 +10,18 @@ import { defineTask, type Scope } from "../../src/task/define.ts";
 import { later } from "../../src/task/step.ts";
 import { connectTo, FakeHost, journalOf, put } from "./fake-host.ts";
 
-/** What peers have of each other: one value that names them all. `planned` hears of each time that it is planned. */
-const peers = (scope: Scope, waits: boolean, planned: () => void) =>
+/** What peers have of each other: one value that names them all. `waits` is asked each time that it is planned. */
+const peers = (scope: Scope, waits: () => boolean) =>
   defineTask({
     name: "peers",
     summary: "x",
     params: Type.Object({ names: Type.String() }),
     key: () => "k",
     scope,
+    settles: "2s",
     read: async (host) => (await host.read(rawScript("cat peers"), { looksAt: ["peers"] })).stdout,
     present: (now, { names }) => {
-      planned();
-      if (waits) return [later("a store that does not answer")];
+      if (waits()) return [later("a store that does not answer")];
       return now === names ? [] : [put("peers", names, { from: now, touches: ["peers"] })];
     },
   });
@@ -35,7 +35,8 @@ interface Given {
   dead?: boolean;
   owner?: string;
   scope?: Scope;
-  waits?: boolean;
+  /** So often it is planned before the store answers. */
+  waits?: number;
   bare?: boolean;
   check?: boolean;
   /** What h3 has of causeway that is in no journal. */
@@ -59,8 +60,9 @@ async function takeOut({ off = [], dead = false, owner = "test", scope = "host",
       return script === readMarksScript.text ? given.carries : undefined;
     };
   let plans = 0;
-  const task = peers(scope, given.waits ?? false, () => {
+  const task = peers(scope, () => {
     plans += 1;
+    return plans <= (given.waits ?? 0);
   });
   const playbook = {
     ...definePlaybook({ name: "test", summary: "x", owns: "network", vars: Type.Object({}), plays: [] }),
@@ -119,6 +121,10 @@ describe("a host is taken out", () => {
     expect((await takeOut({ off: ["h3"], dead: true })).plans).toBe(2);
   });
 
+  test("a task that settles has its time for it", async () => {
+    expect((await takeOut({ waits: 4 })).planned).toEqual(["h3: null", "h1: h1+h2", "h2: h1+h2"]);
+  });
+
   test("what taking its own part back did to the others is seen before they are changed", async () => {
     const { outcome, performed } = await takeOut({
       check: false,
@@ -158,7 +164,12 @@ describe("nothing is taken out", () => {
     ["where one that counts as dead answers", { dead: true }, 2, /so it is not dead .*without --dead$/],
     ["of another playbook's fleet", { owner: "other" }, 2, /other on h1, h2 · run remove other h3$/],
     ["of a fleet that has nothing of it", { bare: true }, 2, /nothing of it · take h3 out of the inventory/],
-    ["where a task waits as it is", { waits: true }, 2, /not whole as it is · a store that does not answer/],
+    [
+      "where a task waits as it is",
+      { waits: Number.POSITIVE_INFINITY },
+      2,
+      /not whole as it is · a store that does not answer/,
+    ],
   ])("%s", async (_, given, code, why) => {
     const { outcome, planned, why: said } = await takeOut(given);
     expect(said).toMatch(why);
