@@ -81,9 +81,9 @@ export async function failOfBefore(
   await Promise.all(
     hosts.map(async (host) => {
       const { missing } = host.journal;
-      if (missing === undefined || host.failure) return;
+      if (missing === undefined) return;
       if (!force) host.fail(unknownRun(host, missing));
-      else if (!check) await keepNote(host, forgetMissingScript);
+      else if (!check && !host.failure) await keepNote(host, forgetMissingScript);
     }),
   );
 }
@@ -112,7 +112,7 @@ function unknownRun(host: HostRun, run: string): CausewayError {
       found: `the journal in ${journalFolder} ended before run ${run}, which changed this host, as other hosts remember`,
       expected: "a journal with that run",
       advice: [
-        "what was in this journal was taken back; if a later backup of the host has a newer journal, put that there and run the reset again",
+        "if a later backup of the host has a newer journal, put that there and run the reset again",
         "if all of the host was restored from a backup, or you see that nothing of that run is left: --force, once, forgets it",
       ].join("\n"),
     },
