@@ -26,8 +26,10 @@ cw_rule_save() (
 )
 
 cw_rule_restore() (
-  cw_boot_restore rules "$*" || exit 1
   read -r cw_was <"$B.before"
+  cw_rule_has "$@"
+  [ "$?-$cw_was" != 1-present ] || cw_rule_settle "$@" || cw_rule_only_moved
+  cw_boot_restore rules "$*" || exit 1
   cw_rule_has "$@"
   case $?-$cw_was in
     0-absent) cw_iptables "$1" -D "$2" "$3" ;;
@@ -36,6 +38,14 @@ cw_rule_restore() (
     *) exit 1 ;;
   esac
 )
+
+# One that its step only moved, and that cannot be put back because somebody has since taken it away with the chain to which it
+# led, is theirs to put back. Leaves the restore.
+cw_rule_only_moved() {
+  read -r cw_made 2>/dev/null <"$B.now" && [ "$cw_made" = present ] || exit 1
+  [ "$cw_force" = force ] || exit 3
+  exit 0
+}
 
 cw_rule_tidy() { cw_boot_tidy rules "$*"; }
 
