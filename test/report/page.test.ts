@@ -8,7 +8,7 @@ import { escaped, html } from "../../src/report/page/html.ts";
 import { htmlReport } from "../../src/report/page/page.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { checked } from "./events.ts";
-import { began, changed, failed, playOn, webs } from "./fleet.ts";
+import { began, changed, ended, failed, playOn, webs } from "./fleet.ts";
 import { matrixOf, wholeRun, wicked } from "./whole-run.ts";
 
 const pageOf = (events: readonly RunEvent[], diff = true) =>
@@ -68,6 +68,13 @@ describe("a page says", () => {
     const cut = pageOf(wholeRun(3).slice(0, 12));
     expect(cut).toContain("the run did not come to its end");
     expect(cut).toMatch(/cut off, from/);
+  });
+
+  test("of a run that only proves that nothing was changed", () => {
+    expect(section(pageOf([began(["web1"]), ended(["web1"])]), "plan")).toMatch(/No play was begun: nothing/);
+    expect(section(pageOf([began(["web1"]), playOn(["web1"]), ended(["web1"])]), "plan")).toMatch(
+      /Nothing was missing/,
+    );
   });
 
   test("no name of one host where the task of each has its own", () => {

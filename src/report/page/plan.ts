@@ -19,7 +19,7 @@ export function planSection({ changes, run, recap, plays, containers }: Seen): H
   const placeOf = (some: readonly Change[]) => order.indexOf(some[0]?.play ?? "") + 1 || order.length + 1;
   const byPlay = grouped(changes, headingOf).sort((a, b) => placeOf(a) - placeOf(b));
   return html`<section id="plan"><h2>${run?.check ? "What would be done" : "What was done"}</h2>
-${changes.length === 0 && html`<p>${recap?.exitCode === 0 ? "Nothing was missing." : "The run came to no step."}</p>`}
+${changes.length === 0 && html`<p>${whyNothing(plays.length > 0, recap?.exitCode)}</p>`}
 ${byPlay.map(
   (some) =>
     html`<h3>${some[0] && headingOf(some[0])}</h3>${grouped(some, (change) => alike(`${change.task}\0${whatOf(change)}\0${change.state}`, hosts)).map((same) => group(same, hosts))}`,
@@ -31,6 +31,11 @@ ${
       html`<li><b>${host}</b> ${state === "planned" ? fateWords(some) : endedWords(some)}</li>`,
   )}</ul>`
 }</section>`;
+}
+
+function whyNothing(hasPlays: boolean, exitCode: number | undefined): string {
+  if (!hasPlays) return "No play was begun: nothing was changed.";
+  return exitCode === 0 ? "Nothing was missing." : "The run came to no step.";
 }
 
 function headingOf({ play, step }: Change): string {
