@@ -39,6 +39,8 @@ export class Story {
   readonly #taskOf = new WeakMap<ShownStep, string>();
   /** Tasks whose changes were told, step by step. */
   readonly #told = new Set<string>();
+  /** The host on which a script was shown. */
+  readonly #scripts = new Map<string, string>();
   #wide = 0;
 
   constructor(options: Pick<ReporterOptions, "verbose">, paint: Paint) {
@@ -232,11 +234,19 @@ export class Story {
         const said = event.lines.map((line) => `| ${tame(line)}`.trimEnd());
         return [...said, ...more].map((line) => this.#paint("dim", this.on(event.host, line)));
       }
-      case "command": {
-        const [first = "", ...rest] = commandLines(event.command, event.code, event.ms);
-        return [this.on(event.host, first), ...rest].map((line) => this.#paint("dim", line));
-      }
+      case "command":
+        return this.#command(event).map((line) => this.#paint("dim", line));
     }
+  }
+
+  /** A script of several lines is shown once: every host of a fleet is asked the same. */
+  #command({ host, command, code, ms }: Of<"command">): string[] {
+    const [first = "", ...rest] = commandLines(command, code, ms);
+    if (rest.length === 0) return [this.on(host, first)];
+    const before = this.#scripts.get(command);
+    if (before !== undefined) return [this.on(host, `${first}: the script that ran on ${before} above`)];
+    this.#scripts.set(command, host);
+    return [this.on(host, first), ...rest];
   }
 }
 

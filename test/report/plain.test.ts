@@ -55,6 +55,24 @@ owed restarts did not run; the next run does them
     expect(shown([output])).toBe("");
   });
 
+  it("shows with -v a script of several lines once, and names where", () => {
+    const ran = (host: string, command: string): RunEvent => ({
+      at: 1,
+      type: "command",
+      host,
+      command,
+      code: 0,
+      ms: 5,
+    });
+    const events = ["a; b", "a\nb"].flatMap((command) => ["web1", "web2"].map((host) => ran(host, command)));
+    expect(shown([...events, ran("web2", "a\nc")], { verbose: true }).split("\n")).toEqual([
+      ...["web1", "web2"].map((host) => `${host}  $ a; b   # code 0, 5 ms`),
+      ...["web1  $ # code 0, 5 ms", "a", "b"],
+      "web2  $ # code 0, 5 ms: the script that ran on web1 above",
+      ...["web2  $ # code 0, 5 ms", "a", "c", ""],
+    ]);
+  });
+
   it("claims no restart of a unit that an undo left stopped", () => {
     const about = { at: 1, host: "docker-200", why: [], state: "spared" } as const;
     expect(shown([{ ...about, type: "consequence", what: "restart consul" }])).toBe(
