@@ -32,7 +32,7 @@ export interface Reader {
   file(path: string): Promise<FileState>;
   /** Routes of the main table, IPv4's unless the family is 6. */
   routes(family?: Family): Promise<readonly Route[]>;
-  /** Where the host sends packets to an address: `ip route get`. */
+  /** Where the host sends packets to an address of either family: `ip route get`. */
   routeTo(address: string): Promise<Route | undefined>;
   links(): Promise<readonly Link[]>;
   /** IPv4 addresses, or IPv6 addresses for the family 6. */
@@ -182,7 +182,7 @@ export class HostReader implements Reader {
   }
 
   async routeTo(address: string): Promise<Route | undefined> {
-    const { stdout, code } = await this.read(sh`exec ip -4 route get ${address}`, {
+    const { stdout, code } = await this.read(sh`exec ip route get ${address}`, {
       looksAt: ["route", "link"],
     });
     return code === 0 ? parseRoutes(stdout)[0] : undefined;

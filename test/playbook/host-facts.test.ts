@@ -53,3 +53,20 @@ test("the facts of this machine are what the kernel says", async () => {
   expect(os.id).toMatch(/^[a-z]+$/);
   expect(["v1", "v2", "hybrid"]).toContain(cgroup);
 });
+
+test.each(["10.0.0.201", "fd00:10::201"])("the way to %s is asked of a host", async (address) => {
+  // iproute2 tells the family by the address, and refuses one of the other family where it was told one.
+  const other = address.includes(":") ? "-4" : "-6";
+  const session = {
+    name: "here",
+    run: async (script: string) => {
+      const answers = script.includes(`route get ${address}`) && !script.includes(other);
+      return {
+        stdout: answers ? `${address} dev eth0 src 192.0.2.1\n` : "",
+        stderr: "",
+        code: answers ? 0 : 1,
+      };
+    },
+  } as unknown as Session;
+  expect(await new HostReader(new ReadMemory(session)).routeTo(address)).toMatchObject({ dev: "eth0" });
+});
