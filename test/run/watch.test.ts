@@ -36,7 +36,7 @@ async function watching({ pairs = [], able = true, hosts = "h1,h2", ...given }: 
     say("two pairs");
     silent(["h1 → h2"]);
     silent(["h1 → h2"]);
-    if (order.filter((one) => one === "begins").length === 1) silent([]);
+    if (order.filter((one) => one === "begins").length === (given.probes ?? 1)) silent([]);
     return {
       stop: async () => {
         order.push("ends");
