@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { beforeAll, describe, expect } from "vitest";
 import { labConnection, labReboot } from "../../src/lab/index.ts";
 import { labPaths } from "../../src/lab/paths.ts";
+import { snapshots as allOf, cutOff, cutOffArgs, errorsOf, isOff, rolledBack, since } from "./cut-off.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import {
+  batchesOf,
   doneBy,
   execute,
   full,
@@ -165,6 +167,14 @@ function throughIpv6(lab: TestLab) {
       expect(reachedBy((await fine(playbook, over6, plain)).events)).toEqual(both("bridge"));
     }
     await fine("playbooks/reset.ts", over6, plain);
+
+    const beforeCut = await allOf(lab);
+    const how = "no packet of IPv6";
+    const { code, events } = await lab.events(cutOff, [...cutOffArgs(lab, how, 8), ...over6], plain);
+    expect(code).toBe(2);
+    expect(errorsOf(events)).toEqual(expect.arrayContaining(rolledBack(lab)));
+    expect(await since(lab, beforeCut)).toEqual([]);
+    expect(await isOff(lab)).toBe(true);
   });
 
   inFull(
@@ -248,4 +258,126 @@ describe.runIf(full).sequential("Docker 26", () => {
 
 describe.runIf(full).sequential("Docker 28", () => {
   throughIpv6(useLab("test-ipv6-28", 64, 2, "docker28"));
+});
+
+interface WatchedLike {
+  title: string;
+  pairs: { from: string; to: string; reached: boolean; lost: number; gaps: unknown[] }[];
+}
+
+/** Of the pairs that a host is no part of, by the watch's title: how many there are, and the packets that they lost. */
+function beside(host: string, events: readonly RunEventLike[]): Record<string, string> {
+  const all = events.filter(({ type }) => type === "watched") as unknown as WatchedLike[];
+  return Object.fromEntries(
+    all.map(({ title, pairs }) => {
+      const others = pairs.filter(({ from, to, reached }) => reached && from !== host && to !== host);
+      const lost = others.reduce((sum, pair) => sum + pair.lost, 0);
+      return [title, `${others.length} pairs lost ${lost}`];
+    }),
+  );
+}
+
+/** A fleet that changes: one host after the other, back again, and without a host. WireGuard's packets go over IPv6. */
+describe.runIf(full).sequential("three hosts", () => {
+  const lab = useLab("test-ipv6-three", 65, 3, "trixie");
+  const [first = "", second = "", third = ""] = lab.names;
+  const nets = ["fd00:30:100::/64", "fd00:30:200::/64", "fd00:30:210::/64"];
+  const ours = "ip -6 route show proto 202; ip6tables-save | grep CAUSEWAY; true";
+  let addresses: readonly string[] = [];
+  const before: string[][] = [];
+  beforeAll(async () => {
+    addresses = await withIpv6(lab, "fd00:10:65::");
+    await Promise.all(lab.names.map((host) => lab.must(host, "systemctl restart docker")));
+    before.push(...(await allOf(lab)));
+  });
+  /** The inventory; `moved` is what the second host has otherwise. */
+  const inventory = (hosts: readonly string[] = lab.names, moved: object = {}) => {
+    const own = (i: number) => ({
+      fixed_cidr_v6: nets[i],
+      host_ipv6: addresses[i],
+      wg_endpoint: addresses[i],
+      ...(i === 1 ? moved : {}),
+    });
+    const of = Object.fromEntries(lab.names.map((host, i) => [host, own(i)]));
+    return lab.inventory({ hosts, of, vars: { container_network_v6: "fd00:30::/32" } });
+  };
+  const all = (pairs: number) => ({
+    "containers on bridge": pairs,
+    "containers on bridge, IPv6": pairs,
+  });
+
+  inFull.each(["static-route", "wireguard"])(
+    "%s: one host's other subnets by --serial 1, a rollback, and a host taken out",
+    async (name) => {
+      const playbook = `playbooks/${name}.ts`;
+      expect(reachedBy((await lab.fine(playbook, [], inventory())).events)).toEqual(all(6));
+
+      const moved = inventory(lab.names, { bip: "192.168.201.1/24", fixed_cidr_v6: "fd00:30:201::/64" });
+      expect(
+        await lab.must(first, "ip6tables -S CAUSEWAY-FORWARD | grep -c 'fd00:30::/32.* -j ACCEPT'"),
+      ).toBe("2\n");
+      const { events } = await lab.fine(playbook, ["--serial", "1", "--watch"], moved);
+      expect(batchesOf(events)).toEqual([[second]]);
+      expect(reachedBy(events)).toEqual(all(6));
+      expect(beside(second, events)).toEqual({
+        "containers on bridge": "2 pairs lost 0",
+        "containers on bridge, IPv6": "2 pairs lost 0",
+      });
+      expect(await lab.must(first, ours)).not.toContain("fd00:30:200:");
+      expect(doneBy(await lab.fine(playbook, ["--no-verify"], moved))).toEqual(idle(lab.names));
+
+      expect((await lab.run("rollback", [], moved)).code).toBe(0);
+      const back = await lab.fine(playbook, [], inventory());
+      expect(doneBy(back)).toEqual(idle(lab.names));
+      expect(reachedBy(back.events)).toEqual(all(6));
+      expect(await lab.must(first, ours)).not.toContain("fd00:30:201:");
+
+      expect((await lab.run("remove", [name, third], inventory())).code).toBe(0);
+      for (const host of [first, second]) expect(await lab.must(host, ours)).not.toContain("fd00:30:210:");
+      expect(differences(before[2] ?? [], await snapshot(lab, third))).toEqual([]);
+      const two = inventory([first, second]);
+      const rest = await lab.fine(playbook, [], two);
+      expect(doneBy(rest)).toEqual(idle([first, second]));
+      expect(reachedBy(rest.events)).toEqual(all(2));
+
+      await lab.fine("playbooks/reset.ts", [], inventory());
+      expect(
+        (await allOf(lab)).flatMap((now, i) => differences(before[i] ?? [], now).map((d) => `${i} ${d}`)),
+      ).toEqual([]);
+    },
+  );
+
+  inFull("wireguard over IPv6: encrypted there, and what drops it is named by its own tables", async () => {
+    const playbook = "playbooks/wireguard.ts";
+    const { events } = await lab.fine(playbook, ["--evidence"], inventory());
+    expect(reachedBy(events)).toEqual(all(6));
+    expect(cellsIn(events).map(({ evidence }) => evidence)).toEqual(
+      Array(12).fill({ ok: true, seen: expect.stringMatching(/^UDP 51820 encrypted at both ends/) }),
+    );
+    expect(await lab.must(first, "wg show wg-causeway0 endpoints | cut -f 2 | sort")).toBe(
+      `${addresses
+        .slice(1)
+        .map((address) => `[${address}]:51820`)
+        .join("\n")}\n`,
+    );
+    const rule = `-p udp -m udp --dport 51820 -j DROP`;
+    await lab.must(second, `iptables -I INPUT ${rule}`);
+    expect(reachedBy((await lab.fine("playbooks/verify.ts", [], inventory())).events)).toEqual(all(6));
+    await lab.must(second, `iptables -D INPUT ${rule}; ip6tables -I INPUT -s ${addresses[0]} ${rule}`);
+    const broken = await lab.events("playbooks/verify.ts", [], inventory());
+    expect(broken.code).toBe(3);
+    const failed = cellsIn(broken.events).filter(({ ok }) => !ok);
+    expect(failed.map(({ from, to }) => [from, to].sort().join())).toEqual(
+      Array(4).fill(`${first},${second}`),
+    );
+    for (const { cause, command } of failed as { cause?: string; command?: string }[])
+      expect([cause, command]).toEqual([
+        expect.stringMatching(
+          /^one-way tunnel: UDP 51820 from docker-200 to docker-201 .*docker-201 drops it by INPUT -s fd00:10:65::200\/128 /,
+        ),
+        "ip6tables -vnL INPUT",
+      ]);
+    await lab.must(second, `ip6tables -D INPUT -s ${addresses[0]} ${rule}`);
+    await lab.fine("playbooks/reset.ts", [], inventory());
+  });
 });

@@ -6,8 +6,8 @@ const file = "/etc/cut-off.json";
 const daemon = "/etc/docker/daemon.json";
 const mark = "/run/cut-off";
 
-const rule = (spec: string) =>
-  step.rule({ table: "filter", chain: "INPUT", spec, comment: "cut-off", place: "first" });
+const rule = (spec: string, table: "filter" | "ip6:filter" = "filter") =>
+  step.rule({ table, chain: "INPUT", spec, comment: "cut-off", place: "first" });
 
 const run = (what: string, how: { before?: string; undo?: string }) =>
   step.run({
@@ -23,6 +23,7 @@ const ways: Readonly<Record<string, (runner: string) => readonly PlanItem[]>> = 
   /** Whoever is connected already stays connected. */
   "no new connection": () => [rule("-p tcp -m conntrack --ctstate NEW -m tcp --dport 22 -j DROP")],
   "no packet": () => [rule("-p tcp -m tcp --dport 22 -j DROP")],
+  "no packet of IPv6": () => [rule("-p tcp -m tcp --dport 22 -j DROP", "ip6:filter")],
   /** The way back to the runner leads nowhere. */
   "no route": (runner) => [step.route({ to: `${runner}/32`, via: runner.replace(/\d+$/, "77") })],
   /** A step that takes long. */
@@ -47,13 +48,14 @@ const cut = defineTask({
   params: Type.Object({ how: Type.String(), runner: Type.String() }),
   key: ({ how }) => how,
   read: async (host, { runner }) => {
-    const [{ rules }, routes, done] = await Promise.all([
+    const [{ rules }, of6, routes, done] = await Promise.all([
       host.rules(),
+      host.rules(6),
       host.routes(),
       host.read(sh`ls ${mark} 2>/dev/null`, { looksAt: [`file:${mark}`] }),
     ]);
     return (
-      rules.some(({ spec }) => spec.includes("cut-off")) ||
+      [...rules, ...of6.rules].some(({ spec }) => spec.includes("cut-off")) ||
       routes.some(({ dst }) => dst === runner) ||
       done.code === 0
     );
