@@ -158,11 +158,12 @@ function optionsOf({
 async function readContainer(host: Reader, { name, image }: Params): Promise<State> {
   const format = `{{.State.Running}}|{{with .State.Health}}{{.Status}}{{else}}none{{end}}|{{.Image}}|{{.Name}}
 {{index .Config.Labels "causeway.words"}}`;
+  // For an image that is not there Docker prints an empty line; it is one line in any case.
   const [docker, { stdout }] = await Promise.all([
     host.docker(),
     host.read(
       sh`systemctl is-active -q docker || exit 0
-docker image inspect -f '{{.Id}}' ${image} 2>/dev/null || echo
+image=$(docker image inspect -f '{{.Id}}' ${image} 2>/dev/null); echo "$image"
 docker container inspect -f ${format} ${name} 2>/dev/null`,
       { looksAt: ["docker", "unit:docker"] },
     ),
