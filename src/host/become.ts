@@ -146,7 +146,15 @@ const meanings: readonly (readonly [RegExp, (user: string, method: BecomeMethod)
       advice: `allow it with visudo: ${user} ALL=(ALL) ALL; or log in as another user`,
     }),
   ],
+  [/doas: Authentication required/i, (user) => ofDoas(user, "doas asks for a password")],
+  [/doas: Operation not permitted/i, (user) => ofDoas(user, `doas does not let ${user} become root`)],
+  [/doas is not enabled|doas\.conf: No such file/i, (user) => ofDoas(user, "doas has no doas.conf")],
 ];
+
+/** The words of opendoas 6.8, and what each of them means. */
+function ofDoas(user: string, what: string): Meaning {
+  return { what, advice: `add this line to the host's /etc/doas.conf: permit nopass ${user}` };
+}
 
 function otherwise(method: BecomeMethod, hasPassword: boolean, said: string): Meaning {
   if (hasPassword) return { what: `${method} refused`, advice: refusedPassword[method] };

@@ -355,6 +355,27 @@ describe.sequential("what a login says and starts", () => {
     },
   );
 
+  test.skipIf(!existsSync("/usr/bin/doas"))(
+    "real doas: nopass becomes root, and each refusal says what it is",
+    async () => {
+      const host = await sshds.start({
+        users,
+        doas: ["permit nopass plain", "permit fishy", "permit nopass cshy cmd id"],
+      });
+      const doas = { become: true, becomeMethod: "doas" } as const;
+      expect(await says(listed(host.port, { user: "plain", ...doas }), options, "id -un; echo $HOME")).toBe(
+        "root\n/root\n",
+      );
+      const said = (user: string) => refusal(listed(host.port, { user, ...doas }));
+      expect(await said("fishy")).toMatch(/doas asks for a password[\s\S]*permit nopass fishy/);
+      expect(await said("cshy")).toMatch(/doas does not let cshy become root[\s\S]*permit nopass cshy/);
+      const without = await sshds.start({ users, doas: [] });
+      expect(await refusal(listed(without.port, { user: "plain", ...doas }))).toMatch(
+        /doas has no doas\.conf[\s\S]*permit nopass plain/,
+      );
+    },
+  );
+
   test.runIf(full && canSudo)("nologin, requiretty and a forced command, each in its own words", async () => {
     const strict = await sshds.start({ users, sudoers: [...sudoers, "Defaults:plain requiretty"] });
     expect(await refusal(listed(strict.port, { user: "plain", become: true }))).toMatch(

@@ -26,6 +26,8 @@ export interface SshdOptions {
   rootShell?: string;
   /** Lines of sudoers. */
   sudoers?: readonly string[];
+  /** Lines of doas.conf; without them it is not there. */
+  doas?: readonly string[];
   address?: string;
   /** Of which image its sshd is; a newer one than the article's has newer algorithms. */
   image?: "trixie";
@@ -92,7 +94,11 @@ export class Sshds {
       const words = loaded(`/usr/lib/openssh/sshd-${part}`).map(quote).join(" ");
       writeFileSync(file(`sshd-${part}`), `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
     }
+    const etc = quote(file("etc"));
     const mounts = [
+      // A folder of its own, because a file that is not there cannot be mounted over.
+      ...(options.doas === undefined ? [] : [`cp -a /etc ${etc}`, `mount --bind ${etc} /etc`]),
+      ...(options.doas ?? []).map((line) => `echo ${quote(line)} >>/etc/doas.conf`),
       "mount -t tmpfs none /run",
       "mkdir /run/sshd",
       ...["passwd", "shadow", ...(existsSync("/etc/sudoers") ? ["sudoers"] : [])].map(
