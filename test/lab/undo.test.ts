@@ -201,7 +201,7 @@ printf '%s %s %s ann@desk since 2026-01-01 in run X\n' $p "$(cw_started $p)" "$(
     expect(away.code).toBe(4);
     const named = /that run, where it can be undone: (.*)/.exec(away.stderr)?.[1] ?? away.stderr;
     const partly = await execute(["sh", "-c", named]);
-    expect(partly.stdout).toMatch(/docker-200 +(undone|taken back)/);
+    expect(partly.stdout).toMatch(/docker-200 +changed/);
     expect(partly.code).toBe(4);
     await labPowerOn(lab.spec, ["docker-201"]);
     await fine(rollback());
