@@ -44,9 +44,10 @@ export default definePlaybook({ name: "book", summary: "x", vars: Type.Object({}
     const listed = ones.map(([pattern, { hosts }]) =>
       [`of ${pattern} (${hosts.length})`, ...hosts].join("\n  "),
     );
-    expect((await runIn(folder, path, ...sources, "--list-hosts")).stdout).toBe(
-      listed.map((one) => `${one}\n`).join(""),
-    );
+    const { stdout, stderr } = await runIn(folder, path, ...sources, "--list-hosts");
+    // Ansible runs twice on a machine with two names; here that is an error.
+    if (name === "ini: localhost") expect(stderr).toMatch(/localhost and 127\.0\.0\.1 are one machine/);
+    else expect(stdout).toBe(listed.map((one) => `${one}\n`).join(""));
     for (const [pattern] of asked.filter((one) => !isOne(one)))
       expect([
         pattern,
