@@ -216,10 +216,14 @@ export const consulAgent = defineTask({
   },
 });
 
-/** consul processes whose control group is not that of consul.service: started by hand, with nohup. */
+/**
+ * consul agents whose control group is not that of consul.service: started by hand, with nohup. One in a network of its own, as in
+ * most containers, is in nobody's way.
+ */
 const strayProcesses = sh`for dir in /proc/[0-9]*; do
   [ "$(cat "$dir/comm" 2>/dev/null)" = consul ] || continue
-  tr '\0' ' ' <"$dir/cmdline" | grep -q ' agent' || continue
+  [ "$dir/ns/net" -ef /proc/self/ns/net ] || continue
+  tr '\0' ' ' <"$dir/cmdline" | grep -q ' agent ' || continue
   grep -q '/consul\.service$' "$dir/cgroup" || echo "\${dir#/proc/} $(tr '\0\n' '  ' <"$dir/cmdline")"
 done`;
 

@@ -29,6 +29,12 @@ export interface Process {
   name: string;
   /** Its control group as systemd names it: `/system.slice/consul.service`. */
   cgroup: string;
+  /** The file that it runs; of a script the script. */
+  program: string;
+  /** Its first argument, unless that is an option. */
+  command: string;
+  /** Whether it takes connections over TCP. */
+  listens: boolean;
 }
 
 /** Where things that were made by hand would show, and what causeway made itself. */
@@ -106,6 +112,18 @@ function lookForProcesses(names: readonly string[]): Script {
   read -r stat <"$dir/stat" || continue
   case \${stat##*) } in Z* | X*) continue ;; esac
   echo "@process \${dir#/proc/} $name $group"
+  case $group in *"/$name.service") continue ;; esac
+  case $(ss -Hltnp 2>/dev/null) in *"pid=\${dir#/proc/},"*) listens=yes ;; *) listens=no ;; esac
+  tr '\0' '\n' 2>/dev/null <"$dir/cmdline" | {
+    read -r program
+    read -r command
+    case \${program##*/}:\${command##*/} in
+      "$name":*) program=$(readlink "$dir/exe") ;;
+      *:"$name") program=$command && read -r command ;;
+    esac
+    case $command in -*) command= ;; esac
+    echo "@started \${dir#/proc/} $listens $program \${command%% *}"
+  }
 done`;
 }
 
@@ -116,10 +134,14 @@ export function parseLook(text: string): Pick<ByHand, "unit" | "variables" | "pr
   const processes: Process[] = [];
   for (const line of text.split("\n")) {
     const [, path] = /^# (\/\S+\.(?:service|conf))$/.exec(line) ?? [];
-    const [, word, rest = ""] = /^@(variable|process) (.*)$/.exec(line) ?? [];
+    const [, word, rest = ""] = /^@(variable|process|started) (.*)$/.exec(line) ?? [];
     if (word === "process") {
       const [pid = "", name = "", cgroup = ""] = rest.split(" ");
-      processes.push({ pid, name, cgroup });
+      processes.push({ pid, name, cgroup, program: "", command: "", listens: false });
+    } else if (word === "started") {
+      const [, listens, program = "", command = ""] = rest.split(" ");
+      const one = processes.at(-1);
+      if (one) Object.assign(one, { listens: listens === "yes", program, command });
     } else if (word === "variable") {
       const [, path = "", name, flag = ""] = /^(\S+) +(\w*)=.*(--bip[= ][^" ]*)/.exec(rest) ?? [];
       if (name !== undefined) variables.push({ path, name, flag });

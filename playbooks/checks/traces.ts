@@ -1,5 +1,5 @@
 import { sh } from "causeway";
-import { type ByHand, type Setting, settings, unmanaged } from "./by-hand.ts";
+import { type ByHand, type Process, type Setting, settings, unmanaged } from "./by-hand.ts";
 
 /** One thing that was made by hand, and the command that removes it. */
 export interface Find {
@@ -43,17 +43,18 @@ export function pattern(text: string): string {
   return text.replaceAll(/[\\.*[\]^$|]/g, "\\$&");
 }
 
-/** A daemon that was started from a login. */
-export function startedByHand(name: string): Trace {
+/** A daemon that was started from a login: by its name, and by what it `does` that another program of that name does not. */
+export function startedByHand(name: string, does: (one: Process) => boolean = () => true): Trace {
   return {
     onAnyHost: true,
     finds: ({ processes }) => {
-      const pids = unmanaged(processes).flatMap((one) => (one.name === name ? [one.pid] : []));
+      const found = unmanaged(processes).filter((one) => one.name === name && does(one));
+      const pids = found.map(({ pid }) => pid);
       if (pids.length === 0) return [];
       return [
         {
           message: `${name} runs, but no unit started it: it will be gone after a reboot`,
-          found: `process ${pids.join(", ")}`,
+          found: found.map(({ pid, program }) => `process ${pid}, ${program}`).join("; "),
           remove: `kill ${pids.join(" ")}`,
         },
       ];

@@ -89,7 +89,7 @@ export const flannelOptions: Trace = {
       })),
 };
 
-export const flanneldStarted = startedByHand("flanneld");
+export const flanneldStarted = startedByHand("flanneld", ({ command }) => command === "");
 
 export const flannel: Scheme = {
   name: "flannel",

@@ -2,8 +2,8 @@ import { rulesIn } from "causeway";
 import { startedByHand, type Trace } from "../checks/traces.ts";
 
 /** The stores that schemes keep their state in, where somebody made them by hand. */
-export const consulStarted = startedByHand("consul");
-export const etcdStarted = startedByHand("etcd");
+export const consulStarted = startedByHand("consul", ({ command }) => command === "agent");
+export const etcdStarted = startedByHand("etcd", ({ listens }) => listens);
 
 /** The article's rule. One with a comment is somebody's. */
 export const etcdOpen: Trace = {

@@ -22,10 +22,23 @@ ip route add 192.168.200.0/24 via ${lab.net}.201
 ip route add 192.168.200.128/25 via ${lab.net}.201
 iptables -A FORWARD -s ${lab.net}.0/24 -j ACCEPT
 iptables -A INPUT -p tcp -m tcp --dport 2379 -m state --state NEW,ESTABLISHED -j ACCEPT
-for name in consul etcd flanneld; do
-  cp /bin/sleep /usr/local/bin/$name
-  nohup /usr/local/bin/$name 9000 >/dev/null 2>&1 &
-done
+for name in consul etcd flanneld; do cp "$(command -v perl)" /usr/local/bin/$name; done
+cd /run/flannel
+echo 'sleep 9000' >agent
+nohup consul agent >/dev/null 2>&1 &
+nohup etcd -MIO::Socket::INET -e '$one = IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1:23790"); sleep 9000' >/dev/null 2>&1 &
+nohup flanneld -e 'sleep 9000' >/dev/null 2>&1 &
+sleep 0.5`;
+
+/** Programs of somebody's that are only called so. */
+const namesakes = `mkdir /opt/mine && cd /opt/mine
+printf '#!/bin/sh\nsleep 9000; exit\n' >etcd
+chmod +x etcd
+cp etcd flanneld
+cp etcd consul
+nohup ./etcd >/dev/null 2>&1 & echo $! >pids
+nohup ./flanneld build >/dev/null 2>&1 & echo $! >>pids
+nohup ./consul watch >/dev/null 2>&1 & echo $! >>pids
 sleep 0.5`;
 
 /** What is no leftover of the article's, but of this test: it goes without having been named. */
@@ -101,6 +114,16 @@ describe.sequential("what the article has a person type", () => {
     const after = await snapshots();
     for (const [i, name] of lab.names.entries())
       expect(differences(before[i] ?? [], after[i] ?? []), name).toEqual([]);
+  });
+
+  test("what is only called so is left alone", async () => {
+    await lab.must("docker-201", namesakes);
+    for (const scheme of ["static-route", "flannel", "overlay"]) {
+      const { stdout, stderr } = await lab.run(`playbooks/${scheme}.ts`, ["--check"], inventory());
+      expect(stdout + stderr).toMatch(/docker-200.*etcd runs, but no unit started it/);
+      expect(stdout + stderr).not.toMatch(/docker-201.*runs, but no unit started it/);
+    }
+    await lab.must("docker-201", "kill $(cat /opt/mine/pids); rm -r /opt/mine");
   });
 
   test("the commands that were told leave nothing of it", async () => {

@@ -235,22 +235,42 @@ test.each<[string, Host, string[]]>([
     "a host that only keeps the store: its Docker is its own affair, an etcd by hand is in the way",
     {
       groups: ["etcd"],
-      look: `${edited("ExecStart=/usr/bin/dockerd --bip=192.168.1.1/24")}\n@process 102 etcd /`,
+      look: `${edited("ExecStart=/usr/bin/dockerd --bip=192.168.1.1/24")}\n@process 102 etcd /\n@started 102 yes /usr/bin/etcd `,
       config: '{"bip":"10.99.0.1/24"}',
       routes: "192.168.200.0/24 via 10.0.0.9 dev ens33",
     },
-    ["refused: process 102 | kill 102"],
+    ["refused: process 102, /usr/bin/etcd | kill 102"],
   ],
   [
     "a consul from a login, one beside it, an etcd under sshd's own group, and units of somebody's",
     {
       look: `${untouched}
 @process 100 consul /user.slice/user-0.slice/session-3.scope
+@started 100 yes /usr/local/bin/consul agent
 @process 101 consul /
+@started 101 yes /opt/consul agent
 @process 102 etcd /system.slice/ssh.service
-@process 103 flanneld /system.slice/my-flannel.service`,
+@started 102 yes /usr/bin/etcd 
+@process 103 flanneld /system.slice/my-flannel.service
+@started 103 no /usr/bin/flanneld `,
     },
-    ["refused: process 102 | kill 102", "refused: process 100, 101 | kill 100 101"],
+    [
+      "refused: process 102, /usr/bin/etcd | kill 102",
+      "refused: process 100, /usr/local/bin/consul; process 101, /opt/consul | kill 100 101",
+    ],
+  ],
+  [
+    "programs that have no more than the name of one: etcd serves nobody, consul is no agent, flanneld takes a command",
+    {
+      look: `${untouched}
+@process 100 consul /user.slice/user-0.slice/session-3.scope
+@started 100 no /usr/local/bin/consul watch
+@process 102 etcd /user.slice/user-0.slice/session-3.scope
+@started 102 no /home/me/etcd 
+@process 103 flanneld /user.slice/user-0.slice/session-3.scope
+@started 103 no /home/me/flanneld build`,
+    },
+    [],
   ],
 ])("%s", (_, host, expected) => {
   expect(finds(host)).toEqual(expected);
