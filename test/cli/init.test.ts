@@ -12,6 +12,7 @@ vi.setConfig({ testTimeout: 180_000 });
 const made = [
   ".gitignore",
   "inventory.yaml",
+  "README.md",
   "package.json",
   "playbooks/greet.ts",
   "tasks/motd.ts",
