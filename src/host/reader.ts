@@ -126,6 +126,12 @@ export class ReadMemory {
     this.forgotten += 1;
     for (const [text, { looksAt }] of this.#seen) if (anyRelated(touched, looksAt)) this.#seen.delete(text);
   }
+
+  /** The host is another one now: what no step touches is read again, too. */
+  forgetAll(): void {
+    this.forgotten += 1;
+    this.#seen.clear();
+  }
 }
 
 /** What a step that keeps one of them touches. */

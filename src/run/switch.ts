@@ -312,7 +312,7 @@ export async function settleSwitch(host: HostRun, context: RunContext): Promise<
     timeoutMs: undoingMs,
     shown: revertScript,
   });
-  host.memory.forget(["*"]);
+  host.memory.forgetAll();
   await host.readJournal();
   if (host.journal.armed === undefined) return true;
   throw new CausewayError("host", `run ${run} could not be taken back by the host itself`, {

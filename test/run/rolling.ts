@@ -38,6 +38,8 @@ export interface Given {
   unreachable?: readonly string[];
   rolling?: Partial<Rolling>;
   play?: Partial<Playbook["plays"][number]>;
+  /** What the playbook has beside its plays. */
+  playbook?: Pick<Partial<Playbook>, "facts" | "preflight">;
   /** A play after it that wants the same. */
   next?: Partial<Playbook["plays"][number]>;
   limit?: string;
@@ -80,6 +82,7 @@ export async function rollOn({ hosts: count, done = [], failing = [], unreachabl
   };
   const playbook = {
     ...definePlaybook({ name: "test", summary: "x", vars: Type.Object({}), plays: [] }),
+    ...given.playbook,
     plays: [play, ...(given.next ? [{ ...play, title: "Then", ...given.next }] : [])],
     verify: () => [probe({})],
   } as unknown as Playbook;

@@ -1,6 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
 import { CausewayError } from "../../src/errors.ts";
 import type { Connect, Session } from "../../src/host/session.ts";
+import { rawScript } from "../../src/host/sh.ts";
+import { revertScript } from "../../src/journal/script.ts";
+import { defineFact } from "../../src/playbook/define.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { Switch } from "../../src/run/switch.ts";
 import { rollOn, setting } from "./rolling.ts";
@@ -166,5 +169,45 @@ describe("a run that may cut the runner off", () => {
     const off = await rollOn({ hosts: 2, connect, confirmSeconds: 0 });
     const idle = await rollOn({ hosts: 2, done: [1, 2], connect });
     expect([armedOn(off.events), armedOn(idle.events), order]).toEqual([[], [], []]);
+  });
+
+  test("what an earlier run left armed is taken back first; then all is read again, also what no step touches", async () => {
+    let armed = true;
+    const answer = (script: string, stdout: string) => {
+      if (script.endsWith(revertScript)) armed = false;
+      if (script === "look") return armed ? "a node" : "none";
+      return armed && script.includes("<switch/armed") ? "armed R1" : stdout;
+    };
+    const connect =
+      (real: Connect): Connect =>
+      async (target, options) => {
+        const session = await real(target, options);
+        return {
+          ...session,
+          run: async (script, how) => {
+            const said = await session.run(script, how);
+            return { ...said, stdout: answer(script, said.stdout) };
+          },
+        };
+      };
+    const node = defineFact({
+      name: "node",
+      read: async (host) => (await host.read(rawScript("look"), { looksAt: [] })).stdout,
+    });
+    const judged: unknown[] = [];
+    const preflight = ({ reached }: { reached: readonly { facts: unknown }[] }) => {
+      judged.push(...reached.map(({ facts }) => facts));
+      return [];
+    };
+    const { outcome, texts } = await rollOn({
+      hosts: 1,
+      connect,
+      confirmSeconds: 0,
+      playbook: { facts: { node }, preflight },
+    });
+    expect(texts).toContainEqual(
+      expect.stringMatching(/^run R1 was cut off and not confirmed: .* taken back first$/),
+    );
+    expect([outcome.exitCode, judged]).toEqual([0, [{ node: "none" }]]);
   });
 });
