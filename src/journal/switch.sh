@@ -150,8 +150,10 @@ cw_revert() {
   ! cw_entries_left | grep -q . || cw_end_state='partly reverted'
   printf '%s\n' "$cw_end_state" >"$D/end"
   cw_sync "$D"/* "$D" "$CW/head"
-  rm -f "$CW"/out* "$CW"/parked-* "$CW/lock" "$CW/stop-$cw_run"
+  rm -f "$CW"/out* "$CW"/parked-* "$CW/stop-$cw_run"
+  # The lock goes last: who comes to it finds nothing to take back, and ends no run that took it since.
   cw_disarm "$1"
+  rm -f "$CW/lock"
 }
 
 cw_taker='its own timer'
@@ -161,7 +163,10 @@ cw_taker='its own timer'
 cw_alone() {
   while [ -e "$CW/switch/reverting" ]; do
     cw_seize
-    ! (cw_lock "$1") >/dev/null || return 0
+    if (cw_lock "$1") >/dev/null; then
+      [ ! -e "$CW/switch/reverting" ] || return 0
+      cw_unlock
+    fi
     sleep 0.2
   done
   exit 0

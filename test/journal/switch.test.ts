@@ -62,7 +62,11 @@ const here = (text: string) =>
 const hash = () => createHash("sha256").update(here(hostLibrary().text)).digest("hex").slice(0, 12);
 const script = (text: string) => here(text).replaceAll(hostLibrary().hash, hash());
 const env = () => ({ PATH: `${at("bin")}:${process.env.PATH}` });
-const shell = (text: string) => spawnSync("sh", ["-c", script(text)], { encoding: "utf8", env: env() });
+/** From a file: with the whole library it is longer than an argument of a program may be. */
+const shell = (text: string) => {
+  writeFileSync(at("script"), script(text));
+  return spawnSync("sh", [at("script")], { encoding: "utf8", env: env() });
+};
 const program = () => readFileSync(at("journal/switch/revert"), "utf8").replace(/^PATH=.*$/m, "");
 const revert = () => spawnSync("sh", ["-c", program()], { encoding: "utf8", env: env() });
 const library = (): string[] => [hostLibrary().hash];
@@ -388,6 +392,15 @@ default via fd00:10::1 dev eth0 metric 1024 pref medium
       expect([marks(), files("journal/switch")]).toEqual([[], []]);
       expect(readFileSync(at(`journal/runs/${run}/end`), "utf8")).toBe("reverted\n");
     }
+  });
+
+  test("who takes back has the lock until nothing of the switch is left: who waits for it ends no later run", () => {
+    carryOut(["a"]);
+    const noted = `if [ -e ${at("journal/lock")} ]; then echo locked; else echo free; fi >>${at("when")}`;
+    writeFileSync(at("bin/systemctl"), `#!/bin/sh\n${noted}\n`);
+    expect(revert().status).toBe(0);
+    expect(readFileSync(at("when"), "utf8")).toMatch(/^(locked\n)+$/);
+    expect([existsSync(at("journal/lock")), files("journal/switch")]).toEqual([false, []]);
   });
 
   const tries = process.env.CAUSEWAY_TEST_FULL ? 100 : 12;
