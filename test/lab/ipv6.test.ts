@@ -180,6 +180,7 @@ function throughIpv6(lab: TestLab) {
   inFull(
     "macvlan: both families with evidence, with shims after a reboot, and a reset that leaves no trace",
     async () => {
+      await Promise.all(lab.names.map((host) => lab.must(host, "systemctl restart docker")));
       const before = await snapshots();
       // The subnet of the hosts' own segment: their addresses in it are nobody's.
       const from = lab.inventory({ of: of(), vars: { macvlan_subnet6: `${network}/64` } });
