@@ -218,13 +218,13 @@ export const consulAgent = defineTask({
 
 /**
  * consul agents whose control group is not that of consul.service: started by hand, with nohup. One in a network of its own, as in
- * most containers, is in nobody's way.
+ * most containers, is in nobody's way. Their gossip key does not leave the host.
  */
-const strayProcesses = sh`for dir in /proc/[0-9]*; do
+export const strayProcesses = sh`for dir in /proc/[0-9]*; do
   [ "$(cat "$dir/comm" 2>/dev/null)" = consul ] || continue
   [ "$dir/ns/net" -ef /proc/self/ns/net ] || continue
   tr '\0' ' ' <"$dir/cmdline" | grep -q ' agent ' || continue
-  grep -q '/consul\.service$' "$dir/cgroup" || echo "\${dir#/proc/} $(tr '\0\n' '  ' <"$dir/cmdline")"
+  grep -q '/consul\.service$' "$dir/cgroup" || echo "\${dir#/proc/} $(tr '\0\n' '\n ' <"$dir/cmdline" | sed '/^--*encrypt$/{ n; s/.*/…/; }; s/^\(--*encrypt=\).*/\1…/' | tr '\n' ' ')"
 done`;
 
 /** `docker-200  10.0.0.200:8301  alive  server  …` → `10.0.0.200`. */

@@ -1,5 +1,9 @@
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { consulAgent } from "../../tasks/consul-agent.ts";
+import { consulAgent, strayProcesses } from "../../tasks/consul-agent.ts";
 import { fileWith, noFile } from "./files.ts";
 import { closedPorts, noFirewall, openFirewall } from "./firewall.ts";
 import { planWords } from "./words.ts";
@@ -263,5 +267,27 @@ describe("consul-agent: state read → exact steps", () => {
     ["no iptables", state({ firewall: noFirewall }), {}, /iptables is not installed/],
   ])("refused: %s", (_name, now, over, message) => {
     expect(() => plan(now, over)).toThrow(message);
+  });
+});
+
+describe("an agent that somebody started by hand", () => {
+  test.each([
+    [["-encrypt", "aGVsbG8="], "-encrypt …"],
+    [["--encrypt=aGVsbG8=", "-ui"], "--encrypt=… -ui"],
+  ])("is read without its gossip key: %j", (given, words) => {
+    const folder = mkdtempSync(join(tmpdir(), "causeway-consul-"));
+    const consul = join(folder, "consul");
+    writeFileSync(consul, "#!/bin/sh\nread -r line\n", { mode: 0o755 });
+    const agent = spawn(consul, ["agent", "-server", ...given], { stdio: ["pipe", "ignore", "ignore"] });
+    try {
+      const mine = () =>
+        spawnSync("sh", ["-c", strayProcesses.text], { encoding: "utf8" })
+          .stdout.split("\n")
+          .filter((line) => line.includes(consul));
+      expect(mine()).toEqual([`${agent.pid} /bin/sh ${consul} agent -server ${words} `]);
+    } finally {
+      agent.kill();
+      rmSync(folder, { recursive: true });
+    }
   });
 });
