@@ -259,8 +259,10 @@ function exitCodeOf(
   const all = Object.values(recaps);
   if (interrupted) return 130;
   if (all.some((r) => r.unreachable)) return 4;
-  if (refused[0]) return exitCodes[refused[0].code];
-  if (all.some((r) => r.failed > 0)) return 2;
+  const hasFailed = all.some((r) => r.failed > 0);
+  // Whose answer was missing was reached after all: it failed, as one whose journal is not believed.
+  if (refused[0]) return refused[0].code === "unreachable" && hasFailed ? 2 : exitCodes[refused[0].code];
+  if (hasFailed) return 2;
   return verified ? 0 : 3;
 }
 

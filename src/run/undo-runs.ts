@@ -241,7 +241,7 @@ export function unknownLastRun(
   const same = [reach, limit && `-l ${quote(limit)}`];
   return [
     new CausewayError("unreachable", "nothing was undone: which run is the last one is not known", {
-      found: `no answer from ${silent.join(", ")}; the last run on the others is ${last ?? "none"}`,
+      found: `no journal from ${silent.join(", ")}; the last run on the others is ${last ?? "none"}`,
       expected: "an answer from every host, or the run that is meant, or the hosts",
       advice: [
         ...(last === undefined

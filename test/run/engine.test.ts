@@ -774,11 +774,20 @@ describe("over the fleet", () => {
     expect(outcome.refused.map(({ message, detail }) => [message, detail.found, detail.advice])).toEqual([
       [
         "nothing was undone: which run is the last one is not known",
-        "no answer from h2; the last run on the others is r1",
+        "no journal from h2; the last run on the others is r1",
         "that run, where it can be undone: run rollback r1\nthe last run of some hosts: run rollback -l h1",
       ],
     ]);
     expect([...hosts.values()].flatMap(({ scripts }) => scripts)).toEqual([]);
+    // One that was reached, and that another run has, failed.
+    const held = new Map([
+      ...hosts,
+      ["h2", Object.assign(new FakeHost(), { journal: "holder ops in run r9" })],
+    ]);
+    expect((await runOn(["h1", "h2"], book, { hosts: held })).outcome).toMatchObject({
+      exitCode: 2,
+      retry: ["h2"],
+    });
     const without = await runOn(["h1", "h2"], book, { hosts, limit: "h1", check: true });
     expect(without.outcome).toMatchObject({ exitCode: 0, refused: [] });
   });
