@@ -104,10 +104,10 @@ describe.sequential("run exec", () => {
 
   test("a host that is down is exit 4; the others have done it", async () => {
     await labFault(lab.spec, third, { kill: true });
-    const { code, stdout } = await command("exec", "all", "-T", "3", "--", "exit 7");
+    const { code, stdout, stderr } = await command("exec", "all", "-T", "3", "--", "exit 7");
     await labHeal(lab.spec);
     expect(stdout).toMatch(/docker-200, docker-201 \(2 hosts\), exit code 7/);
-    expect(stdout).toMatch(/unreachable +docker-202: /);
+    expect(stderr).toMatch(/unreachable +docker-202: /);
     expect(code).toBe(4);
   });
 });
