@@ -63,7 +63,9 @@ function shell(text: string) {
     .replaceAll("/etc/causeway/apply", at("causeway/apply"))
     .replaceAll("/proc/uptime", at("uptime"));
   const env = { PATH: `${at("bin")}:${process.env.PATH}` };
-  const { stdout, stderr } = spawnSync("sh", ["-c", here], { encoding: "utf8", env });
+  // As a file: with the whole library it is longer than one word of a command may be.
+  writeFileSync(at("script"), here);
+  const { stdout, stderr } = spawnSync("sh", [at("script")], { encoding: "utf8", env });
   expect(stderr).toBe("");
   return stdout;
 }

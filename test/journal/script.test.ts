@@ -67,6 +67,13 @@ const marks = () =>
     ? readFileSync(join(folder, "marks"), "utf8").split("\n").filter(Boolean)
     : [];
 
+/** A script as a file: with the whole library it is longer than one word of a command may be (128 KiB). */
+function inFile(text: string): string {
+  const file = join(folder, "script.sh");
+  writeFileSync(file, text);
+  return file;
+}
+
 /** Runs the script of some actions in a real shell, against a journal in this test's folder. */
 function carryOut(
   actions: readonly Action[],
@@ -98,7 +105,7 @@ function carryOut(
   const text = hostScript(whole)
     .text.replaceAll(journalFolder, journal)
     .replaceAll(hostLibrary().hash, libraryHere().hash);
-  const { status, stdout, stderr } = spawnSync("sh", ["-c", text], {
+  const { status, stdout, stderr } = spawnSync("sh", [inFile(text)], {
     encoding: "utf8",
     env: { ...process.env, ...env },
     maxBuffer: 64 * 1024 * 1024,
@@ -232,7 +239,7 @@ describe("the script that changes a host", () => {
       actions: actionsOf(mark("b")),
       due: [],
     });
-    const { status, stdout } = spawnSync("sh", ["-c", moved.text.replaceAll(journalFolder, journal)], {
+    const { status, stdout } = spawnSync("sh", [inFile(moved.text.replaceAll(journalFolder, journal))], {
       encoding: "utf8",
     });
     expect([status, stdout]).toEqual([76, "@cw moved R1 0001\n"]);
@@ -370,7 +377,7 @@ describe("the script that changes a host", () => {
         /^cw_look_again$/m,
         `cw_live=9999; cw_do() { ${waits}; }; cw_quietly cw_do`,
       );
-      const child = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore"] });
+      const child = spawn("sh", [inFile(script)], { stdio: ["ignore", "pipe", "ignore"] });
       const heard: string[] = [];
       const follower = new Follower([], [], 1000, {
         action: () => {},

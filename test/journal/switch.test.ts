@@ -415,7 +415,9 @@ default via fd00:10::1 dev eth0 metric 1024 pref medium
         const both = [program(), script(confirmScript(run, "t1", library()).text)].map(async (text, i) => {
           // Now one of them is a little later, now the other.
           if (n % 2 === i) await sleep((n % 4) * 3);
-          const [code] = await once(spawn("sh", ["-c", text], { env: env(), stdio: "ignore" }), "close");
+          const file = at(`script-${i}`);
+          writeFileSync(file, text);
+          const [code] = await once(spawn("sh", [file], { env: env(), stdio: "ignore" }), "close");
           return code as number | null;
         });
         const [, confirmed] = await Promise.all(both);

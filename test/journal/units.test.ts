@@ -23,6 +23,6 @@ systemctl() {
   esac
 }
 for ask in cw_will_run cw_is_up; do false || $ask docker.service && echo yes || echo no; done`;
-  const said = execFileSync("sh", ["-c", script], { encoding: "utf8" }).trim().split("\n");
+  const said = execFileSync("sh", { input: script, encoding: "utf8" }).trim().split("\n");
   expect(said).toEqual([willRun, isUp].map((is) => (is ? "yes" : "no")));
 });
