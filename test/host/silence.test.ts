@@ -36,7 +36,7 @@ interface Way {
   /** Once nothing is under way to the host: what is sent from then on are questions. */
   cut: (which: "in" | "out" | "both") => Promise<void>;
   reset: () => void;
-  /** How often the runner sent something since the cut. */
+  /** How often the runner asked since the cut; its goodbye at the end is shorter than a question. */
   asked: () => number;
   close: () => void;
 }
@@ -45,6 +45,7 @@ const ways: Way[] = [];
 async function way(): Promise<Way> {
   let lost = "";
   let asked = 0;
+  let question = 0;
   let sentAt = 0;
   const sockets: Socket[] = [];
   const server: NetServer = createServer((near) => {
@@ -54,7 +55,8 @@ async function way(): Promise<Way> {
     for (const socket of [near, far]) socket.on("error", () => {});
     near.on("data", (chunk) => {
       sentAt = Date.now();
-      if (lost !== "") asked += 1;
+      if (lost !== "") question ||= chunk.length;
+      if (chunk.length === question) asked += 1;
       if (lost !== "in" && lost !== "both") far.write(chunk);
     });
     far.on("data", (chunk) => {

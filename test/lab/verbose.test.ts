@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { differences, snapshot } from "./snapshot.ts";
 import { inFull, type RunEventLike, useLab } from "./support.ts";
 
-const lab = useLab("test-verbose", 78, 1);
+const lab = useLab("test-verbose", 82, 1);
 const [host = ""] = lab.names;
 
 /** A unit that says hello to the host's log; its step ends once somebody has heard it, and leaves something running. */
