@@ -76,12 +76,23 @@ cw_lock() {
       cw_say "locked $(cut -d ' ' -f 4- "$CW/lock" 2>/dev/null)"
       exit 75
     fi
-    # The dead holder's lock is moved away by name and looked at again: of two that find it, one gets it.
-    mv "$CW/lock" "$CW/lock.dead.$$" 2>/dev/null || continue
-    if cw_holder_alive "$CW/lock.dead.$$"; then ln "$CW/lock.dead.$$" "$CW/lock" 2>/dev/null; fi
-    rm -f "$CW/lock.dead.$$"
+    cw_take_over && break
+    sleep 0.05
   done
   rm -f "$CW/lock.$$"
+}
+
+# Puts this shell's lock where a dead holder's is. One alone may do so at a time, and the name is never free in between: of several
+# that find it, one gets it.
+cw_take_over() {
+  if ! ln "$CW/lock.$$" "$CW/lock.next" 2>/dev/null; then
+    cw_holder_alive "$CW/lock.next" || rm -f "$CW/lock.next"
+    return 1
+  fi
+  [ -f "$CW/lock" ] && ! cw_holder_alive "$CW/lock" && mv -f "$CW/lock.$$" "$CW/lock"
+  cw_took=$?
+  rm -f "$CW/lock.next"
+  return $cw_took
 }
 
 # Whether this session's shell has the lock.
