@@ -1,22 +1,20 @@
 import {
   CausewayError,
   contains6,
-  type ErrorDetail,
   type Fleet,
   familyOf,
   formatAddress6,
   formatNetwork6,
-  given,
   type HostView,
   lastAddress6,
   meet,
   networkOf,
   networkOf6,
   parseAddress6,
-  together,
 } from "causeway";
 import { type Ipv6Facts, ipv6Of } from "./ipv6.ts";
 import type { Lifeline } from "./lifelines.ts";
+import { badReserved, type Reserved, reservedByName, wrongOn } from "./macvlan-reserved.ts";
 
 /** The variables that give a macvlan network IPv6 beside IPv4. */
 export interface Macvlan6Vars {
@@ -77,13 +75,8 @@ export function gateway6Of({ macvlan_gateway6, macvlan_subnet6 = "" }: Macvlan6V
 
 /** What is wrong with a host's plan of IPv6, before the first connection. */
 export function badNumbers6(host: Host, range: string, hosts: readonly Host[]): CausewayError[] {
-  const { vars, name } = host;
-  const wrong = (message: string, of: readonly (keyof Macvlan6Vars)[], detail: ErrorDetail) =>
-    new CausewayError("variables", message, {
-      ...together(...of.map((variable) => given(host, variable))),
-      host: name,
-      ...detail,
-    });
+  const { vars } = host;
+  const wrong = wrongOn(host);
   const subnet = vars.macvlan_subnet6;
   const reserved = reservedIn(vars);
   if (subnet === undefined)
@@ -101,25 +94,8 @@ export function badNumbers6(host: Host, range: string, hosts: readonly Host[]): 
         expected: `a prefix of at most ${longest}, so that each host's part has as many addresses as its part of macvlan_subnet; 64 is usual`,
       }),
     ];
-  const outside = reserved
-    .filter(({ address }) => !meet(subnet, address))
-    .map(({ what, of, address }) =>
-      wrong(`${what} is not in macvlan_subnet6`, [of, "macvlan_subnet6"], {
-        found: address,
-        expected: `an address in ${subnet}`,
-      }),
-    );
-  const twice = reserved.flatMap(({ what, of, address }, index) => {
-    const other = reserved.slice(0, index).find((before) => before.address === address);
-    if (!other) return [];
-    return [
-      wrong(`${other.what} and ${what} have one address`, [other.of, of], {
-        found: address,
-        expected: "an address of its own for each: Docker refuses one that is reserved twice",
-      }),
-    ];
-  });
-  if (outside.length + twice.length > 0) return [...outside, ...twice];
+  const bad = badReserved(reserved, { variable: "macvlan_subnet6", subnet }, wrong);
+  if (bad.length > 0) return bad;
   const part = part6Of(host, range, hosts);
   if (!part || freeIn(part, vars) > 0n) return [];
   return [
@@ -131,20 +107,13 @@ export function badNumbers6(host: Host, range: string, hosts: readonly Host[]): 
   ];
 }
 
-interface Reserved {
-  what: string;
-  of: "macvlan_gateway6" | "macvlan_aux";
-  address: string;
-}
-
-function reservedIn(vars: Macvlan6Vars): Reserved[] {
+function reservedIn(vars: Macvlan6Vars): Reserved<"macvlan_gateway6" | "macvlan_aux">[] {
   const router = vars.macvlan_subnet6 === undefined ? vars.macvlan_gateway6 : gateway6Of(vars);
-  const aux = Object.entries(vars.macvlan_aux).filter(([, address]) => familyOf(address) === 6);
   return [
     ...(router === undefined
       ? []
       : [{ what: "the gateway of IPv6", of: "macvlan_gateway6" as const, address: router }]),
-    ...aux.map(([name, address]): Reserved => ({ what: `macvlan_aux ${name}`, of: "macvlan_aux", address })),
+    ...reservedByName(vars.macvlan_aux, 6),
   ];
 }
 

@@ -2,7 +2,6 @@ import {
   CausewayError,
   contains,
   defineFact,
-  type ErrorDetail,
   type Fleet,
   familyOf,
   formatAddress,
@@ -25,6 +24,7 @@ import { handedOver } from "./handed-over.ts";
 import { type Ipv6Facts, ipv6Of } from "./ipv6.ts";
 import type { Lifeline } from "./lifelines.ts";
 import { badNumbers6, gateway6Of, lines6, type Macvlan6Vars, type Part6, part6Of } from "./macvlan-ipv6.ts";
+import { badReserved, type Reserved, reservedByName, type Wrong, wrongOn } from "./macvlan-reserved.ts";
 import { longestPrefix, type SliceFacts, slicesOf } from "./slices.ts";
 
 /** The variables that a user sets; the rest follows from the inventory. */
@@ -140,12 +140,7 @@ function badNumbers<V extends MacvlanVars, F extends SliceFacts>(
   const { vars, name } = host;
   const [subnet, slice] = [networkOf(vars.macvlan_subnet), networkOf(range)];
   if (!subnet || !slice) return [];
-  const wrong = (message: string, of: readonly (keyof MacvlanVars)[], detail: ErrorDetail) =>
-    new CausewayError("variables", message, {
-      ...together(...of.map((variable) => given(host as HostView<MacvlanVars, F>, variable))),
-      host: name,
-      ...detail,
-    });
+  const wrong: Wrong<keyof MacvlanVars> = wrongOn(host as HostView<MacvlanVars, F>);
   const rangeIs = vars.macvlan_range === undefined ? "macvlan_subnet" : "macvlan_range";
   if (slice.prefix > longestPrefix)
     return [
@@ -160,27 +155,13 @@ function badNumbers<V extends MacvlanVars, F extends SliceFacts>(
         expected: `a part of ${vars.macvlan_subnet}`,
       }),
     ];
-  const reserved = reservedIn(host);
-  const outside = reserved
-    .filter(({ address }) => !contains(subnet, parseAddress(address) ?? -1))
-    .map(({ what, of, address }) =>
-      wrong(`${what} is not in macvlan_subnet`, [of, "macvlan_subnet"], {
-        found: address,
-        expected: `an address in ${vars.macvlan_subnet}`,
-      }),
-    );
-  const twice = reserved.flatMap(({ what, of, address }, index) => {
-    const other = reserved.slice(0, index).find((before) => before.address === address);
-    if (!other) return [];
-    return [
-      wrong(`${other.what} and ${what} have one address`, [other.of, of], {
-        found: address,
-        expected: "an address of its own for each: Docker refuses one that is reserved twice",
-      }),
-    ];
-  });
+  const bad = badReserved(
+    reservedIn(host),
+    { variable: "macvlan_subnet", subnet: vars.macvlan_subnet },
+    wrong,
+  );
   const six = badNumbers6(host, range, fleet.hosts);
-  if (outside.length + twice.length + six.length > 0) return [...outside, ...twice, ...six];
+  if (bad.length + six.length > 0) return [...bad, ...six];
   if (freeIn(range, subnet, partOf(host, fleet)) > 0) return [];
   return [
     wrong("no address is left for a container", [rangeIs, "macvlan_aux"], {
@@ -200,18 +181,13 @@ function freeIn(range: string, subnet: NonNullable<ReturnType<typeof networkOf>>
   return 2 ** (32 - slice.prefix) - [...taken].filter((address) => contains(slice, address)).length;
 }
 
-interface Reserved {
-  what: string;
-  of: "macvlan_gateway" | "macvlan_aux";
-  address: string;
-}
-
 /** What the variables reserve: Docker takes each of these for itself, and fails where two are the same. */
-function reservedIn<V extends MacvlanVars, F>({ vars }: HostView<V, F>): Reserved[] {
-  const aux = Object.entries(vars.macvlan_aux).filter(([, address]) => familyOf(address) === 4);
+function reservedIn<V extends MacvlanVars, F>({
+  vars,
+}: HostView<V, F>): Reserved<"macvlan_gateway" | "macvlan_aux">[] {
   return [
     { what: "the gateway", of: "macvlan_gateway", address: gatewayOf(vars) },
-    ...aux.map(([name, address]): Reserved => ({ what: `macvlan_aux ${name}`, of: "macvlan_aux", address })),
+    ...reservedByName(vars.macvlan_aux, 4),
   ];
 }
 
