@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { packageDir } from "../../src/package-dir.ts";
 import { folderWith } from "../inventory/files.ts";
+import { linkPackages } from "./installed.ts";
 import { runIn } from "./run.ts";
 
 // A compiler and several commands, on a machine that may have much else to do.
@@ -19,18 +20,6 @@ const made = [
   "test/motd.test.ts",
   "tsconfig.json",
 ];
-
-/** What npm install makes, without a registry: links to what is here already. */
-function install(folder: string): void {
-  const modules = join(folder, "node_modules");
-  mkdirSync(join(modules, ".bin"), { recursive: true });
-  mkdirSync(join(modules, "@types"));
-  for (const name of ["tsx", "typescript", "@types/node"])
-    symlinkSync(join(packageDir, "node_modules", name), join(modules, name));
-  symlinkSync(packageDir, join(modules, "causeway"));
-  symlinkSync(join(packageDir, "run"), join(modules, ".bin/run"));
-  symlinkSync(join(packageDir, "node_modules/typescript/bin/tsc"), join(modules, ".bin/tsc"));
-}
 
 const npmTest = (cwd: string) =>
   new Promise<{ code: unknown; said: string }>((resolve) =>
@@ -52,7 +41,7 @@ test("run init makes a project that passes at once, and fails once its task is w
     name: "my-fleet",
     dependencies: { causeway: `file:${packageDir}` },
   });
-  install(folder);
+  linkPackages(folder);
   const good = await npmTest(folder);
   expect(good.code, good.said).toBe(0);
   expect(good.said).toMatch(/greet\.ts: OK/);

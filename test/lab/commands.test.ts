@@ -1,9 +1,10 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { labFault, labHeal } from "../../src/lab/index.ts";
 import { packageDir } from "../../src/package-dir.ts";
+import { linkPackages } from "../cli/installed.ts";
 import { Terminal } from "../cli/terminal.ts";
 import { differences, snapshot } from "./snapshot.ts";
 import { cellsOf, doneBy, execute, idle, messagesOf, stepsOf, useLab } from "./support.ts";
@@ -139,24 +140,12 @@ describe.sequential("run doctor", () => {
 describe.sequential("run init", () => {
   const fleet = join(folder, "fleet");
 
-  /** What npm install makes, without a registry: links to what is here already. */
-  function install(): void {
-    const modules = join(fleet, "node_modules");
-    mkdirSync(join(modules, ".bin"), { recursive: true });
-    mkdirSync(join(modules, "@types"));
-    for (const name of ["tsx", "typescript", "@types/node"])
-      symlinkSync(join(packageDir, "node_modules", name), join(modules, name));
-    symlinkSync(packageDir, join(modules, "causeway"));
-    symlinkSync(join(packageDir, "run"), join(modules, ".bin/run"));
-    symlinkSync(join(packageDir, "node_modules/typescript/bin/tsc"), join(modules, ".bin/tsc"));
-  }
-
   test("what its README says is done, with the files as they were made", async () => {
     const before = await snapshots();
     expect((await execute([join(packageDir, "run"), "init", "fleet"], { cwd: folder })).code).toBe(0);
     const made = readdirSync(fleet);
     cpSync(fleet, join(folder, "as-made"), { recursive: true });
-    install();
+    linkPackages(fleet);
     const hosts = lab.inventory({ vars: { owner: "the network team" } });
     const [whole = ""] =
       /(?<=```sh\n)[\s\S]*?(?=```)/.exec(readFileSync(join(fleet, "README.md"), "utf8")) ?? [];
