@@ -8,7 +8,7 @@ import { junitReport } from "../../src/report/junit.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
 import { defineTask } from "../../src/task/define.ts";
-import { connectTo, FakeHost, put } from "../run/fake-host.ts";
+import { FakeHost, plainly, put } from "../run/fake-host.ts";
 import { checked } from "./events.ts";
 import { began, ended, unreachable } from "./fleet.ts";
 import { matrixOf, wholeRun } from "./whole-run.ts";
@@ -191,18 +191,10 @@ describe("--junit of a real run", () => {
     };
     const book = definePlaybook({ name: "test", summary: "x", vars: Type.Object({}), plays: [] });
     await run({
+      ...plainly(hosts, events),
       playbook: { ...book, plays: [play] } as Playbook,
       inventory: await loadInventory(["h1,h2,"]),
-      extraVars: new Map(),
-      check: false,
-      verify: false,
       forks: 2,
-      session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
-      connect: connectTo(hosts),
-      reporter: { event: (event) => void events.push(event), close: async () => {} },
-      interrupted: new AbortController().signal,
-      breakLock: false,
-      verbose: false,
     });
     return suitesOf(events);
   }

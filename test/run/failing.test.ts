@@ -6,7 +6,7 @@ import { definePlaybook, type Playbook } from "../../src/playbook/define.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
 import { defineTask } from "../../src/task/define.ts";
-import { connectTo, FakeHost, put } from "./fake-host.ts";
+import { FakeHost, plainly, put } from "./fake-host.ts";
 
 /** A value on a host in memory. */
 const value = defineTask({
@@ -41,18 +41,10 @@ async function runOn(
   const events: RunEvent[] = [];
   const book = { ...definePlaybook({ name: "test", summary: "x", vars: Type.Object({}), plays: [] }), plays };
   const outcome = await run({
+    ...plainly(hosts, events),
     playbook: book as Playbook,
     inventory: await loadInventory([`${names.join(",")},`], new Map()),
-    extraVars: new Map(),
     check,
-    verify: false,
-    forks: 64,
-    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
-    connect: connectTo(hosts),
-    reporter: { event: (event) => void events.push(event), close: async () => {} },
-    interrupted: new AbortController().signal,
-    breakLock: false,
-    verbose: false,
   });
   const warnings = events.flatMap((e) => (e.type === "message" && e.level === "warning" ? [e.text] : []));
   return { outcome, events, warnings, host: hosts.get(names[0] ?? "") as FakeHost, hosts };

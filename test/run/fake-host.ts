@@ -1,6 +1,8 @@
 import { CausewayError } from "../../src/errors.ts";
 import type { Connect, Session } from "../../src/host/session.ts";
 import { rawScript } from "../../src/host/sh.ts";
+import type { RunEvent } from "../../src/run/events.ts";
+import type { RunOptions } from "../../src/run/options.ts";
 import type { Scope } from "../../src/task/define.ts";
 import type { Step } from "../../src/task/step.ts";
 
@@ -110,6 +112,22 @@ export function connectTo(hosts: ReadonlyMap<string, FakeHost>): Connect {
       throw new CausewayError("unreachable", "the host cannot be reached: it is not there", { host: name });
     return host.session(name);
   };
+}
+
+/** What a run over these hosts is given where a test asks for nothing special; its events go into the list. */
+export function plainly(hosts: ReadonlyMap<string, FakeHost>, events: RunEvent[] = []) {
+  return {
+    extraVars: new Map(),
+    check: false,
+    verify: false,
+    forks: 64,
+    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
+    connect: connectTo(hosts),
+    reporter: { event: (event) => void events.push(event), close: async () => {} },
+    interrupted: new AbortController().signal,
+    breakLock: false,
+    verbose: false,
+  } satisfies Partial<RunOptions>;
 }
 
 /** A step that sets a value on a host in memory. */

@@ -7,7 +7,7 @@ import { loadInventory } from "../../src/inventory/load.ts";
 import { hostLibrary } from "../../src/journal/library.ts";
 import type { Playbook } from "../../src/playbook/define.ts";
 import { run } from "../../src/run/run.ts";
-import { connectTo, FakeHost } from "./fake-host.ts";
+import { FakeHost, plainly } from "./fake-host.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "causeway-fleet-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -55,22 +55,13 @@ async function firstRun(size: number, vars: object = {}): Promise<FakeHost> {
   const { facts: _, preflight: __, remarks: ___, ...rest } = staticRoute;
   const host = hostIn(size);
   const outcome = await run({
+    ...plainly(new Map([["h0", host]])),
     playbook: {
       ...rest,
       plays: rest.plays.filter(({ title }) => !title.includes("docker0")),
     } as unknown as Playbook,
     inventory: await loadInventory([file]),
-    extraVars: new Map(),
-    check: false,
-    verify: false,
-    forks: 64,
     limit: "h0",
-    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
-    connect: connectTo(new Map([["h0", host]])),
-    reporter: { event: () => {}, close: async () => {} },
-    interrupted: new AbortController().signal,
-    breakLock: false,
-    verbose: false,
   });
   expect(outcome.exitCode).toBe(0);
   return host;

@@ -8,7 +8,7 @@ import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
 import { defineTask, type Scope } from "../../src/task/define.ts";
 import { later } from "../../src/task/step.ts";
-import { connectTo, FakeHost, journalOf, put } from "./fake-host.ts";
+import { FakeHost, journalOf, plainly, put } from "./fake-host.ts";
 
 /** What peers have of each other: one value that names them all. `waits` is asked each time that it is planned. */
 const peers = (scope: Scope, waits: () => boolean) =>
@@ -78,19 +78,11 @@ async function takeOut({ off = [], dead = false, owner = "test", scope = "host",
   } as unknown as Playbook;
   const events: RunEvent[] = [];
   const outcome = await run({
+    ...plainly(hosts, events),
     playbook,
     inventory: await loadInventory([`${names.join(",")},`]),
-    extraVars: new Map(),
     leaving: { names: ["h3"], dead },
     check: given.check ?? true,
-    verify: false,
-    forks: 64,
-    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
-    connect: connectTo(hosts),
-    reporter: { event: (e) => void events.push(e), close: async () => {} },
-    interrupted: new AbortController().signal,
-    breakLock: false,
-    verbose: false,
   });
   const planned = events.flatMap((e) =>
     e.type === "task" && e.state === "planned" ? (e.steps ?? []).map((s) => `${e.host}: ${s.to}`) : [],

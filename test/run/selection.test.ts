@@ -8,7 +8,7 @@ import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
 import { everything, type Selection } from "../../src/run/selection.ts";
 import { defineTask } from "../../src/task/define.ts";
-import { connectTo, FakeHost, journalOf, put as putStep } from "./fake-host.ts";
+import { FakeHost, journalOf, plainly, put as putStep } from "./fake-host.ts";
 
 const put = defineTask({
   name: "put",
@@ -52,19 +52,12 @@ async function runWith(
     plays,
   } as unknown as Playbook;
   const outcome = await run({
+    ...plainly(hosts, events),
     playbook,
     selection: { ...everything, ...selection },
     inventory: await loadInventory(["h1,h2"]),
-    extraVars: new Map(),
     check,
-    verify: false,
     forks: 4,
-    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
-    connect: connectTo(hosts),
-    reporter: { event: (e) => events.push(e), close: async () => {} },
-    interrupted: new AbortController().signal,
-    breakLock: false,
-    verbose: false,
   });
   const done = [...hosts].map(([name, { performed }]) => [
     name,

@@ -6,7 +6,7 @@ import { forgetMissingScript, noteMissingScript } from "../../src/journal/script
 import type { Playbook } from "../../src/playbook/define.ts";
 import type { RunEvent } from "../../src/run/events.ts";
 import { run } from "../../src/run/run.ts";
-import { connectTo, FakeHost } from "./fake-host.ts";
+import { FakeHost, plainly } from "./fake-host.ts";
 
 /** Resets hosts in memory, each with what its journal says and what it carries; or has a playbook run that does nothing there. */
 async function reset(
@@ -35,24 +35,17 @@ async function reset(
   const events: RunEvent[] = [];
   const { Type } = await import("typebox");
   const outcome = await run({
+    ...plainly(fake, events),
     playbook: {
       ...playbook,
       vars: Type.Object({}),
       ...(undoes === "nothing" ? {} : { undoes }),
     } as unknown as Playbook,
     inventory: await loadInventory([`${Object.keys(hosts).join(",")},`]),
-    extraVars: new Map(),
     ...(limit === undefined ? {} : { limit }),
     check,
     force,
-    verify: false,
     forks: 8,
-    session: { hostKeyChecking: "strict", connectTimeoutMs: 1000, commandTimeoutMs: 1000 },
-    connect: connectTo(fake),
-    reporter: { event: (e) => void events.push(e), close: async () => {} },
-    interrupted: new AbortController().signal,
-    breakLock: false,
-    verbose: false,
   });
   const failed = events.flatMap((e) => (e.type === "failed" ? [e.error] : []));
   const flat = failed.flatMap((error) => (error instanceof CausewayErrors ? error.errors : [error]));
